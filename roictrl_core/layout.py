@@ -1,0 +1,264 @@
+"""Instance and Layout: boxes, captions and per-instance settings; the one currency between nodes.
+
+Plain data, frozen, with JSON both ways (docs/layout_format.md).  Boxes are xyxy, normalised 0..1, x first; pixels only
+give the frame its shape.  Unknown fields survive a round trip at both levels.  What exists only at run time (a custom
+CONDITIONING) is left out of JSON, and :meth:`Layout.left_out` names it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from .masks import RunLengthMask
+from .safe_text import check_depth, parse_json
+
+VERSION = 1
+MAX_INSTANCES = 10_000
+MAX_SIDE = 16384       # pixels; ComfyUI's own limit on a picture's side
+MAX_STRENGTH = 2.0
+DEFAULT_SIDE = 512     # pixels, where a layout names no size: SD1.x's own
+
+Box = tuple[float, float, float, float]
+
+log = logging.getLogger("ROICtrl")
+
+# Old version -> function that turns its dict into the next version's. Version 1 is the first.
+MIGRATIONS: dict[int, Callable[[dict], dict]] = {}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One box and what it is to hold.
+
+    ``negative`` is the instance's own negative caption ("" = none); ``strength`` 1 is as trained, 0 off; ``start`` and
+    ``end`` are shares 0..1 of the schedule; ``color`` is "#rrggbb" or "" (the palette's); ``mask`` covers the whole
+    picture.  ``conditioning``, a ComfyUI CONDITIONING that replaces the encoded caption, exists at run time only and
+    takes no part in comparisons.  ``extra`` holds the fields that this version does not know.
+    """
+
+    box: Box
+    caption: str = ""
+    negative: str = ""
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    enabled: bool = True
+    color: str = ""
+    label: str = ""
+    mask: RunLengthMask | None = None
+    conditioning: object = field(default=None, compare=False, repr=False)
+    extra: dict = field(default_factory=dict, hash=False)
+
+    def name(self, index: int) -> str:
+        """How messages call the instance: its index from 1, and its label or the beginning of its caption."""
+        title = self.label or self.caption
+        title = title if len(title) <= 40 else title[:39] + "…"
+        return f"instance {index} ('{title}')" if title else f"instance {index}"
+
+    def to_dict(self) -> dict:
+        """Plain data for JSON; fields at their default are left out."""
+        data: dict = {"box": list(self.box)}
+        for key, (default, _) in _FIELDS.items():
+            if getattr(self, key) != default:
+                data[key] = getattr(self, key)
+        if self.mask is not None:
+            data["mask"] = self.mask.to_dict()
+        return {**data, **self.extra}
+
+    @classmethod
+    def from_dict(cls, data: object, index: int = 1) -> Instance:
+        """The inverse of :meth:`to_dict`; raises ValueError with a sentence naming the instance and the field."""
+        if not isinstance(data, dict):
+            raise ValueError(f"Instance {index} must be an object with a box, not {_kind(data)}.")
+        known = {key: data[key] for key in _FIELDS if data.get(key) is not None}
+        title = known.get("label") or known.get("caption")
+        who = cls((0, 0, 1, 1), label=title if isinstance(title, str) else "").name(index)
+        for key, value in known.items():
+            known[key] = _checked(value, _FIELDS[key][1], f'The field "{key}" of {who}')
+        mask = None
+        if data.get("mask") is not None:
+            try:
+                mask = RunLengthMask.from_dict(data["mask"])
+            except ValueError as error:
+                raise ValueError(f"The mask of {who} cannot be read: {error}") from None
+        extra = {key: value for key, value in data.items() if key not in _FIELDS and key not in ("box", "mask")}
+        return cls(box=_checked_box(data.get("box"), who), mask=mask, extra=extra, **known)
+
+    def problems(self, index: int) -> list[str]:
+        """Sentences about what makes the instance unusable; empty when it is sound."""
+        who, found = self.name(index), []
+        if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
+            return [f"The box of {who} is {self.box}; it needs four finite numbers x1, y1, x2, y2."]
+        x1, y1, x2, y2 = self.box
+        if x2 <= x1 or y2 <= y1:
+            found.append(f"The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is "
+                         f"{_show(self.box)}. Draw it again or delete it.")
+        elif x1 >= 1 or y1 >= 1 or x2 <= 0 or y2 <= 0:
+            found.append(f"The box of {who} lies outside the picture: {_show(self.box)}, where the picture is 0 to 1. "
+                         "Boxes are normalised; move it inside or divide pixels by the picture's size.")
+        if not 0 <= self.strength <= MAX_STRENGTH:
+            found.append(f"The strength of {who} is {self.strength:g}; it must lie between 0 and {MAX_STRENGTH:g}.")
+        if not 0 <= self.start < self.end <= 1:
+            found.append(f"The schedule of {who} runs from {self.start:g} to {self.end:g}; "
+                         "it must begin before it ends, both between 0 and 1.")
+        if self.color and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
+            found.append(f"The color of {who} is '{self.color}'; write it as #rrggbb.")
+        return found
+
+    def warnings(self, index: int) -> list[str]:
+        """Sentences about what will work, but perhaps not as meant."""
+        if not self.enabled:
+            return []
+        who, found = self.name(index), []
+        if not self.caption.strip() and self.conditioning is None:
+            found.append(f"The caption of {who} is empty; its box will hold whatever the model likes.")
+        if min(self.box[:2]) < 0 or max(self.box[2:]) > 1:
+            found.append(f"The box of {who} reaches over the picture's border: {_show(self.box)}.")
+        if self.mask is not None and self.mask.area() == 0:
+            found.append(f"The mask of {who} is empty; nothing of it can appear. Paint it or remove it.")
+        return found
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All instances of one picture, in z-order, and the picture's size in pixels.
+
+    ``caption`` is the global caption where one came with the boxes ("" = none).
+    """
+
+    width: int = DEFAULT_SIDE
+    height: int = DEFAULT_SIDE
+    instances: tuple[Instance, ...] = ()
+    caption: str = ""
+    extra: dict = field(default_factory=dict, hash=False)
+
+    @property
+    def enabled(self) -> list[tuple[int, Instance]]:
+        """The instances that take part, each with its index from 1 in the whole layout."""
+        return [(i, instance) for i, instance in enumerate(self.instances, 1) if instance.enabled]
+
+    def resized(self, width: int, height: int) -> Layout:
+        """The same boxes, which are normalised, on a picture of another size."""
+        return replace(self, width=width, height=height)
+
+    def to_dict(self) -> dict:
+        """Plain data for JSON; see :meth:`left_out` for what it cannot carry."""
+        caption = {"caption": self.caption} if self.caption else {}
+        return {"version": VERSION, "width": self.width, "height": self.height, **caption,
+                "instances": [instance.to_dict() for instance in self.instances], **self.extra}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """JSON text, finite numbers only. What it cannot carry is said in the log."""
+        for sentence in self.left_out():
+            log.warning(sentence)
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Layout:
+        """The inverse of :meth:`to_json`; blank text is an empty layout. Raises ValueError with a sentence."""
+        return cls.from_dict(parse_json(text, "The layout")) if text.strip() else cls()
+
+    @classmethod
+    def from_dict(cls, data: object) -> Layout:
+        """The inverse of :meth:`to_dict`, old versions included. Raises ValueError with a sentence."""
+        if not isinstance(data, dict):
+            raise ValueError(f"A layout must be a JSON object with instances, not {_kind(data)}.")
+        check_depth(data, "The layout")
+        data = _migrated(data)
+        instances = data.get("instances", [])
+        if not isinstance(instances, (list, tuple)):
+            raise ValueError(f"The layout's instances must be a list, not {_kind(instances)}.")
+        if len(instances) > MAX_INSTANCES:
+            raise ValueError(f"The layout has {len(instances)} boxes; at most {MAX_INSTANCES} are read.")
+        known = ("version", "width", "height", "caption", "instances")
+        return cls(
+            width=_checked(data.get("width", DEFAULT_SIDE), int, "The layout's width"),
+            height=_checked(data.get("height", DEFAULT_SIDE), int, "The layout's height"),
+            instances=tuple(Instance.from_dict(item, i) for i, item in enumerate(instances, 1)),
+            caption=_checked(data.get("caption", ""), str, "The layout's caption"),
+            extra={key: value for key, value in data.items() if key not in known})
+
+    def problems(self) -> list[str]:
+        """Sentences about all that makes the layout unusable; empty when it is sound."""
+        found = []
+        if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE):
+            found.append(f"The layout's size is {self.width} x {self.height}; "
+                         f"both must lie between 1 and {MAX_SIDE} pixels.")
+        if len(self.instances) > MAX_INSTANCES:
+            found.append(f"The layout has {len(self.instances)} boxes; at most {MAX_INSTANCES} can be used.")
+        return found + [s for i, instance in enumerate(self.instances, 1) for s in instance.problems(i)]
+
+    def warnings(self) -> list[str]:
+        """Sentences about what will work, but perhaps not as meant."""
+        return [s for i, instance in enumerate(self.instances, 1) for s in instance.warnings(i)]
+
+    def validate(self) -> Layout:
+        """The layout itself; raises ValueError with every problem's sentence where it is unusable."""
+        if found := self.problems():
+            raise ValueError("\n".join(found))
+        return self
+
+    def left_out(self) -> list[str]:
+        """One sentence for each thing that JSON does not carry."""
+        return [f"The custom conditioning of {instance.name(i)} exists only while a workflow runs and is left out "
+                "of the JSON; its caption stands in." for i, instance in enumerate(self.instances, 1)
+                if instance.conditioning is not None]
+
+
+# JSON key and attribute -> (default, type)
+_FIELDS: dict[str, tuple[object, type]] = {
+    "caption": ("", str), "negative": ("", str), "strength": (1.0, float), "start": (0.0, float), "end": (1.0, float),
+    "enabled": (True, bool), "color": ("", str), "label": ("", str)}
+
+_TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", tuple: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _checked(value: object, kind: type, what: str):
+    """``value`` as ``kind``; raises ValueError with a sentence that begins with ``what``."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and number and math.isfinite(result := _as_float(value)):
+        return result
+    if kind is int and number and math.isfinite(_as_float(value)) and value == int(value):
+        return int(value)
+    if kind in (str, bool) and isinstance(value, kind):
+        return value
+    raise ValueError(f"{what} must be {_TYPE_NAMES[kind]}, not {value!r:.60}.")
+
+
+def _as_float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _checked_box(box: object, who: str) -> Box:
+    if not isinstance(box, (list, tuple)) or len(box) != 4:
+        raise ValueError(f"The box of {who} must be a list of four numbers x1, y1, x2, y2, not {box!r:.60}.")
+    return tuple(_checked(value, float, f"Each number in the box of {who}") for value in box)
+
+
+def _migrated(data: dict) -> dict:
+    version = _checked(data.get("version", VERSION), int, "The layout's version")
+    if version > VERSION:
+        raise ValueError(f"The layout has version {version}; this pack reads versions up to {VERSION}. "
+                         "Update the ROICtrl pack.")
+    while version < VERSION:
+        if version not in MIGRATIONS:
+            raise ValueError(f"The layout has version {version}, which never existed; versions begin at 1.")
+        data, version = MIGRATIONS[version](data), version + 1
+    return data
+
+
+def _show(box: Box) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in box) + ")"
