@@ -1,0 +1,1 @@
+"""The method, without ComfyUI: ROI attention for diffusion UNets, boxes and their formats, training parts."""

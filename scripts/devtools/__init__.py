@@ -1,0 +1,1 @@
+"""What set-up, demo, tests and benchmarks share: standard library only, unless a module says otherwise."""

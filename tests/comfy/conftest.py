@@ -1,0 +1,41 @@
+"""A real ComfyUI in this process, on the CPU: test modules here may `import comfy...` at the top."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from devtools.inprocess import start_comfyui
+from devtools.pack import load_pack, pack_module
+
+# At import, because pytest imports this file before the test modules beside it. Kept for the whole run.
+_BASE = tempfile.TemporaryDirectory(prefix="roictrl-comfy-")
+_COMFYUI = start_comfyui(base=Path(_BASE.name))
+
+
+@pytest.fixture(scope="session")
+def comfy() -> SimpleNamespace:
+    """The ComfyUI under test: `path`, `version`, and `base` (its models, input, output and user folders)."""
+    from comfyui_version import __version__
+
+    return SimpleNamespace(path=_COMFYUI, version=__version__, base=Path(_BASE.name))
+
+
+class Pack:
+    """The pack as ComfyUI loads it (package `roictrl_pack`)."""
+
+    def __init__(self) -> None:
+        self.root: ModuleType = load_pack()
+
+    def module(self, name: str) -> ModuleType:
+        """`nodes.apply`, `roictrl_core.layout`, ... : the very modules that the nodes use."""
+        return pack_module(name)
+
+
+@pytest.fixture(scope="session")
+def pack() -> Pack:
+    """The loaded pack."""
+    return Pack()

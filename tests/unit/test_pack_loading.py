@@ -1,0 +1,42 @@
+"""The checkout loads the way ComfyUI loads it, and never shadows ComfyUI's own `nodes`."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+
+from devtools.pack import ROOT, load_pack
+
+
+def absolute_imports(folder: str) -> Iterator[tuple[str, str]]:
+    """(file, top-level package) of every absolute import below a folder of the pack."""
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((str(file.relative_to(ROOT)), alias.name.split(".")[0]) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                yield str(file.relative_to(ROOT)), node.module.split(".")[0]
+
+
+def test_the_root_is_not_on_sys_path():
+    assert str(ROOT) not in sys.path
+
+
+def test_the_root_module_offers_the_entrypoint_and_nothing_older():
+    pack = load_pack()
+    assert pack.__name__ == "roictrl_pack"
+    assert (ROOT / pack.WEB_DIRECTORY).is_dir()
+    assert not hasattr(pack, "NODE_CLASS_MAPPINGS"), "even an empty one would hide comfy_entrypoint"
+
+
+def test_our_own_packages_are_imported_relatively():
+    """ComfyUI loads the folder under a path-like name, so an absolute import of our own packages cannot work there."""
+    found = [*absolute_imports("nodes"), *absolute_imports("roictrl_core")]
+    assert found
+    assert not [entry for entry in found if entry[1] in ("roictrl_core", "roictrl_pack")]
+
+
+def test_core_imports_nothing_of_comfyui():
+    allowed = {"torch", "safetensors", "numpy", "einops", "PIL", "yaml"} | set(sys.stdlib_module_names)
+    assert not [entry for entry in absolute_imports("roictrl_core") if entry[1] not in allowed]
