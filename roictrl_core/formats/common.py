@@ -1,0 +1,172 @@
+"""What all readers and writers share: the picture's size, the notes, and checks of one box."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..layout import DEFAULT_SIDE, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
+from ..masks import RunLengthMask
+
+MASK_SIDE = 1024       # pixels; a polygon's mask is drawn no larger than this on its longer side
+BORDER_SLACK = 1e-3    # share of the picture; rounding to whole pixels may lead this far over the border
+HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass
+class Reader:
+    """The state of one reading: the size in pixels (0 = unknown), what to pick, and what was found so far."""
+
+    width: int = 0
+    height: int = 0
+    pick: str = ""
+    names: str = ""
+    notes: list[str] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    def own_size(self, width: object, height: object, what: str) -> None:
+        """Take the size that the data itself names, where it names one; it wins over the given one."""
+        if width is None and height is None:
+            return
+        good = all(type(side) in (int, float) and side == int(side) and 0 < side <= MAX_SIDE for side in (width, height))
+        if not good:
+            raise ValueError(f"{what} has the size {width!r:.30} x {height!r:.30}; "
+                             f"both must be whole numbers of pixels from 1 to {MAX_SIDE}.")
+        if self.width and self.height and abs(width * self.height - height * self.width) > 0.01 * height * self.width:
+            self.note(f"The boxes were drawn on {int(width)} x {int(height)} pixels, which has another shape than "
+                      f"{self.width} x {self.height}; they are stretched with the picture.")
+        self.width, self.height = int(width), int(height)
+
+    def need_size(self, what: str) -> None:
+        """Boxes in pixels mean nothing without the picture's size."""
+        if not (self.width and self.height):
+            raise ValueError(f"{what} gives boxes in pixels, but not the picture's size. Give width and height.")
+
+    def add(self, box: Box | None, who: str, **fields) -> None:
+        """Clip the normalised ``box`` to the picture and keep the instance; notes where that cannot be done.
+
+        ``imported`` holds what the source said beyond the layout's own fields; empty values in it are left out.
+        """
+        if box is None:
+            return
+        if len(self.instances) >= MAX_INSTANCES:
+            raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
+        # Nine decimals: far finer than float32, and without the noise of pixels / size in the JSON.
+        x1, y1, x2, y2 = (round(min(max(value, 0.0), 1.0), 9) for value in box)
+        if box[2] <= box[0] or box[3] <= box[1]:
+            self.note(f"{who} has no area and was left out.")
+        elif x2 <= x1 or y2 <= y1:
+            self.note(f"{who} lies outside the picture and was left out.")
+        else:
+            if max(-box[0], -box[1], box[2] - 1, box[3] - 1) > BORDER_SLACK:
+                self.note(f"{who} reaches over the picture's border and was cut there.")
+            imported = {k: v for k, v in fields.pop("imported", {}).items() if not _empty(v)}
+            extra = {"imported": imported} if imported else {}
+            self.instances.append(Instance((x1, y1, x2, y2), extra=extra, **fields))
+
+    def pixels(self, box: tuple[float, ...]) -> Box:
+        """xyxy in pixels to normalised."""
+        return (box[0] / self.width, box[1] / self.height, box[2] / self.width, box[3] / self.height)
+
+    def layout(self, caption: str = "", **extra) -> Layout:
+        return Layout(self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE, tuple(self.instances), caption, extra)
+
+
+def title(kind: str, index: int, text: object) -> str:
+    """How notes call a source's entry: "Annotation 3 ('fox')"."""
+    return f"{kind} {index} ('{text:.40}')" if isinstance(text, str) and text else f"{kind} {index}"
+
+
+def text_of(*values: object) -> str:
+    """The first of ``values`` that is text with something in it; else ""."""
+    return next((value for value in values if isinstance(value, str) and value.strip()), "")
+
+
+def numbers(value: object, count: int | None, who: str, reader: Reader, what: str = "box") -> tuple[float, ...] | None:
+    """``count`` finite numbers, or None with a note where ``value`` is something else."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    good = isinstance(value, (list, tuple)) and (count is None or len(value) == count)
+    if good and all(is_number(item) for item in value):
+        return tuple(float(item) for item in value)
+    wanted = f"{count} finite numbers" if count else "finite numbers"
+    reader.note(f"{who} has a {what} that is not {wanted}, but {value!r:.60}, and was left out.")
+    return None
+
+
+def is_number(value: object) -> bool:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def from_xywh(values: tuple[float, ...] | None, width: float, height: float) -> Box | None:
+    """x, y, w, h (corner and size) in units of which the picture has ``width`` x ``height``, to xyxy normalised."""
+    if values is None:
+        return None
+    x, y, w, h = values
+    return (x / width, y / height, (x + w) / width, (y + h) / height)
+
+
+def entries(value: object, what: str) -> list:
+    """``value`` as a list of at most MAX_INSTANCES entries; raises ValueError with a sentence."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{what} must be a list, not {value!r:.40}.")
+    if len(value) > MAX_INSTANCES:
+        raise ValueError(f"{what} has {len(value)} entries; at most {MAX_INSTANCES} boxes are read.")
+    return list(value)
+
+
+def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
+    """Index from 0 of the one among ``options`` (names) that ``pick`` means: a name, or an index from 1; "" = first."""
+    if pick in options:
+        return options.index(pick)
+    if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):
+        shown = ", ".join(f"'{name:.40}'" for name in options[:5]) + (", …" if len(options) > 5 else "")
+        raise ValueError(f"There is no {what} '{pick:.60}' here. Give an index from 1 to {len(options)} "
+                         f"or one of: {shown}.")
+    index = int(pick) - 1 if pick else 0
+    if len(options) > 1 and not pick:
+        reader.note(f"There are {len(options)} {what}s here; the first, '{options[0]:.60}', is used. "
+                    "Pick another by its name or its index.")
+    return index
+
+
+def polygon_mask(polygons: list[list[tuple[float, float]]], width: int, height: int) -> RunLengthMask:
+    """The union of polygons, points normalised, on a grid of the picture's shape, its longer side at most MASK_SIDE."""
+    scale = min(1.0, MASK_SIDE / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    canvas = Image.new("1", size)
+    draw = ImageDraw.Draw(canvas)
+    for points in polygons:
+        # Pixel centres lie at half coordinates; PIL counts centres from 0.
+        draw.polygon([(x * size[0] - 0.5, y * size[1] - 0.5) for x, y in points], fill=1)
+    return RunLengthMask.from_array(np.asarray(canvas))
+
+
+def points_box(points: list[tuple[float, float]]) -> Box:
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    return (min(xs), min(ys), max(xs), max(ys))
+
+
+def hex_color(rgb: object) -> str:
+    """[r, g, b] in 0..255, or "#rrggbb", as "#rrggbb"; "" for anything else."""
+    if isinstance(rgb, str) and HEX_COLOR.fullmatch(rgb):
+        return rgb.lower()
+    if isinstance(rgb, (list, tuple)) and len(rgb) == 3 and all(is_number(c) and 0 <= c <= 255 for c in rgb):
+        return "#" + "".join(f"{int(c):02x}" for c in rgb)
+    return ""
+
+
+def _empty(value: object) -> bool:
+    return value is None or (isinstance(value, (str, list, dict)) and not value)

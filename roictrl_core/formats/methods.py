@@ -1,0 +1,119 @@
+"""Box formats of other layout-to-image methods: InstanceDiffusion's demos, MIG-Bench, Omost's canvas."""
+
+from __future__ import annotations
+
+from ..layout import Layout
+from ..masks import RunLengthMask
+from .comfyui import pixel_box
+from .common import Reader, choose, entries, from_xywh, hex_color, numbers, text_of, title
+
+_OMOST_GRID = 90
+
+
+# --- InstanceDiffusion: {caption, width, height, annos: [{bbox = x, y, w, h in pixels, caption}]} ---
+
+def is_instance_diffusion(data: object) -> bool:
+    return isinstance(data, dict) and "annos" in data
+
+
+def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
+    reader.own_size(data.get("width"), data.get("height"), "The InstanceDiffusion file")
+    reader.need_size("The InstanceDiffusion file")
+    for i, anno in enumerate(entries(data["annos"], "annos"), 1):
+        anno = anno if isinstance(anno, dict) else {}
+        caption = text_of(anno.get("caption"), anno.get("category_name"))
+        who = title("Annotation", i, caption)
+        if "bbox" not in anno and "point" in anno:
+            reader.note(f"{who} is a point without a box, which no box method can place, and was left out. "
+                        "Draw a box around it.")
+            continue
+        values = numbers(anno.get("bbox"), 4, who, reader)
+        known = ("bbox", "caption", "category_name", "mask")
+        reader.add(from_xywh(values, reader.width, reader.height), who, caption=caption,
+                   label=text_of(anno.get("category_name")), mask=rle_mask(anno.get("mask"), who, reader),
+                   imported={key: value for key, value in anno.items() if key not in known})
+    return reader.layout(text_of(data.get("caption")),
+                         **{k: v for k, v in data.items() if k not in ("caption", "width", "height", "annos")})
+
+
+def rle_mask(data: object, who: str, reader: Reader) -> RunLengthMask | None:
+    """A COCO RLE as a mask; None without one, or with a note where it is damaged."""
+    if not data:
+        return None
+    try:
+        return RunLengthMask.from_dict(data)
+    except ValueError as error:
+        reader.note(f"{who} has a mask that cannot be read; only its box is used. {error}")
+        return None
+
+
+def write_instance_diffusion(layout: Layout) -> dict:
+    """Enabled instances; ``mask`` as COCO RLE, or an empty list."""
+    annos = []
+    for _, instance in layout.enabled:
+        x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
+        annos.append({"bbox": [x1, y1, x2 - x1, y2 - y1], "mask": instance.mask.to_dict() if instance.mask else [],
+                      "category_name": instance.label, "caption": instance.caption})
+    return {"caption": layout.caption, "width": layout.width, "height": layout.height, "annos": annos}
+
+
+# --- MIG-Bench: {global prompt: {caption: [[x1, y1, x2, y2], ...], coco_id: ...}}, normalised ---
+
+def is_migc(data: object) -> bool:
+    return (isinstance(data, dict) and bool(data) and all(isinstance(key, str) for key in data)
+            and all(_is_migc_entry(value) for value in data.values()))
+
+
+def _is_migc_entry(value: object) -> bool:
+    return isinstance(value, dict) and all(key == "coco_id" or isinstance(boxes, list) for key, boxes in value.items())
+
+
+def read_migc(data: dict, reader: Reader) -> Layout:
+    prompts = list(data)
+    prompt = prompts[choose(prompts, reader.pick, "prompt", reader)]
+    captions = {str(key): boxes for key, boxes in data[prompt].items() if key != "coco_id"}
+    for caption, boxes in captions.items():
+        boxes = [boxes] if boxes and not isinstance(boxes[0], list) else boxes
+        for i, box in enumerate(boxes, 1):
+            who = title("Box", i, caption)
+            reader.add(numbers(box, 4, who, reader), who, caption=caption)
+    coco_id = data[prompt].get("coco_id")
+    return reader.layout(prompt, **({} if coco_id is None else {"coco_id": coco_id}))
+
+
+def write_migc(layout: Layout) -> dict:
+    """One prompt: the global caption, else the captions joined; equal captions share one list of boxes."""
+    captions: dict[str, object] = {}
+    for _, instance in layout.enabled:
+        captions.setdefault(instance.caption, []).append(list(instance.box))
+    prompt = layout.caption or " and ".join(instance.caption for _, instance in layout.enabled)
+    return {prompt: {**captions, "coco_id": str(layout.extra.get("coco_id", ""))}}
+
+
+# --- Omost: [{rect = [y0, y1, x0, x1] of 90, prefixes, suffixes, color}], the first entry global ---
+
+def is_omost(data: object) -> bool:
+    return isinstance(data, list) and bool(data) and all(isinstance(e, dict) and "rect" in e for e in data)
+
+
+def read_omost(data: list, reader: Reader) -> Layout:
+    whole, *parts = entries(data, "The Omost canvas")
+    shared = _texts(whole, "prefixes")
+    for i, entry in enumerate(parts, 2):
+        own = [text for text in _texts(entry, "prefixes") if text not in shared]
+        caption = " ".join(own + _texts(entry, "suffixes"))
+        who = title("Canvas entry", i, caption)
+        rect = numbers(entry["rect"], 4, who, reader)
+        if rect is not None:
+            y0, y1, x0, x1 = (value / _OMOST_GRID for value in rect)
+            known = ("rect", "prefixes", "suffixes", "color")
+            reader.add((x0, y0, x1, y1), who, caption=caption, color=hex_color(entry.get("color")),
+                       imported={key: value for key, value in entry.items() if key not in known})
+    if not parts:
+        reader.note("The Omost canvas has only its global entry, and so no boxes.")
+    return reader.layout(" ".join(shared + _texts(whole, "suffixes")))
+
+
+def _texts(entry: dict, key: str) -> list[str]:
+    value = entry.get(key)
+    return [text.strip() for text in value if text_of(text)] if isinstance(value, list) else []
