@@ -1,0 +1,68 @@
+"""Everything a developer needs, on a bare machine with Python 3.10+ and pip:
+
+    python scripts/dev.py demo     set up, start a ComfyUI, make a picture
+    python scripts/dev.py test     set up, run every test
+    python scripts/dev.py try --checkpoint FILE --adapter FILE    the same picture with and without boxes, with your own weights
+
+Standard library only: the packages come with the set-up. Every command can be interrupted and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+if sys.version_info < (3, 10):
+    sys.exit(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
+
+from devtools.comfyui import get_comfyui
+from devtools.environment import Environment, environment_for
+from devtools.shell import SetupError, fail, say
+
+
+def arguments() -> tuple[argparse.Namespace, list[str]]:
+    """The verb, our options, and everything else for what the verb runs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)
+    parser.add_argument("verb", choices=["setup", "demo", "test", "try"], nargs="?")
+    parser.add_argument("--comfyui", metavar="PATH", help="use this ComfyUI (or set COMFYUI_PATH)")
+    parser.add_argument("-h", "--help", action="store_true")
+    known, rest = parser.parse_known_args()
+    if known.verb is None:
+        parser.print_help()
+        sys.exit(0 if known.help else 2)
+    return known, rest + (["--help"] if known.help else [])
+
+
+def set_up(comfyui: str | None) -> Environment:
+    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on."""
+    named = comfyui or os.environ.get("COMFYUI_PATH")
+    folder = Path(named).expanduser().resolve() if named else None
+    if folder is not None and not (folder / "main.py").is_file():
+        raise SetupError(f"{folder} is no ComfyUI: name the folder with main.py in it.")
+    environment = environment_for(folder)
+    os.environ["COMFYUI_PATH"] = str(folder or get_comfyui(environment.python))
+    say(f"ComfyUI: {os.environ['COMFYUI_PATH']}")
+    return environment
+
+
+def main() -> int:
+    """Set up, then hand over to the module of the verb, in the environment."""
+    known, rest = arguments()
+    try:
+        environment = set_up(known.comfyui)
+    except SetupError as error:
+        return fail(error)
+    if known.verb == "setup":
+        return 0
+    module = {"demo": "devtools.demo", "test": "devtools.test", "try": "devtools.try_weights"}[known.verb]
+    return subprocess.run([environment.python, "-m", module, *rest], env=environment.variables()).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
