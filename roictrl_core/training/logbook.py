@@ -1,0 +1,108 @@
+"""What a run tells about itself: a CSV log, the loss curve, lines of progress."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from .files import write_atomically
+
+COLUMNS = ("step", "loss", "prediction_loss", "regulariser", "gradient_norm", "learning_rate", "images_per_second")
+
+
+class CsvLog:
+    """One row per logged step. Opened at step n it drops the rows after n, which a resumed run writes anew."""
+
+    def __init__(self, path: str | Path, start: int) -> None:
+        self.path = Path(path)
+        rows = [row for row in self._read() if int(row["step"]) <= start] if self.path.exists() else []
+        write_atomically(self.path, lambda file: self._write(file, rows))
+        self.history = [(int(row["step"]), float(row["loss"])) for row in rows]
+
+    def append(self, **values: float) -> None:
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writerow({k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()})
+        self.history.append((values["step"], values["loss"]))
+
+    def _read(self) -> list[dict[str, str]]:
+        """The complete rows: a kill may have cut the last one short."""
+        with self.path.open(newline="") as file:
+            return [row for row in csv.DictReader(file) if None not in row.values()]
+
+    @staticmethod
+    def _write(path: Path, rows: list[dict[str, str]]) -> None:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class Progress:
+    """Speed over the steps since the last report, and the time that the rest will take at this run's mean speed."""
+
+    def __init__(self, start: int, steps: int, images_per_step: int) -> None:
+        self.first, self.steps, self.images = start, steps, images_per_step
+        self.last, self.began = start, time.monotonic()
+        self.since = self.began
+
+    def report(self, done: int) -> tuple[float, float]:
+        """done: optimiser steps of the whole run. Returns (images per second, seconds left)."""
+        now = time.monotonic()
+        speed = (done - self.last) * self.images / max(now - self.since, 1e-9)
+        left = (self.steps - done) * (now - self.began) / max(done - self.first, 1)
+        self.last, self.since = done, now
+        return speed, left
+
+    def line(self, done: int, loss: float, prediction: float, regulariser: float, speed: float, left: float) -> str:
+        hours, seconds = divmod(int(left), 3600)
+        return (f"step {done}/{self.steps}  loss {loss:.5f} (prediction {prediction:.5f}, regulariser {regulariser:.4f})  "
+                f"{speed:.1f} images/s  {hours}:{seconds // 60:02d}:{seconds % 60:02d} left")
+
+
+def loss_curve(history: Sequence[tuple[int, float]], size: tuple[int, int] = (640, 360)) -> Image.Image:
+    """(step, loss) pairs -> a picture: every value in grey, their moving average in blue, axes from the data."""
+    picture = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(picture)
+    left, top, right, bottom = 58, 14, size[0] - 14, size[1] - 30
+    draw.rectangle((left, top, right, bottom), outline="#999999")
+    finite = [(step, loss) for step, loss in history if loss == loss and abs(loss) != float("inf")]
+    if not finite:
+        draw.text((left + 10, top + 10), "no loss yet", fill="#666666")
+        return picture
+    smooth = _moving_average([loss for _, loss in finite])
+    # The first values may be far above all others: the axis ends at the highest average of the later nine tenths.
+    settled = smooth[len(smooth) // 10:]
+    low, high = min(smooth), max(settled)
+    margin = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
+    low, high = low - margin, high + margin
+    first, last = finite[0][0], max(finite[-1][0], finite[0][0] + 1)
+
+    def place(step: int, loss: float) -> tuple[float, float]:
+        share = min(max((loss - low) / (high - low), 0.0), 1.0)
+        return left + (step - first) / (last - first) * (right - left), bottom - share * (bottom - top)
+
+    for step, loss in finite:
+        x, y = place(step, loss)
+        draw.rectangle((x - 0.5, y - 0.5, x + 0.5, y + 0.5), fill="#c4c4c4")
+    draw.line([place(step, loss) for (step, _), loss in zip(finite, smooth)], fill="#0072b2", width=2)
+    for share in (0, 0.5, 1):
+        value = low + share * (high - low)
+        draw.text((left - 6, bottom - share * (bottom - top)), f"{value:.4g}", fill="#333333", anchor="rm")
+    draw.text((left, bottom + 6), f"step {first}", fill="#333333")
+    draw.text((right, bottom + 6), f"step {last}", fill="#333333", anchor="ra")
+    draw.text((right - 8, top + 6), f"loss {smooth[-1]:.5f}", fill="#0072b2", anchor="ra")
+    return picture
+
+
+def _moving_average(values: Sequence[float]) -> list[float]:
+    """Exponential, over about a twentieth of the curve, unbiased at its beginning."""
+    keep = 1 - 1 / max(len(values) / 20, 1)
+    average, weight, smooth = 0.0, 0.0, []
+    for value in values:
+        average, weight = keep * average + (1 - keep) * value, keep * weight + (1 - keep)
+        smooth.append(average / weight)
+    return smooth

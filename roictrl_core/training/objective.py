@@ -1,0 +1,51 @@
+"""Batch -> loss: the module that DistributedDataParallel wraps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .batches import Batch
+from .losses import REGULARISER_WEIGHT, global_weight_regulariser, prediction_loss
+from .schedule import NoiseSchedule
+
+Records = list[tuple[Tensor, Tensor]]
+Predict = Callable[[Batch, Tensor, Records], Tensor]
+
+
+class Losses(NamedTuple):
+    """Scalars. total = prediction + 0.01 * regulariser."""
+
+    total: Tensor
+    prediction: Tensor
+    regulariser: Tensor
+
+
+class Objective(nn.Module):
+    """The patched UNet under the training loss. Only the adapter is a sub-module: the base is no concern of DDP's.
+
+    predict(batch, noisy latents [B, C, h, w], records) runs the base with the adapter's fusers and returns the raw
+    output; every fuser appends (global_weight [B, T], foreground [B, T]) to records.
+    scale: the base's latent format, VAE latents -> what its UNet is trained on.
+    """
+
+    def __init__(self, adapter: nn.Module, predict: Predict, schedule: NoiseSchedule, scale: Callable[[Tensor], Tensor],
+                 regulariser_weight: float = REGULARISER_WEIGHT) -> None:
+        super().__init__()
+        self.adapter, self.predict, self.schedule, self.scale = adapter, predict, schedule, scale
+        self.regulariser_weight = regulariser_weight
+
+    def forward(self, batch: Batch) -> Losses:
+        latents, records = self.scale(batch.latents), []
+        output = self.predict(batch, self.schedule.add_noise(latents, batch.noise, batch.timesteps), records)
+        prediction = prediction_loss(output, self.schedule.target(latents, batch.noise, batch.timesteps))
+        if batch.instances.pairs:
+            regulariser = global_weight_regulariser(records)
+            return Losses(prediction + self.regulariser_weight * regulariser, prediction, regulariser)
+        # Without instances the UNet is the base itself. All the same every parameter gets a gradient, of zero:
+        # another rank may have instances, and waits for ours.
+        nothing = 0 * torch.stack([p.sum() for p in self.adapter.parameters()]).sum()
+        return Losses(prediction + nothing, prediction, nothing)
