@@ -7,6 +7,7 @@ CONDITIONING) is left out of JSON, and :meth:`Layout.left_out` names it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -21,6 +22,7 @@ VERSION = 1
 MAX_INSTANCES = 10_000
 MAX_SIDE = 16384       # pixels; ComfyUI's own limit on a picture's side
 MAX_STRENGTH = 2.0
+MAX_COMPARED = 200     # instances of one caption whose boxes are compared with one another for warnings
 DEFAULT_SIDE = 512     # pixels, where a layout names no size: SD1.x's own
 
 Box = tuple[float, float, float, float]
@@ -195,7 +197,19 @@ class Layout:
 
     def warnings(self) -> list[str]:
         """Sentences about what will work, but perhaps not as meant."""
-        return [s for i, instance in enumerate(self.instances, 1) for s in instance.warnings(i)]
+        return [s for i, instance in enumerate(self.instances, 1) for s in instance.warnings(i)] + self._doubled()
+
+    def _doubled(self) -> list[str]:
+        """A sentence for each pair of enabled instances with the same caption, one more than half inside the other."""
+        found, groups = [], {}
+        for i, instance in self.enabled:
+            groups.setdefault(instance.caption.strip(), []).append((i, instance))
+        for group in (group for caption, group in groups.items() if caption):
+            for (i, one), (j, other) in itertools.combinations(group[:MAX_COMPARED], 2):
+                if _overlap(one.box, other.box) > 0.5:
+                    found.append(f"The boxes of {one.name(i)} and {other.name(j)} share their caption and more than "
+                                 "half of the smaller one; one object may fill both. Move them apart or delete one.")
+        return found
 
     def validate(self) -> Layout:
         """The layout itself; raises ValueError with every problem's sentence where it is unusable."""
@@ -258,6 +272,14 @@ def _migrated(data: dict) -> dict:
             raise ValueError(f"The layout has version {version}, which never existed; versions begin at 1.")
         data, version = MIGRATIONS[version](data), version + 1
     return data
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """The shared area as a share of the smaller box's."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
 
 
 def _show(box: Box) -> str:

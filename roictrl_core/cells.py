@@ -1,0 +1,59 @@
+"""How many feature cells of each UNet level a box covers: what a box is too small for can be told before a run."""
+
+from __future__ import annotations
+
+import torch
+
+from .layout import Instance, Layout
+from .roi import box_cells
+
+LATENT_STRIDE = 8              # pixels per latent cell
+STRIDES = (8, 16, 32, 64)      # pixels per feature cell at the levels of SD1.x
+
+
+def level_size(side: int, stride: int) -> int:
+    """Cells along a side of ``side`` pixels: the latent rounds down, each halving inside the UNet rounds up."""
+    cells = max(1, side // LATENT_STRIDE)
+    for _ in range((stride // LATENT_STRIDE).bit_length() - 1):
+        cells = (cells + 1) // 2
+    return cells
+
+
+def covered(instance: Instance, width: int, height: int, stride: int) -> tuple[int, int]:
+    """(columns, rows) of cells that ROI-Unpool writes for the box, on a picture of ``width`` x ``height`` pixels.
+
+    A cell counts when its centre lies in the box and in the picture.
+    """
+    x1, y1, x2, y2 = torch.tensor(instance.box, dtype=torch.float32)
+    return _span(x1, x2, level_size(width, stride)), _span(y1, y2, level_size(height, stride))
+
+
+def _span(low: torch.Tensor, high: torch.Tensor, size: int) -> int:
+    start, cells = (int(value) for value in box_cells(low, high, size))
+    return max(0, min(start + cells, size) - max(start, 0))
+
+
+def table(layout: Layout) -> list[list[str]]:
+    """Rows of text, the header first: the instance, then columns x rows of cells at each of :data:`STRIDES`."""
+    rows = [["#", "caption", *(f"{stride} px" for stride in STRIDES)]]
+    for i, instance in layout.enabled:
+        spans = (covered(instance, layout.width, layout.height, stride) for stride in STRIDES)
+        rows.append([str(i), instance.caption or instance.label, *(f"{w} x {h}" for w, h in spans)])
+    return rows
+
+
+def warnings(layout: Layout) -> list[str]:
+    """One sentence for each enabled instance that covers no cell at some level, naming the finest such level."""
+    found = []
+    for i, instance in layout.enabled:
+        missed = [stride for stride in STRIDES if 0 in covered(instance, layout.width, layout.height, stride)]
+        if not missed:
+            continue
+        who = instance.name(i)
+        if missed[0] == STRIDES[0]:
+            found.append(f"The box of {who} covers no feature cell at any level ({STRIDES[0]} px and up) "
+                         "and will have no effect. Make it larger.")
+        else:
+            found.append(f"The box of {who} covers no feature cell at the levels of {missed[0]} px and up; "
+                         "its control will be weak. Make it larger, or the picture.")
+    return found

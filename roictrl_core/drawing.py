@@ -1,0 +1,177 @@
+"""Boxes with captions drawn on a picture: edges anti-aliased, colours that colour-blind eyes tell apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .layout import Instance, Layout
+
+# Okabe and Ito's colour-blind-safe palette, the light ones first; black is left out.
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+DISABLED = "#9a9a9a"
+
+Rgb = tuple[int, int, int]
+Pixels = tuple[float, float, float, float]   # xyxy
+
+
+def color_of(instance: Instance, index: int) -> Rgb:
+    """The instance's own colour, else the palette's by its index from 1; grey when it is not enabled."""
+    text = (instance.color or PALETTE[(index - 1) % len(PALETTE)]) if instance.enabled else DISABLED
+    return tuple(int(text[i:i + 2], 16) for i in (1, 3, 5))
+
+
+def ink_on(background: Rgb) -> Rgb:
+    """Black or white, whichever has the higher contrast (relative luminance of sRGB as in WCAG 2)."""
+    linear = [(c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in background]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (0, 0, 0) if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else (255, 255, 255)
+
+
+def draw_layout(layout: Layout, image: Image.Image | None = None, rows: list[list[str]] | None = None) -> Image.Image:
+    """An RGB picture with every box and caption; instances that are not enabled are thin and grey.
+
+    ``image`` is drawn on, at its own size; without one a dark ground of the layout's size.  ``rows`` is a table (header
+    first) put beneath the picture.
+    """
+    if image is None:
+        image = Image.new("RGB", (layout.width, layout.height), (38, 38, 38))
+    pixels = np.array(image.convert("RGB"), dtype=np.float32)              # [H, W, 3]
+    height, width = pixels.shape[:2]
+    line = max(2.0, min(width, height) / 256)
+    boxes = [_in_pixels(instance, width, height) for instance in layout.instances]
+    for i, (instance, box) in enumerate(zip(layout.instances, boxes), 1):
+        color, own_line = color_of(instance, i), line if instance.enabled else line / 2
+        _tint(pixels, instance, box, color)
+        _outline(pixels, tuple(b + o for b, o in zip(box, (-1, -1, 1, 1))), (0, 0, 0), own_line + 2, 0.5)
+        _outline(pixels, box, color, own_line, 1.0)
+    picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
+    _captions(picture, layout, boxes, line)
+    return _with_table(picture, rows) if rows else picture
+
+
+def _in_pixels(instance: Instance, width: int, height: int) -> Pixels:
+    return tuple(value * side for value, side in zip(instance.box, (width, height, width, height)))
+
+
+def _coverage(box: Pixels, rows: slice, columns: slice) -> np.ndarray:
+    """[h, w] share of each pixel of the window that the box covers."""
+    def along(low: float, high: float, window: slice) -> np.ndarray:
+        at = np.arange(window.start, window.stop)
+        return np.clip(np.minimum(high, at + 1) - np.maximum(low, at), 0.0, 1.0)
+
+    return np.outer(along(box[1], box[3], rows), along(box[0], box[2], columns)).astype(np.float32)
+
+
+def _window(pixels: np.ndarray, box: Pixels) -> tuple[slice, slice]:
+    """The rows and columns of the picture that the box touches."""
+    height, width = pixels.shape[:2]
+    x1, x2 = (int(np.clip(value, 0, width)) for value in (np.floor(box[0]), np.ceil(box[2])))
+    y1, y2 = (int(np.clip(value, 0, height)) for value in (np.floor(box[1]), np.ceil(box[3])))
+    return slice(y1, max(y1, y2)), slice(x1, max(x1, x2))
+
+
+def _paint(pixels: np.ndarray, window: tuple[slice, slice], alpha: np.ndarray, color: Rgb) -> None:
+    target = pixels[window]                                                # [h, w, 3], a view
+    target += alpha[..., None] * (np.asarray(color, dtype=np.float32) - target)
+
+
+def _outline(pixels: np.ndarray, box: Pixels, color: Rgb, line: float, opacity: float) -> None:
+    """A frame of ``line`` pixels just inside the box."""
+    window = _window(pixels, box)
+    inner = (box[0] + line, box[1] + line, box[2] - line, box[3] - line)
+    _paint(pixels, window, opacity * (_coverage(box, *window) - _coverage(inner, *window)), color)
+
+
+def _tint(pixels: np.ndarray, instance: Instance, box: Pixels, color: Rgb) -> None:
+    """A faint fill of the box, or a stronger one of the instance's mask."""
+    if not instance.enabled:
+        return
+    window = _window(pixels, box)
+    alpha = 0.12 * _coverage(box, *window)
+    if instance.mask is not None:
+        own, (height, width) = instance.mask.to_array(), pixels.shape[:2]
+        rows = np.arange(window[0].start, window[0].stop) * own.shape[0] // height
+        columns = np.arange(window[1].start, window[1].stop) * own.shape[1] // width
+        alpha = 0.35 * own[rows[:, None], columns].astype(np.float32)
+    _paint(pixels, window, alpha, color)
+
+
+def _font(size: int):
+    return ImageFont.load_default(size)
+
+
+def _drawable(text: str, font) -> str:
+    """``text`` with what the font cannot even try to draw replaced: lone surrogates, or non-Latin in a bitmap font."""
+    encoding = "utf-8" if isinstance(font, ImageFont.FreeTypeFont) else "latin-1"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def _captions(picture: Image.Image, layout: Layout, boxes: list[Pixels], line: float) -> None:
+    """A tag with index and caption in each box's upper left corner (above a box that it would hide), moved down where
+    another tag stands already."""
+    draw = ImageDraw.Draw(picture)
+    font = _font(max(12, min(picture.size) // 36))
+    placed: list[Pixels] = []
+    for i, (instance, box) in enumerate(zip(layout.instances, boxes), 1):
+        title = " ".join((instance.caption or instance.label).split()) + ("" if instance.enabled else " (off)")
+        room = max(box[2] - box[0] - 2 * line, 9 * font.size)
+        text = _wrapped(draw, _drawable(f"{i} {title}".strip()[:200], font), font, room, lines=3)
+        left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font, spacing=2)
+        size = (right + 8, bottom + 6)
+        hides = size[1] > 0.7 * (box[3] - box[1])
+        corner = (box[0], box[1] - size[1] - 2) if hides else (box[0] + line, box[1] + line)
+        tag = _free_place(corner, size, picture.size, placed[-100:])
+        color = color_of(instance, i)
+        draw.rectangle(tag, fill=color)
+        draw.multiline_text((tag[0] + 4, tag[1] + 2), text, fill=ink_on(color), font=font, spacing=2)
+        placed.append(tag)
+
+
+def _wrapped(draw: ImageDraw.ImageDraw, text: str, font, room: float, lines: int) -> str:
+    """``text`` broken at spaces, or inside a word wider than ``room``, to at most ``lines`` lines."""
+    found, rest = [], text
+    while rest and len(found) < lines:
+        count = len(rest)
+        while count > 1 and draw.textlength(rest[:count], font=font) > room:
+            cut = rest.rfind(" ", 0, count)
+            count = cut if cut > 0 else count - 1
+        found.append(rest[:count])
+        rest = rest[count:].lstrip()
+    if rest:
+        found[-1] = found[-1].rstrip(" .,") + "…"
+    return "\n".join(found)
+
+
+def _free_place(corner: tuple[float, float], size: tuple[float, float], frame: tuple[int, int],
+                placed: list[Pixels]) -> Pixels:
+    """The tag's xyxy: inside the picture, below the tags that it would cover as long as there is room."""
+    x = max(0.0, min(corner[0], frame[0] - size[0]))
+    y = max(0.0, min(corner[1], frame[1] - size[1]))
+    for _ in range(len(placed)):
+        over = [t for t in placed if t[0] < x + size[0] and x < t[2] and t[1] < y + size[1] and y < t[3]]
+        below = max((t[3] for t in over), default=y) + 1
+        if not over or below + size[1] > frame[1]:
+            break
+        y = below
+    return (x, y, x + size[0], y + size[1])
+
+
+def _with_table(picture: Image.Image, rows: list[list[str]]) -> Image.Image:
+    """The picture with ``rows`` set in columns beneath it, text columns to the left."""
+    font = _font(max(12, min(picture.size) // 36))
+    scratch = ImageDraw.Draw(picture)
+    rows = [[_drawable(_wrapped(scratch, cell, font, 14 * font.size, 1), font) for cell in row] for row in rows]
+    widths = [max(scratch.textlength(row[c], font=font) for row in rows) + font.size for c in range(len(rows[0]))]
+    step = int(font.size * 1.5)
+    size = (max(picture.width, int(sum(widths)) + font.size), picture.height + step * len(rows) + font.size)
+    sheet = Image.new("RGB", size, (24, 24, 24))
+    sheet.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(sheet)
+    for r, row in enumerate(rows):
+        x = font.size / 2
+        for cell, width in zip(row, widths):
+            draw.text((x, picture.height + font.size / 2 + r * step), cell, font=font,
+                      fill=(160, 160, 160) if r == 0 else (235, 235, 235))
+            x += width
+    return sheet
