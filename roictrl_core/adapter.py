@@ -1,0 +1,69 @@
+"""ROICtrlAdapter: the box embedding and one ROIFuser per transformer block, under the published key names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .attention import AttentionFunction, multi_head_attention
+from .box_embedding import BoxEmbedding
+from .config import AdapterConfig
+from .fuser import ROIFuser
+from .instances import InstanceBatch
+
+
+class ROICtrlAdapter(nn.Module):
+    """All trained parts of ROICtrl for one UNet.
+
+    Args:
+        config: the UNet's blocks, grids, slots and widths.
+        operations: where the layers come from (`torch.nn`, or a host's own such as comfy.ops).
+        attention: kernel for the fusers' self-attentions.
+    """
+
+    def __init__(
+        self,
+        config: AdapterConfig,
+        operations: Any = nn,
+        *,
+        attention: AttentionFunction = multi_head_attention,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.position_net = BoxEmbedding(config.token_width, config.token_hidden, operations, dtype, device)
+        for block in config.blocks:
+            fuser = ROIFuser(
+                block.channels,
+                block.heads,
+                slots=config.slots,
+                token_width=config.token_width,
+                dropout=config.dropout,
+                operations=operations,
+                attention=attention,
+                dtype=dtype,
+                device=device,
+            )
+            _add_module(self, f"{block.name}.roifuser", fuser)
+
+    def fuser(self, block_id: tuple[str, int], block_index: int = 0) -> ROIFuser | None:
+        """The fuser of ComfyUI's block id and block_index, or None where the adapter has none."""
+        block = self.config.block(block_id, block_index)
+        return None if block is None else self.get_submodule(f"{block.name}.roifuser")
+
+    def box_tokens(self, instances: InstanceBatch) -> Tensor:
+        """`[B, S, token width]` float32; once per run, as it does not depend on the step."""
+        return self.position_net(instances.boxes, instances.token_mask)
+
+
+def _add_module(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Hangs `module` under a dotted path, with empty modules on the way."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        if parent not in root._modules:
+            root.add_module(parent, nn.Module())
+        root = root._modules[parent]
+    root.add_module(name, module)

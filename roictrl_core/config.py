@@ -1,0 +1,169 @@
+"""What an adapter is built for: the transformer blocks of a UNet, grids, slots and widths; saved in the weights' metadata."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+GRIDS = (25, 19, 13, 7)  # P at stride 8, 16, 32, 64 px (U-Net levels 0..3)
+BLOCK_KEY = re.compile(r"^(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d+)\.)?attentions\.(?P<layer>\d+)\.transformer_blocks\.(?P<index>\d+))\.roifuser\.")
+
+
+@dataclass(frozen=True)
+class BlockConfig:
+    """One transformer block.
+
+    Attributes:
+        name: the block's name in diffusers' UNet, as in the published checkpoint.
+        comfy: ComfyUI's block id, such as ("input", 1).
+        index: the block's place among the transformer blocks of its spatial transformer (ComfyUI's block_index).
+        channels, heads: C and the block's head count.
+        level: U-Net level, 0 at stride 8 px; names the ROI grid.
+    """
+
+    name: str
+    comfy: tuple[str, int]
+    index: int
+    channels: int
+    heads: int
+    level: int
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """Everything that `ROICtrlAdapter` is built from."""
+
+    blocks: tuple[BlockConfig, ...]
+    grids: tuple[int, ...] = GRIDS
+    slots: int = 30
+    token_width: int = 64
+    token_hidden: int = 512
+    dropout: float = 0.2
+    version: int = field(default=1)
+
+    def __post_init__(self) -> None:
+        for block in self.blocks:
+            if block.level >= len(self.grids):
+                raise ValueError(
+                    f"Block {block.name} is on U-Net level {block.level}, but the adapter's config has ROI grids for {len(self.grids)} levels only."
+                )
+
+    def block(self, comfy: tuple[str, int], index: int) -> BlockConfig | None:
+        """The block of ComfyUI's id, or None where the adapter has none there."""
+        return next((b for b in self.blocks if b.comfy == tuple(comfy) and b.index == index), None)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> AdapterConfig:
+        data = json.loads(text)
+        blocks = tuple(BlockConfig(**{**b, "comfy": tuple(b["comfy"])}) for b in data.pop("blocks"))
+        return cls(blocks=blocks, **{**data, "grids": tuple(data["grids"])})
+
+    @classmethod
+    def sd15(cls, width: int = 320, heads: int = 8) -> AdapterConfig:
+        """SD1.5's topology; `width` is the UNet's model channels (320), with 1, 2, 4, 4 times that per level."""
+        return cls.for_unet(
+            {
+                "model_channels": width,
+                "channel_mult": [1, 2, 4, 4],
+                "num_res_blocks": [2, 2, 2, 2],
+                "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+                "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+                "transformer_depth_middle": 1,
+                "num_heads": heads,
+            }
+        )
+
+    @classmethod
+    def for_unet(cls, unet: Mapping, **settings: object) -> AdapterConfig:
+        """An adapter for every text-conditioned block of a UNet described by ComfyUI's `unet_config`.
+
+        Args:
+            unet: `model_channels`, `channel_mult`, `num_res_blocks`, `transformer_depth` (per block of the encoder),
+                `transformer_depth_output` (per block of the decoder, in its order of execution reversed per level as
+                ComfyUI stores it), `transformer_depth_middle`, `num_heads` or `num_head_channels`.
+            settings: any other field of the config.
+        """
+        return cls(blocks=tuple(_blocks_of_unet(unet)), **settings)
+
+    @classmethod
+    def from_state_dict(cls, shapes: Mapping[str, Sequence[int]], heads: int | None = None) -> AdapterConfig:
+        """Recognises blocks and widths from the published key names.
+
+        Args:
+            shapes: tensor shapes by key.
+            heads: head count; not visible in the weights. None: 8 in UNets of depth-1 blocks (SD1.x), else 64 channels each.
+
+        Raises:
+            ValueError: no adapter block among the keys.
+        """
+        blocks = _blocks_of_keys(shapes, heads)
+        if not blocks:
+            raise ValueError("The weights hold no ROICtrl block: no key contains '.roifuser.'.")
+        gate = shapes[f"{blocks[0].name}.roifuser.roiattn_fuser.channel_gate.mlp.0.weight"]
+        hidden, _ = shapes["position_net.linears.0.weight"]
+        width = shapes["position_net.linears.4.weight"][0]
+        return cls(blocks=tuple(blocks), slots=gate[0] - 1, token_width=width, token_hidden=hidden)
+
+
+def _blocks_of_keys(shapes: Mapping[str, Sequence[int]], heads: int | None) -> list[BlockConfig]:
+    found = {m["block"]: m for m in map(BLOCK_KEY.match, shapes) if m}
+    if not found:
+        return []
+    down = {int(m["level"]) for m in found.values() if m["part"] == "down"}
+    up = {int(m["level"]) for m in found.values() if m["part"] == "up"}
+    # The decoder mirrors the encoder: its first level with attention is the encoder's last.
+    levels = max(down) + min(up) + 1 if down and up else 4
+    per_level = 1 + max((int(m["layer"]) for m in found.values() if m["part"] == "down"), default=1)
+    deep = any(int(m["index"]) for m in found.values())
+    blocks = []
+    for name, match in found.items():
+        channels = shapes[f"{name}.roifuser.norm1.weight"][0]
+        count = heads or (channels // 64 if deep else 8)
+        layer, index = int(match["layer"]), int(match["index"])
+        if match["part"] == "mid":
+            place, level = ("middle", layer), levels - 1
+        elif match["part"] == "down":
+            level = int(match["level"])
+            place = ("input", 1 + level * (per_level + 1) + layer)
+        else:
+            level = levels - 1 - int(match["level"])
+            place = ("output", int(match["level"]) * (per_level + 1) + layer)
+        blocks.append(BlockConfig(name, place, index, channels, count, level))
+    return sorted(blocks, key=_forward_order)
+
+
+def _forward_order(block: BlockConfig) -> tuple[int, int, int]:
+    return ("input", "middle", "output").index(block.comfy[0]), block.comfy[1], block.index
+
+
+def _blocks_of_unet(unet: Mapping) -> Iterable[BlockConfig]:
+    mult, res = list(unet["channel_mult"]), list(unet["num_res_blocks"])
+    width, levels = unet["model_channels"], len(mult)
+
+    def blocks(name: str, comfy: tuple[str, int], level: int, depth: int) -> Iterable[BlockConfig]:
+        channels = width * mult[level]
+        per_head = unet.get("num_head_channels", -1)
+        heads = channels // per_head if per_head and per_head > 0 else unet["num_heads"]
+        for index in range(depth):
+            yield BlockConfig(f"{name}.transformer_blocks.{index}", comfy, index, channels, heads, level)
+
+    depths, place = list(unet["transformer_depth"]), 1
+    for level in range(levels):
+        for layer in range(res[level]):
+            yield from blocks(f"down_blocks.{level}.attentions.{layer}", ("input", place), level, depths.pop(0))
+            place += 1
+        place += 1  # the downsampler is a block of its own
+    yield from blocks("mid_block.attentions.0", ("middle", 0), levels - 1, max(unet["transformer_depth_middle"], 0))
+    depths, place = list(unet["transformer_depth_output"]), 0
+    per_block = []
+    for level in range(levels):
+        per_block.append([depths.pop(0) for _ in range(res[level] + 1)])
+    for up, level in enumerate(reversed(range(levels))):
+        for layer, depth in enumerate(reversed(per_block[level])):
+            yield from blocks(f"up_blocks.{up}.attentions.{layer}", ("output", place), level, depth)
+            place += 1

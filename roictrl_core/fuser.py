@@ -1,0 +1,189 @@
+"""ROIFuser: the instance path of one transformer block (spec/roictrl.md section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .attention import AttentionFunction, InstanceAttention, multi_head_attention
+from .blending import AttentionBlending
+from .cache import KeyValueCache
+from .instances import InstanceBatch
+from .plan import LevelPlan
+from .sampling import weighted_rows, working_dtype
+
+NORM_EPS = 1e-5
+FEED_FORWARD_FACTOR = 4
+CHUNK_ELEMENTS = 16 * 1024 * 1024  # ROI tokens x channels computed at a time; about ten such buffers live at once
+
+Record = Callable[[Tensor, Tensor], None]
+
+
+class SelfAttention(nn.Module):
+    """Attention over one sequence, diffusers' key names: to_q, to_k, to_v without bias, to_out.0 with."""
+
+    def __init__(self, channels: int, heads: int, dropout: float, operations: Any, attention: AttentionFunction, **factory: Any) -> None:
+        super().__init__()
+        self.heads, self.attention = heads, attention
+        self.to_q = operations.Linear(channels, channels, bias=False, **factory)
+        self.to_k = operations.Linear(channels, channels, bias=False, **factory)
+        self.to_v = operations.Linear(channels, channels, bias=False, **factory)
+        self.to_out = nn.Sequential(operations.Linear(channels, channels, **factory), nn.Dropout(dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attend(x, self.to_k(x), self.to_v(x))
+
+    def attend(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Queries `[N, T, C]` on given keys and values `[N, L, C]`."""
+        return self.to_out(self.attention(self.to_q(x), keys, values, self.heads))
+
+
+class GEGLU(nn.Module):
+    """A linear layer gated by the exact GELU of its second half."""
+
+    def __init__(self, channels: int, inner: int, operations: Any, **factory: Any) -> None:
+        super().__init__()
+        self.proj = operations.Linear(channels, 2 * inner, **factory)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    """GEGLU feed-forward, inner width 4C."""
+
+    def __init__(self, channels: int, dropout: float, operations: Any, **factory: Any) -> None:
+        super().__init__()
+        inner = FEED_FORWARD_FACTOR * channels
+        self.net = nn.Sequential(
+            GEGLU(channels, inner, operations, **factory), nn.Dropout(dropout), operations.Linear(inner, channels, **factory)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class ROIFuser(nn.Module):
+    """One block's adapter. State-dict names are the published checkpoint's; all three gates are zero at creation.
+
+    Args:
+        channels: C, the block's width.
+        heads: the block's head count.
+        slots: S.
+        token_width: width of the box tokens.
+        operations: where the layers come from (`torch.nn`, or a host's own).
+        attention: kernel for the two self-attentions.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        *,
+        slots: int = 30,
+        token_width: int = 64,
+        dropout: float = 0.2,
+        operations: Any = nn,
+        attention: AttentionFunction = multi_head_attention,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        super().__init__()
+        factory = {"dtype": dtype, "device": device}
+        self.norm1, self.norm2, self.norm3 = (operations.LayerNorm(channels, eps=NORM_EPS, **factory) for _ in range(3))
+        self.roi_self_attn = SelfAttention(channels, heads, dropout, operations, attention, **factory)
+        self.roiattn_fuser = AttentionBlending(channels, slots, operations, **factory)
+        self.context_proj = operations.Linear(token_width, channels, **factory)
+        self.coord_self_attn = SelfAttention(channels, heads, dropout, operations, attention, **factory)
+        self.ff = FeedForward(channels, dropout, operations, **factory)
+        for name in ("alpha_roi_self_attn", "alpha_coord_self_attn", "alpha_dense"):
+            self.register_parameter(name, nn.Parameter(torch.zeros((), **factory)))
+
+    def forward(
+        self,
+        h: Tensor,
+        a: Tensor,
+        n: Tensor,
+        instances: InstanceBatch,
+        plan: LevelPlan,
+        attention: InstanceAttention,
+        box_tokens: Tensor,
+        *,
+        order: Tensor | None = None,
+        record: Record | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """The state after the adapter.
+
+        Args:
+            h: `[B, T, C]`, the state after self-attention.
+            a: `[B, T, C]`, attn2's output on the global text, output projection included.
+            n: `[B, T, C]`, attn2's normed input.
+            instances: boxes and masks of the B rows.
+            plan: the level's plan for these instances, T = H * W.
+            attention: the block's own attn2 on the ROIs' captions.
+            box_tokens: `[B, S, 64]` of the adapter's box embedding.
+            order: `[S]` slot permutation for the gate; None keeps the layout's order.
+            record: called with the global slot's blending weight `[B, T]` and the covered cells `[B, T]` (training).
+            cache: keeps the box tokens' keys and values between steps.
+
+        Returns:
+            `[B, T, C]` in the dtype of h.
+        """
+        rois = self.instance_features(n, plan, attention)  # [A, P * P, C]
+        blend = self.roiattn_fuser(a, rois, instances, plan, order)
+        if record is not None:
+            record(blend.global_weight, blend.foreground)
+        h = h + blend.fused.to(h.dtype)
+        h = h + self._gate(self.alpha_coord_self_attn, h) * self._coordinate_attention(h, box_tokens, cache)
+        return h + self._gate(self.alpha_dense, h) * self.ff(self.norm3(h))
+
+    def instance_features(self, n: Tensor, plan: LevelPlan, attention: InstanceAttention) -> Tensor:
+        """ROI-Align, instance cross-attention and ROI self-attention: `[B, T, C]` to `[A, P * P, C]` of the active ROIs."""
+        bins = plan.size * plan.size
+        count = len(plan.active)
+        if not count:
+            return n.new_zeros(0, bins, n.shape[-1])
+        # Alignment is linear: where the map has fewer tokens than the ROIs together, queries are projected on the map.
+        queries = attention.project_queries(n) if n.shape[0] * n.shape[1] < count * bins else None
+        source = n if queries is None else queries
+        table = source.reshape(-1, source.shape[-1]).to(working_dtype(source.dtype))  # [B * T, C]
+        parts = []
+        for chunk in self._chunks(count, bins * n.shape[-1]):
+            taps = slice(chunk.start * bins, chunk.stop * bins)
+            rois = weighted_rows(table, plan.align.index[taps], plan.align.weight[taps])  # [m * P * P, C]
+            rois = rois.to(n.dtype).view(-1, bins, table.shape[-1])
+            pairs = plan.active[chunk]
+            r = attention.attend(rois, pairs) if queries is None else attention.attend_queries(rois, pairs)  # [m, P * P, C]
+            parts.append(r + self._gate(self.alpha_roi_self_attn, r) * self.roi_self_attn(self.norm1(r)))
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    @staticmethod
+    def _chunks(count: int, elements: int) -> Iterator[slice]:
+        size = max(1, CHUNK_ELEMENTS // elements)
+        return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+    @staticmethod
+    def _gate(alpha: Tensor, like: Tensor) -> Tensor:
+        return alpha.to(like).tanh()
+
+    def _coordinate_attention(self, h: Tensor, box_tokens: Tensor, cache: KeyValueCache | None) -> Tensor:
+        """Visual tokens of the whole map attend to themselves and to the box tokens; the tokens' own queries are not needed."""
+        attention, visual = self.coord_self_attn, self.norm2(h)  # [B, T, C]
+
+        def token_keys_values() -> tuple[Tensor, Tensor]:
+            tokens = self.norm2(self.context_proj(box_tokens.to(h.dtype)))  # [B, S, C]
+            return attention.to_k(tokens), attention.to_v(tokens)
+
+        if cache is None:
+            token_keys, token_values = token_keys_values()
+        else:
+            token_keys, token_values = cache.get((id(self), h.dtype), [box_tokens], None, token_keys_values)
+        keys = torch.cat([attention.to_k(visual), token_keys], dim=1)  # [B, T + S, C]
+        values = torch.cat([attention.to_v(visual), token_values], dim=1)
+        return attention.attend(visual, keys, values)

@@ -1,0 +1,171 @@
+"""ROI-Align and ROI-Unpool between feature maps and fixed P x P grids (spec/roictrl.md sections 1 and 3).
+
+Both are linear and separable: per axis, every result reads a few cells with bilinear weights (its taps), and the taps
+of a two-dimensional result are the products of its two axes' taps. Boxes are xyxy, normalised to 0..1 of the map,
+half-pixel aligned. Coordinates and weights are float32 whatever the dtype of the features; sums run in float32 too
+(float64 for float64 features), and results come back in the features' dtype.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .sampling import weighted_rows, working_dtype
+
+SAMPLES_PER_BIN = 2  # per axis; torchvision's sampling_ratio=2
+WEIGHT_SUM_TOLERANCE = 1e-5  # published: a cell whose in-range bilinear weights sum to less is not part of the ROI
+
+
+class Taps(NamedTuple):
+    """Which entries of an axis each result reads, and how much of each: both `[N, results, taps]`, int64 and float32."""
+
+    index: Tensor
+    weight: Tensor
+
+
+def align_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
+    """ROI-Align along one axis: 2 samples of 2 cells per bin.
+
+    A sample more than one cell outside the map counts as zero, nearer ones are clamped to the border cell:
+    torchvision's `aligned=True, sampling_ratio=2`.
+
+    Args:
+        low, high: `[N]`, the boxes' normalised edges on this axis.
+        bins: P, the side of the ROI grid.
+        size: the map's cells on this axis.
+
+    Returns:
+        Taps `[N, P, 4]` over the map's cells.
+    """
+    low, high = low.float() * size, high.float() * size  # [N], [N]
+    bin_size = ((high - low) / bins)[:, None, None]  # [N, 1, 1]
+    start = (low - 0.5)[:, None, None]
+    bin_index = torch.arange(bins, dtype=torch.float32, device=low.device)[None, :, None]  # [1, P, 1]
+    sample = torch.arange(SAMPLES_PER_BIN, dtype=torch.float32, device=low.device) + 0.5  # [2]
+    # The order of these operations is part of the method: another one moves samples over the map's border by an ulp.
+    position = start + bin_index * bin_size + sample * bin_size / SAMPLES_PER_BIN  # [N, P, 2]
+    inside = (position >= -1) & (position <= size)
+    position = position.clamp(0, size - 1)
+    lower = position.floor()
+    fraction = position - lower
+    upper = (lower + 1).clamp(max=size - 1)
+    index = torch.stack([lower, upper], dim=-1).flatten(2).long()  # [N, P, 4]
+    weight = torch.stack([1 - fraction, fraction], dim=-1) * (inside / SAMPLES_PER_BIN)[..., None]
+    return Taps(index, weight.flatten(2))
+
+
+def box_cells(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """First cell and cell count `[N]` (float32) of boxes on one axis: edges at ceil(v * size - 0.5), so 0.5 rounds down.
+
+    The first cell of a box over the border is negative; the count of an inverted box is not positive.
+    """
+    first, last = (torch.ceil(edge.float() * size - 0.5) for edge in (low, high))
+    return first, last - first
+
+
+def unpool_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
+    """ROI-Unpool along one axis: cell i of a box of S cells reads the ROI at i / S * P, bilinear between floor and ceil.
+
+    Args: as `align_taps`.
+
+    Returns:
+        Taps `[N, size, 2]` over the P bins, with zero weights outside the box and beyond the last bin.
+    """
+    first, count = box_cells(low, high, size)
+    cell = torch.arange(size, dtype=torch.float32, device=low.device)[None] - first[:, None]  # [N, size]
+    inside = (cell >= 0) & (cell < count[:, None])
+    position = cell / count.clamp(min=1)[:, None] * bins  # [N, size]
+    lower, upper = position.floor(), position.ceil()
+    fraction = position - lower  # an integer position has lower == upper, and all of its weight in the first tap
+    index = torch.stack([lower, upper], dim=-1)  # [N, size, 2]
+    weight = torch.stack([1 - fraction, fraction], dim=-1)
+    weight = weight * (inside[..., None] & (index >= 0) & (index < bins))
+    return Taps(index.clamp(0, bins - 1).long(), weight)
+
+
+def fills_cell(row_weight: Tensor, column_weight: Tensor) -> Tensor:
+    """`[N, H, W]` bool: the ROI's in-range weights sum to 1 at this cell; from the weights `[N, H, 2]` and `[N, W, 2]`."""
+    total = row_weight.sum(-1)[:, :, None] * column_weight.sum(-1)[:, None, :]  # [N, H, W]
+    return (total - 1).abs() < WEIGHT_SUM_TOLERANCE
+
+
+def combine_taps(rows: Taps, columns: Taps, stride: int) -> Taps:
+    """Taps of two axes to taps over the flattened plane: `[N, a, s]` and `[N, b, t]` to `[N, a * b, s * t]`."""
+    index = rows.index[:, :, None, :, None] * stride + columns.index[:, None, :, None, :]  # [N, a, b, s, t]
+    weight = rows.weight[:, :, None, :, None] * columns.weight[:, None, :, None, :]
+    return Taps(index.flatten(3).flatten(1, 2), weight.flatten(3).flatten(1, 2))
+
+
+def align_plane(boxes: Tensor, size: int, height: int, width: int) -> Taps:
+    """ROI-Align of boxes `[N, 4]`: taps `[N, P * P, 16]` over the map's H * W cells."""
+    x1, y1, x2, y2 = boxes.unbind(-1)  # [N] each
+    return combine_taps(align_taps(y1, y2, size, height), align_taps(x1, x2, size, width), width)
+
+
+def roi_align(features: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """ROI-Align: the average of 2 x 2 bilinear samples per bin.
+
+    Args:
+        features: `[B, C, H, W]`, any floating dtype.
+        boxes: `[B, n, 4]` normalised xyxy, per image.
+        size: P.
+
+    Returns:
+        `[B, n, C, P, P]` in the features' dtype; differentiable in the features.
+    """
+    (batch, channels, height, width), count = features.shape, boxes.shape[1]
+    taps = align_plane(boxes.flatten(0, 1), size, height, width)  # [B * n, P * P, 16]
+    image = torch.arange(batch, device=boxes.device).repeat_interleave(count)[:, None, None]
+    table = features.to(working_dtype(features.dtype)).permute(0, 2, 3, 1).reshape(-1, channels)  # [B * H * W, C]
+    rois = weighted_rows(table, (taps.index + image * height * width).flatten(0, 1), taps.weight.flatten(0, 1))
+    return rois.view(batch, count, size, size, channels).permute(0, 1, 4, 2, 3).to(features.dtype)
+
+
+def roi_unpool(rois: Tensor, boxes: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """ROI-Unpool: spreads each ROI over its box on the feature map.
+
+    Args:
+        rois: `[B, n, C, P, P]`, any floating dtype.
+        boxes: `[B, n, 4]` normalised xyxy, per image.
+        height, width: cells of the feature map.
+
+    Returns:
+        values: `[B, n, C, H, W]` in the ROIs' dtype, zero where not valid; differentiable in the ROIs.
+        valid: `[B, n, H, W]` bool, the cells that the ROI fills.
+    """
+    batch, count, channels, size = rois.shape[:4]
+    x1, y1, x2, y2 = boxes.flatten(0, 1).unbind(-1)  # [B * n] each
+    rows, columns = unpool_taps(y1, y2, size, height), unpool_taps(x1, x2, size, width)
+    valid = fills_cell(rows.weight, columns.weight)  # [B * n, H, W]
+    taps = combine_taps(rows, columns, size)  # [B * n, H * W, 4]
+    roi = torch.arange(batch * count, device=boxes.device)[:, None, None]
+    table = rois.to(working_dtype(rois.dtype)).permute(0, 1, 3, 4, 2).reshape(-1, channels)  # [B * n * P * P, C]
+    weight = taps.weight * valid.flatten(1)[..., None]
+    values = weighted_rows(table, (taps.index + roi * size * size).flatten(0, 1), weight.flatten(0, 1))
+    values = values.view(batch, count, height, width, channels).permute(0, 1, 4, 2, 3).to(rois.dtype)
+    return values, valid.unflatten(0, (batch, count))
+
+
+class ROIAlign(nn.Module):
+    """`roi_align` with a fixed grid side."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, features: Tensor, boxes: Tensor) -> Tensor:
+        return roi_align(features, boxes, self.size)
+
+
+class ROIUnpool(nn.Module):
+    """`roi_unpool` onto a map of a fixed size."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, rois: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        return roi_unpool(rois, boxes, self.height, self.width)
