@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -28,11 +31,12 @@ def ink_on(background: Rgb) -> Rgb:
     return (0, 0, 0) if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else (255, 255, 255)
 
 
-def draw_layout(layout: Layout, image: Image.Image | None = None, rows: list[list[str]] | None = None) -> Image.Image:
+def draw_layout(layout: Layout, image: Image.Image | None = None, rows: Sequence[Sequence[str]] = (),
+                notes: Sequence[str] = ()) -> Image.Image:
     """An RGB picture with every box and caption; instances that are not enabled are thin and grey.
 
-    ``image`` is drawn on, at its own size; without one a dark ground of the layout's size.  ``rows`` is a table (header
-    first) put beneath the picture.
+    ``image`` is drawn on, at its own size; without one a dark ground of the layout's size.  ``rows``, a table with its
+    header first, and ``notes``, sentences, are put beneath the picture.
     """
     if image is None:
         image = Image.new("RGB", (layout.width, layout.height), (38, 38, 38))
@@ -47,7 +51,7 @@ def draw_layout(layout: Layout, image: Image.Image | None = None, rows: list[lis
         _outline(pixels, box, color, own_line, 1.0)
     picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
     _captions(picture, layout, boxes, line)
-    return _with_table(picture, rows) if rows else picture
+    return _with_text(picture, rows, notes) if rows or notes else picture
 
 
 def _in_pixels(instance: Instance, width: int, height: int) -> Pixels:
@@ -157,21 +161,24 @@ def _free_place(corner: tuple[float, float], size: tuple[float, float], frame: t
     return (x, y, x + size[0], y + size[1])
 
 
-def _with_table(picture: Image.Image, rows: list[list[str]]) -> Image.Image:
-    """The picture with ``rows`` set in columns beneath it, text columns to the left."""
+def _with_text(picture: Image.Image, rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Image.Image:
+    """The picture with ``rows`` in columns beneath it, and ``notes`` in yellow under them; as wide as the table asks."""
     font = _font(max(12, min(picture.size) // 36))
-    scratch = ImageDraw.Draw(picture)
-    rows = [[_drawable(_wrapped(scratch, cell, font, 14 * font.size, 1), font) for cell in row] for row in rows]
-    widths = [max(scratch.textlength(row[c], font=font) for row in rows) + font.size for c in range(len(rows[0]))]
-    step = int(font.size * 1.5)
-    size = (max(picture.width, int(sum(widths)) + font.size), picture.height + step * len(rows) + font.size)
-    sheet = Image.new("RGB", size, (24, 24, 24))
+    scratch, margin, step = ImageDraw.Draw(picture), font.size / 2, int(font.size * 1.5)
+    rows = [[_wrapped(scratch, _drawable(cell, font), font, 14 * font.size, 1) for cell in row] for row in rows]
+    widths = [max(scratch.textlength(cell, font=font) for cell in column) + font.size for column in zip(*rows)]
+    width = max(picture.width, int(sum(widths) + font.size))
+    lines = [line for note in notes
+             for line in _wrapped(scratch, _drawable(note, font), font, width - font.size, 20).split("\n")]
+    sheet = Image.new("RGB", (width, picture.height + step * (len(rows) + len(lines)) + font.size), (24, 24, 24))
     sheet.paste(picture, (0, 0))
-    draw = ImageDraw.Draw(sheet)
+    draw, y = ImageDraw.Draw(sheet), picture.height + margin
     for r, row in enumerate(rows):
-        x = font.size / 2
-        for cell, width in zip(row, widths):
-            draw.text((x, picture.height + font.size / 2 + r * step), cell, font=font,
-                      fill=(160, 160, 160) if r == 0 else (235, 235, 235))
-            x += width
+        starts = itertools.accumulate(widths, initial=margin)
+        for cell, x in zip(row, starts):
+            draw.text((x, y), cell, font=font, fill=(160, 160, 160) if r == 0 else (235, 235, 235))
+        y += step
+    for line in lines:
+        draw.text((margin, y), line, font=font, fill=(240, 228, 66))
+        y += step
     return sheet

@@ -88,7 +88,7 @@ def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", nam
     if isinstance(source, str):
         source = _parsed(source)
     layout = _read_data(source, reader)
-    if not layout.instances and not reader.notes:
+    if not layout.instances and not reader.notes and not _is_layout(source):
         reader.note("There are no boxes here.")
     return layout, reader.notes
 

@@ -1,0 +1,107 @@
+"""Instance Box Prompt: boxes and captions from a widget, or from any known box format, to a layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..roictrl_core import cells, formats
+from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
+from ..roictrl_core.layout import MAX_SIDE, Layout
+from .images import drawn
+from .report import named, warn
+from .types import BOUNDING_BOX, LAYOUT, advanced, schema
+
+NAME = "Instance Box Prompt"
+
+NOTHING = "No enabled box is drawn or connected; the picture will be the base model's."
+EMPTY = Layout().to_json()
+EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
+           '  {"box": [0.05, 0.3, 0.45, 0.9], "caption": "a red fox"}]}')
+
+
+def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, names: str) -> tuple[Layout, list[str]]:
+    """The widget's layout, or the one of the ``boxes`` input where the widget holds no instance; and notes."""
+    drawing, notes = formats.read(text, width, height, pick=pick, names=names)
+    if boxes is None:
+        return drawing, notes
+    incoming, more = formats.read(boxes, width, height, pick=pick, names=names)
+    if not drawing.instances:
+        return replace(incoming, caption=incoming.caption or drawing.caption), notes + more
+    if incoming.instances:
+        more.append(f"The boxes input brings {len(incoming.instances)} boxes, but {len(drawing.instances)} are drawn "
+                    "here already; the drawn ones are used. Delete them to use the input, or join both with "
+                    "Merge Layouts.")
+    return drawing, notes + more
+
+
+def mask_batch(layout: Layout) -> torch.Tensor:
+    """[N, H, W], one mask per enabled instance; one empty mask where there is none, as no batch may be empty."""
+    masks = torch.from_numpy(write_masks(layout))
+    return masks if len(masks) else torch.zeros(1, layout.height, layout.width)
+
+
+class InstanceBoxPrompt(io.ComfyNode):
+    """Boxes and captions in, layout out."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "ROICtrlInstanceBoxPrompt", NAME,
+            description="Boxes on the picture, with a caption for each: what is to stand where. Connect the layout to "
+                        "Apply ROICtrl or Apply ROI Prompts.",
+            search_aliases=["roictrl", "region prompt", "regional prompt", "bounding box", "layout", "box editor",
+                            "instance", "gligen"],
+            has_intermediate_output=True,
+            inputs=_inputs(),
+            outputs=[
+                LAYOUT.Output(display_name="layout", tooltip="The boxes with captions and settings."),
+                BOUNDING_BOX.Output(display_name="bboxes", tooltip="The same boxes in whole pixels, with labels and "
+                                    "metadata, for nodes that take ComfyUI's own bounding boxes."),
+                io.Mask.Output(display_name="masks", tooltip="One mask for each enabled instance, in their order."),
+                io.Image.Output(display_name="preview", tooltip="The boxes and captions drawn on the picture."),
+                io.Int.Output(display_name="width", tooltip="Width in pixels, for the empty latent."),
+                io.Int.Output(display_name="height", tooltip="Height in pixels, for the empty latent."),
+            ])
+
+    @classmethod
+    def execute(cls, width, height, layout, size_from_image=True, boxes=None, image=None, pick="",
+                class_names="") -> io.NodeOutput:
+        if image is not None and size_from_image:
+            height, width = image.shape[1:3]
+        with named(NAME):
+            result, notes = choose_layout(layout, boxes, width, height, pick, class_names)
+            result = result.resized(width, height).validate()
+        notes = notes + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
+        warn(NAME, notes)
+        preview = drawn(result, None if image is None else image[:1])
+        shown = {**ui.PreviewImage(preview, cls=cls).as_dict(), "roictrl": [{"layout": result.to_dict(), "notes": notes}]}
+        return io.NodeOutput(result, write_bounding_boxes(result), mask_batch(result), preview, width, height, ui=shown)
+
+
+def _inputs() -> list[io.Input]:
+    side = {"default": 512, "min": 16, "max": MAX_SIDE, "step": 8}
+    return [
+        io.Int.Input("width", **side, tooltip="Width of the picture in pixels. Boxes are stored as shares of it, so "
+                     "they keep their places when it changes."),
+        io.Int.Input("height", **side, tooltip="Height of the picture in pixels."),
+        io.String.Input("layout", multiline=True, default=EMPTY, placeholder=EXAMPLE,
+                        tooltip="The boxes as JSON: x1, y1, x2, y2 as shares 0 to 1 of the picture, and a caption "
+                        "each. Any other known box format may be pasted as well; see this node's help."),
+        advanced(io.Boolean.Input("size_from_image", default=True,
+                                  tooltip="Take width and height from the image where one is connected.")),
+        io.AnyType.Input("boxes", optional=True, tooltip="Boxes from elsewhere, used while none are drawn here: "
+                         "bounding boxes of a detector, SEGS, a MASK batch, a layout, a list, or text in any known "
+                         "format (COCO, labelme, YOLO, InstanceDiffusion, MIG-Bench, Omost)."),
+        io.Image.Input("image", optional=True, tooltip="A picture to draw on. It does not change the layout, except "
+                       "for its size."),
+        io.String.Input("pick", optional=True, force_input=True, tooltip="Which image, prompt or frame to take where "
+                        "the boxes hold several: its name, or its index from 1. Empty takes the first."),
+        io.String.Input("class_names", optional=True, force_input=True, tooltip="The names of YOLO's classes, one per "
+                        "line, or the text of a data.yaml."),
+    ]
+
+
+NODES = [InstanceBoxPrompt]

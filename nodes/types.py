@@ -1,0 +1,32 @@
+"""The socket types of the pack, and schemas that load on every supported ComfyUI."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from comfy_api.latest import io
+
+CATEGORY = "ROICtrl"
+
+LAYOUT = io.Custom("ROICTRL_LAYOUT")       # roictrl_core.layout.Layout
+ADAPTER = io.Custom("ROICTRL")             # a ModelPatcher around roictrl_core.adapter.ROICtrlAdapter
+BOUNDING_BOX = io.Custom("BOUNDING_BOX")   # core's own type; `io.BoundingBox` is newer than our floor
+
+_SCHEMA_FIELDS = {field.name for field in fields(io.Schema)}
+
+
+def schema(node_id: str, display_name: str, **fields: object) -> io.Schema:
+    """An ``io.Schema`` in the pack's category, without the fields that the running ComfyUI does not know.
+
+    An unknown field would be a TypeError that costs the whole pack; ``search_aliases`` and ``has_intermediate_output``
+    are newer than the oldest supported ComfyUI.
+    """
+    known = {key: value for key, value in fields.items() if key in _SCHEMA_FIELDS}
+    return io.Schema(node_id=node_id, display_name=display_name, **{"category": CATEGORY, **known})
+
+
+def advanced(widget: io.Input) -> io.Input:
+    """``widget``, folded away under "advanced" where the running ComfyUI can do that."""
+    if hasattr(widget, "advanced"):
+        widget.advanced = True
+    return widget

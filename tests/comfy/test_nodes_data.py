@@ -1,0 +1,241 @@
+"""The nodes around layouts, through the real comfy_api: schema on this ComfyUI, and what execute returns."""
+
+from __future__ import annotations
+
+import json
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+
+LAYOUT = {"version": 1, "width": 64, "height": 64, "instances": [
+    {"box": [0.0, 0.0, 0.5, 0.5], "caption": "a red fox", "label": "fox"},
+    {"box": [0.5, 0.25, 1.0, 1.0], "caption": "a blue owl", "strength": 0.5, "negative": "blurry"}]}
+
+
+@pytest.fixture(scope="module")
+def node(pack):
+    """A node class by its id, from the modules of this file's subject."""
+    found = {cls.GET_SCHEMA().node_id: cls
+             for name in ("prompt", "preview", "convert") for cls in pack.module(f"nodes.{name}").NODES}
+    return found.__getitem__
+
+
+@pytest.fixture(scope="module")
+def layout(pack):
+    return pack.module("roictrl_core.layout").Layout.from_dict(LAYOUT)
+
+
+def run(cls, **inputs):
+    """Outputs by display name, and the `ui`."""
+    result = cls.EXECUTE_NORMALIZED(**inputs)
+    ui = result.ui if isinstance(result.ui, dict) or result.ui is None else result.ui.as_dict()
+    return dict(zip((output.display_name for output in cls.GET_SCHEMA().outputs), result.result)), ui
+
+
+def prompt(node, text="", **inputs):
+    text = text if isinstance(text, str) else json.dumps(text)
+    return run(node("ROICtrlInstanceBoxPrompt"), **{"width": 64, "height": 64, "layout": text, **inputs})
+
+
+IDS = ["ROICtrlInstanceBoxPrompt", "ROICtrlPreviewLayout", "ROICtrlLayoutToPrompt", "ROICtrlMergeLayouts",
+       "ROICtrlEditInstance", "ROICtrlLayoutFromMasks", "ROICtrlExportLayout"]
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_schema_is_complete(node, root, node_id):
+    schema = node(node_id).GET_SCHEMA()
+    assert schema.category == "ROICtrl" and len(schema.description) > 20
+    assert all(entry.tooltip for entry in [*schema.inputs, *schema.outputs])
+    assert getattr(schema, "search_aliases", ["none known"])
+    page = root / "web" / "docs" / f"{node_id}.md"
+    assert all(entry.id in page.read_text(encoding="utf-8") for entry in schema.inputs)
+
+
+def test_layout_widget_stays_a_string(node):
+    """A private type would lose link validation and headless runs."""
+    info = node("ROICtrlInstanceBoxPrompt").GET_NODE_INFO_V1()
+    kind, options = info["input"]["required"]["layout"]
+    assert kind == "STRING" and options["multiline"] and json.loads(options["default"])["instances"] == []
+    assert info["input"]["required"]["width"][1]["step"] == 8
+
+
+def test_prompt_outputs_agree(node):
+    out, ui = prompt(node, LAYOUT)
+    assert [i.caption for i in out["layout"].instances] == ["a red fox", "a blue owl"]
+    first, second = out["bboxes"][0]
+    assert (first["x"], first["y"], first["width"], first["height"]) == (0, 0, 32, 32)
+    assert first["label"] == "fox" and second["metadata"]["desc"] == "a blue owl"
+    assert out["masks"].shape == (2, 64, 64) and out["masks"][1, 16:, 32:].min() == 1 and out["masks"][1].sum() == 48 * 32
+    assert out["preview"].shape == (1, 64, 64, 3) and 0 <= out["preview"].min() and out["preview"].max() <= 1
+    assert (out["width"], out["height"]) == (64, 64)
+    assert ui["images"] and ui["roictrl"][0]["layout"]["instances"][1]["strength"] == 0.5
+
+
+def test_prompt_keeps_boxes_when_the_size_changes(node):
+    out, _ = prompt(node, LAYOUT, width=128, height=32)
+    assert out["layout"].instances[0].box == (0, 0, 0.5, 0.5) and out["bboxes"][0][0]["width"] == 64
+    assert out["masks"].shape == (2, 32, 128)
+
+
+def test_prompt_takes_its_size_from_the_image(node):
+    image = torch.rand(2, 40, 72, 4)
+    out, _ = prompt(node, LAYOUT, image=image)
+    assert (out["width"], out["height"]) == (72, 40) and out["preview"].shape == (1, 40, 72, 3)
+    out, _ = prompt(node, LAYOUT, image=image, size_from_image=False)
+    assert (out["layout"].width, out["layout"].height) == (64, 64)
+
+
+def test_prompt_without_boxes_says_so(node, caplog):
+    out, ui = prompt(node)
+    assert out["layout"].instances == () and out["masks"].shape == (1, 64, 64) and not out["masks"].any()
+    assert out["bboxes"] == [[]]
+    assert "the picture will be the base model's" in ui["roictrl"][0]["notes"][-1]
+    assert "Instance Box Prompt: No enabled box" in caplog.text
+
+
+SEG = namedtuple("SEG", "cropped_image cropped_mask confidence crop_region bbox label control_net_wrapper",
+                 defaults=[None])
+MASK = torch.zeros(2, 64, 64)
+MASK[0, :32, :32] = 1
+MASK[1, 16:, 32:] = 1
+
+INCOMING = {
+    "BOUNDING_BOX, one": {"x": 0, "y": 0, "width": 32, "height": 32},
+    "BOUNDING_BOX, list": [{"x": 0, "y": 0, "width": 32, "height": 32}],
+    "BOUNDING_BOX, frames": [[{"x": 0, "y": 0, "width": 32, "height": 32, "label": "fox", "score": 0.5}]],
+    "elements": [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"}],
+    "box list": [[0.0, 0.0, 0.5, 0.5]],
+    "box list in pixels": [[0, 0, 32, 32]],
+    "tensor of boxes": torch.tensor([[0.0, 0.0, 0.5, 0.5]]),
+    "MASK": MASK,
+    "SEGS": ((64, 64), [SEG(None, np.ones((40, 40), np.float32), 0.9, (0, 0, 40, 40), (0, 0, 32, 32), "fox")]),
+    "JSON": json.dumps(LAYOUT),
+    "YOLO": "0 0.25 0.25 0.5 0.5",
+}
+
+
+@pytest.mark.parametrize("kind", INCOMING)
+def test_prompt_reads_every_kind_of_boxes(node, kind):
+    out, _ = prompt(node, boxes=INCOMING[kind])
+    assert out["layout"].instances[0].box == pytest.approx((0, 0, 0.5, 0.5))
+    assert len(out["layout"].instances) == len(out["masks"])
+
+
+def test_prompt_prefers_what_is_drawn(node, layout):
+    out, ui = prompt(node, LAYOUT, boxes=INCOMING["elements"])
+    assert len(out["layout"].instances) == 2
+    assert any("the drawn ones are used" in note for note in ui["roictrl"][0]["notes"])
+    out, _ = prompt(node, boxes=layout)
+    assert out["layout"].instances == layout.instances
+
+
+def test_prompt_picks_and_names(node):
+    frames = [[{"x": 0, "y": 0, "width": 32, "height": 32}], [{"x": 8, "y": 8, "width": 32, "height": 32}]]
+    assert prompt(node, boxes=frames, pick="2")[0]["layout"].instances[0].box[0] == 0.125
+    named = prompt(node, boxes=INCOMING["YOLO"], class_names="red fox\nowl")[0]
+    assert named["layout"].instances[0].caption == "red fox"
+
+
+@pytest.mark.parametrize("text, sentence", [
+    ('{"instances": [', "Instance Box Prompt: The text is not valid JSON"),
+    ({"instances": [{"box": [0.5, 0, 0.5, 1], "caption": "a fox"}]}, r"instance 1 \('a fox'\) has no area"),
+    ({"instances": [{"box": [2, 2, 3, 3]}]}, "instance 1 lies outside the picture"),
+    ({"version": 9, "instances": []}, "Update the ROICtrl pack"),
+])
+def test_prompt_refuses_with_a_sentence(node, text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        prompt(node, text)
+
+
+def test_preview_draws_on_every_picture_and_counts_cells(node, layout):
+    out, ui = run(node("ROICtrlPreviewLayout"), layout=layout, image=torch.zeros(2, 96, 96, 3))
+    assert out["preview"].shape[0] == 2 and out["preview"].shape[1] > 96       # the table is beneath
+    assert "4 x 4" in out["report"] and "a blue owl" in out["report"]
+    assert len(ui["images"]) == 2
+    plain, _ = run(node("ROICtrlPreviewLayout"), layout=layout, image=torch.zeros(1, 96, 96, 3), table=False)
+    assert plain["preview"].shape == (1, 96, 96, 3) and plain["preview"].max() > 0
+
+
+def test_preview_warns_about_tiny_boxes(node, pack):
+    layout = pack.module("roictrl_core.layout").Layout.from_dict(
+        {"width": 512, "height": 512, "instances": [{"box": [0.5, 0.5, 0.505, 0.505], "caption": "an ant"}]})
+    out, ui = run(node("ROICtrlPreviewLayout"), layout=layout)
+    assert "('an ant') covers no feature cell at any level" in out["report"]
+    assert ui["roictrl"][0]["notes"]
+
+
+def test_layout_to_prompt(node, layout, pack):
+    cls = node("ROICtrlLayoutToPrompt")
+    assert run(cls, layout=layout)[0]["prompt"] == "a red fox, a blue owl"
+    text = run(cls, layout=layout, prefix="a photo of", separator=" and ", suffix="best quality")[0]["prompt"]
+    assert text == "a photo of a red fox and a blue owl and best quality"
+    whole = pack.module("roictrl_core.layout").Layout.from_dict({**LAYOUT, "caption": "a forest"})
+    assert run(cls, layout=whole)[0]["prompt"] == "a forest"
+
+
+def test_merge_keeps_order_and_size(node, layout, caplog):
+    other = layout.resized(128, 64)
+    merged = run(node("ROICtrlMergeLayouts"), layout_1=layout, layout_2=other)[0]["layout"]
+    assert len(merged.instances) == 4 and (merged.width, merged.height) == (64, 64)
+    assert "different shapes" in caplog.text
+
+
+def test_edit_instance_changes_only_what_is_set(node, layout):
+    cls = node("ROICtrlEditInstance")
+    assert run(cls, layout=layout, instance="2")[0]["layout"] == layout
+    changed = run(cls, layout=layout, instance="fox", caption="a white fox", strength=0.25, start=0.1, end=0.9,
+                  negative="dark", enabled="off", conditioning=[["cond", {}]])[0]["layout"].instances
+    assert changed[1] == layout.instances[1]
+    first = changed[0]
+    assert (first.caption, first.strength, first.start, first.end) == ("a white fox", 0.25, 0.1, 0.9)
+    assert (first.negative, first.enabled, first.conditioning) == ("dark", False, [["cond", {}]])
+    assert run(cls, layout=layout, instance="a blue owl", strength=0.0)[0]["layout"].instances[1].strength == 0
+
+
+@pytest.mark.parametrize("which, changes, sentence", [
+    ("3", {}, "no instance '3'.*holds instance 1 .'fox'., instance 2"),
+    ("", {}, "no instance ''"),
+    ("1", {"start": 0.8, "end": 0.2}, "schedule of instance 1 .'fox'. runs from 0.8 to 0.2"),
+])
+def test_edit_instance_refuses(node, layout, which, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        run(node("ROICtrlEditInstance"), layout=layout, instance=which, **changes)
+
+
+def test_edit_instance_needs_one_meaning(node, layout):
+    twice = run(node("ROICtrlMergeLayouts"), layout_1=layout, layout_2=layout)[0]["layout"]
+    with pytest.raises(ValueError, match="Instances 1, 3 all have the label 'fox'"):
+        run(node("ROICtrlEditInstance"), layout=twice, instance="fox")
+
+
+def test_layout_from_masks(node, caplog):
+    masks = MASK.clone()
+    masks[1, 20, 40] = 0
+    made = run(node("ROICtrlLayoutFromMasks"), masks=masks, captions="a fox\nan owl\na third")[0]["layout"]
+    assert [i.caption for i in made.instances] == ["a fox", "an owl"]
+    assert made.instances[0].mask is None            # no more than its box
+    assert np.array_equal(made.instances[1].mask.to_array(), masks[1].numpy() > 0.5)
+    assert "3 captions for 2 masks" in caplog.text
+    plain = run(node("ROICtrlLayoutFromMasks"), masks=masks, keep_masks=False)[0]["layout"]
+    assert all(i.mask is None for i in plain.instances)
+
+
+def test_export_round_trip(node, layout):
+    out, _ = run(node("ROICtrlExportLayout"), layout=layout, format="layout")
+    assert json.loads(out["text"]) == LAYOUT and out["notes"] == ""
+    out, _ = run(node("ROICtrlExportLayout"), layout=layout, format="coco")
+    assert "cannot carry the negative, strength of instance 2 ('a blue owl')" in out["notes"]
+
+
+@pytest.mark.skipif("not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
+                    reason="this ComfyUI has no bounding-box nodes of its own")
+def test_core_reads_our_boxes_and_we_read_cores(node):
+    from comfy_extras.nodes_bounding_boxes import boxes_from_input, boxes_to_regions, build_elements
+
+    ours, _ = prompt(node, LAYOUT)
+    regions = boxes_to_regions(boxes_from_input(ours["bboxes"], 64, 64), 64, 64)
+    assert [region["desc"] for region in regions] == ["a red fox", "a blue owl"]
+    back, _ = prompt(node, boxes=build_elements(regions))
+    assert [i.box for i in back["layout"].instances] == [i.box for i in ours["layout"].instances]
