@@ -19,7 +19,7 @@ from torch import Tensor
 from .adapter import ROICtrlAdapter
 from .config import AdapterConfig
 from .recognise import ROICTRL, UNKNOWN, recognise
-from .training.files import write_atomically
+from .files import write_atomically
 from .weights_file import WeightsFile, open_weights
 
 CONFIG_KEY = "roictrl_config"  # our metadata: the adapter's config as JSON

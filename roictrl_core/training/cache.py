@@ -25,7 +25,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .files import remove_partials, write_atomically
+from ..files import remove_partials, write_atomically
 
 MANIFEST = "manifest.json"
 FORMAT = "roictrl-training-cache"

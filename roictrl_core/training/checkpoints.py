@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .files import remove_partials, write_atomically
+from ..files import remove_partials, write_atomically
 from .optimisation import MovingAverage
 
 NAME = "checkpoint-{:08d}.safetensors"

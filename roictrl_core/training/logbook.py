@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from .files import write_atomically
+from ..files import write_atomically
 
 COLUMNS = ("step", "loss", "prediction_loss", "regulariser", "gradient_norm", "learning_rate", "images_per_second")
 

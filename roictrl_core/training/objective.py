@@ -12,8 +12,8 @@ from .batches import Batch
 from .losses import REGULARISER_WEIGHT, global_weight_regulariser, prediction_loss
 from .schedule import NoiseSchedule
 
-Records = list[tuple[Tensor, Tensor]]
-Predict = Callable[[Batch, Tensor, Records], Tensor]
+Records = list[tuple[Tensor, Tensor]]  # per fuser: global weight [B, T], foreground [B, T]
+Predict = Callable[[Batch, Tensor], tuple[Tensor, Records]]
 
 
 class Losses(NamedTuple):
@@ -27,8 +27,7 @@ class Losses(NamedTuple):
 class Objective(nn.Module):
     """The patched UNet under the training loss. Only the adapter is a sub-module: the base is no concern of DDP's.
 
-    predict(batch, noisy latents [B, C, h, w], records) runs the base with the adapter's fusers and returns the raw
-    output; every fuser appends (global_weight [B, T], foreground [B, T]) to records.
+    predict(batch, noisy latents [B, C, h, w]) runs the base with the adapter's fusers: (raw output, records).
     scale: the base's latent format, VAE latents -> what its UNet is trained on.
     """
 
@@ -39,13 +38,13 @@ class Objective(nn.Module):
         self.regulariser_weight = regulariser_weight
 
     def forward(self, batch: Batch) -> Losses:
-        latents, records = self.scale(batch.latents), []
-        output = self.predict(batch, self.schedule.add_noise(latents, batch.noise, batch.timesteps), records)
+        latents = self.scale(batch.latents)
+        output, records = self.predict(batch, self.schedule.add_noise(latents, batch.noise, batch.timesteps))
         prediction = prediction_loss(output, self.schedule.target(latents, batch.noise, batch.timesteps))
         if batch.instances.pairs:
             regulariser = global_weight_regulariser(records)
             return Losses(prediction + self.regulariser_weight * regulariser, prediction, regulariser)
-        # Without instances the UNet is the base itself. All the same every parameter gets a gradient, of zero:
-        # another rank may have instances, and waits for ours.
+        # Without ROIs some parameters take no part. All the same every one gets a gradient: another rank may have ROIs,
+        # and waits for ours.
         nothing = 0 * torch.stack([p.sum() for p in self.adapter.parameters()]).sum()
         return Losses(prediction + nothing, prediction, nothing)

@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 from roictrl_core.training.checkpoints import RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint
-from roictrl_core.training.files import write_atomically
+from roictrl_core.files import write_atomically
 from roictrl_core.training.logbook import CsvLog, Progress, loss_curve
 from roictrl_core.training.losses import global_weight_regulariser, prediction_loss
 from roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer, optimiser_step, set_learning_rate
@@ -162,7 +162,7 @@ import os, pathlib, sys
 sys.path.insert(0, {scripts!r})
 from devtools.pack import register_core
 register_core()
-from roictrl_core.training.files import write_atomically
+from roictrl_core.files import write_atomically
 def write(file):
     file.write_bytes(b"half")
     print("writing", flush=True)

@@ -1,0 +1,6 @@
+"""What training needs of ComfyUI; shared by `scripts/train.py` and the `Train ROICtrl Adapter` node.
+
+base.py       a frozen, differentiable copy of a MODEL's UNet, and what is known about it
+prepare.py    pictures and captions -> a training cache, through VAE and CLIP
+samples.py    grids of sample pictures with the boxes drawn on them
+"""
