@@ -1,0 +1,162 @@
+"""Small random models that ComfyUI's own loaders recognise, for tests of the HTTP path and for the demo without weights.
+
+Loaders recognise SD1.5 and SDXL by their model channels (320), context width and blocks per level, not by the width of the deeper
+levels: a UNet that is 320 wide at every level loads as the real thing at a tenth of its size. The VAE is the tiny autoencoder's
+shape. The text encoders have no small form: they are full-sized, random, and stored in half precision.
+
+    python -m devtools.small_models FOLDER     writes a `models` folder
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from .inprocess import start_comfyui
+from .pack import register_core
+
+SD15_CHECKPOINT = "checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
+SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
+CONTROLNET = "controlnet/control_v11p_sd15_canny_fp16.safetensors"
+ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
+LORA = "loras/style_lora_sd15.safetensors"
+
+SD15 = {
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2], "channel_mult": [1, 1, 1, 1],
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1, "transformer_depth_output": [1] * 9 + [0] * 3,
+    "use_spatial_transformer": True, "context_dim": 768, "num_heads": 8, "legacy": False,
+}  # fmt: skip
+SDXL = {
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2], "channel_mult": [1, 1, 1],
+    "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10, "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "use_spatial_transformer": True, "context_dim": 2048, "num_head_channels": 64, "use_linear_in_transformer": True, "legacy": False,
+    "num_classes": "sequential", "adm_in_channels": 2816,
+}  # fmt: skip
+
+StateDict = dict[str, torch.Tensor]
+
+
+def fill(name: str, shape: torch.Size) -> torch.Tensor:
+    """Half-precision values that keep a network's activations finite, the same on every machine: norms and gates 1, biases 0, matrices 0.7/sqrt(fan-in)."""
+    if len(shape) < 2:
+        return torch.full(shape, float(not name.endswith("bias")), dtype=torch.float16)
+    pool = random_pool()
+    start = zlib.crc32(name.encode()) % len(pool)
+    values = pool.roll(-start).repeat(-(-shape.numel() // len(pool)))[: shape.numel()]
+    return (values * (0.7 / shape[1:].numel() ** 0.5)).view(shape)
+
+
+@functools.cache
+def random_pool() -> torch.Tensor:
+    """Normal numbers that all weights draw from: a prime many, so that rows of a matrix do not repeat; drawing 10^9 anew takes a minute."""
+    return torch.randn(1_000_003, generator=torch.Generator().manual_seed(0)).half()
+
+
+def filled(build: Callable[[], torch.nn.Module], prefix: str = "") -> StateDict:
+    """The random state dict of a module that is only built on the meta device."""
+    with torch.device("meta"):
+        module = build()
+    return {prefix + name: fill(name, tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def unet(config: dict) -> StateDict:
+    """A diffusion UNet under a checkpoint's prefix."""
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+    return filled(lambda: UNetModel(**config, operations=comfy.ops.disable_weight_init), "model.diffusion_model.")
+
+
+def tiny_vae() -> StateDict:
+    """The tiny autoencoder under a checkpoint's prefix; its two scalars leave latents as they are."""
+    from comfy.taesd.taesd import TAESD
+
+    sd = filled(lambda: TAESD(), "first_stage_model.")
+    return {**sd, "first_stage_model.vae_scale": torch.tensor(1.0), "first_stage_model.vae_shift": torch.tensor(0.0)}
+
+
+def clip_l(prefix: str) -> StateDict:
+    """CLIP-L, the text encoder of SD1.x."""
+    import comfy.ops
+    import comfy.sd1_clip
+    from comfy.clip_model import CLIPTextModel
+
+    config = json.loads(Path(comfy.sd1_clip.__file__).with_name("sd1_clip_config.json").read_text(encoding="utf-8"))
+    sd = filled(lambda: CLIPTextModel(config, torch.float16, "meta", comfy.ops.disable_weight_init), prefix)
+    return {name: tensor for name, tensor in sd.items() if "text_projection" not in name}
+
+
+def clip_g(prefix: str) -> StateDict:
+    """CLIP-G in the names of an SDXL checkpoint. Its layers are zeros: the embeddings and the last norm already tell texts apart."""
+    width, layers = 1280, 32
+    shapes = {
+        "positional_embedding": (77, width), "token_embedding.weight": (49408, width), "text_projection": (width, width),
+        "ln_final.weight": (width,), "ln_final.bias": (width,),
+    }  # fmt: skip
+    block = {
+        "ln_1.weight": (width,), "ln_1.bias": (width,), "ln_2.weight": (width,), "ln_2.bias": (width,),
+        "attn.in_proj_weight": (3 * width, width), "attn.in_proj_bias": (3 * width,), "attn.out_proj.weight": (width, width), "attn.out_proj.bias": (width,),
+        "mlp.c_fc.weight": (4 * width, width), "mlp.c_fc.bias": (4 * width,), "mlp.c_proj.weight": (width, 4 * width), "mlp.c_proj.bias": (width,),
+    }  # fmt: skip
+    zeros = {f"transformer.resblocks.{layer}.{name}": torch.zeros(shape, dtype=torch.float16) for layer in range(layers) for name, shape in block.items()}
+    return {prefix + name: tensor for name, tensor in {**zeros, **{name: fill(name, torch.Size(shape)) for name, shape in shapes.items()}}.items()}
+
+
+def controlnet() -> StateDict:
+    """A ControlNet for the small SD1.5 UNet, its output convolutions not zero."""
+    import comfy.ops
+    from comfy.cldm.cldm import ControlNet
+
+    config = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
+    return filled(lambda: ControlNet(**config, hint_channels=3, operations=comfy.ops.disable_weight_init), "control_model.")
+
+
+def lora(sd: StateDict, rank: int = 4) -> StateDict:
+    """A LoRA on every cross-attention query and value of a small SD1.5, named after the UNet's own keys."""
+    found = {}
+    for name, weight in sd.items():
+        if "attn2.to_q" in name or "attn2.to_v" in name:
+            stem = name.removesuffix(".weight")
+            found[f"{stem}.lora_down.weight"] = fill(stem + "down", torch.Size((rank, weight.shape[1])))
+            found[f"{stem}.lora_up.weight"] = fill(stem + "up", torch.Size((weight.shape[0], rank)))
+    return found
+
+
+def sd15_checkpoint() -> StateDict:
+    """Everything `Load Checkpoint` wants of an SD1.5 file."""
+    return unet(SD15) | tiny_vae() | clip_l("cond_stage_model.transformer.")
+
+
+def sdxl_checkpoint() -> StateDict:
+    """Everything `Load Checkpoint` wants of an SDXL file."""
+    return unet(SDXL) | tiny_vae() | clip_l("conditioner.embedders.0.transformer.") | clip_g("conditioner.embedders.1.model.")
+
+
+def adapter() -> StateDict:
+    """A ROICtrl adapter for the small SD1.5 UNet, under the published key names, every gate open."""
+    register_core()
+    from roictrl_core.adapter import ROICtrlAdapter
+    from roictrl_core.config import AdapterConfig
+
+    return filled(lambda: ROICtrlAdapter(AdapterConfig.for_unet(SD15)))
+
+
+def write_models(folder: Path) -> None:
+    """Every small model, under the names that the example workflows ask for."""
+    sd15 = sd15_checkpoint()
+    files = {SD15_CHECKPOINT: sd15, SDXL_CHECKPOINT: sdxl_checkpoint(), CONTROLNET: controlnet(), LORA: lora(sd15), ADAPTER: adapter()}
+    for name, sd in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        save_file({key: tensor.contiguous() for key, tensor in sd.items()}, folder / name)
+
+
+if __name__ == "__main__":
+    start_comfyui()
+    write_models(Path(sys.argv[1]))
