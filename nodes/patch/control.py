@@ -1,0 +1,93 @@
+"""What an Apply node asks for, ready for any number of sampling runs: immutable, shared by clones of the model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...roictrl_core.layout import Instance, Layout
+
+log = logging.getLogger("ROICtrl")
+
+Window = tuple[float, float]   # percents of the schedule, 0..1; in a run: sigmas, high to low
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One instance in its slot.
+
+    ``caption`` and ``negative`` are text embeddings ``[L, c]``, or ``[layers, L, c]`` with one per transformer
+    (ED-LoRA).  Without a ``negative`` the uncond rows read their own context.  Equal captions share one tensor.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    strength: float
+    window: Window
+    enabled: bool
+    caption: Tensor | None
+    negative: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Control:
+    """The slots and settings of one Apply.
+
+    ``zero_uncond`` takes the ROIs (not the box tokens) away from the rows that read the negative prompt;
+    ``shuffle_seed`` permutes the slots for the gate, as the published code does, but from a seed.
+    """
+
+    node: str
+    slots: tuple[Slot, ...]
+    strength: float = 1.0
+    window: Window = (0.0, 1.0)
+    zero_uncond: bool = False
+    shuffle_seed: int | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing of it can ever act: the model stays as it is."""
+        start, end = self.window
+        return self.strength == 0 or start >= end or not any(slot.enabled for slot in self.slots)
+
+
+def usable_instances(layout: Layout, limit: int | None, node: str) -> list[tuple[int, Instance]]:
+    """The layout's instances, index from 1 each, that fit the adapter's ``limit`` slots; the others are named.
+
+    Disabled instances keep their slots: which slot an instance sits in matters to the gate.  Raises ValueError with
+    a sentence per problem where the layout is unusable.
+    """
+    if not isinstance(layout, Layout):
+        raise ValueError(f"{node}: the layout input holds {type(layout).__name__}; connect Instance Box Prompt or "
+                         "another node with a ROICTRL_LAYOUT output.")
+    if problems := layout.problems():
+        raise ValueError("\n".join(f"{node}: {sentence}" for sentence in problems))
+    numbered = list(enumerate(layout.instances, 1))
+    if limit is not None and len(numbered) > limit:
+        # Muted ones give way first: a slot is worth more to an instance that is on.
+        numbered = [pair for pair in numbered if pair[1].enabled]
+        _warn_left_out(numbered[limit:], limit, node)
+    return numbered[:limit]
+
+
+def _warn_left_out(left: Iterable[tuple[int, Instance]], limit: int, node: str) -> None:
+    names = ", ".join(instance.name(i) for i, instance in left)
+    if names:
+        log.warning("%s: the adapter has %d slots, so these boxes have no effect: %s. "
+                    "Delete boxes, or put the rest into a second Apply.", node, limit, names)
+
+
+def say_if_off(control: Control) -> None:
+    """Says in the log why an Apply changes nothing: a picture without control must not be silent."""
+    start, end = control.window
+    if control.strength == 0:
+        log.warning("%s: strength is 0, so the boxes have no effect.", control.node)
+    elif start >= end:
+        log.warning("%s: start_percent %g is not before end_percent %g, so the boxes have no effect.",
+                    control.node, start, end)
+    elif not any(slot.enabled for slot in control.slots):
+        log.warning("%s: the layout has no enabled instance, so the picture is the base model's. "
+                    "Draw a box in Instance Box Prompt.", control.node)

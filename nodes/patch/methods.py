@@ -1,0 +1,60 @@
+"""The fusers behind the Apply nodes: what happens in a block, once the hooks have found h, a, n and the boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ...roictrl_core.adapter import ROICtrlAdapter
+from ...roictrl_core.plan import plan_level
+from .attention import CaptionAttention
+from .call import UNetCall
+from .control import Control
+from .topology import Block
+
+
+class Method(Protocol):
+    """One way to let the boxes act in a UNet."""
+
+    def models(self) -> Sequence:
+        """ModelPatchers that ComfyUI is to load along with the model."""
+
+    def slot_count(self, control: Control) -> int:
+        """How many slots S a row has."""
+
+    def begin(self, call: UNetCall) -> None:
+        """Prepares a UNet call."""
+
+    def fuse(self, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
+        """``h``, ``a``, ``n`` ``[B, T, C]`` -> the state after the method ``[B, T, C]``; h + a where it has nothing to do."""
+
+
+class AdapterMethod:
+    """ROICtrl: the adapter's fuser of each block (spec section 1).  ``patcher`` is the ModelPatcher around the adapter."""
+
+    def __init__(self, adapter: ROICtrlAdapter, patcher=None) -> None:
+        self.adapter, self.patcher = adapter, patcher
+
+    def models(self) -> Sequence:
+        return [] if self.patcher is None else [self.patcher]
+
+    def slot_count(self, control: Control) -> int:
+        return self.adapter.config.slots
+
+    def begin(self, call: UNetCall) -> None:
+        instances = call.instances
+        call.box_tokens = call.memo.make(("tokens", id(instances)), lambda: self.adapter.box_tokens(instances))
+
+    def fuse(self, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
+        config = self.adapter.config
+        spec = config.block(block.key[:2], block.key[2])
+        if spec is None:
+            return h + a
+        side, (height, width) = config.grids[spec.level], options["activations_shape"][-2:]
+        plan = call.memo.make(("plan", id(call.instances), side, height, width, h.device), lambda: plan_level(
+            call.instances, size=side, height=height, width=width, device=h.device))
+        fuser = self.adapter.fuser(block.key[:2], block.key[2])
+        return fuser(h, a, n, call.instances, plan, CaptionAttention(call, block, options), call.box_tokens,
+                     order=call.order(block), record=call.record, cache=call.cache)

@@ -1,0 +1,180 @@
+"""The state of one sampling run of one Apply. It lives in the run's own transformer_options and ends with the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...roictrl_core.blending import slot_order
+from ...roictrl_core.cache import KeyValueCache
+from .call import Chunk, Memo, UNetCall, place_instances
+from .control import Control, Window
+from .frames import area_of_cond, frame_of_area
+from .roles import CAPTION, UNKNOWN, roles_of_lists
+from .topology import Block, text_blocks
+
+if TYPE_CHECKING:
+    from .methods import Method
+
+log = logging.getLogger("ROICtrl")
+
+
+def sigma_window(window: Window, model_sampling) -> Window:
+    """Percents of the schedule as sigmas, as core's own start and end percents."""
+    return tuple(float(model_sampling.percent_to_sigma(percent)) for percent in window)
+
+
+def inside(sigma: float, window: Window) -> bool:
+    """Core's rule: both ends belong to the window."""
+    return window[1] <= sigma <= window[0]
+
+
+class Run:
+    """One sampling run: the guider, the latent, the windows in sigmas, and what may be kept between steps."""
+
+    def __init__(self, control: Control, method: Method, guider, latent_shape: Sequence[int]) -> None:
+        self.control, self.method, self.guider = control, method, guider
+        self.latent_size = tuple(latent_shape[-2:])
+        sampling = guider.model_patcher.get_model_object("model_sampling")
+        self.window = sigma_window(control.window, sampling)
+        self.slot_windows = [sigma_window(slot.window, sampling) for slot in control.slots]
+        self.memo = Memo()
+        # Scheduled LoRA hooks change attn2's weights between steps.
+        self.keeps_text = not guider.model_options.get("registered_hooks")
+        self.batches = 0
+        self._said: set[str] = set()
+
+    def say(self, sentence: str) -> None:
+        """A warning, once per run."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.warning("%s: %s", self.control.node, sentence)
+
+    def active(self, sigma: float) -> tuple[bool, ...]:
+        """Which slots act at this step; all False outside the Apply's own window."""
+        on = inside(sigma, self.window)
+        return tuple(on and slot.enabled and inside(sigma, window)
+                     for slot, window in zip(self.control.slots, self.slot_windows))
+
+    def batch(self, lists: Sequence, x_in: Tensor, timestep: Tensor) -> Batch | None:
+        """What the UNet calls of one `calc_cond_batch` need, or None where the model is to be left alone."""
+        active = self.active(float(timestep.flatten()[0]))
+        if not any(active):
+            return None
+        size = tuple(x_in.shape[-2:])
+        if size != self.latent_size:
+            self.say(f"a sampling pass over a {_size(size)} latent, where the picture's is {_size(self.latent_size)}, "
+                     "runs without the boxes, because nothing says which part of the picture it is. If a tiled "
+                     "sampler makes it, remove that, or use area conditioning.")
+            return None
+        roles = roles_of_lists(lists, self.guider.conds)
+        if any(role == UNKNOWN and conds is not None for role, conds in zip(roles, lists)):
+            self.say("a sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.")
+        self.batches += 1
+        return Batch(self, tuple(lists), tuple(roles), size, active, self.batches - 1)
+
+    def order(self, batch: int, block: Block) -> Tensor | None:
+        """The slot permutation of a block, one for all rows of a batch, as in the published code."""
+        if self.control.shuffle_seed is None:
+            return None
+        return slot_order(self.method.slot_count(self.control), self.control.shuffle_seed, batch, block.number)
+
+    def cache(self, device: torch.device) -> KeyValueCache | None:
+        """Keys and values of the captions on one device (several run in threads), or None where they may change."""
+        return self.memo.make(("cache", device), KeyValueCache) if self.keeps_text else None
+
+    def close(self) -> None:
+        self.memo.clear()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One `calc_cond_batch`: its cond lists with their roles, the latent's size, the slots that are on."""
+
+    run: Run
+    lists: tuple
+    roles: tuple[str, ...]
+    size: tuple[int, int]
+    active: tuple[bool, ...]
+    number: int
+
+    def call(self, x: Tensor, context: Tensor | None, options: Mapping, model) -> UNetCall | None:
+        """The UNet call for latents ``x`` ``[rows, C, H, W]`` and text ``context`` ``[rows, (layers,) L, c]``.
+
+        None where it is nothing that the boxes belong to.  Raises ValueError for a crop whose place is not known.
+        """
+        run = self.run
+        indices = options.get("cond_or_uncond", ())
+        if context is None or not indices or x.shape[0] % len(indices):
+            run.say("a UNet call without the sampler's list of prompts runs without the boxes.")
+            return None
+        uuids = options.get("uuids", [None] * len(indices))
+        chunks = tuple(self._chunk(i, uuid, x) for i, uuid in zip(indices, uuids))
+        rows = x.shape[0] // len(chunks)
+        key = ("instances", chunks, rows, self.active, x.device)
+        instances = run.memo.make(key, lambda: place_instances(
+            run.control.slots, self.active, chunks, rows, run.method.slot_count(run.control), run.control.zero_uncond,
+            x.device))
+        patches = options.get("patches", {})
+        call = UNetCall(
+            size=(x.shape[0], *x.shape[-2:]), chunks=chunks, instances=instances,
+            contexts=self._contexts(instances, chunks, uuids, context, compute_dtype(model), x.device),
+            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), cache=run.cache(x.device), memo=run.memo,
+            strength=run.control.strength, replacements=options.get("patches_replace", {}).get("attn2", {}),
+            context_patches=tuple(patches.get("attn2_patch", ())),
+            order=lambda block: run.order(self.number, block), say=run.say)
+        run.method.begin(call)
+        return call
+
+    def _chunk(self, index: int, uuid: object, x: Tensor) -> Chunk:
+        cond = next((c for c in self.lists[index] or () if c.get("uuid") == uuid), {})
+        area = area_of_cond(cond, *self.size)
+        expected = self.size if area is None else area[:2]
+        if tuple(x.shape[-2:]) != tuple(expected):
+            raise ValueError(
+                f"{self.run.control.node}: the model is run on {_size(x.shape[-2:])} pieces of a {_size(expected)} "
+                "latent, and nothing says where a piece lies, so the boxes cannot be placed. Remove the tiled "
+                "diffusion node, or divide the picture with area conditioning, which says where its areas are.")
+        return Chunk(index, self.roles[index], frame_of_area(area, *self.size))
+
+    def _contexts(self, instances, chunks, uuids, context: Tensor, dtype: torch.dtype, device) -> list[Tensor]:
+        """The embedding of every used ROI: its caption, its own negative, or its row's own context."""
+        run, rows = self.run, context.shape[0] // len(chunks)
+        own = [self._own_context((chunk, uuid), context[c * rows:(c + 1) * rows], dtype, device)
+               for c, (chunk, uuid) in enumerate(zip(chunks, uuids))]
+        texts = []
+        for row, slot in instances.pairs:
+            chunk, spec = chunks[row // rows], run.control.slots[slot]
+            text = spec.caption if chunk.role == CAPTION else spec.negative
+            texts.append(own[row // rows][row % rows] if text is None else self._on_device(text, dtype, device))
+        return texts
+
+    def _on_device(self, text: Tensor, dtype: torch.dtype, device) -> Tensor:
+        """One tensor per embedding for the whole run: keys and values are kept by its identity."""
+        return self.run.memo.make(("text", id(text), dtype, device), lambda: text.to(device=device, dtype=dtype))
+
+    def _own_context(self, key: tuple, context: Tensor, dtype: torch.dtype, device) -> list[Tensor]:
+        """``[R, ...]`` -> R embeddings; the same tensors as in the last call where the text is still the same."""
+        key = ("own", *key, len(context), device)
+        context = context.to(device=device, dtype=dtype)
+        kept, texts = self.run.memo.get(key) or (None, [])
+        if kept is not None and kept.shape == context.shape and torch.equal(kept, context):
+            return texts
+        first = context[0]
+        texts = [first if torch.equal(row, first) else row for row in context]
+        self.run.memo[key] = (context, texts)
+        return texts
+
+
+def compute_dtype(model) -> torch.dtype:
+    """The dtype that core casts latents and text to before the UNet."""
+    return model.manual_cast_dtype or model.get_dtype()
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[1]} x {size[0]}"

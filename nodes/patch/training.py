@@ -1,0 +1,70 @@
+"""A UNet forward with the adapter's hooks and gradients, for the trainer: every row has boxes and captions of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ...roictrl_core.adapter import ROICtrlAdapter
+from ...roictrl_core.instances import InstanceBatch
+from .call import Chunk, UNetCall
+from .hooks import make_patches, pick_layer, with_patches
+from .methods import AdapterMethod
+from .roles import CAPTION
+from .topology import Block, text_blocks, unwrapped
+
+KEY = "roictrl.training"
+
+BlockRecord = tuple[Tensor, Tensor]   # the global slot's blending weight [B, T], and which positions have an instance [B, T]
+
+
+class AdaptedUNet:
+    """ComfyUI's UNet with an adapter in its blocks.
+
+    ``model`` is a BaseModel, or its UNet; it is not changed.  Gradients flow to whatever requires them: freeze the base
+    (`requires_grad_(False)`), and build both outside inference mode.
+
+        unet = AdaptedUNet(model, adapter)
+        eps, blocks = unet(x, timesteps, context, instances, captions)
+    """
+
+    def __init__(self, model: torch.nn.Module, adapter: ROICtrlAdapter) -> None:
+        self.unet = unwrapped(getattr(model, "diffusion_model", model))
+        self.adapter = adapter
+        self.blocks = text_blocks(self.unet)
+        self._patches = make_patches(KEY, AdapterMethod(adapter))
+
+    def __call__(self, x: Tensor, timesteps: Tensor, context: Tensor, instances: InstanceBatch, captions: Sequence[Tensor], *,
+                 order: Callable[[Block], Tensor | None] = lambda block: None, **unet_inputs) -> tuple[Tensor, list[BlockRecord]]:
+        """The UNet's raw output (eps or v), and what each block blended.
+
+        Args:
+            x: ``[B, C, h, w]`` as it enters the UNet: sqrt(abar) x0 + sqrt(1 - abar) eps.
+            timesteps: ``[B]`` discrete timesteps.
+            context: ``[B, L, c]`` of the global captions, or ``[B, layers, L, c]``.
+            instances: boxes and masks of the B rows, on the adapter's slots, on x's device.
+            captions: the embedding ``[L, c]`` (or ``[layers, L, c]``) of each of ``instances.pairs``, in that order.
+            order: the slot permutation of a block for the gate.
+            unet_inputs: what else the UNet takes (SDXL's ``y``).
+
+        Returns:
+            output ``[B, C', h, w]`` and one (global weight ``[B, T]``, foreground ``[B, T]``) per adapted block in
+            forward order, for the regulariser.
+
+        Raises:
+            ValueError: there is not one caption per used slot.
+        """
+        if len(captions) != len(instances.pairs):
+            raise ValueError(f"The instances fill {len(instances.pairs)} slots, and there are {len(captions)} captions.")
+        records: list[BlockRecord] = []
+        call = UNetCall(
+            size=(x.shape[0], *x.shape[-2:]), chunks=(Chunk(0, CAPTION),), instances=instances, contexts=list(captions),
+            blocks=self.blocks, order=order, record=lambda weight, covered: records.append((weight, covered)),
+            box_tokens=self.adapter.box_tokens(instances))
+        options = with_patches({"cond_or_uncond": [0], KEY: call}, self._patches)
+        if context.ndim == 4:
+            options = with_patches(options, {"attn2_patch": pick_layer})
+        output = self.unet(x, timesteps, context=context, transformer_options=options, **unet_inputs)
+        return output, records
