@@ -1,0 +1,66 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { minimum } from "../../../web/editor/geometry.mjs";
+import { SIZE, random, surface } from "./helpers.mjs";
+
+const MIN = minimum(SIZE);
+const ROUNDING = 2e-6;
+
+/** @param {ReturnType<typeof surface>} s @param {string} when */
+function check(s, when) {
+  const { doc, selection } = s.store.state;
+  const ids = doc.items.map((it) => it.id);
+  assert.equal(new Set(ids).size, ids.length, `ids are unique ${when}`);
+  assert.ok(selection.every((id) => ids.includes(id)), `the selection exists ${when}`);
+  for (const { fields: { box } } of doc.items) {
+    assert.ok(Math.min(...box) >= 0 && Math.max(...box) <= 1, `${box} is in the picture ${when}`);
+    assert.ok(box[2] - box[0] >= MIN.width - ROUNDING && box[3] - box[1] >= MIN.height - ROUNDING, `${box} is large enough ${when}`);
+  }
+}
+
+/** One random thing a person might do. @param {ReturnType<typeof surface>} s @param {() => number} rnd */
+function act(s, rnd) {
+  const { store, gestures, at } = s;
+  const any = () => s.ids()[Math.floor(rnd() * s.ids().length)];
+  const keys = { shift: rnd() < 0.2, alt: rnd() < 0.15, ctrl: rnd() < 0.15, button: rnd() < 0.05 ? 1 : 0 };
+  const place = () => at(rnd() * 640 - 64, rnd() * 640 - 64, keys);
+  s.log.tool = rnd() < 0.2 ? "draw" : "select";
+  s.log.snapping = rnd() < 0.5;
+  const kind = rnd();
+  if (kind < 0.6) {
+    gestures.down(place());
+    for (let n = Math.floor(rnd() * 4); n > 0; n--) gestures.move(place());
+    if (rnd() < 0.15) gestures.cancel();
+    else gestures.up(place());
+  } else if (kind < 0.7) store.dispatch({ type: rnd() < 0.6 ? "undo" : "redo" });
+  else if (kind < 0.76) store.dispatch({ type: "remove", ids: [any()] });
+  else if (kind < 0.82) store.dispatch({ type: "order", ids: [any()], to: Math.floor(rnd() * 5) });
+  else if (kind < 0.88) store.dispatch({ type: "patch", ids: [any()], changes: { locked: rnd() < 0.3 } });
+  else if (kind < 0.92) store.dispatch({ type: "patch", ids: [any()], changes: { caption: "x".repeat(rnd() * 9) }, merge: "typing" });
+  else if (kind < 0.96) store.dispatch({ type: "select", ids: s.ids().filter(() => rnd() < 0.5) });
+  else store.dispatch({ type: "solo", ids: [any()] });
+}
+
+test("500 random sequences keep the invariants, undo to the start and redo to the end", () => {
+  let edits = 0;
+  for (let seed = 1; seed <= 500; seed++) {
+    const rnd = random(seed);
+    const s = surface();
+    const start = JSON.stringify(s.store.state.doc);
+    for (let step = 0; step < 12; step++) {
+      act(s, rnd);
+      assert.equal(s.gestures.name, "idle");
+      assert.equal(s.store.state.open, null);
+      check(s, `after step ${step} of sequence ${seed}`);
+    }
+    while (s.store.state.future.length) s.store.dispatch({ type: "redo" });
+    const end = JSON.stringify(s.store.state.doc);
+    edits += s.store.state.past.length;
+    while (s.store.state.past.length) s.store.dispatch({ type: "undo" });
+    assert.equal(JSON.stringify(s.store.state.doc), start, `sequence ${seed} undoes to the start`);
+    while (s.store.state.future.length) s.store.dispatch({ type: "redo" });
+    assert.equal(JSON.stringify(s.store.state.doc), end, `sequence ${seed} redoes to the end`);
+  }
+  assert.ok(edits > 2000, `the sequences did something: ${edits} edits`);
+});

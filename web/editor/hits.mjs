@@ -1,0 +1,50 @@
+// @ts-check
+/**
+ * What lies under a pointer.  Hidden boxes are not there; locked ones let the pointer through, so that one can draw on
+ * top of a locked background box.
+ *
+ * @typedef {import("./geometry.mjs").Box} Box
+ * @typedef {import("./geometry.mjs").Point} Point
+ * @typedef {import("./state.mjs").Store} Store
+ * @typedef {import("./layout.mjs").Item} Item
+ */
+import * as geo from "./geometry.mjs";
+import { field } from "./layout.mjs";
+
+/** Half a handle, in screen pixels. */
+export const HANDLE_REACH = 7;
+const FINGER_REACH = 16;
+
+/** Topmost first. @param {import("./layout.mjs").Doc} doc @param {Point} p @returns {Item[]} */
+export const boxesAt = (doc, p) => doc.items.filter((it) =>
+  !field(it, "hidden") && !field(it, "locked") && geo.contains(it.fields.box, p)).reverse();
+
+/** The boxes of the selection that can be moved, by id. @param {Store} store @returns {Record<string, Box>} */
+export const movable = (store) => Object.fromEntries(store.selected
+  .filter((it) => !field(it, "locked") && !field(it, "hidden")).map((it) => [it.id, it.fields.box]));
+
+/** The handle of the selection under the pointer. @param {Store} store @param {Point & {coarse?: boolean}} e @param {Point} unit one screen pixel */
+export function handleUnder(store, e, unit) {
+  const group = geo.bounds(Object.values(movable(store)));
+  const reach = e.coarse ? FINGER_REACH : HANDLE_REACH;
+  return group && geo.handleAt(group, e, { x: reach * unit.x, y: reach * unit.y });
+}
+
+/** The box below the selected one among those under the pointer, round and round. @param {Store} store @param {Point} p */
+export function nextUnder(store, p) {
+  const ids = boxesAt(store.state.doc, p).map((it) => it.id);
+  const at = ids.findIndex((id) => store.state.selection.includes(id));
+  return ids[(at + 1) % ids.length];
+}
+
+/** @type {Record<string, string>} */
+const CURSORS = { n: "ns", s: "ns", e: "ew", w: "ew", nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw" };
+
+/** The CSS cursor that says what a press would do. @param {Store} store @param {Point & {ctrl?: boolean, alt?: boolean}} e @param {Point} unit @param {string} tool */
+export function cursorAt(store, e, unit, tool) {
+  if (tool === "draw" || e.ctrl) return "crosshair";
+  const handle = handleUnder(store, e, unit);
+  if (handle) return `${CURSORS[handle]}-resize`;
+  if (boxesAt(store.state.doc, e).length) return e.alt ? "copy" : "move";
+  return "crosshair";
+}
