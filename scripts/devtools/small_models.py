@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import zlib
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from .inprocess import start_comfyui
 from .pack import register_core
 
 SD15_CHECKPOINT = "checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
+COMMUNITY_CHECKPOINT = "checkpoints/dreamshaper_8.safetensors"
 SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
 CONTROLNET = "controlnet/control_v11p_sd15_canny_fp16.safetensors"
 ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
@@ -155,6 +157,7 @@ def write_models(folder: Path) -> None:
     for name, sd in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         save_file({key: tensor.contiguous() for key, tensor in sd.items()}, folder / name)
+    os.link(folder / SD15_CHECKPOINT, folder / COMMUNITY_CHECKPOINT)
 
 
 if __name__ == "__main__":

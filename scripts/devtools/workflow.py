@@ -54,13 +54,8 @@ class _Graph:
     def _entry(self, node: dict) -> dict:
         inputs = self._widget_values(node)
         for slot in node.get("inputs", []):
-            if slot.get("link") is None:
-                continue
-            found = self._source(slot["link"])
-            if found is not None:
+            if (found := self._source(slot.get("link"))) is not None:
                 inputs[slot["name"]] = found
-            elif "widget" not in slot:
-                inputs.pop(slot["name"], None)
         return {"class_type": node["type"], "inputs": inputs, "_meta": {"title": node.get("title") or self._schema(node).get("display_name", node["type"])}}
 
     def _source(self, link: int | None) -> list | Any | None:
@@ -87,7 +82,7 @@ class _Graph:
         for name, kind, options in self._widgets(node):
             if position < len(saved):
                 values[name] = _value(saved[position])
-            position += 1 + _extra_values(name, kind, options)
+            position += 1 + extra_values(name, kind, options)
         if position != len(saved):
             raise WorkflowError(f"Node {node['id']} ({node['type']}) has {len(saved)} saved values where this ComfyUI's node has {position}: open the workflow in ComfyUI, check the node and save it again.")
         return values
@@ -99,7 +94,7 @@ class _Graph:
         found = []
         for group in ("required", "optional"):
             for name in schema["input_order"].get(group, []):
-                kind, options = _kind(schema["input"][group][name])
+                kind, options = kind_of(schema["input"][group][name])
                 if not options.get("forceInput") and (kind in WIDGET_TYPES or name in marked):
                     found.append((name, kind, options))
         return found
@@ -112,12 +107,12 @@ class _Graph:
         return self._info[node["type"]]
 
 
-def _kind(entry: list) -> tuple[str, dict]:
+def kind_of(entry: list) -> tuple[str, dict]:
     """Type name and options of one input of /object_info; a list of choices is a COMBO."""
     return "COMBO" if isinstance(entry[0], list) else entry[0], entry[1] if len(entry) > 1 else {}
 
 
-def _extra_values(name: str, kind: str, options: dict) -> int:
+def extra_values(name: str, kind: str, options: dict) -> int:
     """How many values the page saves after this one for widgets it adds itself."""
     control = options.get("control_after_generate", kind == "INT" and name in SEEDS)
     return int(bool(control)) + int(any(options.get(upload) for upload in UPLOADS))

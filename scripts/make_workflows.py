@@ -1,0 +1,206 @@
+"""Writes workflows/*.json and their thumbnails from the definitions below, with the nodes of a running ComfyUI.
+
+    python scripts/dev.py workflows
+
+Run it after a node has changed; the files are committed. A thumbnail is the layout's own drawing, unless a picture that was really
+made with the workflow stands in its place (KEPT).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from devtools.base import make_base
+from devtools.frontend import frontend_arguments
+from devtools.graph import Graph, Output
+from devtools.pack import ROOT, register_core
+from devtools.places import find_comfyui
+from devtools.server import Server
+
+register_core()
+
+from roictrl_core.drawing import draw_layout  # noqa: E402
+from roictrl_core.layout import Layout  # noqa: E402
+
+FOLDER = ROOT / "workflows"
+THUMBNAIL = 400  # pixels, longer side
+SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+SDXL = "sd_xl_base_1.0.safetensors"
+ADAPTER = "ROICtrl_sdv14_30K.safetensors"
+NEGATIVE = "worst quality, low quality, blurry"
+
+WEIGHTS = f"""## Weights
+- **Checkpoint**: any Stable Diffusion 1.x file, in `models/checkpoints`.
+- **Adapter**: `{ADAPTER}` from Hugging Face `guyuchao/ROICtrl` (licence cc-by-nc-4.0: no commercial use), in `models/roictrl`.
+
+Draw or type the boxes in **Instance Box Prompt**: one caption for each."""
+WEIGHTS_SDXL = f"""## Weights
+- **Checkpoint**: any SDXL file, such as `{SDXL}`, in `models/checkpoints`.
+
+Nothing else: **Apply ROI Prompts** uses the cross-attention that the model already has. It needs no adapter, and so it places things more
+loosely than a trained adapter does."""
+
+
+def layout(width: int, height: int, *instances: tuple[str, list[float]]) -> str:
+    """Layout JSON for the widget: (caption, box xyxy 0..1) each."""
+    return json.dumps({"version": 1, "width": width, "height": height, "instances": [{"box": box, "caption": caption} for caption, box in instances]}, indent=1)
+
+
+ANIMALS = layout(512, 512, ("a red fox sitting on the grass", [0.04, 0.4, 0.46, 0.96]), ("a white rabbit with long ears", [0.54, 0.45, 0.96, 0.96]), ("a hot-air balloon with yellow stripes", [0.3, 0.03, 0.62, 0.36]))
+TABLE = layout(512, 512, ("a blue teapot", [0.06, 0.35, 0.45, 0.85]), ("a slice of strawberry cake on a plate", [0.52, 0.5, 0.95, 0.88]))
+STREET = layout(512, 512, ("a yellow taxi", [0.03, 0.5, 0.55, 0.92]), ("a woman in a green coat", [0.62, 0.25, 0.92, 0.97]))
+TOWER = layout(512, 768, ("a full moon", [0.56, 0.04, 0.9, 0.27]), ("an old stone lighthouse", [0.1, 0.15, 0.45, 0.8]), ("a small red sailing boat", [0.5, 0.66, 0.92, 0.92]))
+PATCH = layout(512, 512, ("a ginger cat with a blue collar", [0.3, 0.35, 0.75, 0.9]))
+MARKET = layout(1024, 1024, ("a wooden crate full of lemons", [0.04, 0.5, 0.46, 0.95]), ("a wooden crate full of red apples", [0.54, 0.5, 0.96, 0.95]), ("a striped market awning", [0.05, 0.03, 0.95, 0.36]))
+
+
+def boxes(g: Graph, column: int, text: str, **more: object):
+    """Instance Box Prompt with a layout."""
+    data = json.loads(text)
+    return g.add(column, "ROICtrlInstanceBoxPrompt", room=300, width=data["width"], height=data["height"], layout=text, **more)
+
+
+def prompts(g: Graph, column: int, clip: Output, text: str | Output) -> tuple[Output, Output]:
+    """Positive and negative conditioning."""
+    positive = g.add(column, "CLIPTextEncode", title="Prompt for the whole picture", room=80, clip=clip, text=text)
+    negative = g.add(column, "CLIPTextEncode", title="Negative prompt", room=80, clip=clip, text=NEGATIVE)
+    return positive[0], negative[0]
+
+
+def apply(g: Graph, column: int, model: Output, clip: Output, drawn: Output) -> Output:
+    """Load ROICtrl Adapter and Apply ROICtrl."""
+    adapter = g.add(column, "ROICtrlLoadAdapter", adapter_name=ADAPTER)
+    return g.add(column, "ROICtrlApply", model=model, adapter=adapter[0], clip=clip, layout=drawn)[0]
+
+
+def sample(g: Graph, column: int, model: Output, positive: Output, negative: Output, latent: Output, **more: object) -> Output:
+    """KSampler."""
+    settings = {"seed": 42, "steps": 25, "cfg": 7.5, "sampler_name": "dpmpp_2m", "scheduler": "karras", **more}
+    return g.add(column, "KSampler", model=model, positive=positive, negative=negative, latent_image=latent, **settings)[0]
+
+
+def finish(g: Graph, column: int, latent: Output, vae: Output, drawn: Output, name: str) -> None:
+    """Decode, save, and show the boxes on the picture."""
+    image = g.add(column, "VAEDecode", samples=latent, vae=vae)[0]
+    g.add(column, "SaveImage", room=260, images=image, filename_prefix=f"ROICtrl/{name}")
+    g.add(column, "ROICtrlPreviewLayout", room=300, layout=drawn, image=image)
+
+
+def text_to_image(g: Graph) -> str:
+    """The main job: boxes and captions in, a picture out."""
+    g.note(0, WEIGHTS, 260)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    drawn = boxes(g, 0, ANIMALS)
+    whole = g.add(1, "ROICtrlLayoutToPrompt", layout=drawn["layout"], prefix="a photo of", suffix="a meadow in the morning sun")
+    positive, negative = prompts(g, 1, model["CLIP"], whole[0])
+    controlled = apply(g, 2, model["MODEL"], model["CLIP"], drawn["layout"])
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    finish(g, 4, sample(g, 3, controlled, positive, negative, latent[0]), model["VAE"], drawn["layout"], "text_to_image")
+    return ANIMALS
+
+
+def checkpoint_with_lora(g: Graph) -> str:
+    """A community checkpoint with a LoRA: both act inside the boxes as they do outside."""
+    g.note(0, WEIGHTS + "\n- **LoRA**: any for SD1.x, in `models/loras`. Apply ROICtrl comes after it.", 290)
+    base = g.add(0, "CheckpointLoaderSimple", ckpt_name="dreamshaper_8.safetensors")
+    model = g.add(0, "LoraLoader", model=base["MODEL"], clip=base["CLIP"], lora_name="style_lora_sd15.safetensors", strength_model=0.8, strength_clip=0.8)
+    drawn = boxes(g, 1, TABLE)
+    positive, negative = prompts(g, 2, model["CLIP"], "a blue teapot and a slice of strawberry cake on a wooden table, soft light")
+    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
+    latent = g.add(3, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    finish(g, 5, sample(g, 4, controlled, positive, negative, latent[0]), base["VAE"], drawn["layout"], "checkpoint_with_lora")
+    return TABLE
+
+
+def controlnet(g: Graph) -> str:
+    """ControlNet gives the edges of the whole picture, ROICtrl says what stands where."""
+    g.note(0, WEIGHTS + "\n- **ControlNet**: `control_v11p_sd15_canny_fp16.safetensors`, in `models/controlnet`.\n\nDraw the boxes where the edges of your own picture have room for what they say.", 330)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    picture = g.add(0, "LoadImage", room=260, image="example.png")
+    edges = g.add(1, "Canny", image=picture["IMAGE"])
+    drawn = boxes(g, 1, STREET, image=picture["IMAGE"], size_from_image=False)
+    positive, negative = prompts(g, 2, model["CLIP"], "a yellow taxi and a woman in a green coat on a rainy street")
+    net = g.add(2, "ControlNetLoader", control_net_name="control_v11p_sd15_canny_fp16.safetensors")
+    guided = g.add(3, "ControlNetApplyAdvanced", positive=positive, negative=negative, control_net=net[0], image=edges[0], strength=0.6)
+    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
+    latent = g.add(3, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    finish(g, 5, sample(g, 4, controlled, guided["positive"], guided["negative"], latent[0]), model["VAE"], drawn["layout"], "controlnet")
+    return STREET
+
+
+def two_pass_upscale(g: Graph) -> str:
+    """A second pass at one and a half times the size, under the same layout: boxes are shares of the picture."""
+    g.note(0, WEIGHTS, 260)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    drawn = boxes(g, 0, TOWER)
+    whole = g.add(1, "ROICtrlLayoutToPrompt", layout=drawn["layout"], suffix="the coast at night, oil painting")
+    positive, negative = prompts(g, 1, model["CLIP"], whole[0])
+    controlled = apply(g, 2, model["MODEL"], model["CLIP"], drawn["layout"])
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    small = sample(g, 3, controlled, positive, negative, latent[0])
+    large = g.add(3, "LatentUpscaleBy", samples=small, upscale_method="bislerp", scale_by=1.5)
+    finish(g, 5, sample(g, 4, controlled, positive, negative, large[0], steps=20, denoise=0.5), model["VAE"], drawn["layout"], "two_pass_upscale")
+    return TOWER
+
+
+def inpaint_one_box(g: Graph) -> str:
+    """One box of an existing picture is made anew; the rest stays."""
+    g.note(0, WEIGHTS + "\n\nLoad a picture of your own and move the box to what you want to replace. Its mask is the box; the rest of the picture stays as it is.", 320)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    picture = g.add(0, "LoadImage", room=260, image="example.png")
+    drawn = boxes(g, 1, PATCH, image=picture["IMAGE"])
+    positive, negative = prompts(g, 2, model["CLIP"], "a ginger cat with a blue collar")
+    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
+    encoded = g.add(2, "VAEEncode", pixels=picture["IMAGE"], vae=model["VAE"])
+    masked = g.add(3, "SetLatentNoiseMask", samples=encoded[0], mask=drawn["masks"])
+    finish(g, 5, sample(g, 4, controlled, positive, negative, masked[0], denoise=0.9), model["VAE"], drawn["layout"], "inpaint_one_box")
+    return PATCH
+
+
+def sdxl_roi_prompts(g: Graph) -> str:
+    """SDXL, for which there is no adapter: Apply ROI Prompts."""
+    g.note(0, WEIGHTS_SDXL, 230)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SDXL)
+    drawn = boxes(g, 0, MARKET)
+    positive, negative = prompts(g, 1, model["CLIP"], "a market stall with lemons and red apples under a striped awning, photo")
+    controlled = g.add(2, "ROICtrlApplyROIPrompts", model=model["MODEL"], clip=model["CLIP"], layout=drawn["layout"])[0]
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    finish(g, 4, sample(g, 3, controlled, positive, negative, latent[0], cfg=6.5), model["VAE"], drawn["layout"], "sdxl_roi_prompts")
+    return MARKET
+
+
+WORKFLOWS: tuple[Callable[[Graph], str], ...] = (text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, sdxl_roi_prompts)
+KEPT: tuple[str, ...] = ()  # thumbnails that are real pictures
+
+
+def write(object_info: dict, folder: Path = FOLDER) -> None:
+    """Every workflow, and the thumbnails that are drawings."""
+    for define in WORKFLOWS:
+        graph = Graph(object_info, define.__name__)
+        text = define(graph)
+        file = folder / f"{define.__name__}.json"
+        file.write_text(json.dumps(graph.workflow(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if define.__name__ not in KEPT:
+            thumbnail(text).save(file.with_suffix(".jpg"), quality=88)
+
+
+def thumbnail(text: str):
+    """The layout drawn on a dark ground."""
+    picture = draw_layout(Layout.from_json(text))
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return picture
+
+
+def main() -> None:
+    """Ask a fresh server for its nodes and write."""
+    comfyui, python = find_comfyui(), Path(sys.executable)
+    with tempfile.TemporaryDirectory() as base, Server(python, comfyui, make_base(Path(base)), arguments=frontend_arguments(python, comfyui)) as server:
+        write(server.object_info)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A real ComfyUI server with the pack in it and small random models where its loaders look; one for most tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from devtools.base import make_base
+from devtools.frontend import frontend_arguments
+from devtools.pack import ROOT
+from devtools.places import find_comfyui
+from devtools.server import Server
+
+PYTHON = Path(sys.executable)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory) -> Path:
+    """The servers' base directory: models, an input picture, the link to this checkout."""
+    folder = make_base(tmp_path_factory.mktemp("server"))
+    subprocess.run([PYTHON, "-m", "devtools.small_models", folder / "models"], cwd=ROOT / "scripts", check=True)
+    rows, columns = np.mgrid[0:256, 0:256]
+    Image.fromarray(np.stack([rows, columns, (rows // 32 + columns // 32) % 2 * 255], -1).astype(np.uint8)).save(folder / "input" / "example.png")
+    return folder
+
+
+def start(base: Path) -> Server:
+    """A server that is not yet running; use it in a `with`."""
+    comfyui = find_comfyui()
+    return Server(PYTHON, comfyui, base, arguments=frontend_arguments(PYTHON, comfyui))
+
+
+@pytest.fixture(scope="session")
+def server(base) -> Iterator[Server]:
+    """The shared server. Nothing in a test may depend on what another posted to it."""
+    with start(base) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def another_server(base):
+    """Starts one more server on the same models: `with another_server() as server`."""
+    return lambda: start(base)

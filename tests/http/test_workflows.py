@@ -1,0 +1,140 @@
+"""The example workflows: found by the template browser, valid on the running ComfyUI, and run through /prompt."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from devtools.base import PACK_FOLDER
+from devtools.client import PromptError, fetch, run_prompt
+from devtools.pack import ROOT
+from devtools.workflow import load_workflow, to_prompt
+
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+SIDE = 128  # pixels, longer side: the models are random, only the path is tested
+DIVISOR = 64  # latents halve three times
+
+
+def prompt_of(file, server) -> dict:
+    return to_prompt(load_workflow(file), server.object_info)
+
+
+def small(prompt: dict) -> dict:
+    """The same prompt with two steps and small pictures."""
+    shrunk = json.loads(json.dumps(prompt))
+    for entry in shrunk.values():
+        inputs = entry["inputs"]
+        if entry["class_type"] == "KSampler":
+            inputs.update(steps=2)
+        elif entry["class_type"] == "ROICtrlInstanceBoxPrompt":
+            scale = SIDE / max(inputs["width"], inputs["height"])
+            for side in ("width", "height"):
+                inputs[side] = math.ceil(inputs[side] * scale / DIVISOR) * DIVISOR
+    return shrunk
+
+
+def node_of(prompt: dict, kind: str) -> str:
+    return next(number for number, entry in prompt.items() if entry["class_type"] == kind)
+
+
+def picture(server, image: dict) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(fetch(server.url, image))).convert("RGB"))
+
+
+def test_there_are_workflows():
+    assert {"text_to_image", "checkpoint_with_lora", "controlnet", "two_pass_upscale", "inpaint_one_box", "sdxl_roi_prompts"} <= {file.stem for file in WORKFLOWS}
+
+
+def test_no_other_folder_takes_the_workflows_place():
+    """ComfyUI serves the first of these that exists, and every .json in it is a template."""
+    assert not [name for name in ("example_workflows", "workflow", "examples", "example") if (ROOT / name).exists()]
+
+
+def test_the_template_browser_finds_every_workflow_and_its_thumbnail(server):
+    assert set(server.get_json("/api/workflow_templates")[PACK_FOLDER]) == {file.stem for file in WORKFLOWS}
+    for file in WORKFLOWS:
+        assert server.get_json(f"/api/workflow_templates/{PACK_FOLDER}/{file.name}") == json.loads(file.read_text(encoding="utf-8"))
+        with urllib.request.urlopen(f"{server.url}/api/workflow_templates/{PACK_FOLDER}/{file.stem}.jpg", timeout=30) as answer:
+            image = Image.open(io.BytesIO(answer.read()))
+        assert image.format == "JPEG" and min(image.size) >= 200
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_the_workflow_is_valid_on_this_comfyui(file, server):
+    """Every saved choice, number and link is one that the node accepts."""
+    prompt = prompt_of(file, server)
+    for number, entry in prompt.items():
+        info = server.object_info[entry["class_type"]]
+        known = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+        assert set(info["input"].get("required", {})) <= set(entry["inputs"]), (number, entry["class_type"])
+        assert set(entry["inputs"]) <= set(known), (number, entry["class_type"])
+        for name, value in entry["inputs"].items():
+            if isinstance(value, list):
+                source = server.object_info[prompt[value[0]]["class_type"]]
+                offered, wanted = source["output"][value[1]], known[name][0]
+                assert wanted == "*" or offered == wanted, (number, name)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_every_note_says_where_the_weights_go(file):
+    notes = [node["widgets_values"][0] for node in load_workflow(file)["nodes"] if node["type"] == "MarkdownNote"]
+    assert any("models/checkpoints" in note or "comes with the pack" in note for note in notes)
+
+
+@pytest.fixture(scope="module")
+def ran(server):
+    """Runs each workflow at most once on the shared server: file -> (prompt, result)."""
+    seen = {}
+
+    def run(file):
+        if file not in seen:
+            prompt = small(prompt_of(file, server))
+            seen[file] = prompt, run_prompt(server.url, prompt)
+        return seen[file]
+
+    return run
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_the_workflow_makes_a_picture_and_draws_its_boxes_on_it(file, server, ran):
+    prompt, result = ran(file)
+    saved = picture(server, result.images(node_of(prompt, "SaveImage"))[0])
+    drawn = picture(server, result.images(node_of(prompt, "ROICtrlPreviewLayout"))[0])
+    assert saved.std() > 1
+    height, width = saved.shape[:2]
+    assert drawn.shape[1] == width and drawn.shape[0] >= height, "the table of cells stands beneath the picture"
+    assert (drawn[:height] != saved).any(-1).mean() > 0.02
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_the_boxes_change_the_picture(file, server, ran):
+    prompt, result = ran(file)
+    off = json.loads(json.dumps(prompt))
+    for entry in off.values():
+        if entry["class_type"].startswith("ROICtrlApply"):
+            entry["inputs"]["strength"] = 0.0
+    number = node_of(prompt, "SaveImage")
+    without = picture(server, run_prompt(server.url, off).images(number)[0])
+    assert (picture(server, result.images(number)[0]) != without).any()
+
+
+def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran):
+    prompt, result = ran(ROOT / "workflows" / "text_to_image.json")
+    number = node_of(prompt, "SaveImage")
+    with another_server() as other:
+        again = run_prompt(other.url, prompt)
+        assert not again.cached
+        assert (picture(other, again.images(number)[0]) == picture(server, result.images(number)[0])).all()
+
+
+def test_a_node_that_fails_is_named_with_its_own_sentence(server):
+    prompt = small(prompt_of(ROOT / "workflows" / "text_to_image.json", server))
+    prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"] = '{"version": 1, "instances": [{"box": [0.2, 0.2, 0.1, 0.9], "caption": "a fox"}]}'
+    with pytest.raises(PromptError, match=r"Node \d+ \(Instance Box Prompt\): .*a fox"):
+        run_prompt(server.url, prompt)
