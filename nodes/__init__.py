@@ -7,7 +7,7 @@ from importlib import import_module
 from comfy_api.latest import ComfyExtension
 
 # In the order of the node menu. A module is added here when it lands.
-MODULES: tuple[str, ...] = ("prompt", "preview", "convert")
+MODULES: tuple[str, ...] = ("loader", "prompt", "apply", "preview", "convert")
 
 
 class ROICtrlExtension(ComfyExtension):
