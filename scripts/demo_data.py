@@ -1,0 +1,97 @@
+"""Draws the demo model's training pictures and encodes them with its VAE.
+
+    python scripts/demo_data.py NAME [NAME ...]
+
+Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them) and NAME_captions.jsonl
+(per picture its global captions, and its instances' boxes and captions) into the cache folder. Nothing is drawn twice.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from demo_common import CACHE, Log, device, save_atomically, start
+
+start()
+from comfy.taesd.taesd import TAESD
+from safetensors.torch import load_file
+
+from roictrl_core.demo.captions import global_caption, instance_caption
+from roictrl_core.demo.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render
+
+BATCH = 4                   # fits the processor's cache; larger ones are slower on a CPU
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Scenes (seed, index): `count` of them, with that many instances (None: 1..6 in turn)."""
+
+    seed: int
+    count: int
+    size: int
+    instances: int | None
+    captions: int           # wordings of the global caption per picture
+
+
+DATA_SETS = {
+    "small": DataSet(seed=20, count=20000, size=64, instances=1, captions=2),      # single objects, a quarter of the cost
+    "train": DataSet(seed=30, count=12000, size=SIZE, instances=None, captions=2),
+    "more": DataSet(seed=31, count=12000, size=SIZE, instances=None, captions=2),
+}
+
+
+def scene_of(data: DataSet, index: int):
+    count = data.instances or 1 + index % MAX_INSTANCES
+    return random_scene((data.seed, index), count, data.size)
+
+
+def describe(data: DataSet, index: int, scene) -> dict:
+    """The row of a picture: two wordings of each text, drawn from the picture's own seed."""
+    rng = np.random.default_rng((data.seed, index, 1))
+    return {
+        "captions": [global_caption(scene, rng) for _ in range(data.captions)],
+        "instances": [{"box": [round(side, 6) for side in box], "caption": instance_caption(thing.attributes, rng)}
+                      for thing, box in zip(scene.things, normalised_boxes(scene))],
+    }
+
+
+@torch.no_grad()
+def make(name: str) -> None:
+    data, path = DATA_SETS[name], CACHE / f"{name}_latents.npy"
+    if path.exists():
+        return
+    vae = TAESD()
+    vae.load_state_dict(load_file(CACHE / "vae.safetensors"))
+    vae = vae.to(device(), memory_format=torch.channels_last).eval()
+    latents = np.zeros((data.count, 4, data.size // 8, data.size // 8), np.float16)
+    digest, log = hashlib.sha256(), Log(CACHE / f"{name}_data_log.csv", ("pictures",), data.count)
+    with open(CACHE / f"{name}_captions.jsonl", "w") as rows:
+        for first in range(0, data.count, BATCH):
+            scenes = [scene_of(data, index) for index in range(first, min(first + BATCH, data.count))]
+            pictures = np.stack([render(scene) for scene in scenes])
+            digest.update(pictures.tobytes())
+            x = torch.from_numpy(pictures).to(device()).permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device().type, torch.bfloat16):
+                latents[first:first + len(scenes)] = vae.taesd_encoder(x).float().cpu().numpy()
+            for index, scene in enumerate(scenes, first):
+                rows.write(json.dumps(describe(data, index, scene)) + "\n")
+            if first % 2000 == 0:
+                log.row(first + len(scenes), pictures=first + len(scenes))
+    save_atomically(lambda p: p.write_text(digest.hexdigest()), CACHE / f"{name}_sha256.txt")
+    save_atomically(lambda p: np.save(open(p, "wb"), latents), path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="+", choices=list(DATA_SETS))
+    for name in parser.parse_args().names:
+        make(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""How well the base model draws single objects: the judge's accuracy on the largest object of each picture.
+
+    python scripts/demo_probe.py [base_small.safetensors] [--count 48] [--side 64] [--steps 20] [--cfg 2]
+
+Reads the weights from the cache folder, samples through ComfyUI, appends a row to probe_log.csv there and writes probe.png.
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+
+import numpy as np
+import torch
+from PIL import Image
+
+from demo_common import CACHE, start
+
+start()
+import json
+
+import comfy.sample
+import comfy.samplers
+from safetensors.torch import load_file
+
+from devtools.pack import pack_module
+from roictrl_core.demo.captions import instance_caption
+from roictrl_core.demo.judge import Reading
+from roictrl_core.demo.world import random_scene
+
+SEED = 900                  # of the probe's scenes; none is trained on
+
+
+def load(name: str):
+    """MODEL, CLIP, VAE from the cache."""
+    demo_model = pack_module("nodes.demo_model")
+    weights = load_file(CACHE / name)
+    parts = {part: {k.removeprefix(part + "."): v for k, v in weights.items() if k.startswith(part + ".")} for part in ("unet", "text")}
+    statistics = json.loads((CACHE / "vae_statistics.json").read_text())
+    return demo_model.load_model(parts["unet"], statistics), demo_model.load_clip(parts["text"]), demo_model.load_vae(load_file(CACHE / "vae.safetensors"))
+
+
+@torch.no_grad()
+def draw(model, clip, vae, captions: list[str], side: int, steps: int, cfg: float, sampler: str, scheduler: str, seed: int) -> np.ndarray:
+    """One picture per caption, uint8 [B, side, side, 3], in one batch."""
+    embeddings = torch.cat([clip.encode_from_tokens(clip.tokenize(text)) for text in captions])
+    empty = clip.encode_from_tokens(clip.tokenize(""))
+    latent = torch.zeros(len(captions), 4, side // 8, side // 8)
+    noise = comfy.sample.prepare_noise(latent, seed)
+    out = comfy.sample.sample(model, noise, steps, cfg, sampler, scheduler, [[embeddings, {}]],
+                              [[empty.repeat(len(captions), 1, 1), {}]], latent, seed=seed, disable_pbar=True)
+    return (vae.decode(out).clamp(0, 1) * 255 + 0.5).byte().cpu().numpy()
+
+
+def largest_object(picture: np.ndarray):
+    """The attributes of the object with the largest extent, or None."""
+    reading = Reading(picture)
+    h, w = reading.bright.shape
+    areas = {extent: (extent[2] - extent[0]) * (extent[3] - extent[1]) for extent in reading._extents.values()}
+    if not areas:
+        return None
+    x1, y1, x2, y2 = max(areas, key=areas.get)
+    return reading.object_in((x1 / w, y1 / h, x2 / w, y2 / h))[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("weights", nargs="?", default="base_small.safetensors")
+    for name, default in (("count", 48), ("side", 64), ("steps", 20), ("cfg", 2.0)):
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--sampler", default="euler")
+    parser.add_argument("--scheduler", default="normal")
+    a = parser.parse_args()
+    wanted = [random_scene((SEED, i), 1).things[0].attributes for i in range(a.count)]
+    pictures = draw(*load(a.weights), [instance_caption(w) for w in wanted], a.side, a.steps, a.cfg, a.sampler, a.scheduler, SEED)
+    found = [largest_object(picture) for picture in pictures]
+    rates = {name: float(np.mean([f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted)]))
+             for name in ("shape", "colour", "texture")}
+    rates["all"] = float(np.mean([f == w for f, w in zip(found, wanted)]))
+    row = {"time": time.strftime("%H:%M:%S", time.gmtime()), "weights": a.weights, "side": a.side, "steps": a.steps, "cfg": a.cfg,
+           "sampler": a.sampler, **{k: round(v, 3) for k, v in rates.items()}}
+    print(row, flush=True)
+    log = CACHE / "probe_log.csv"
+    fresh = not log.exists()
+    with open(log, "a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+    sheet = np.concatenate([np.concatenate(list(pictures[i:i + 8]), 1) for i in range(0, len(pictures) // 8 * 8, 8)])
+    Image.fromarray(sheet).save(CACHE / "probe.png")
+
+
+if __name__ == "__main__":
+    main()
