@@ -62,8 +62,8 @@ class AttentionBlending(nn.Module):
             order: `[S]` slot permutation for the gate.
         """
         dtype = working_dtype(a.dtype)
-        global_logit = self._logits(a, plan.height, plan.width).to(dtype)  # [B, T]
-        bin_logit = self._logits(rois, plan.size, plan.size).to(dtype)  # [A, P * P]
+        global_logit = self._logits(a).to(dtype)  # [B, T]
+        bin_logit = self._logits(rois).to(dtype)  # [A, P * P]
         cell_logit = (bin_logit.flatten()[plan.unpool.index.long()] * plan.unpool.weight).sum(-1)  # [N, K]
 
         gates = self.channel_gate(self._maxima(global_logit, cell_logit, instances, plan).to(a.dtype), order).to(dtype)  # [B, 1 + S]
@@ -71,10 +71,10 @@ class AttentionBlending(nn.Module):
         weights = self._apply_strength(weights, instances, plan)
         return self._gather(a, rois, weights, plan)
 
-    def _logits(self, tokens: Tensor, height: int, width: int) -> Tensor:
-        """The channel reduction on `[N, height * width, C]`: `[N, height * width]`."""
-        image = tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2)  # [N, C, height, width], channels last in memory
-        return self.channel_reduction(image).flatten(1)
+    def _logits(self, tokens: Tensor) -> Tensor:
+        """The channel reduction on `[N, T, C]`: `[N, T]`. A 1x1 convolution commutes with ROI-Unpool."""
+        image = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(0, 3, 1, 2)  # [1, C, N * T, 1], channels last in memory
+        return self.channel_reduction(image).view(tokens.shape[:2])
 
     def _maxima(self, global_logit: Tensor, cell_logit: Tensor, instances: InstanceBatch, plan: LevelPlan) -> Tensor:
         """The gate's input `[B, 1 + S]`: maxima over the whole map, zeros outside the ROI included, zero for empty slots."""

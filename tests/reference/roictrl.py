@@ -1,0 +1,163 @@
+"""ROICtrl written down literally from spec/roictrl.md: every slot dense, one scalar rule at a time, no sharing, no caching.
+
+Slow on purpose. Works in the dtype of its inputs (float32 or float64); geometry is float32 throughout, as the spec says.
+Weights are plain dictionaries with the published names.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+f32 = np.float32
+
+
+# ---- geometry, one axis --------------------------------------------------------------------------------------------
+
+
+def align_matrix(low: float, high: float, bins: int, size: int) -> Tensor:
+    """`[P, size]` of ROI-Align on one axis."""
+    low, high = f32(low) * f32(size), f32(high) * f32(size)
+    start, bin_size = low - f32(0.5), (high - low) / f32(bins)
+    matrix = np.zeros((bins, size), dtype=f32)
+    for i in range(bins):
+        for j in range(2):
+            at = start + f32(i) * bin_size + f32(j + 0.5) * bin_size / f32(2)
+            at = max(at, f32(0))
+            cell = int(at)
+            if cell >= size - 1:
+                matrix[i, size - 1] += f32(0.5)
+            else:
+                matrix[i, cell] += f32(0.5) * (f32(1) - (at - f32(cell)))
+                matrix[i, cell + 1] += f32(0.5) * (at - f32(cell))
+    return torch.from_numpy(matrix)
+
+
+def unpool_matrix(low: float, high: float, bins: int, size: int) -> Tensor:
+    """`[size, P]` of ROI-Unpool on one axis; rows may sum to less than 1, or to 0 outside the box."""
+    first, last = (math.ceil(f32(edge) * f32(size) - f32(0.5)) for edge in (low, high))
+    count = last - first
+    matrix = np.zeros((size, bins), dtype=f32)
+    for i in range(count):
+        cell = first + i
+        if not 0 <= cell < size:
+            continue
+        at = f32(i) / f32(count) * f32(bins)
+        lower, upper = math.floor(at), math.ceil(at)
+        fraction = at - f32(lower)
+        if 0 <= lower < bins:
+            matrix[cell, lower] += f32(1) - fraction
+        if upper != lower and 0 <= upper < bins:
+            matrix[cell, upper] += fraction
+    return torch.from_numpy(matrix)
+
+
+# ---- operators -----------------------------------------------------------------------------------------------------
+
+
+def roi_align(features: Tensor, box: Tensor, bins: int) -> Tensor:
+    """`[C, H, W]` and one box to `[C, P, P]`."""
+    x1, y1, x2, y2 = box.tolist()
+    height, width = features.shape[-2:]
+    rows = align_matrix(y1, y2, bins, height).to(features.dtype)
+    columns = align_matrix(x1, x2, bins, width).to(features.dtype)
+    return torch.einsum("ph,chw,qw->cpq", rows, features, columns)
+
+
+def roi_unpool(roi: Tensor, box: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """`[C, P, P]` and one box to values `[C, H, W]` and valid `[H, W]`."""
+    x1, y1, x2, y2 = box.tolist()
+    bins = roi.shape[-1]
+    rows, columns = unpool_matrix(y1, y2, bins, height), unpool_matrix(x1, x2, bins, width)
+    valid = (rows.sum(1)[:, None] * columns.sum(1)[None, :] - 1).abs() < 1e-5
+    values = torch.einsum("hp,cpq,wq->chw", rows.to(roi.dtype), roi, columns.to(roi.dtype))
+    return values * valid, valid
+
+
+def fourier(boxes: Tensor) -> Tensor:
+    """`[..., 4]` to `[..., 64]` float32."""
+    parts = []
+    for k in range(8):
+        angle = boxes.float() * 100.0 ** (k / 8)
+        parts += [angle.sin(), angle.cos()]
+    return torch.cat(parts, dim=-1)
+
+
+def box_tokens(weights: dict[str, Tensor], boxes: Tensor, mask: Tensor) -> Tensor:
+    """`[B, S, 4]`, `[B, S]` to `[B, S, 64]`; weights without their `position_net.` prefix."""
+    mask = mask[..., None].float()
+    x = fourier(boxes) * mask + (1 - mask) * weights["null_position_feature"]
+    for layer in (0, 2):
+        x = F.silu(F.linear(x, weights[f"linears.{layer}.weight"], weights[f"linears.{layer}.bias"]))
+    return F.linear(x, weights["linears.4.weight"], weights["linears.4.bias"])
+
+
+def attention(weights: dict[str, Tensor], x: Tensor, context: Tensor, heads: int) -> Tensor:
+    """`[T, C]` on `[L, c]`, projections included."""
+    q, k, v = (F.linear(t, weights[f"{name}.weight"]) for name, t in (("to_q", x), ("to_k", context), ("to_v", context)))
+    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(0, 1) for t in (q, k, v))
+    scores = (q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])).softmax(-1)
+    out = (scores @ v).transpose(0, 1).flatten(1)
+    return F.linear(out, weights["to_out.0.weight"], weights["to_out.0.bias"])
+
+
+def blend(
+    weights: dict[str, Tensor], slots: Tensor, foreground: Tensor, order: Tensor | None = None, strength: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f `[C, H, W]` and the blending weights `[1 + S, H, W]`."""
+    order = torch.arange(len(slots) - 1) if order is None else order
+    logits = torch.einsum("c,schw->shw", weights["channel_reduction.weight"].flatten(), slots)
+    maxima = logits.flatten(1).max(dim=1).values
+    place = torch.cat([torch.zeros(1, dtype=torch.long), order + 1])
+    hidden = F.relu(F.linear(maxima[place], weights["channel_gate.mlp.0.weight"], weights["channel_gate.mlp.0.bias"]))
+    shuffled = F.linear(hidden, weights["channel_gate.mlp.2.weight"], weights["channel_gate.mlp.2.bias"]).sigmoid()
+    gate = torch.zeros_like(shuffled)
+    gate[place] = shuffled
+    logits = logits * gate[:, None, None]
+    logits = torch.where(foreground, logits, torch.finfo(logits.dtype).min)
+    share = logits.softmax(dim=0)
+    if strength is not None:
+        kept = share[1:] * strength.to(share)[:, None, None]
+        share = torch.cat([share[:1] + (share[1:] - kept).sum(0, keepdim=True), kept])
+    return (share[:, None] * slots).sum(0), share
+
+
+# ---- one block -----------------------------------------------------------------------------------------------------
+
+
+def sub(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def layer_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-5)
+
+
+def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, order=None, strength=None) -> Tensor:
+    """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`."""
+    height, width = size
+    features = n.T.unflatten(1, size)
+    slots, foreground = [a.T.unflatten(1, size)], [torch.ones(size, dtype=torch.bool)]
+    for slot in range(len(boxes)):
+        values, valid = torch.zeros_like(features), torch.zeros(size, dtype=torch.bool)
+        if roi_mask[slot]:
+            roi = roi_align(features, boxes[slot], bins).flatten(1).T  # [P * P, C]
+            roi = attention(attn2, roi, contexts[slot], heads)
+            normed = layer_norm(weights, "norm1", roi)
+            roi = roi + weights["alpha_roi_self_attn"].tanh() * attention(sub(weights, "roi_self_attn."), normed, normed, heads)
+            values, valid = roi_unpool(roi.T.unflatten(1, (bins, bins)), boxes[slot], height, width)
+        slots.append(values)
+        foreground.append(valid)
+    fused, _ = blend(sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), order, strength)
+    h = h + fused.flatten(1).T
+    visible = torch.cat([h, F.linear(tokens.to(h), weights["context_proj.weight"], weights["context_proj.bias"])])
+    visible = layer_norm(weights, "norm2", visible)
+    coordinate = attention(sub(weights, "coord_self_attn."), visible, visible, heads)[: len(h)]
+    h = h + weights["alpha_coord_self_attn"].tanh() * coordinate
+    value, gate = F.linear(layer_norm(weights, "norm3", h), weights["ff.net.0.proj.weight"], weights["ff.net.0.proj.bias"]).chunk(2, dim=-1)
+    dense = F.linear(value * F.gelu(gate), weights["ff.net.2.weight"], weights["ff.net.2.bias"])
+    return h + weights["alpha_dense"].tanh() * dense
