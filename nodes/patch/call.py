@@ -46,6 +46,7 @@ class UNetCall:
         size: rows, height, width of the UNet's input; a pass over something else is left alone.
         contexts: the embedding ``[L, c]`` or ``[layers, L, c]`` that each used ROI reads, in the order of
             ``instances.pairs``.
+        own_text: whether that is just the context of the ROI's row.
         cache: captions' keys and values, or None where they may change between steps.
         memo: what else the run keeps between steps.
         replacements, context_patches: what other packs registered on attn2 (``patches_replace``, ``attn2_patch``).
@@ -59,6 +60,7 @@ class UNetCall:
     chunks: tuple[Chunk, ...]
     instances: InstanceBatch
     contexts: list[Tensor]
+    own_text: list[bool]
     blocks: dict[BlockKey, Block]
     cache: KeyValueCache | None = None
     memo: Memo = field(default_factory=Memo)

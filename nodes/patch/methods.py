@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.plan import plan_level
+from ...roictrl_core.roi_prompts import fuse_prompts, plan_patches
 from .attention import CaptionAttention
 from .call import UNetCall
 from .control import Control
@@ -58,3 +59,29 @@ class AdapterMethod:
         fuser = self.adapter.fuser(block.key[:2], block.key[2])
         return fuser(h, a, n, call.instances, plan, CaptionAttention(call, block, options), call.box_tokens,
                      order=call.order(block), record=call.record, cache=call.cache)
+
+
+class PromptMethod:
+    """The boxes' captions through the model's own cross-attention, without an adapter (`roictrl_core.roi_prompts`)."""
+
+    def __init__(self, global_weight: float) -> None:
+        self.global_weight = global_weight
+
+    def models(self) -> Sequence:
+        return []
+
+    def slot_count(self, control: Control) -> int:
+        return len(control.slots)
+
+    def begin(self, call: UNetCall) -> None:
+        """Nothing to prepare."""
+
+    def fuse(self, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
+        size = tuple(options["activations_shape"][-2:])
+        patches = call.memo.make(("patches", id(call.instances), size, h.device), lambda: plan_patches(
+            call.instances, *size, self.global_weight, h.device))
+        # A box that reads its row's own text would get `a` again.
+        patches = [patch for patch in patches if not call.own_text[patch.pair]]
+        if not patches:
+            return h + a
+        return h + fuse_prompts(a, n, patches, size, CaptionAttention(call, block, options).attend_cells)

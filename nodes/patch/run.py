@@ -120,10 +120,11 @@ class Batch:
         instances = run.memo.make(key, lambda: place_instances(
             run.control.slots, self.active, chunks, rows, run.method.slot_count(run.control), run.control.zero_uncond,
             x.device))
+        texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
         patches = options.get("patches", {})
         call = UNetCall(
             size=(x.shape[0], *x.shape[-2:]), chunks=chunks, instances=instances,
-            contexts=self._contexts(instances, chunks, uuids, context, compute_dtype(model), x.device),
+            contexts=[text for text, _ in texts], own_text=[own for _, own in texts],
             blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), cache=run.cache(x.device), memo=run.memo,
             strength=run.control.strength, replacements=options.get("patches_replace", {}).get("attn2", {}),
             context_patches=tuple(patches.get("attn2_patch", ())),
@@ -142,8 +143,8 @@ class Batch:
                 "diffusion node, or divide the picture with area conditioning, which says where its areas are.")
         return Chunk(index, self.roles[index], frame_of_area(area, *self.size))
 
-    def _contexts(self, instances, chunks, uuids, context: Tensor, dtype: torch.dtype, device) -> list[Tensor]:
-        """The embedding of every used ROI: its caption, its own negative, or its row's own context."""
+    def _texts(self, instances, chunks, uuids, context: Tensor, dtype: torch.dtype, device) -> list[tuple[Tensor, bool]]:
+        """The embedding of every used ROI, its caption or its own negative, or its row's own context (True)."""
         run, rows = self.run, context.shape[0] // len(chunks)
         own = [self._own_context((chunk, uuid), context[c * rows:(c + 1) * rows], dtype, device)
                for c, (chunk, uuid) in enumerate(zip(chunks, uuids))]
@@ -151,7 +152,10 @@ class Batch:
         for row, slot in instances.pairs:
             chunk, spec = chunks[row // rows], run.control.slots[slot]
             text = spec.caption if chunk.role == CAPTION else spec.negative
-            texts.append(own[row // rows][row % rows] if text is None else self._on_device(text, dtype, device))
+            if text is None:
+                texts.append((own[row // rows][row % rows], True))
+            else:
+                texts.append((self._on_device(text, dtype, device), False))
         return texts
 
     def _on_device(self, text: Tensor, dtype: torch.dtype, device) -> Tensor:

@@ -61,7 +61,7 @@ class AdaptedUNet:
         records: list[BlockRecord] = []
         call = UNetCall(
             size=(x.shape[0], *x.shape[-2:]), chunks=(Chunk(0, CAPTION),), instances=instances, contexts=list(captions),
-            blocks=self.blocks, order=order, record=lambda weight, covered: records.append((weight, covered)),
+            own_text=[False] * len(captions), blocks=self.blocks, order=order, record=lambda weight, covered: records.append((weight, covered)),
             box_tokens=self.adapter.box_tokens(instances))
         options = with_patches({"cond_or_uncond": [0], KEY: call}, self._patches)
         if context.ndim == 4:

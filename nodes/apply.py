@@ -1,0 +1,122 @@
+"""Lets the boxes of a layout act in a model, with ROICtrl's adapter or through the model's own cross-attention."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..roictrl_core.adapter import ROICtrlAdapter
+from ..roictrl_core.layout import Layout
+from .patch.captions import CaptionEncoder, check_text_width, make_slots
+from .patch.control import Control, Slot, usable_instances
+from .patch.fit import check_adapter_fits, text_width, unet_blocks
+from .patch.hooks import attach
+from .patch.methods import AdapterMethod, PromptMethod
+from .report import warn
+from .types import ADAPTER, LAYOUT, advanced, schema
+
+APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
+NEGATIVE, NONE = "negative prompt", "none"
+PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
+
+
+def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, node: str) -> tuple[Slot, ...]:
+    """The layout's instances with their captions encoded, checked against the model."""
+    instances = usable_instances(layout, limit, node)
+    warn(node, layout.warnings())
+    slots = make_slots(instances, CaptionEncoder(clip, node, suffix))
+    check_text_width(slots, text_width(model), node)
+    return slots
+
+
+def adapter_of(patcher, node: str) -> ROICtrlAdapter:
+    """The adapter inside a ROICTRL input; raises ValueError for anything else."""
+    adapter = getattr(patcher, "model", None)
+    if not isinstance(adapter, ROICtrlAdapter):
+        raise ValueError(f"{node}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
+                         "Connect Load ROICtrl Adapter.")
+    return adapter
+
+
+def _percent(name: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
+
+
+class ApplyROICtrl(io.ComfyNode):
+    """MODEL + ROICTRL + ROICTRL_LAYOUT -> MODEL."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "ROICtrlApply", APPLY,
+            description="Every box of the layout will hold what its caption says, by ROICtrl's adapter. Works with any "
+                        "sampler; for models other than SD1.x use Apply ROI Prompts.",
+            search_aliases=["roictrl", "regional prompt", "box control", "instance control", "layout to image", "gligen"],
+            inputs=[
+                io.Model.Input("model", tooltip="An SD1.x model, after its LoRAs. It is not changed; use the output."),
+                ADAPTER.Input("adapter", tooltip="From Load ROICtrl Adapter."),
+                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
+                LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
+                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01,
+                               tooltip="1 is as trained, 0 leaves the model as it is. Each instance has a strength of "
+                                       "its own besides."),
+                _percent("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                _percent("end_percent", 1.0, "Where they stop. Ending early leaves details to the model and saves time."),
+                io.String.Input("caption_suffix", default="", tooltip="Added to every caption after a comma. The published "
+                                f"demos use '{PUBLISHED_SUFFIX}'."),
+                advanced(io.Combo.Input("uncond_boxes", options=[NEGATIVE, NONE], default=NEGATIVE, tooltip=(
+                    "What the boxes of the negative pass read: the negative prompt, as the adapter was published, "
+                    "or nothing. An instance's own negative caption needs the first."))),
+                advanced(io.Int.Input("slot_shuffle_seed", default=-1, min=-1, max=2**31 - 1, tooltip=(
+                    "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
+                    "every block, as the published code does, from this seed."))),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
+
+    @classmethod
+    def execute(cls, model, adapter, clip, layout, strength=1.0, start_percent=0.0, end_percent=1.0, caption_suffix="",
+                uncond_boxes=NEGATIVE, slot_shuffle_seed=-1) -> io.NodeOutput:
+        network = adapter_of(adapter, APPLY)
+        check_adapter_fits(model, network.config, APPLY)
+        control = Control(
+            node=APPLY, slots=slots_of(model, clip, layout, network.config.slots, caption_suffix, APPLY),
+            strength=strength, window=(start_percent, end_percent), zero_uncond=uncond_boxes == NONE,
+            shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed)
+        return io.NodeOutput(attach(model, control, AdapterMethod(network, adapter)))
+
+
+class ApplyROIPrompts(io.ComfyNode):
+    """MODEL + ROICTRL_LAYOUT -> MODEL, without an adapter."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "ROICtrlApplyROIPrompts", PROMPTS,
+            description="Every box reads its own caption through the model's own cross-attention. Needs no adapter and "
+                        "no download; works with SD1.x, SD2, SDXL and their fine-tunes. Weaker than ROICtrl's adapter.",
+            search_aliases=["regional prompt", "attention couple", "box control", "sdxl regions", "roictrl"],
+            inputs=[
+                io.Model.Input("model", tooltip="An SD1.x, SD2 or SDXL model, after its LoRAs. It is not changed."),
+                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
+                LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
+                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01,
+                               tooltip="How much of the boxes' effect is applied; 0 leaves the model as it is."),
+                _percent("global_weight", 0.2, "The global prompt's share inside a box; the instances share the rest."),
+                _percent("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                _percent("end_percent", 0.6, "Where they stop. The last part of the schedule makes details, and with "
+                                             "the global prompt alone it joins the boxes to one picture."),
+                io.String.Input("caption_suffix", default="", tooltip="Added to every caption after a comma, for "
+                                "example a style."),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
+
+    @classmethod
+    def execute(cls, model, clip, layout, strength=1.0, global_weight=0.2, start_percent=0.0, end_percent=0.6,
+                caption_suffix="") -> io.NodeOutput:
+        unet_blocks(model, PROMPTS)
+        control = Control(
+            node=PROMPTS, slots=slots_of(model, clip, layout, None, caption_suffix, PROMPTS), strength=strength,
+            window=(start_percent, end_percent))
+        return io.NodeOutput(attach(model, control, PromptMethod(global_weight)))
+
+
+NODES = [ApplyROICtrl, ApplyROIPrompts]
