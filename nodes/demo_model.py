@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import comfy.latent_formats
 import comfy.model_base
@@ -13,6 +14,8 @@ import comfy.sd1_clip
 import comfy.supported_models_base
 import comfy.utils
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo_model"
 TOKENIZER = FOLDER / "tokenizer"
@@ -101,6 +104,36 @@ def new_base_model(statistics: dict | None = None, dtype=torch.float32, device=N
         config.latent_format = DemoLatentFormat(**statistics)
     config.set_inference_dtype(dtype, None)
     return config.get_model({}, device=device)
+
+
+class Demo(NamedTuple):
+    """What `load_demo` returns."""
+
+    model: comfy.model_patcher.ModelPatcher
+    clip: comfy.sd.CLIP
+    vae: comfy.sd.VAE
+
+
+def load_demo(folder: Path = FOLDER) -> Demo:
+    """The demo model from a folder with base.safetensors (keys "unet." and "text.") and vae.safetensors.
+
+    The VAE's metadata field "latents" holds what DemoLatentFormat takes, as JSON. Raises ValueError when a file is missing or
+    another network's.
+    """
+    paths = {name: Path(folder) / f"{name}.safetensors" for name in ("base", "vae")}
+    for path in paths.values():
+        if not path.is_file():
+            raise ValueError(f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack again "
+                             "(git checkout), or train it with `python scripts/demo_train.py`.")
+    base = load_file(paths["base"])
+    with safe_open(paths["vae"], "pt") as file:
+        statistics = json.loads(file.metadata()["latents"])
+    return Demo(load_model(part_of(base, "unet"), statistics), load_clip(part_of(base, "text")), load_vae(load_file(paths["vae"])))
+
+
+def part_of(weights: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+    """The tensors under a prefix, without it."""
+    return {key.removeprefix(f"{part}."): tensor for key, tensor in weights.items() if key.startswith(f"{part}.")}
 
 
 def load_model(weights: dict[str, torch.Tensor], statistics: dict) -> comfy.model_patcher.ModelPatcher:
