@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any, NamedTuple
 
 import torch
@@ -22,8 +23,7 @@ class Blend(NamedTuple):
 
 def slot_order(slots: int, seed: int, call: int, block: int) -> Tensor:
     """A random permutation `[slots]` that depends on its arguments alone: the published shuffle, made reproducible."""
-    state = (seed * 1_000_003 + call) * 1_009 + block
-    return torch.randperm(slots, generator=torch.Generator().manual_seed(state % (1 << 63)))
+    return torch.tensor(random.Random(f"{seed} {call} {block}").sample(range(slots), slots))
 
 
 class SlotGate(nn.Module):
@@ -73,6 +73,8 @@ class AttentionBlending(nn.Module):
 
     def _logits(self, tokens: Tensor) -> Tensor:
         """The channel reduction on `[N, T, C]`: `[N, T]`. A 1x1 convolution commutes with ROI-Unpool."""
+        if not tokens.shape[0]:
+            return tokens.new_zeros(tokens.shape[:2])
         image = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(0, 3, 1, 2)  # [1, C, N * T, 1], channels last in memory
         return self.channel_reduction(image).view(tokens.shape[:2])
 

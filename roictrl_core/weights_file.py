@@ -51,6 +51,12 @@ def open_weights(path: str | Path) -> WeightsFile:
         ValueError: a sentence that names the file and what to do, for anything that is not a readable weight file.
     """
     path = Path(path)
+    check_is_weights(path)
+    return _open_safetensors(path) if path.suffix.lower() == ".safetensors" else _open_pickle(path)
+
+
+def check_is_weights(path: Path) -> None:
+    """Raises ValueError with a sentence for what cannot be a weight file: missing, a folder, another format, a web page."""
     if not path.is_file():
         what = "is a folder. Choose the weight file in it" if path.is_dir() else "does not exist. Check the name and the folder"
         raise ValueError(f"{path.name} {what}.")
@@ -59,11 +65,8 @@ def open_weights(path: str | Path) -> WeightsFile:
     for start, sentence in NOT_WEIGHTS.items():
         if head.lower().startswith(start.lower()):
             raise ValueError(f"{path.name} {sentence}")
-    if path.suffix.lower() == ".safetensors":
-        return _open_safetensors(path)
-    if path.suffix.lower() in PICKLES:
-        return _open_pickle(path)
-    raise ValueError(f"{path.name} is not a weight file that can be read: its name must end in {', '.join(SUFFIXES)}.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path.name} is not a weight file that can be read: its name must end in {', '.join(SUFFIXES)}.")
 
 
 def _open_safetensors(path: Path) -> WeightsFile:
@@ -79,15 +82,18 @@ def _open_pickle(path: Path) -> WeightsFile:
     try:
         data = _load_pickle(path)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code ({reason}). "
+            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code ({_first_line(error)}). "
             "Use a .safetensors file, or save its state dict alone."
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path.name} is damaged or no PyTorch file ({str(error).splitlines()[0]}). Download or copy it again.") from None
+        raise ValueError(f"{path.name} is damaged or no PyTorch file ({_first_line(error)}). Download or copy it again.") from None
     tensors = dict(_flatten(data))
     return WeightsFile(path, {key: tuple(t.shape) for key, t in tensors.items()}, {}, tensors)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _load_pickle(path: Path) -> object:
