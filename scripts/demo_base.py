@@ -44,8 +44,8 @@ class Stage:
 
 
 STAGES = {
-    "small": Stage(("small",), 1400, 96, None, 1e-3, 1.0),
-    "train": Stage(("train",), 2000, 32, "small", 1e-3, 0.6),
+    "small": Stage(("small",), 900, 96, None, 1e-3, 1.0),
+    "train": Stage(("train",), 2600, 32, "small", 1e-3, 0.6),
 }
 
 
