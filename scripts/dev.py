@@ -2,7 +2,10 @@
 
     python scripts/dev.py demo     set up, start a ComfyUI, make a picture
     python scripts/dev.py test     set up, run every test
-    python scripts/dev.py try --checkpoint FILE --adapter FILE    the same picture with and without boxes, with your own weights
+    python scripts/dev.py try --checkpoint FILE --adapter FILE
+                                   the same picture with and without boxes, with your own weights
+    python scripts/dev.py workflows   write the example workflows anew, after a node has changed
+    python scripts/dev.py setup    the set-up alone
 
 Standard library only: the packages come with the set-up. Every command can be interrupted and started again.
 """
@@ -20,13 +23,23 @@ if sys.version_info < (3, 10):
 
 from devtools.comfyui import get_comfyui
 from devtools.environment import Environment, environment_for
+from devtools.pack import ROOT
 from devtools.shell import SetupError, fail, say
+
+
+COMMANDS = {
+    "setup": None,
+    "demo": ["-m", "devtools.demo"],
+    "test": ["-m", "devtools.test"],
+    "try": ["-m", "devtools.try_weights"],
+    "workflows": [ROOT / "scripts" / "make_workflows.py"],
+}
 
 
 def arguments() -> tuple[argparse.Namespace, list[str]]:
     """The verb, our options, and everything else for what the verb runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)
-    parser.add_argument("verb", choices=["setup", "demo", "test", "try"], nargs="?")
+    parser.add_argument("verb", choices=COMMANDS, nargs="?")
     parser.add_argument("--comfyui", metavar="PATH", help="use this ComfyUI (or set COMFYUI_PATH)")
     parser.add_argument("-h", "--help", action="store_true")
     known, rest = parser.parse_known_args()
@@ -55,10 +68,8 @@ def main() -> int:
         environment = set_up(known.comfyui)
     except SetupError as error:
         return fail(error)
-    if known.verb == "setup":
-        return 0
-    module = {"demo": "devtools.demo", "test": "devtools.test", "try": "devtools.try_weights"}[known.verb]
-    return subprocess.run([environment.python, "-m", module, *rest], env=environment.variables()).returncode
+    command = COMMANDS[known.verb]
+    return subprocess.run([environment.python, *command, *rest], env=environment.variables()).returncode if command else 0
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from .shell import say
 
 @dataclass(frozen=True)
 class Made:
-    """One run's files: the picture, and the same with its boxes drawn on it; and the seconds from queue to picture."""
+    """One run's files: the picture, and the same with its boxes drawn on it. seconds: from queue to picture, loading included;
+    step_seconds: mean over the sampling steps after the first, None when there are fewer than two."""
 
     picture: Path
     boxes: Path
     seconds: float
+    step_seconds: float | None
 
 
 def open_server(base: Path) -> Server:
@@ -36,14 +38,21 @@ def open_server(base: Path) -> Server:
 
 def make_picture(server: Server, prompt: dict, base: Path) -> Made:
     """Run a prompt that has one Save Image and one Preview Layout node."""
-    began = time.perf_counter()
-    result = run_prompt(server.url, prompt, lambda node, done, total: show_progress(prompt, node, done, total))
+    began, steps = time.perf_counter(), []
+
+    def progress(node: str, done: int, total: int) -> None:
+        show_progress(prompt, node, done, total)
+        if prompt[node]["class_type"] == "KSampler":
+            steps.append(time.perf_counter())
+
+    result = run_prompt(server.url, prompt, progress)
     seconds = time.perf_counter() - began
+    step_seconds = (steps[-1] - steps[0]) / (len(steps) - 1) if len(steps) > 1 else None
     saved = result.images(node_of(prompt, "SaveImage"))[0]
     picture = base / "output" / saved["subfolder"] / saved["filename"]
     boxes = picture.with_name(f"{picture.stem}boxes.png")
     boxes.write_bytes(fetch(server.url, result.images(node_of(prompt, "ROICtrlPreviewLayout"))[0]))
-    return Made(picture, boxes, seconds)
+    return Made(picture, boxes, seconds, step_seconds)
 
 
 def show_progress(prompt: dict, node: str, done: int, total: int) -> None:

@@ -141,22 +141,26 @@ def sdxl_checkpoint() -> StateDict:
     return unet(SDXL) | tiny_vae() | clip_l("conditioner.embedders.0.transformer.") | clip_g("conditioner.embedders.1.model.")
 
 
-def adapter() -> StateDict:
-    """A ROICtrl adapter for the small SD1.5 UNet, under the published key names, every gate open."""
+def write_adapter(file: Path) -> None:
+    """A ROICtrl adapter for the small SD1.5 UNet under the published key names, every gate open, its ROI grids small."""
     register_core()
     from roictrl_core.adapter import ROICtrlAdapter
+    from roictrl_core.checkpoint import save_adapter
     from roictrl_core.config import AdapterConfig
 
-    return filled(lambda: ROICtrlAdapter(AdapterConfig.for_unet(SD15)))
+    config = AdapterConfig.for_unet(SD15, grids=(7, 5, 4, 3))
+    save_adapter(file, config, filled(lambda: ROICtrlAdapter(config)))
 
 
 def write_models(folder: Path) -> None:
     """Every small model, under the names that the example workflows ask for."""
     sd15 = sd15_checkpoint()
-    files = {SD15_CHECKPOINT: sd15, SDXL_CHECKPOINT: sdxl_checkpoint(), CONTROLNET: controlnet(), LORA: lora(sd15), ADAPTER: adapter()}
-    for name, sd in files.items():
+    files = {SD15_CHECKPOINT: sd15, SDXL_CHECKPOINT: sdxl_checkpoint(), CONTROLNET: controlnet(), LORA: lora(sd15)}
+    for name in (*files, ADAPTER):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    for name, sd in files.items():
         save_file({key: tensor.contiguous() for key, tensor in sd.items()}, folder / name)
+    write_adapter(folder / ADAPTER)
     os.link(folder / SD15_CHECKPOINT, folder / COMMUNITY_CHECKPOINT)
 
 

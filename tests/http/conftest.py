@@ -1,4 +1,4 @@
-"""A real ComfyUI server with the pack in it and small random models where its loaders look; one for most tests."""
+"""A real ComfyUI server with the pack in it, one for most tests, and small random models where its loaders look."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ PYTHON = Path(sys.executable)
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory) -> Path:
-    """The servers' base directory: models, an input picture, the link to this checkout."""
+    """The servers' base directory: an input picture, the link to this checkout, and no models until a test asks for them."""
     folder = make_base(tmp_path_factory.mktemp("server"))
-    subprocess.run([PYTHON, "-m", "devtools.small_models", folder / "models"], cwd=ROOT / "scripts", check=True)
     rows, columns = np.mgrid[0:256, 0:256]
     Image.fromarray(np.stack([rows, columns, (rows // 32 + columns // 32) % 2 * 255], -1).astype(np.uint8)).save(folder / "input" / "example.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def models(base) -> Path:
+    """Small random models under the names that the example workflows ask for; a running server sees them."""
+    subprocess.run([PYTHON, "-m", "devtools.small_models", base / "models"], cwd=ROOT / "scripts", check=True)
+    return base / "models"
 
 
 def start(base: Path) -> Server:

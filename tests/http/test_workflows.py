@@ -17,8 +17,7 @@ from devtools.pack import ROOT
 from devtools.workflow import load_workflow, to_prompt
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
-SIDE = 128  # pixels, longer side: the models are random, only the path is tested
-DIVISOR = 64  # latents halve three times
+SIDE = 64  # pixels, longer side: the models are random, only the path is tested
 
 
 def prompt_of(file, server) -> dict:
@@ -35,7 +34,7 @@ def small(prompt: dict) -> dict:
         elif entry["class_type"] == "ROICtrlInstanceBoxPrompt":
             scale = SIDE / max(inputs["width"], inputs["height"])
             for side in ("width", "height"):
-                inputs[side] = math.ceil(inputs[side] * scale / DIVISOR) * DIVISOR
+                inputs[side] = math.ceil(inputs[side] * scale / 16) * 16
     return shrunk
 
 
@@ -88,7 +87,7 @@ def test_every_note_says_where_the_weights_go(file):
 
 
 @pytest.fixture(scope="module")
-def ran(server):
+def ran(server, models):
     """Runs each workflow at most once on the shared server: file -> (prompt, result)."""
     seen = {}
 
@@ -133,7 +132,7 @@ def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran
         assert (picture(other, again.images(number)[0]) == picture(server, result.images(number)[0])).all()
 
 
-def test_a_node_that_fails_is_named_with_its_own_sentence(server):
+def test_a_node_that_fails_is_named_with_its_own_sentence(server, models):
     prompt = small(prompt_of(ROOT / "workflows" / "text_to_image.json", server))
     prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"] = '{"version": 1, "instances": [{"box": [0.2, 0.2, 0.1, 0.9], "caption": "a fox"}]}'
     with pytest.raises(PromptError, match=r"Node \d+ \(Instance Box Prompt\): .*a fox"):
