@@ -155,9 +155,9 @@ def test_the_largest_are_kept_in_drawing_order():
     assert largest([0.3, 0.1], 30) == ([0, 1], [])
 
 
-def test_state_dict_keys_equal_the_published_list(shared):
+def test_state_dict_keys_equal_the_published_list(root):
     published = {}
-    for line in (shared / "spec" / "instancediffusion-keys.txt").read_text().splitlines():
+    for line in (root / "tests" / "golden" / "instancediffusion" / "keys.txt").read_text().splitlines():
         if line.startswith("===="):
             section = line.split()[1].rstrip(":")
         elif line.count("\t") == 1 and section in ("position_net", "fuser", "scaleu"):
