@@ -1,0 +1,87 @@
+"""The demo model in ComfyUI: it loads, speaks its words, and ROICtrl puts things into their boxes."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import comfy.sample
+from devtools.pack import ROOT
+from roictrl_core.demo.captions import WORDS, instance_caption
+from roictrl_core.demo.judge import judge, summarise
+from roictrl_core.demo.world import normalised_boxes, random_scene, render
+
+FOLDER = ROOT / "demo_model"
+needs_weights = pytest.mark.skipif(not (FOLDER / "adapter.safetensors").is_file(), reason="the demo weights are not in this checkout")
+STEPS, CFG = 12, 2.0
+SCENES = [random_scene((990, index), 2 + index % 5) for index in range(10)]
+
+
+@pytest.fixture(scope="module")
+def parts(pack):
+    """MODEL, CLIP, VAE, ROICTRL."""
+    return pack.module("nodes.demo").LoadDemoModel.execute().result
+
+
+def test_every_word_is_one_token(pack):
+    tokenizer = pack.module("nodes.demo_model").DemoTokenizer()
+    for word in WORDS:
+        tokens = [token for token, _ in tokenizer.tokenize_with_weights(word)[0]]
+        assert tokens[2] == tokenizer.end_token, word
+
+
+def test_unknown_words_fall_into_letters_and_long_prompts_into_chunks(pack):
+    tokenizer = pack.module("nodes.demo_model").DemoTokenizer()
+    tokens = [token for token, _ in tokenizer.tokenize_with_weights("(zebra:1.5)")[0]]
+    assert 4 < tokens.index(tokenizer.end_token) <= 7
+    assert len(tokenizer.tokenize_with_weights("a red striped circle, " * 30)) > 1
+
+
+def test_missing_weights_are_named_with_the_remedy(pack, tmp_path):
+    with pytest.raises(ValueError, match="base.safetensors is missing .* demo_model folder"):
+        pack.module("nodes.demo_model").load_demo(tmp_path)
+
+
+def test_the_latent_format_undoes_itself(pack):
+    latent_format = pack.module("nodes.demo_model").DemoLatentFormat((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 0.5, 0.7))
+    latent = torch.randn(2, 4, 8, 8)
+    assert torch.allclose(latent_format.process_out(latent_format.process_in(latent)), latent, atol=1e-6)
+
+
+@needs_weights
+def test_the_vae_carries_what_the_judge_reads(parts):
+    verdicts = []
+    for scene in (random_scene((991, index), 1 + index % 6) for index in range(30)):
+        pixels = torch.from_numpy(render(scene)).float()[None] / 255
+        picture = parts[2].decode(parts[2].encode(pixels))[0].clamp(0, 1).numpy()
+        verdicts += judge(picture, normalised_boxes(scene), [thing.attributes for thing in scene.things])
+    assert summarise(verdicts)["isr"] >= 0.97      # 0.98 and more over many; one of these 105 is a hundredth
+
+
+@torch.no_grad()
+def isr_of(parts, model_for) -> float:
+    """Success rate over SCENES; model_for(scene, captions) -> MODEL."""
+    _, clip, vae, _ = parts
+    verdicts = []
+    for seed, scene in enumerate(SCENES):
+        captions = [instance_caption(thing.attributes) for thing in scene.things]
+        positive, negative = (clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in (", ".join(captions), ""))
+        latent = torch.zeros(1, 4, 16, 16)
+        out = comfy.sample.sample(model_for(scene, captions), comfy.sample.prepare_noise(latent, seed), STEPS, CFG, "euler", "normal",
+                                  positive, negative, latent, seed=seed, disable_pbar=True)
+        picture = np.clip(vae.decode(out)[0].numpy(), 0, 1)
+        verdicts += judge(picture, normalised_boxes(scene), [thing.attributes for thing in scene.things])
+    return summarise(verdicts)["isr"]
+
+
+@needs_weights
+def test_roictrl_clearly_beats_no_control(pack, parts):
+    model, clip, _, adapter = parts
+    layouts, apply = pack.module("roictrl_core.layout"), pack.module("nodes.apply").ApplyROICtrl
+
+    def controlled(scene, captions):
+        instances = tuple(layouts.Instance(box, text) for box, text in zip(normalised_boxes(scene), captions))
+        return apply.execute(model, adapter, clip, layouts.Layout(scene.size, scene.size, instances)).result[0]
+    without, with_boxes = isr_of(parts, lambda scene, captions: model), isr_of(parts, controlled)
+    assert without <= 0.2
+    assert with_boxes >= without + 0.4
