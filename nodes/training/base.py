@@ -35,15 +35,15 @@ class TrainingBase:
     size: tuple[int, int]
 
     @classmethod
-    def from_model(cls, patcher, dtype: torch.dtype, size: tuple[int, int], node: str) -> TrainingBase:
+    def from_model(cls, patcher, dtype: torch.dtype, size: tuple[int, int]) -> TrainingBase:
         """Copy the UNet of a MODEL, LoRAs and all, to ComfyUI's device. Raises ValueError for what cannot be trained on."""
         model = patcher.model
         if not is_unet(model.diffusion_model):
-            raise ValueError(f"{node}: the model is a {type(model.diffusion_model).__name__}, not a UNet with text "
+            raise ValueError(f"the model is a {type(model.diffusion_model).__name__}, not a UNet with text "
                              "cross-attention. Take an SD1.x, SD2 or SDXL model.")
-        prediction = prediction_of(patcher.get_model_object("model_sampling"), node)
+        prediction = prediction_of(patcher.get_model_object("model_sampling"))
         comfy.model_management.load_models_gpu([patcher], force_full_load=True)
-        unet = frozen_copy(model.diffusion_model, dtype, node)
+        unet = frozen_copy(model.diffusion_model, dtype)
         sigmas = patcher.get_model_object("model_sampling").sigmas
         return cls(model, unet, NoiseSchedule.from_sigmas(sigmas, prediction), patcher.load_device, size)
 
@@ -78,7 +78,7 @@ class TrainingBase:
                                      target_width=width, target_height=height, device=self.device)
 
 
-def prediction_of(sampling, node: str) -> str:
+def prediction_of(sampling) -> str:
     """"eps" or "v". Raises ValueError for a model that predicts something else."""
     if isinstance(sampling, comfy.model_sampling.V_PREDICTION):
         kind = "v"
@@ -87,16 +87,16 @@ def prediction_of(sampling, node: str) -> str:
     else:
         kind = None
     if kind is None or not isinstance(sampling, comfy.model_sampling.ModelSamplingDiscrete):
-        raise ValueError(f"{node}: the model samples by {type(sampling).__mro__[1].__name__}; the trainer knows noise (eps) and "
+        raise ValueError(f"the model samples by {type(sampling).__mro__[1].__name__}; the trainer knows noise (eps) and "
                          "v-prediction with discrete timesteps, as in SD1.x, SD2 and SDXL.")
     return kind
 
 
-def frozen_copy(unet: nn.Module, dtype: torch.dtype, node: str) -> nn.Module:
+def frozen_copy(unet: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy without gradients of its own. Nodes load weights in inference mode, and such tensors cannot be trained through."""
     odd = {str(p.dtype) for p in unet.parameters() if p.dtype not in PLAIN_DTYPES}
     if odd or any(type(p) is not nn.Parameter for p in unet.parameters()):
-        raise ValueError(f"{node}: the model's weights are quantised ({', '.join(sorted(odd)) or 'scaled'}). Load it in fp16, bf16 or fp32.")
+        raise ValueError(f"the model's weights are quantised ({', '.join(sorted(odd)) or 'scaled'}). Load it in fp16, bf16 or fp32.")
     duplicate = copy.deepcopy(unwrapped(unet)).requires_grad_(False).eval().to(dtype)
     duplicate.dtype = dtype
     return duplicate

@@ -131,7 +131,9 @@ class BatchStream:
         index = int(self._permutation(epoch)[place])
         row, rng, chance = self.cache.row(index), _generator(self.seed, position, stream=0), self.augmentation
         # All draws are made whatever the settings, so that changing one setting leaves the others' numbers alone.
-        timestep, pick, flip, drop_caption = int(rng.integers(self.timesteps)), rng.random(), rng.random(), rng.random()
+        level, pick, flip, drop_caption = rng.random(4)
+        # One timestep from each of as many equal ranges as the step has samples: less noise in the gradient.
+        timestep = int((position % self.samples_per_step + level) / self.samples_per_step * self.timesteps)
         slots, noise = rng.permutation(self.slots), rng.standard_normal(row.latents.shape[1:], np.float32)
         mirrored = row.mirrorable and flip < chance.flip
         caption = DROPPED if drop_caption < chance.caption_dropout else int(row.global_text[int(pick * len(row.global_text))])

@@ -106,3 +106,9 @@ def _moving_average(values: Sequence[float]) -> list[float]:
         average, weight = keep * average + (1 - keep) * value, keep * weight + (1 - keep)
         smooth.append(average / weight)
     return smooth
+
+
+def save_picture(path: str | Path, picture: Image.Image) -> None:
+    """Atomically, in the format of the path's suffix."""
+    kind = Image.registered_extensions()[Path(path).suffix]
+    write_atomically(path, lambda file: picture.save(file, kind, quality=92))

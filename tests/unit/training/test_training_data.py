@@ -178,6 +178,12 @@ def test_another_setting_leaves_the_other_numbers_alone(cache):
     assert torch.equal(one.noise, two.noise) and torch.equal(one.timesteps, two.timesteps) and one.rows == two.rows
 
 
+def test_timesteps_cover_the_schedule_evenly(cache):
+    for step in range(3):
+        timesteps = torch.cat([b.timesteps for b in stream(cache, batch_size=5, accumulation=2).step(step)])
+        assert (timesteps // 100).tolist() == list(range(10))
+
+
 def test_probabilities_are_checked():
     with pytest.raises(ValueError, match="box_dropout"):
         Augmentation(box_dropout=1.5)

@@ -1,0 +1,134 @@
+"""One training run inside ComfyUI: what the `Train ROICtrl Adapter` node does between its inputs and outputs."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ...roictrl_core.adapter import ROICtrlAdapter
+from ...roictrl_core.checkpoint import AdapterFile, save_adapter
+from ...roictrl_core.training.batches import Augmentation, BatchStream
+from ...roictrl_core.training.cache import TrainingCache
+from ...roictrl_core.training.checkpoints import RunState
+from ...roictrl_core.training.logbook import loss_curve
+from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler, training_steps
+from ...roictrl_core.training.objective import Objective
+from ...roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
+from ...roictrl_core.training.sources import read_imagefolder
+from .base import TrainingBase
+from .prepare import Preparation, build_cache
+
+PREVIEWS = 100         # of the loss curve, over the whole run
+PREVIEW_PIXELS = 640   # the longer side that ComfyUI shows it at
+PREPARING = 0.1        # share of the progress bar that encoding pictures and captions gets
+
+log = logging.getLogger("ROICtrl")
+History = list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The widgets of the node; size in pixels, (width, height)."""
+
+    steps: int
+    batch_size: int
+    rate: LearningRate
+    gate_factor: float
+    size: tuple[int, int]
+    seed: int
+    augmentation: Augmentation
+    precision: str
+    checkpointing: bool
+    ema: float
+    grids: tuple[int, ...]
+    slots: int
+    refuse: bool
+
+
+def default_precision() -> str:
+    """bf16 where the GPU computes in it, else fp32."""
+    device = comfy.model_management.get_torch_device()
+    return "bf16" if comfy.model_management.is_device_cuda(device) and comfy.model_management.should_use_bf16(device) else "fp32"
+
+
+def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, settings: TrainSettings,
+                  keep: Callable[[AdapterFile], None]) -> tuple[AdapterFile, History]:
+    """Prepare the data in a temporary folder, train, and hand the adapter to `keep`; also when the user interrupts.
+
+    Must run outside inference mode, with gradients on.  Raises ValueError with a sentence.
+    """
+    bar = comfy.utils.ProgressBar(1000)
+
+    def prepared(done: int, total: int) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(int(1000 * PREPARING * done / total))
+
+    with tempfile.TemporaryDirectory(prefix="roictrl-training-") as folder:
+        preparation = Preparation(settings.size, settings.augmentation.flip > 0, settings.refuse, log.warning, prepared)
+        cache = build_cache(lambda: read_imagefolder(data), Path(folder), {}, vae, clip, preparation)
+        return _train(model, cache, begin, settings, keep, bar)
+
+
+def _train(model, cache: TrainingCache, begin: AdapterFile | None, settings: TrainSettings, keep: Callable[[AdapterFile], None],
+           bar) -> tuple[AdapterFile, History]:
+    base = TrainingBase.from_model(model, PRECISIONS[settings.precision], settings.size)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        adapter = _new_adapter(base, begin, settings)
+        average = MovingAverage(adapter, settings.ema)
+        state = RunState(adapter, make_optimizer(adapter, settings.rate, settings.gate_factor), make_scaler(base.device, settings.precision), average)
+        stream = BatchStream(cache, batch_size=settings.batch_size, slots=adapter.config.slots, timesteps=len(base.schedule),
+                             seed=settings.seed, augmentation=settings.augmentation)
+        objective = Objective(adapter, base.predict(adapter, settings.checkpointing), base.schedule, base.scale)
+        history: History = []
+        try:
+            for report in training_steps(objective, stream, state, LoopSettings(settings.rate, settings.precision, seed=settings.seed),
+                                         start=0, device=base.device):
+                history.append((report.step, float(report.losses[0])))
+                _show(bar, history, settings.steps)
+                comfy.model_management.throw_exception_if_processing_interrupted()
+        except comfy.model_management.InterruptProcessingException:
+            keep(_as_file(adapter, average, base, len(history)))
+            raise
+    trained = _as_file(adapter, average, base, len(history))
+    keep(trained)
+    return trained, history
+
+
+def _new_adapter(base: TrainingBase, begin: AdapterFile | None, settings: TrainSettings) -> ROICtrlAdapter:
+    if begin is None:
+        return ROICtrlAdapter(base.adapter_config(grids=settings.grids, slots=settings.slots)).to(base.device)
+    adapter = ROICtrlAdapter(begin.config)
+    adapter.load_state_dict({name: tensor.float() for name, tensor in begin.weights.items()})
+    return adapter.to(base.device)
+
+
+def _as_file(adapter: ROICtrlAdapter, average: MovingAverage, base: TrainingBase, steps: int) -> AdapterFile:
+    weights: dict[str, Tensor] = {name: tensor.cpu().clone() for name, tensor in average.shadow.items()}
+    about = {"training_steps": str(steps), "prediction": base.schedule.prediction}
+    return AdapterFile(adapter.config, weights, about, f"trained for {steps} steps")
+
+
+def _show(bar, history: History, steps: int) -> None:
+    """The progress bar every step, the loss curve with it a hundred times a run."""
+    done, loss = history[-1]
+    if loss != loss:
+        raise ValueError(f"the loss is not a number at step {done}. Use a lower learning rate, or another precision (fp32 is the safest).")
+    preview = None
+    if done % max(steps // PREVIEWS, 1) == 0 or done == steps:
+        preview = ("JPEG", loss_curve(history), PREVIEW_PIXELS)
+    bar.update_absolute(int(1000 * (PREPARING + (1 - PREPARING) * done / steps)), preview=preview)
+
+
+def write_adapter(path: Path, file: AdapterFile) -> None:
+    """Atomically, as `Load ROICtrl Adapter` reads it."""
+    save_adapter(path, file.config, file.weights, file.metadata)
+    log.info("wrote %s (%s)", path.name, file.description)

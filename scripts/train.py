@@ -1,0 +1,188 @@
+"""Train a ROICtrl adapter on a frozen base. The run, from top to bottom.
+
+    python scripts/train.py --checkpoint sd15.safetensors --data pictures --out runs/mine
+    torchrun --nproc-per-node 4 scripts/train.py ...        the same, shared by four processes
+
+Started again with the same --out it goes on from the last checkpoint. Data format, costs and memory: docs/training.md.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from datetime import timedelta
+
+from train_options import parse_options
+
+options = parse_options()  # before the slow imports: --help answers at once
+
+import torch  # noqa: E402
+import torch.distributed  # noqa: E402
+
+from devtools.inprocess import start_comfyui  # noqa: E402
+from devtools.pack import load_pack  # noqa: E402
+
+RANK, RANKS, LOCAL_RANK = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+if torch.cuda.is_available():
+    torch.cuda.set_device(LOCAL_RANK)  # ComfyUI takes the current device
+start_comfyui(cpu=not torch.cuda.is_available())
+load_pack()
+
+from roictrl_pack.nodes.training.base import TrainingBase  # noqa: E402
+from roictrl_pack.nodes.training.prepare import Preparation, build_cache  # noqa: E402
+from roictrl_pack.nodes.training.samples import SampleSettings, sample_grid  # noqa: E402
+from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter  # noqa: E402
+from roictrl_pack.roictrl_core.checkpoint import read_adapter, save_adapter  # noqa: E402
+from roictrl_pack.roictrl_core.training.batches import Augmentation, BatchStream  # noqa: E402
+from roictrl_pack.roictrl_core.training.cache import MANIFEST, TrainingCache  # noqa: E402
+from roictrl_pack.roictrl_core.training.checkpoints import (  # noqa: E402
+    RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint)
+from roictrl_pack.roictrl_core.training.logbook import CsvLog, Progress, loss_curve, save_picture  # noqa: E402
+from roictrl_pack.roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler, training_steps  # noqa: E402
+from roictrl_pack.roictrl_core.training.objective import Objective  # noqa: E402
+from roictrl_pack.roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer  # noqa: E402
+from roictrl_pack.roictrl_core.training.sources import read_coco, read_imagefolder  # noqa: E402
+from train_bases import load_base  # noqa: E402
+
+NODE = "train.py"
+
+
+def say(text: str) -> None:
+    if RANK == 0:
+        print(text, flush=True)
+
+
+def explain(kind, error, trace) -> None:
+    """What the user can mend is said in a sentence; only what is our own fault shows where it happened."""
+    if issubclass(kind, ValueError):
+        print(f"{NODE}: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = explain
+
+
+def settings_of_run() -> dict:
+    """What makes two runs the same run; a resumed one must not differ in it."""
+    free = {"out", "cache", "save_every", "keep", "log_every", "sample_every", "samples", "sample_steps", "guidance", "data", "coco", "bad_rows"}
+    return {"processes": RANKS, **{name: str(value) for name, value in vars(options).items() if name not in free}}
+
+
+# ---- processes -------------------------------------------------------------------------------------------------------
+if RANKS > 1:
+    # The others wait while the first one prepares data or draws samples: that may take hours.
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
+stop = []
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: stop.append(True))  # seen after the step: checkpoint, then leave
+options.out.mkdir(parents=True, exist_ok=True)
+
+# ---- base and data ---------------------------------------------------------------------------------------------------
+model, clip, vae = load_base(options)
+if not (options.cache / MANIFEST).is_file() and RANK == 0:
+    rows = (lambda: read_coco(*options.coco)) if options.coco else (lambda: read_imagefolder(options.data))
+    preparation = Preparation(options.size, options.flip > 0, options.bad_rows == "refuse", say, lambda done, total: None)
+    build_cache(rows, options.cache, {"size": list(options.size)}, vae, clip, preparation)
+if RANKS > 1:
+    torch.distributed.barrier()
+cache = TrainingCache(options.cache)
+say(f"{len(cache)} pictures, {cache.text_count} different captions, latents {list(cache.latent_shape[1:])}")
+size = tuple(8 * side for side in cache.latent_shape[:1:-1])
+base = TrainingBase.from_model(model, PRECISIONS[options.precision], size)
+
+# ---- adapter ---------------------------------------------------------------------------------------------------------
+torch.manual_seed(options.seed)
+if options.start_from:
+    start_from = read_adapter(options.start_from)
+    config = start_from.config
+else:
+    config = base.adapter_config(grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
+adapter = ROICtrlAdapter(config)
+if options.start_from:
+    adapter.load_state_dict({name: tensor.float() for name, tensor in start_from.weights.items()})
+adapter.to(base.device).train()
+say(f"adapter: {sum(p.numel() for p in adapter.parameters()) / 1e6:.1f} M parameters in {len(config.blocks)} blocks, on {base.device}")
+
+# ---- objective, optimiser, stream ------------------------------------------------------------------------------------
+objective = Objective(adapter, base.predict(adapter, options.gradient_checkpointing), base.schedule, base.scale, options.regulariser)
+if RANKS > 1:
+    objective = torch.nn.parallel.DistributedDataParallel(objective, [LOCAL_RANK] if base.device.type == "cuda" else None)
+rate = LearningRate(options.lr, options.steps, options.warmup, options.decay_from)
+optimizer = make_optimizer(adapter, rate, (options.gate_lr or options.lr) / options.lr, options.weight_decay)
+state = RunState(adapter, optimizer, make_scaler(base.device, options.precision), MovingAverage(adapter, options.ema) if options.ema else None)
+augmentation = Augmentation(options.flip, options.box_dropout, options.caption_dropout, options.instance_caption_dropout, not options.fixed_slots)
+stream = BatchStream(cache, batch_size=options.batch_size, slots=config.slots, timesteps=len(base.schedule), seed=options.seed,
+                     augmentation=augmentation, accumulation=options.accumulation, rank=RANK, ranks=RANKS)
+
+# ---- where we were ---------------------------------------------------------------------------------------------------
+start = 0
+if checkpoint := latest_checkpoint(options.out):
+    _, before = read_settings(checkpoint)
+    changed = {name: (before.get(name), value) for name, value in settings_of_run().items() if before.get(name) != value}
+    for name, (old, new) in changed.items():
+        say(f"warning: --{name.replace('_', '-')} was {old} when this run began and is {new} now: it is no longer the same run")
+    start = load_checkpoint(checkpoint, state)
+    say(f"going on from {checkpoint.name}")
+log = CsvLog(options.out / "log.csv", start) if RANK == 0 else None
+progress = Progress(start, options.steps, stream.samples_per_step)
+
+
+def weights_to_save() -> dict[str, torch.Tensor]:
+    return state.average.shadow if state.average else adapter.state_dict()
+
+
+def save(step: int) -> None:
+    """A checkpoint to go on from, and the adapter as it is now, for ComfyUI."""
+    if RANK == 0:
+        save_checkpoint(options.out, step, state, settings_of_run(), options.keep)
+        save_adapter(options.out / "adapter.safetensors", config, weights_to_save(), {"training_steps": str(step), "prediction": base.schedule.prediction})
+
+
+def write_log(step: int, sums: torch.Tensor, count: int, norm: torch.Tensor, learning_rate: float) -> None:
+    """One row and one line: means over the steps since the last ones, over all processes."""
+    means = sums / count
+    if RANKS > 1:
+        torch.distributed.all_reduce(means)
+        means = means / RANKS
+    if not torch.isfinite(means).all():
+        sys.exit(f"step {step}: the loss is not a number. The last checkpoint is kept: go on from it with a lower --lr, or with --precision bf16 or fp32")
+    loss, prediction, regulariser = means.tolist()
+    speed, left = progress.report(step)
+    if RANK == 0:
+        log.append(step=step, loss=loss, prediction_loss=prediction, regulariser=regulariser, gradient_norm=float(norm),
+                   learning_rate=learning_rate, images_per_second=speed)
+        say(progress.line(step, loss, prediction, regulariser, speed, left))
+
+
+def show(step: int) -> None:
+    """The loss curve, and pictures."""
+    if RANK == 0:
+        save_picture(options.out / "loss.png", loss_curve(log.history))
+        if vae is not None and options.samples:
+            settings = SampleSettings(tuple(range(min(options.samples, len(cache)))), size, options.sample_steps, options.guidance, options.seed)
+            grid = sample_grid(model, vae, cache, config, weights_to_save(), settings, NODE)
+            save_picture(options.out / f"samples-{step:08d}.jpg", grid)
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+sums, count = 0, 0
+loop = LoopSettings(rate, options.precision, options.clip_norm, options.seed)
+for report in training_steps(objective, stream, state, loop, start=start, device=base.device):
+    sums, count = sums + report.losses, count + 1
+    last = report.step == options.steps
+    if report.step % options.log_every == 0 or last:
+        write_log(report.step, sums, count, report.norm, report.learning_rate)
+        sums, count = 0, 0
+    if report.step % options.save_every == 0 or last or stop:
+        save(report.step)
+    if stop:
+        say(f"stopped after step {report.step}; start again with the same --out to go on")
+        break
+    if report.step % options.sample_every == 0 or last:
+        show(report.step)
+else:
+    say(f"done: {options.out / 'adapter.safetensors'}")
+if RANKS > 1:
+    torch.distributed.destroy_process_group()
