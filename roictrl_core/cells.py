@@ -38,7 +38,7 @@ def table(layout: Layout) -> list[list[str]]:
     rows = [["#", "caption", *(f"{stride} px" for stride in STRIDES)]]
     for i, instance in layout.enabled:
         spans = (covered(instance, layout.width, layout.height, stride) for stride in STRIDES)
-        rows.append([str(i), instance.caption or instance.label, *(f"{w} x {h}" for w, h in spans)])
+        rows.append([str(i), " ".join((instance.caption or instance.label).split()), *(f"{w} x {h}" for w, h in spans)])
     return rows
 
 

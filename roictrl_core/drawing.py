@@ -13,6 +13,7 @@ from .layout import Instance, Layout
 # Okabe and Ito's colour-blind-safe palette, the light ones first; black is left out.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 DISABLED = "#9a9a9a"
+MAX_TEXT = 400   # characters of one caption or note that are measured and drawn
 
 Rgb = tuple[int, int, int]
 Pixels = tuple[float, float, float, float]   # xyxy
@@ -106,8 +107,10 @@ def _font(size: int):
 
 
 def _drawable(text: str, font) -> str:
-    """``text`` with what the font cannot even try to draw replaced: lone surrogates, or non-Latin in a bitmap font."""
+    """The beginning of ``text`` on one line, with what the font cannot even try to draw replaced: lone surrogates, or
+    non-Latin in a bitmap font."""
     encoding = "utf-8" if isinstance(font, ImageFont.FreeTypeFont) else "latin-1"
+    text = " ".join(text[:MAX_TEXT].split())
     return text.encode(encoding, "replace").decode(encoding)
 
 
@@ -118,9 +121,9 @@ def _captions(picture: Image.Image, layout: Layout, boxes: list[Pixels], line: f
     font = _font(max(12, min(picture.size) // 36))
     placed: list[Pixels] = []
     for i, (instance, box) in enumerate(zip(layout.instances, boxes), 1):
-        title = " ".join((instance.caption or instance.label).split()) + ("" if instance.enabled else " (off)")
+        title = ("" if instance.enabled else "(off) ") + (instance.caption or instance.label)
         room = max(box[2] - box[0] - 2 * line, 9 * font.size)
-        text = _wrapped(draw, _drawable(f"{i} {title}".strip()[:200], font), font, room, lines=3)
+        text = _wrapped(draw, _drawable(f"{i} {title}", font), font, room, lines=3)
         left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font, spacing=2)
         size = (right + 8, bottom + 6)
         hides = size[1] > 0.7 * (box[3] - box[1])

@@ -58,7 +58,7 @@ class Instance:
 
     def name(self, index: int) -> str:
         """How messages call the instance: its index from 1, and its label or the beginning of its caption."""
-        title = self.label or self.caption
+        title = " ".join((self.label or self.caption).split())
         title = title if len(title) <= 40 else title[:39] + "…"
         return f"instance {index} ('{title}')" if title else f"instance {index}"
 

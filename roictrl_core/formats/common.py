@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from ..layout import DEFAULT_SIDE, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
@@ -143,15 +142,28 @@ def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
 
 
 def polygon_mask(polygons: list[list[tuple[float, float]]], width: int, height: int) -> RunLengthMask:
-    """The union of polygons, points normalised, on a grid of the picture's shape, its longer side at most MASK_SIDE."""
+    """The union of polygons, points normalised, on a grid of the picture's shape, its longer side at most MASK_SIDE.
+
+    A pixel belongs to a polygon when its centre lies inside by the even-odd rule.
+    """
     scale = min(1.0, MASK_SIDE / max(width, height))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    canvas = Image.new("1", size)
-    draw = ImageDraw.Draw(canvas)
+    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    union = np.zeros((rows, columns), dtype=bool)
     for points in polygons:
-        # Pixel centres lie at half coordinates; PIL counts centres from 0.
-        draw.polygon([(x * size[0] - 0.5, y * size[1] - 0.5) for x, y in points], fill=1)
-    return RunLengthMask.from_array(np.asarray(canvas))
+        union |= _filled(np.asarray(points) * (columns, rows), rows, columns)
+    return RunLengthMask.from_array(union)
+
+
+def _filled(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """[rows, columns] bool: each edge flips the pixels to its right, so that an odd count of flips is inside."""
+    flips = np.zeros((rows, columns + 1), dtype=np.int32)
+    for (x1, y1), (x2, y2) in zip(points, np.roll(points, -1, axis=0)):
+        low, high = (int(np.clip(np.ceil(y - 0.5), 0, rows)) for y in sorted((y1, y2)))
+        if low < high:                                                 # rows whose centre the edge crosses
+            at = np.arange(low, high)
+            crossings = x1 + (x2 - x1) * ((at + 0.5 - y1) / (y2 - y1))
+            flips[at, np.clip(np.ceil(crossings - 0.5), 0, columns).astype(int)] += 1
+    return np.cumsum(flips[:, :-1], axis=1) % 2 == 1
 
 
 def points_box(points: list[tuple[float, float]]) -> Box:

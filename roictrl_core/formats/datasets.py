@@ -21,20 +21,24 @@ def is_coco(data: object) -> bool:
 
 
 def read_coco(data: dict, reader: Reader) -> Layout:
-    images = [image for image in data["images"] if isinstance(image, dict)] if isinstance(data["images"], list) else []
+    images = _objects(data["images"])
     if not images or not isinstance(data["annotations"], list):
         raise ValueError("The COCO file has no images, or no list of annotations, and so no boxes.")
     image = _coco_image(images, reader)
     reader.own_size(image.get("width"), image.get("height"), "The COCO image")
     reader.need_size("The COCO image")
-    categories = {category.get("id"): text_of(category.get("name"))
-                  for category in data.get("categories") or [] if isinstance(category, dict)}
+    categories = {category["id"]: text_of(category.get("name")) for category in _objects(data.get("categories"))
+                  if isinstance(category.get("id"), (int, str))}
     own = [item for item in data["annotations"] if isinstance(item, dict) and item.get("image_id") == image.get("id")]
     if broken := sum(not isinstance(item, dict) for item in data["annotations"]):
         reader.note(f"{broken} annotations of the COCO file are not objects and were left out.")
     for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1):
         _read_coco_annotation(annotation, i, categories, reader)
     return reader.layout(**{key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
+
+
+def _objects(value: object) -> list[dict]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _coco_image(images: list[dict], reader: Reader) -> dict:

@@ -138,7 +138,7 @@ def test_validation_names_every_problem_and_the_size():
 
 
 @pytest.mark.parametrize("change, sentence", [
-    ({"caption": " "}, "The caption of instance 1 (' ') is empty"),
+    ({"caption": " "}, "The caption of instance 1 is empty"),
     ({"box": (-0.1, 0, 1, 1)}, "box of instance 1 ('a fox') reaches over the picture's border"),
     ({"mask": RunLengthMask.from_array(np.zeros((2, 2)))}, "mask of instance 1 ('a fox') is empty"),
 ])

@@ -1,0 +1,134 @@
+"""Layouts drawn on pictures, and the feature cells that boxes cover."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFont
+
+from roictrl_core import cells, drawing
+from roictrl_core.layout import Instance, Layout
+from roictrl_core.masks import RunLengthMask
+from roictrl_core.roi import roi_unpool
+
+BOX = Instance((0.25, 0.25, 0.75, 0.75), color="#00ff00")
+
+
+def pixels(*instances: Instance, ground: int = 0, size: int = 256) -> np.ndarray:
+    picture = drawing.draw_layout(Layout(size, size, instances), Image.new("RGB", (size, size), (ground,) * 3))
+    return np.asarray(picture).astype(int)
+
+
+def test_a_box_is_drawn_where_it_lies():
+    drawn = pixels(BOX)
+    assert drawn[191, 128].tolist() == [0, 255, 0] and drawn[128, 190].tolist() == [0, 255, 0]
+    assert drawn[128, 128].tolist() == [0, 31, 0]                # the faint tint
+    assert not drawn[:60].any() and not drawn[:, 196:].any()
+
+
+def test_edges_between_pixels_are_shared_among_them():
+    third = pixels(replace(BOX, box=(0.25, 0.25, 0.75, 192.5 / 256)), ground=255)
+    row = third[190:194, 128, 0]                                 # red falls where the green line lies
+    assert row[1] == 0 and 0 < row[2] < 255                      # the last row of the line is half covered
+
+
+def test_the_picture_keeps_its_own_size():
+    assert drawing.draw_layout(Layout(64, 64, (BOX,)), Image.new("L", (100, 50))).size == (100, 50)
+    assert drawing.draw_layout(Layout(64, 32, (BOX,))).size == (64, 32)
+
+
+def test_disabled_boxes_are_thin_and_grey():
+    drawn = pixels(replace(BOX, enabled=False))
+    assert drawn[128, 128].tolist() == [0, 0, 0]
+    assert len(set(drawn[191, 128].tolist())) == 1 and drawn[191, 128].max() > 0
+    assert drawn[190, 128].max() < 100 < pixels(BOX)[190, 128].max()
+
+
+def test_a_mask_is_tinted():
+    drawn = pixels(replace(BOX, mask=RunLengthMask.from_array(np.array([[0, 0], [0, 1]]))))
+    assert drawn[170, 170].tolist() == [0, 89, 0] and not drawn[170, 100].any()
+
+
+@pytest.mark.parametrize("caption", [
+    "", " ", "a red fox", "word " * 80, "x" * 500, "一只红色的狐狸坐在雪地里", "лиса", "ثعلب أحمر", "🦊", "a\nb\tc", "\ud800", "\x00"])
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (0.99, 0.99, 1, 1), (-1, -1, 0.01, 0.01), (0.4, 0.4, 0.6, 0.401)])
+def test_any_caption_in_any_place(caption, box):
+    instances = (Instance(box, caption), Instance(box, label=caption))
+    picture = drawing.draw_layout(Layout(96, 64, instances), rows=[["#", "caption"], ["1", caption]], notes=[caption or "-"])
+    assert picture.mode == "RGB" and picture.width >= 96
+
+
+def test_captions_do_not_need_a_scalable_font(monkeypatch):
+    """A Pillow without FreeType has one bitmap font, which knows Latin letters alone."""
+    monkeypatch.setattr(drawing, "_font", lambda size: BitmapFont())
+    assert drawing.draw_layout(Layout(96, 64, (Instance((0, 0, 1, 1), "一只 fox"),))).size == (96, 64)
+
+
+class BitmapFont(ImageFont.ImageFont):
+    size = 12
+
+    def __init__(self) -> None:
+        loaded = ImageFont.load_default_imagefont()
+        self.font, self.info = loaded.font, loaded.info
+
+
+def test_tags_do_not_cover_one_another():
+    placed = []
+    for _ in range(5):
+        placed.append(drawing._free_place((10, 10), (40, 12), (200, 200), placed))
+    assert len({tag[1] for tag in placed}) == 5
+    assert all(a[3] <= b[1] for a, b in zip(placed, placed[1:]))
+
+
+@pytest.mark.parametrize("color", [*drawing.PALETTE, "#000000", "#ffffff", "#808080"])
+def test_ink_is_readable(color):
+    """At least 4.5 : 1, WCAG 2's level AA."""
+    rgb = tuple(int(color[i:i + 2], 16) for i in (1, 3, 5))
+    assert contrast(rgb, drawing.ink_on(rgb)) >= 4.5
+
+
+def contrast(one, other) -> float:
+    def luminance(rgb):
+        linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
+        return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_many_boxes_get_colours_in_turn():
+    found = [drawing.color_of(Instance((0, 0, 1, 1)), i) for i in range(1, 9)]
+    assert len(set(found[:7])) == 7 and found[7] == found[0] == (230, 159, 0)
+
+
+# --- feature cells ---
+
+def test_cells_are_those_that_unpool_writes():
+    layout = Layout(512, 768, (Instance((0.1, 0.2, 0.45, 0.83)), Instance((-0.2, 0.9, 0.3, 1.4))))
+    for instance in layout.instances:
+        box = torch.tensor([[instance.box]])
+        for stride, (width, height) in zip(cells.STRIDES, ((64, 96), (32, 48), (16, 24), (8, 12))):
+            _, valid = roi_unpool(torch.ones(1, 1, 1, 100, 100), box, height, width)  # finer than any box: nothing is dropped
+            columns, rows = cells.covered(instance, layout.width, layout.height, stride)
+            assert (columns, rows) == (int(valid[0, 0].any(0).sum()), int(valid[0, 0].any(1).sum()))
+
+
+@pytest.mark.parametrize("side, sizes", [(512, [64, 32, 16, 8]), (520, [65, 33, 17, 9]), (8, [1, 1, 1, 1]), (1023, [127, 64, 32, 16])])
+def test_levels_round_as_the_unet_does(side, sizes):
+    assert [cells.level_size(side, stride) for stride in cells.STRIDES] == sizes
+
+
+def test_table_and_warnings():
+    layout = Layout(512, 512, (
+        Instance((0.05, 0.2, 0.45, 0.8), "a red fox"), Instance((0, 0, 1, 1), "off", enabled=False),
+        Instance((0.6, 0.6, 0.63, 0.63), "an ant"), Instance((0.5, 0.5, 0.503, 0.503), "dust")))
+    assert cells.table(layout) == [
+        ["#", "caption", "8 px", "16 px", "32 px", "64 px"], ["1", "a red fox", "26 x 38", "12 x 20", "6 x 10", "4 x 4"],
+        ["3", "an ant", "2 x 2", "1 x 1", "0 x 0", "0 x 0"], ["4", "dust", "0 x 0", "0 x 0", "0 x 0", "0 x 0"]]
+    assert cells.warnings(layout) == [
+        "The box of instance 3 ('an ant') covers no feature cell at the levels of 32 px and up; its control will be weak. "
+        "Make it larger, or the picture.",
+        "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. Make it larger."]
