@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..roictrl_core import cells, formats
 from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
@@ -22,19 +22,20 @@ EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
            '  {"box": [0.05, 0.3, 0.45, 0.9], "caption": "a red fox"}]}')
 
 
-def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, names: str) -> tuple[Layout, list[str]]:
-    """The widget's layout, or the one of the ``boxes`` input where the widget holds no instance; and notes."""
+def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, names: str,
+                  ) -> tuple[Layout, Layout | None, list[str]]:
+    """The widget's layout, or the one of the ``boxes`` input where the widget holds no instance; the latter; notes."""
     drawing, notes = formats.read(text, width, height, pick=pick, names=names)
     if boxes is None:
-        return drawing, notes
+        return drawing, None, notes
     incoming, more = formats.read(boxes, width, height, pick=pick, names=names)
     if not drawing.instances:
-        return replace(incoming, caption=incoming.caption or drawing.caption), notes + more
+        return replace(incoming, caption=incoming.caption or drawing.caption), incoming, notes + more
     if incoming.instances:
         more.append(f"The boxes input brings {len(incoming.instances)} boxes, but {len(drawing.instances)} are drawn "
                     "here already; the drawn ones are used. Delete them to use the input, or join both with "
                     "Merge Layouts.")
-    return drawing, notes + more
+    return drawing, incoming, notes + more
 
 
 def mask_batch(layout: Layout) -> torch.Tensor:
@@ -72,13 +73,25 @@ class InstanceBoxPrompt(io.ComfyNode):
         if image is not None and size_from_image:
             height, width = image.shape[1:3]
         with named(NAME):
-            result, notes = choose_layout(layout, boxes, width, height, pick, class_names)
+            result, incoming, notes = choose_layout(layout, boxes, width, height, pick, class_names)
             result = result.resized(width, height).validate()
         notes = notes + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
         warn(NAME, notes)
         preview = drawn(result, None if image is None else image[:1])
-        shown = {**ui.PreviewImage(preview, cls=cls).as_dict(), "roictrl": [{"layout": result.to_dict(), "notes": notes}]}
-        return io.NodeOutput(result, write_bounding_boxes(result), mask_batch(result), preview, width, height, ui=shown)
+        # For the editor, which is the preview: what was used, what is to be said, and the connected boxes to adopt.
+        shown = {"layout": result.to_dict(), "notes": notes, "boxes": incoming and incoming.to_dict()}
+        return io.NodeOutput(result, write_bounding_boxes(result), mask_batch(result), preview, width, height,
+                             ui={"roictrl": [shown]})
+
+
+def _layout_input() -> io.Input:
+    """The one JSON string, with the page's box editor as its widget (web/index.js); without a page it is plain text."""
+    text = io.String.Input("layout", multiline=True, default=EMPTY, placeholder=EXAMPLE,
+                           tooltip="The boxes as JSON: x1, y1, x2, y2 as shares 0 to 1 of the picture, and a caption "
+                           "each. Any other known box format may be pasted as well; see this node's help.")
+    # After construction: ComfyUI 0.3.75 has no such argument, and `widget_type` would change the socket's type.
+    text.extra_dict = {"widgetType": "ROICTRL_BOX_EDITOR"}
+    return text
 
 
 def _inputs() -> list[io.Input]:
@@ -87,9 +100,7 @@ def _inputs() -> list[io.Input]:
         io.Int.Input("width", **side, tooltip="Width of the picture in pixels. Boxes are stored as shares of it, so "
                      "they keep their places when it changes."),
         io.Int.Input("height", **side, tooltip="Height of the picture in pixels."),
-        io.String.Input("layout", multiline=True, default=EMPTY, placeholder=EXAMPLE,
-                        tooltip="The boxes as JSON: x1, y1, x2, y2 as shares 0 to 1 of the picture, and a caption "
-                        "each. Any other known box format may be pasted as well; see this node's help."),
+        _layout_input(),
         advanced(io.Boolean.Input("size_from_image", default=True,
                                   tooltip="Take width and height from the image where one is connected.")),
         io.AnyType.Input("boxes", optional=True, tooltip="Boxes from elsewhere, used while none are drawn here: "

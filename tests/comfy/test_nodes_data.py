@@ -70,7 +70,7 @@ def test_prompt_outputs_agree(node):
     assert out["masks"].shape == (2, 64, 64) and out["masks"][1, 16:, 32:].min() == 1 and out["masks"][1].sum() == 48 * 32
     assert out["preview"].shape == (1, 64, 64, 3) and 0 <= out["preview"].min() and out["preview"].max() <= 1
     assert (out["width"], out["height"]) == (64, 64)
-    assert ui["images"] and ui["roictrl"][0]["layout"]["instances"][1]["strength"] == 0.5
+    assert ui["roictrl"][0]["boxes"] is None and ui["roictrl"][0]["layout"]["instances"][1]["strength"] == 0.5
 
 
 def test_prompt_keeps_boxes_when_the_size_changes(node):

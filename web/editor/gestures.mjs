@@ -13,6 +13,7 @@
  * @typedef {import("./snapping.mjs").Guide} Guide
  * @typedef {Point & {cx: number, cy: number, button?: number, shift?: boolean, ctrl?: boolean, alt?: boolean,
  *   coarse?: boolean}} Pointer  x, y normalised; cx, cy in screen pixels; coarse: a finger
+ * @typedef {"idle"|"pressed"|"drawing"|"moving"|"resizing"|"marquee"|"panning"} Name
  * @typedef {object} Surroundings
  * @property {import("./state.mjs").Store} store
  * @property {() => Size} size the picture in pixels
@@ -40,11 +41,7 @@ export class Gestures {
       drawing: (e) => this.drawing(e), moving: (e) => this.moving(e), resizing: (e) => this.resizing(e),
       marquee: (e) => this.selecting(e), panning: (e) => this.panning(e),
     };
-    this.reset();
-  }
-
-  reset() {
-    /** @type {"idle"|"pressed"|"drawing"|"moving"|"resizing"|"marquee"|"panning"} */
+    /** @type {Name} */
     this.name = "idle";
     /** @type {Box|null} */
     this.marquee = null;
@@ -106,14 +103,16 @@ export class Gestures {
     return interrupted;
   }
 
-  /** @param {typeof this.name} name @param {any} data */
+  /** @param {Name} name @param {any} data */
   enter(name, data) {
     this.name = name;
     this.data = data;
   }
 
   leave() {
-    this.reset();
+    this.name = "idle";
+    this.data = this.marquee = null;
+    this.guides = [];
     this.around.changed();
   }
 

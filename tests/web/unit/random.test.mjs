@@ -4,12 +4,14 @@ import { test } from "node:test";
 import { minimum } from "../../../web/editor/geometry.mjs";
 import { SIZE, random, surface } from "./helpers.mjs";
 
+/** @typedef {ReturnType<typeof surface>} Surface */
+
 const MIN = minimum(SIZE);
 const ROUNDING = 2e-6;
 
-/** @param {ReturnType<typeof surface>} s @param {string} when */
-function check(s, when) {
-  const { doc, selection } = s.store.state;
+/** @param {Surface} surface @param {string} when */
+function check({ store }, when) {
+  const { doc, selection } = store.state;
   const ids = doc.items.map((it) => it.id);
   assert.equal(new Set(ids).size, ids.length, `ids are unique ${when}`);
   assert.ok(selection.every((id) => ids.includes(id)), `the selection exists ${when}`);
@@ -19,7 +21,7 @@ function check(s, when) {
   }
 }
 
-/** One random thing a person might do. @param {ReturnType<typeof surface>} s @param {() => number} rnd */
+/** One random thing a person might do. @param {Surface} s @param {() => number} rnd */
 function act(s, rnd) {
   const { store, gestures, at } = s;
   const any = () => s.ids()[Math.floor(rnd() * s.ids().length)];

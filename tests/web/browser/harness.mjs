@@ -1,0 +1,160 @@
+// @ts-check
+/** A real ComfyUI and a real Chromium for the browser tests, and words for what a person does in them. */
+import { spawn } from "node:child_process";
+import { chromium } from "playwright-core";
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+const START_MS = 300_000;
+
+/** @param {string} [frontend] version of the page; the one that ComfyUI pins when left out @returns {Promise<{url: string, stop: () => Promise<void>}>} */
+export async function startServer(frontend) {
+  const script = new URL("./serve.py", import.meta.url).pathname;
+  const child = spawn(process.env.PYTHON ?? "python3", [script, ...(frontend ? [frontend] : [])], { stdio: ["pipe", "pipe", "inherit"] });
+  const url = await new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("ComfyUI did not start in time")), START_MS);
+    let said = "";
+    child.stdout.on("data", (data) => {
+      said += data;
+      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said);
+      if (found) {
+        clearTimeout(timer);
+        resolve(found[0]);
+      }
+    });
+    child.on("exit", (code) => reject(new Error(`ComfyUI ended while starting (${code}).`)));
+  });
+  return { url, stop: () => new Promise((resolve) => {
+    child.removeAllListeners("exit").on("exit", () => resolve());
+    child.stdin.end();
+  }) };
+}
+
+export const startBrowser = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+
+/** Settings as a returning user has them. @param {string} url @param {Record<string, any>} settings */
+export async function putSettings(url, settings) {
+  await fetch(`${url}/api/settings`, { method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ "Comfy.TutorialCompleted": true, "Comfy.Workflow.ShowMissingNodesWarning": false, ...settings }) });
+}
+
+/** A page with an empty graph. @param {import("playwright-core").Browser} browser @param {string} url @param {Record<string, any>} [options] of the context */
+export async function openPage(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, ...options });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: url });
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error.stack ?? error)));
+  await page.goto(url);
+  await ready(page);
+  return { page, context, errors };
+}
+
+/** @param {import("playwright-core").Page} page */
+export async function ready(page) {
+  await page.waitForFunction(() => {
+    const app = /** @type {any} */ (window).app;
+    return app?.graph && app.canvas && app.extensionManager && /** @type {any} */ (window).LiteGraph?.registered_node_types?.ROICtrlInstanceBoxPrompt;
+  }, null, { timeout: 120_000 });
+}
+
+/** One Instance Box Prompt and what drives it. */
+export class Node {
+  /** @param {import("playwright-core").Page} page @param {any} id */
+  constructor(page, id) {
+    this.page = page;
+    this.id = id;
+  }
+
+  /** @param {import("playwright-core").Page} page @param {[number, number]} [at] @param {Record<string, any>} [values] of widgets */
+  static async add(page, at = [120, 60], values = {}) {
+    const id = await page.evaluate(([pos, set]) => {
+      const { app, LiteGraph } = /** @type {any} */ (window);
+      const node = LiteGraph.createNode("ROICtrlInstanceBoxPrompt");
+      node.pos = pos;
+      app.graph.add(node);
+      for (const [name, value] of Object.entries(set)) node.widgets.find((/** @type {any} */ w) => w.name === name).value = value;
+      return node.id;
+    }, /** @type {const} */ ([at, values]));
+    const node = new Node(page, id);
+    await node.stage().waitFor({ state: "visible" });
+    await node.settle();
+    return node;
+  }
+
+  /** Runs in the page with the node, its layout widget and its editor. @param {(n: any, w: any, e: any, arg: any) => any} run @param {any} [arg] */
+  eval(run, arg) {
+    return this.page.evaluate(({ id, code, arg }) => {
+      const { app } = /** @type {any} */ (window);
+      const graphs = [app.graph, ...(app.graph.rootGraph ?? app.rootGraph ?? app.graph).subgraphs?.values() ?? []];
+      const node = graphs.map((g) => g.getNodeById(id)).find((n) => n?.type === "ROICtrlInstanceBoxPrompt");
+      const widget = node.widgets.find((/** @type {any} */ w) => w.name === "layout");
+      return new Function("n", "w", "e", "arg", `return (${code})(n, w, e, arg)`)(node, widget, widget.roictrl, arg);
+    }, { id: this.id, code: run.toString(), arg });
+  }
+
+  /** Two animation frames: whatever was due has been painted. */
+  settle() {
+    return this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  }
+
+  /** The stage's element of this node: elements carry no node id, so it is marked. */
+  stage() {
+    const mark = `box-editor-${this.id}`;
+    void this.eval((n, w, e, name) => { e.root.id = name; }, mark);
+    return this.page.locator(`#${mark} .roictrl-stage`);
+  }
+
+  root() {
+    return this.page.locator(`#box-editor-${this.id}`);
+  }
+
+  /** The layout that the widget holds. @returns {Promise<any>} */
+  async layout() {
+    return JSON.parse(await this.text() || '{"instances": []}');
+  }
+
+  /** @returns {Promise<string>} */
+  text() {
+    return this.eval((n, w) => w.value);
+  }
+
+  /** Page coordinates of a normalised place in the picture. @param {number} x @param {number} y @returns {Promise<[number, number]>} */
+  at(x, y) {
+    return this.eval((n, w, e, [px, py]) => {
+      const rect = e.view.stage.getBoundingClientRect();
+      const scale = rect.width / e.view.stage.clientWidth;
+      const f = e.view.frame;
+      return [rect.left + (f.x + px * f.w) * scale, rect.top + (f.y + py * f.h) * scale];
+    }, [x, y]);
+  }
+
+  /** A drag as a hand does it, in normalised places. @param {[number, number]} from @param {[number, number]} to @param {{button?: "left"|"middle", keys?: string[]}} [options] */
+  async drag(from, to, { button = "left", keys = [] } = {}) {
+    const { mouse, keyboard } = this.page;
+    const [a, b] = [await this.at(...from), await this.at(...to)];
+    for (const key of keys) await keyboard.down(key);
+    await mouse.move(...a);
+    await mouse.down({ button });
+    await mouse.move((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, { steps: 3 });
+    await mouse.move(...b, { steps: 3 });
+    await mouse.up({ button });
+    for (const key of keys) await keyboard.up(key);
+    await this.settle();
+  }
+
+  /** @param {[number, number]} place @param {string[]} [keys] */
+  async click(place, keys = []) {
+    for (const key of keys) await this.page.keyboard.down(key);
+    await this.page.mouse.click(...await this.at(...place));
+    for (const key of keys) await this.page.keyboard.up(key);
+    await this.settle();
+  }
+
+  /** @param {string} key */
+  async press(key) {
+    await this.page.keyboard.press(key);
+    await this.settle();
+  }
+}

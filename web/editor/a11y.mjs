@@ -1,0 +1,37 @@
+// @ts-check
+/**
+ * What is said aloud: a sentence for every change that matters, and how each box is called.
+ *
+ * @typedef {import("./state.mjs").State} State
+ * @typedef {import("./i18n.mjs").Translate} Translate
+ * @typedef {import("./geometry.mjs").Size} Size
+ */
+import { toPixels } from "./geometry.mjs";
+import { field } from "./layout.mjs";
+
+/** "2: a red fox". @param {import("./layout.mjs").Item} it @param {number} i from 0 @param {Translate} t */
+export const boxName = (it, i, t) => `${i + 1}: ${field(it, "caption").trim() || field(it, "label") || t("list.noCaption")}`;
+
+/** A box in full, for its option in the list. @param {import("./layout.mjs").Item} it @param {number} i @param {Size} size @param {Translate} t */
+export function boxSentence(it, i, size, t) {
+  const marks = [["enabled", false, "state.muted"], ["locked", true, "state.locked"], ["hidden", true, "state.hidden"]]
+    .filter(([key, when]) => field(it, /** @type {string} */ (key)) === when).map(([, , say]) => t(/** @type {string} */ (say)));
+  return [boxName(it, i, t), t("say.place", toPixels(it.fields.box, size)), ...marks].join(", ");
+}
+
+/** What changed between two states, in one sentence; "" for nothing worth saying. @param {State} now @param {State} before @param {Size} size @param {Translate} t */
+export function saidChange(now, before, size, t) {
+  if (now.open || (before.open && now.doc === before.open.doc)) return "";
+  const was = (before.open ?? before).doc;
+  if (now.doc !== was) {
+    const by = now.doc.items.length - was.items.length;
+    if (by > 0) return t("say.added", { n: by, total: now.doc.items.length });
+    if (by < 0) return t("say.removed", { n: -by, total: now.doc.items.length });
+    const moved = now.doc.items.findIndex((it) => was.items.every((old) => old.id !== it.id || old.fields.box !== it.fields.box));
+    if (moved >= 0) return boxSentence(now.doc.items[moved], moved, size, t);
+  }
+  if (now.selection.join() === before.selection.join()) return "";
+  if (now.selection.length > 1) return t("say.selected", { n: now.selection.length });
+  const i = now.doc.items.findIndex((it) => it.id === now.selection[0]);
+  return i < 0 ? t("say.none") : boxSentence(now.doc.items[i], i, size, t);
+}

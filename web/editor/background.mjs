@@ -1,0 +1,68 @@
+// @ts-check
+/**
+ * The picture behind the boxes: what is connected, the last result, or a file that was dropped or pasted.
+ *
+ * The choice is the preference `background`: "none", "connected", "result", or a file in ComfyUI's input folder as
+ * `{name, subfolder, type}`.  Without a choice a connected picture shows by itself.
+ */
+
+export const DIM = 0.35;
+
+export class Background {
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    this.url = "";
+    /** @type {HTMLImageElement|null} loaded and ready to draw */
+    this.image = null;
+  }
+
+  /** @returns {any} */
+  get choice() {
+    return this.editor.state.prefs.background ?? "connected";
+  }
+
+  /** Address of the chosen picture now; "" for none. */
+  get wanted() {
+    const { host } = this.editor;
+    const { choice } = this;
+    if (choice === "connected") return host.connectedImage();
+    if (choice === "result") return host.resultImage();
+    return choice && typeof choice === "object" ? host.viewUrl(choice) : "";
+  }
+
+  /** Load when the chosen picture is another one than before. The old one stays until the new one is there. */
+  refresh() {
+    const url = this.wanted;
+    if (url === this.url) return;
+    this.url = url;
+    if (!url) return this.show(null);
+    const image = new Image();
+    image.onload = () => url === this.url && this.show(image);
+    image.onerror = () => url === this.url && this.show(null);
+    image.src = url;
+  }
+
+  /** @param {HTMLImageElement|null} image */
+  show(image) {
+    this.image = image;
+    if (this.choice === "connected") this.editor.host.connectedSize(image && { width: image.naturalWidth, height: image.naturalHeight });
+    this.editor.invalidate();
+  }
+
+  /** @param {any} choice */
+  choose(choice) {
+    this.editor.setPref("background", choice === "connected" ? undefined : choice);
+    this.refresh();
+  }
+
+  /** A dropped or pasted picture: kept in ComfyUI's input folder, so that it is there after a reload. @param {File} file */
+  async take(file) {
+    try {
+      this.choose(await this.editor.host.uploadImage(file));
+      this.editor.say(this.editor.t("say.background"));
+    } catch (error) {
+      this.editor.notice([this.editor.t("import.upload", { reason: String(error) })]);
+    }
+  }
+}

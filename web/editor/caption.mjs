@@ -1,0 +1,81 @@
+// @ts-check
+/** The field on a box in which its caption is typed. Opens by itself after a box was drawn. */
+import { h } from "./dom.mjs";
+import { field } from "./layout.mjs";
+
+export class CaptionField {
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    /** @type {string|null} the box being captioned */
+    this.id = null;
+    this.before = "";
+    this.element = h("textarea", {
+      class: "roictrl-caption", rows: 1, hidden: true, spellcheck: "true", placeholder: editor.t("caption.placeholder"),
+      "aria-label": editor.t("caption.label"),
+      oninput: () => this.typed(), onblur: () => this.close(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e),
+      onpointerdown: (/** @type {Event} */ e) => e.stopPropagation(),
+    });
+  }
+
+  /** @param {string} id */
+  open(id) {
+    const it = this.editor.find(id);
+    if (!it || field(it, "hidden")) return;
+    this.id = id;
+    this.before = field(it, "caption");
+    this.element.value = this.before;
+    this.element.hidden = false;
+    this.place();
+    this.element.focus({ preventScroll: true });
+    this.element.select();
+    this.editor.invalidate();
+  }
+
+  /** Over its box, wherever that is on the stage now. */
+  place() {
+    if (!this.id) return;
+    const r = this.editor.view.rectOf(this.id);
+    if (!r) return void this.close();
+    const { clientWidth, clientHeight } = this.editor.view.stage;
+    const width = Math.min(Math.max(r.w - 4, 170), clientWidth - 8);
+    Object.assign(this.element.style, {
+      left: `${Math.min(Math.max(r.x + 2, 4), clientWidth - width - 4)}px`, width: `${width}px`, height: "auto",
+    });
+    const height = Math.min(this.element.scrollHeight + 2, 120);
+    Object.assign(this.element.style, {
+      height: `${height}px`, top: `${Math.min(Math.max(r.y + 2, 4), clientHeight - height - 4)}px`,
+    });
+  }
+
+  typed() {
+    if (this.id) this.editor.type(this.id, "caption", this.element.value);
+    this.place();
+  }
+
+  /** @param {boolean} [refocus] give the focus back to the stage */
+  close(refocus = false) {
+    if (!this.id) return;
+    this.id = null;
+    this.element.hidden = true;
+    this.editor.sealed();
+    this.editor.invalidate();
+    if (refocus) this.editor.focus();
+  }
+
+  /** @param {KeyboardEvent} e */
+  key(e) {
+    if (e.isComposing) return;
+    if (e.key === "Escape") {
+      if (this.id && this.element.value !== this.before) this.editor.type(this.id, "caption", this.before);
+      this.close(true);
+    } else if (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.metaKey) {
+      this.close(true);
+    } else if (e.key === "Tab") {
+      this.close(true);
+      if (this.editor.commands.walk(e.shiftKey ? -1 : 1)) this.editor.commands.editCaption();
+    } else return;
+    e.preventDefault();
+    e.stopPropagation();
+  }
+}

@@ -1,0 +1,88 @@
+// @ts-check
+/** Everything that keys, buttons and menus can ask for, by name. */
+import * as geo from "./geometry.mjs";
+import { field } from "./layout.mjs";
+
+/** @param {import("./editor.mjs").Editor} editor */
+export function createCommands(editor) {
+  const { store } = editor;
+  const done = () => editor.host.captureUndo();
+  /** @param {import("./state.mjs").Action} action */
+  const edit = (action) => {
+    store.dispatch(action);
+    done();
+  };
+  /** Boxes that the arrow keys may move. */
+  const free = () => store.selected.filter((it) => !field(it, "locked"));
+
+  return {
+    undo: () => edit({ type: "undo" }),
+    redo: () => edit({ type: "redo" }),
+    remove: () => edit({ type: "remove" }),
+    selectAll: () => store.dispatch({ type: "select", ids: store.state.doc.items.map((it) => it.id) }),
+    duplicate: () => editor.insert(store.selected.map((it) => it.fields)),
+    newBox() {
+      editor.insert([{ box: [0.375, 0.375, 0.625, 0.625] }]);
+      this.editCaption();
+    },
+    editCaption() {
+      const id = store.state.selection.at(-1);
+      if (id) editor.view.caption.open(id);
+    },
+    /** The next box; false at either end, where Tab leaves the stage. @param {number} by */
+    walk(by) {
+      const ids = store.state.doc.items.map((it) => it.id);
+      const at = ids.indexOf(store.state.selection.at(-1) ?? "");
+      const next = at < 0 ? (by > 0 ? 0 : ids.length - 1) : at + by;
+      if (next < 0 || next >= ids.length) return false;
+      store.dispatch({ type: "select", ids: [ids[next]] });
+      return true;
+    },
+    /** @param {number} dx pixels @param {number} dy pixels */
+    nudge(dx, dy) {
+      const group = geo.bounds(free().map((it) => it.fields.box));
+      if (!group) return;
+      const d = geo.clampShift(group, dx / editor.size.width, dy / editor.size.height);
+      const boxes = Object.fromEntries(free().map((it) => [it.id, geo.shift(it.fields.box, d.x, d.y)]));
+      store.dispatch({ type: "boxes", boxes, merge: `nudge ${store.state.selection}` });
+    },
+    /** Moves the right and lower sides. @param {number} dx pixels @param {number} dy pixels */
+    grow(dx, dy) {
+      const { width, height } = editor.size;
+      const boxes = Object.fromEntries(free().map((it) => {
+        const b = it.fields.box;
+        return [it.id, geo.resize(b, "se", { x: b[2] + dx / width, y: b[3] + dy / height }, geo.minimum(editor.size))];
+      }));
+      store.dispatch({ type: "boxes", boxes, merge: `grow ${store.state.selection}` });
+    },
+    /** @param {string} key a yes-or-no field @param {string[]} [ids] */
+    toggle(key, ids = store.state.selection) {
+      const chosen = store.state.doc.items.filter((it) => ids.includes(it.id));
+      edit({ type: "patch", ids, changes: { [key]: !chosen.every((it) => field(it, key)), ...(key === "enabled" ? { solo_muted: false } : {}) } });
+    },
+    /** @param {string[]} [ids] */
+    solo(ids = store.state.selection) {
+      if (ids.length) edit({ type: "solo", ids });
+    },
+    /** @param {number} by */
+    raise: (by) => edit({ type: "raise", by }),
+    /** First what is under way, then the tool, then the selection. */
+    escape() {
+      if (editor.view.gestures.cancel()) return;
+      if (editor.view.tool === "draw") this.tool("select");
+      else store.dispatch({ type: "select", ids: [] });
+    },
+    /** @param {string} name */
+    tool(name) {
+      editor.view.tool = name;
+      editor.view.stage.style.cursor = "crosshair";
+      editor.invalidate();
+    },
+    /** @param {string} key */
+    pref: (key) => editor.togglePref(key),
+    /** @param {number} factor */
+    zoom: (factor) => editor.view.zoom(factor),
+    fit: () => editor.view.fit(),
+    help: () => editor.toggleHelp(),
+  };
+}

@@ -1,0 +1,182 @@
+// @ts-check
+/**
+ * One picture of the editor's state on a 2D canvas. Reads, never changes.
+ *
+ * @typedef {import("./geometry.mjs").Box} Box
+ * @typedef {import("./geometry.mjs").Size} Size
+ * @typedef {import("./layout.mjs").Item} Item
+ * @typedef {{x: number, y: number, w: number, h: number}} Frame where the picture lies on the stage, in CSS pixels
+ * @typedef {object} Scene
+ * @property {Frame} frame
+ * @property {Size} size the picture in pixels
+ * @property {readonly Item[]} items
+ * @property {string[]} selection
+ * @property {string|null} editing the box whose caption is being typed
+ * @property {Map<string, any[]>} warnings
+ * @property {Box[]} ghosts
+ * @property {CanvasImageSource|null} background
+ * @property {number} dim 0..1, how much of the background is darkened
+ * @property {boolean} grid
+ * @property {import("./gestures.mjs").Gestures} gestures
+ */
+import { HANDLES, bounds, handlePoints, toPixels } from "./geometry.mjs";
+import { drawPlate, drawReadout } from "./labels.mjs";
+import { field } from "./layout.mjs";
+import { colorOf, withAlpha } from "./palette.mjs";
+
+const ACCENT = "#4a9eff";
+const HALO = "rgba(0, 0, 0, 0.55)";
+const MUTED = "#9a9a9a";
+const CELL_PX = 8;
+
+/** @param {CanvasRenderingContext2D} ctx scaled to CSS pixels @param {Scene} scene */
+export function drawScene(ctx, scene) {
+  drawGround(ctx, scene);
+  for (const box of scene.ghosts) drawGhost(ctx, toStage(box, scene.frame));
+  scene.items.forEach((it, i) => {
+    if (!field(it, "hidden")) drawBox(ctx, scene, it, i);
+  });
+  scene.items.forEach((it, i) => {
+    if (!field(it, "hidden") && it.id !== scene.editing) drawPlate(ctx, toStage(it.fields.box, scene.frame), plate(scene, it, i));
+  });
+  drawSelection(ctx, scene);
+  drawOverlay(ctx, scene);
+}
+
+/** @param {Box} b @param {Frame} f @returns {Frame} */
+export const toStage = (b, f) => ({ x: f.x + b[0] * f.w, y: f.y + b[1] * f.h, w: (b[2] - b[0]) * f.w, h: (b[3] - b[1]) * f.h });
+
+/** @param {Scene} scene @param {Item} it @param {number} i @returns {import("./labels.mjs").Plate} */
+const plate = (scene, it, i) => ({
+  number: i + 1, text: field(it, "caption") || field(it, "label"), color: shade(it, i), muted: !field(it, "enabled"),
+  warned: scene.warnings.has(it.id), room: scene.frame,
+});
+
+/** @param {Item} it @param {number} i */
+const shade = (it, i) => (field(it, "enabled") ? colorOf(field(it, "color"), i) : MUTED);
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
+function drawGround(ctx, { frame: f, background, dim, grid, size }) {
+  ctx.fillStyle = "rgba(127, 127, 127, 0.16)";
+  ctx.fillRect(f.x, f.y, f.w, f.h);
+  if (background) {
+    ctx.imageSmoothingQuality = "high";
+    ctx.drawImage(background, f.x, f.y, f.w, f.h);
+    ctx.fillStyle = `rgba(0, 0, 0, ${dim})`;
+    ctx.fillRect(f.x, f.y, f.w, f.h);
+  }
+  if (grid) drawGrid(ctx, f, size);
+  ctx.strokeStyle = "rgba(127, 127, 127, 0.5)";
+  ctx.lineWidth = 1;
+  ctx.strokeRect(f.x - 0.5, f.y - 0.5, f.w + 1, f.h + 1);
+}
+
+/** Latent cells, coarser while they would blur into a grey; and the thirds. @param {CanvasRenderingContext2D} ctx @param {Frame} f @param {Size} size */
+function drawGrid(ctx, f, size) {
+  let step = CELL_PX;
+  while ((step * f.w) / size.width < 7) step *= 2;
+  ctx.beginPath();
+  for (let x = step; x < size.width; x += step) line(ctx, f, x / size.width, "x");
+  for (let y = step; y < size.height; y += step) line(ctx, f, y / size.height, "y");
+  ctx.strokeStyle = "rgba(127, 127, 127, 0.22)";
+  ctx.lineWidth = 1;
+  ctx.stroke();
+  ctx.beginPath();
+  for (const at of [1 / 3, 2 / 3]) {
+    line(ctx, f, at, "x");
+    line(ctx, f, at, "y");
+  }
+  ctx.strokeStyle = "rgba(127, 127, 127, 0.6)";
+  ctx.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Frame} f @param {number} at normalised @param {"x"|"y"} axis */
+function line(ctx, f, at, axis) {
+  const x = Math.round(f.x + at * f.w) + 0.5;
+  const y = Math.round(f.y + at * f.h) + 0.5;
+  ctx.moveTo(axis === "x" ? x : f.x, axis === "x" ? f.y : y);
+  ctx.lineTo(axis === "x" ? x : f.x + f.w, axis === "x" ? f.y + f.h : y);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Frame} r */
+function drawGhost(ctx, r) {
+  ctx.setLineDash([5, 4]);
+  ctx.lineWidth = 1.5;
+  ctx.strokeStyle = ACCENT;
+  ctx.strokeRect(r.x, r.y, r.w, r.h);
+  ctx.fillStyle = withAlpha(ACCENT, 0.07);
+  ctx.fillRect(r.x, r.y, r.w, r.h);
+  ctx.setLineDash([]);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Item} it @param {number} i */
+function drawBox(ctx, scene, it, i) {
+  const r = toStage(it.fields.box, scene.frame);
+  const selected = scene.selection.includes(it.id);
+  const color = shade(it, i);
+  const muted = !field(it, "enabled");
+  ctx.fillStyle = withAlpha(color, muted ? 0.05 : selected ? 0.26 : 0.16);
+  ctx.fillRect(r.x, r.y, r.w, r.h);
+  ctx.setLineDash(muted ? [6, 4] : []);
+  for (const [style, width] of /** @type {[string, number][]} */ ([[HALO, selected ? 4.5 : 3.5], [color, selected ? 2.5 : 1.75]])) {
+    ctx.strokeStyle = style;
+    ctx.lineWidth = width;
+    ctx.strokeRect(r.x, r.y, r.w, r.h);
+  }
+  ctx.setLineDash([]);
+}
+
+/** Frame of a group, and the handles of what can be resized. @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
+function drawSelection(ctx, { items, selection, frame, gestures }) {
+  const chosen = items.filter((it) => selection.includes(it.id) && !field(it, "hidden"));
+  const movable = chosen.filter((it) => !field(it, "locked"));
+  const group = bounds(movable.map((it) => it.fields.box));
+  if (!group) return;
+  if (movable.length > 1) {
+    const r = toStage(group, frame);
+    ctx.setLineDash([4, 3]);
+    ctx.strokeStyle = ACCENT;
+    ctx.lineWidth = 1.25;
+    ctx.strokeRect(r.x - 3, r.y - 3, r.w + 6, r.h + 6);
+    ctx.setLineDash([]);
+  }
+  if (gestures.name === "drawing") return;
+  const points = handlePoints(group);
+  const r = toStage(group, frame);
+  for (const handle of HANDLES) {
+    if (handle.length === 1 && (("ns".includes(handle) ? r.w : r.h) < 40)) continue;
+    const [x, y] = [frame.x + points[handle].x * frame.w, frame.y + points[handle].y * frame.h];
+    ctx.fillStyle = "#ffffff";
+    ctx.strokeStyle = "#1b1b1b";
+    ctx.lineWidth = 1.25;
+    ctx.beginPath();
+    ctx.rect(x - 4, y - 4, 8, 8);
+    ctx.fill();
+    ctx.stroke();
+  }
+}
+
+/** What exists only while a gesture lasts. @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
+function drawOverlay(ctx, { gestures, frame, items, selection, size }) {
+  if (gestures.guides.length) {
+    ctx.beginPath();
+    for (const guide of gestures.guides) line(ctx, frame, guide.at, guide.axis);
+    ctx.strokeStyle = "#ff4fa3";
+    ctx.lineWidth = 1;
+    ctx.stroke();
+  }
+  if (gestures.marquee) {
+    const r = toStage(gestures.marquee, frame);
+    ctx.fillStyle = withAlpha(ACCENT, 0.14);
+    ctx.fillRect(r.x, r.y, r.w, r.h);
+    ctx.strokeStyle = ACCENT;
+    ctx.lineWidth = 1;
+    ctx.strokeRect(r.x, r.y, r.w, r.h);
+  }
+  if (["drawing", "moving", "resizing"].includes(gestures.name)) {
+    const group = bounds(items.filter((it) => selection.includes(it.id)).map((it) => it.fields.box));
+    if (!group) return;
+    const { x, y, w, h } = toPixels(group, size);
+    drawReadout(ctx, toStage(group, frame), gestures.name === "moving" ? `x ${x}  y ${y}` : `${w} × ${h}`, frame);
+  }
+}

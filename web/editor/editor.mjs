@@ -1,0 +1,290 @@
+// @ts-check
+/**
+ * One editor: the text of a layout, its picture on the stage, and the parts around it.
+ *
+ * All state lives in `text`, which is the widget's value.  What surrounds the editor (the node, the graph, the server)
+ * comes in as a Host, so that nothing here knows ComfyUI.
+ *
+ * @typedef {object} Host
+ * @property {() => import("./geometry.mjs").Size|null} size of the picture; null where it cannot be told
+ * @property {() => void} changed the text changed
+ * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
+ * @property {() => boolean} linked the text comes through a link
+ * @property {() => string} connectedImage address, or ""
+ * @property {() => string} resultImage address, or ""
+ * @property {(file: any) => string} viewUrl address of a file in one of ComfyUI's folders
+ * @property {(file: File) => Promise<any>} uploadImage
+ * @property {import("./io.mjs").Fetch} fetchApi
+ * @property {(size: import("./geometry.mjs").Size|null) => void} connectedSize pixels of the connected picture, once known
+ * @property {() => Promise<string>} readTemplates
+ * @property {(text: string) => Promise<void>} writeTemplates
+ */
+import { saidChange } from "./a11y.mjs";
+import { Background, DIM } from "./background.mjs";
+import { createCommands } from "./commands.mjs";
+import { h, iconButton } from "./dom.mjs";
+import { helpOverlay } from "./help.mjs";
+import { Inspector } from "./inspector.mjs";
+import { LayoutError, emptyDoc, field, parse } from "./layout.mjs";
+import { List } from "./list.mjs";
+import { Menu } from "./menu.mjs";
+import { MENUS } from "./menus.mjs";
+import { Report } from "./report.mjs";
+import { shortcutFor } from "./shortcuts.mjs";
+import { Store, initial, toText } from "./state.mjs";
+import { readOwn } from "./templates.mjs";
+import { Toolbar } from "./toolbar.mjs";
+import { Transfer } from "./transfer.mjs";
+import { View } from "./view.mjs";
+import { warnings } from "./warnings.mjs";
+
+/** @type {Record<string, any>} */
+const PREFS = { snap: true, grid: false, dim: DIM, percent: false, more: false };
+
+export class Editor {
+  /** @param {Host} host @param {import("./i18n.mjs").Translate} t */
+  constructor(host, t) {
+    this.host = host;
+    this.t = t;
+    this.text = "";
+    /** @type {LayoutError|null} why `text` cannot be edited */
+    this.broken = null;
+    /** @type {Map<string, import("./warnings.mjs").Warning[]>} */
+    this.warnings = new Map();
+    /** @type {import("./templates.mjs").Template[]} */
+    this.ownTemplates = [];
+    this.store = new Store();
+    this.saved = this.store.state;
+    this.outside = "";
+    this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true" });
+    this.view = new View(this);
+    this.commands = createCommands(this);
+    this.background = new Background(this);
+    this.report = new Report(this);
+    this.inspector = new Inspector(this);
+    this.list = new List(this);
+    this.toolbar = new Toolbar(this);
+    this.menu = new Menu(this.root, () => this.focus());
+    this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
+    this.sizeLabel = h("span", { class: "roictrl-size" });
+    this.notices = h("div", { class: "roictrl-notices", role: "alert" });
+    this.panel = h("div", { class: "roictrl-panel" }, this.list.element, this.inspector.element);
+    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices,
+      h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
+    this.transfer = new Transfer(this);
+    this.root.addEventListener("keydown", (e) => this.key(e));
+    for (const name of ["pointerdown", "pointermove", "pointerup"]) this.root.addEventListener(name, (e) => e.stopPropagation());
+    this.widths = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 470));
+    this.widths.observe(this.root);
+    this.store.subscribe((state, before) => this.changed(state, before));
+    this.setText("");
+    void this.host.readTemplates().then((text) => { this.ownTemplates = readOwn(text); });
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  /** The picture's size in pixels: what the node says, else what the layout says. */
+  get size() {
+    const { width, height } = this.store.state.doc.head;
+    return this.host.size() ?? { width, height };
+  }
+
+  get readOnly() {
+    return this.broken !== null || this.host.linked();
+  }
+
+  /** @param {string} id */
+  find(id) {
+    return this.state.doc.items.find((it) => it.id === id);
+  }
+
+  /** The widget's value from outside: loaded, undone by the graph, set by a script. Kept to the letter. @param {string} text */
+  setText(text) {
+    if (text === this.text && this.saved === this.state) return;
+    this.view.interrupt();
+    this.view.caption.close();
+    let doc = emptyDoc();
+    this.broken = null;
+    try {
+      doc = parse(text);
+    } catch (error) {
+      this.broken = /** @type {LayoutError} */ (error);
+    }
+    this.text = text;
+    this.store.state = this.saved = initial(doc);
+    this.report.showBroken();
+    this.refresh();
+    this.invalidate();
+  }
+
+  /** @param {import("./state.mjs").State} state @param {import("./state.mjs").State} before */
+  changed(state, before) {
+    const said = saidChange(state, before, this.size, this.t);
+    if (said) this.say(said);
+    if (!state.open && (state.doc !== this.saved.doc || state.prefs !== this.saved.prefs)) this.save();
+    this.invalidate();
+  }
+
+  save() {
+    const { doc, prefs } = this.state;
+    const head = { ...doc.head, ...this.size };
+    this.text = toText({ ...this.state, doc: { ...doc, head }, prefs });
+    this.saved = this.state;
+    this.host.changed();
+  }
+
+  /** Look again at what lies outside: size, pictures, links. Paints only where something is new. */
+  refresh() {
+    this.background.refresh();
+    const key = JSON.stringify([this.size, this.readOnly, this.report.ghostKey]);
+    if (key !== this.outside) this.invalidate();
+    this.outside = key;
+  }
+
+  /** @param {import("./draw.mjs").Frame} frame @returns {import("./draw.mjs").Scene} */
+  scene(frame) {
+    this.warnings = warnings(this.state.doc, this.size);
+    for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
+    return {
+      frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: this.view.caption.id,
+      warnings: this.warnings, ghosts: this.report.ghosts.map((it) => it.box), background: this.background.image,
+      dim: this.pref("dim"), grid: this.pref("grid"), gestures: this.view.gestures,
+    };
+  }
+
+  /** After each paint: the parts around the stage. */
+  rendered() {
+    this.toolbar.update();
+    if (!this.state.open) this.list.update();
+    this.inspector.update();
+    this.report.update();
+    const { width, height } = this.size;
+    const { zoom } = this.view.viewport;
+    this.sizeLabel.textContent = `${width} × ${height}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
+    this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0;
+  }
+
+  /** What is to be said about a box, in sentences. @param {string} id */
+  warningText(id) {
+    const own = (this.warnings.get(id) ?? []).map((w) => this.t(w.key, w.values));
+    return [...own, ...this.report.of(id)].join(" ");
+  }
+
+  /** New boxes from outside, as one step. @param {import("./layout.mjs").Fields[]} list */
+  insert(list) {
+    if (!list.length) return;
+    this.store.dispatch({ type: "add", list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
+    this.host.captureUndo();
+  }
+
+  /** @param {string} id @param {string} key @param {string} value */
+  type(id, key, value) {
+    this.store.dispatch({ type: "patch", ids: [id], changes: { [key]: value }, merge: `${key} ${id}` });
+  }
+
+  /** Typing or nudging has come to an end. */
+  sealed() {
+    this.store.dispatch({ type: "seal" });
+    this.host.captureUndo();
+  }
+
+  /** @param {string} key */
+  pref(key) {
+    return this.state.prefs[key] ?? PREFS[key];
+  }
+
+  /** @param {string} key @param {any} value undefined: the default */
+  setPref(key, value) {
+    if (this.state.prefs[key] !== value) this.store.dispatch({ type: "prefs", changes: { [key]: value } });
+  }
+
+  /** @param {string} key */
+  togglePref(key) {
+    const value = !this.pref(key);
+    this.setPref(key, value === PREFS[key] ? undefined : value);
+  }
+
+  /** @param {KeyboardEvent} e */
+  key(e) {
+    const typing = e.target !== this.view.focus && /** @type {Element} */ (e.target).matches("input, textarea");
+    // Plain keys typed in here are never the graph's; combinations such as Ctrl+Enter (queue) are.
+    if (!e.ctrlKey && !e.metaKey) e.stopPropagation();
+    if (typing || e.isComposing || this.readOnly) return;
+    const found = shortcutFor(e);
+    if (!found || (e.target !== this.view.focus && ["Tab", "Shift+Tab", "Enter"].includes(found.key))) return;
+    const done = /** @type {any} */ (this.commands)[found.command](...(found.args ?? []));
+    if (done === false) return;
+    e.preventDefault();
+    e.stopPropagation();
+  }
+
+  focus() {
+    this.view.focus.focus({ preventScroll: true });
+  }
+
+  invalidate() {
+    this.view?.invalidate();
+  }
+
+  /** @param {string} name @param {{x: number, y: number}} at in the root's CSS pixels */
+  openMenu(name, at) {
+    this.menu.open(at, MENUS[name](this), this.t(`menu.${name}`));
+  }
+
+  /** @param {{clientX: number, clientY: number}} e */
+  localToRoot(e) {
+    const rect = this.root.getBoundingClientRect();
+    const scale = rect.width / this.root.offsetWidth || 1;
+    return { x: (e.clientX - rect.left) / scale, y: (e.clientY - rect.top) / scale };
+  }
+
+  /** @param {HTMLElement} element */
+  below(element) {
+    const rect = element.getBoundingClientRect();
+    return this.localToRoot({ clientX: rect.left, clientY: rect.bottom });
+  }
+
+  toggleHelp() {
+    const close = () => {
+      this.help?.remove();
+      this.help = undefined;
+      this.focus();
+    };
+    if (this.help) return close();
+    this.help = helpOverlay(this.t, close);
+    this.root.append(this.help);
+  }
+
+  /** A name for a template is typed where the status line is. */
+  askTemplateName() {
+    this.report.ask(this.t("template.name"), (name) => {
+      const boxes = this.state.doc.items.map((it) => it.fields.box);
+      this.writeTemplates([...this.ownTemplates.filter((own) => own.name !== name), { name, boxes }]);
+    });
+  }
+
+  /** @param {string} name */
+  forgetTemplate(name) {
+    this.writeTemplates(this.ownTemplates.filter((own) => own.name !== name));
+  }
+
+  /** @param {import("./templates.mjs").Template[]} list */
+  writeTemplates(list) {
+    this.ownTemplates = list;
+    this.host.writeTemplates(JSON.stringify(list)).catch((error) => this.notice([this.t("template.failed", { reason: String(error) })]));
+  }
+
+  /** @param {string} sentence for the live region */
+  say(sentence) {
+    this.status.textContent = sentence;
+  }
+
+  /** Sentences that stay until they are dismissed. @param {string[]} sentences */
+  notice(sentences) {
+    const close = iconButton("close", this.t("notice.close"), () => note.remove());
+    const note = h("div", { class: "roictrl-notice" }, h("div", {}, ...sentences.map((s) => h("p", {}, s))), close);
+    this.notices.replaceChildren(note);
+  }
+}

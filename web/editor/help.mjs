@@ -1,0 +1,25 @@
+// @ts-check
+/** The "?" overlay: every key and what the pointer does, from the table that the editor itself obeys. */
+import { h, iconButton } from "./dom.mjs";
+import { POINTER, SHORTCUTS, written } from "./shortcuts.mjs";
+
+/** @param {import("./i18n.mjs").Translate} t @param {() => void} close @returns {HTMLElement} */
+export function helpOverlay(t, close) {
+  const row = (/** @type {string} */ keys, /** @type {string} */ what) => h("div", {}, h("dt", {}, keys), h("dd", {}, what));
+  const keys = SHORTCUTS.filter((s) => s.say).map((s) => row(written(s), t(`keys.${s.say}`)));
+  const pointer = POINTER.map(([how, what]) => row(t(`keys.${how}`), t(`keys.${what}`)));
+  const button = iconButton("close", t("help.close"), close);
+  const overlay = h("div", {
+    class: "roictrl-help", role: "dialog", "aria-label": t("help.title"), "aria-modal": "true",
+    onkeydown: (/** @type {KeyboardEvent} */ e) => {
+      e.stopPropagation();
+      if (e.key === "Escape" || e.key === "?") close();
+      if (e.key === "Tab") e.preventDefault();
+    },
+  }, h("header", {}, h("h2", {}, t("help.title")), button),
+  h("div", { class: "roictrl-help-columns" },
+    h("section", {}, h("h3", {}, t("help.pointer")), h("dl", {}, ...pointer)),
+    h("section", {}, h("h3", {}, t("help.keyboard")), h("dl", {}, ...keys))));
+  requestAnimationFrame(() => button.focus());
+  return overlay;
+}

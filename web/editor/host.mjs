@@ -1,0 +1,113 @@
+// @ts-check
+/**
+ * The editor's surroundings inside ComfyUI: the node, its links, the graph's undo, the server.
+ *
+ * The only module that knows ComfyUI's frontend.  What differs between versions is found by feature test.
+ *
+ * @typedef {import("./geometry.mjs").Size} Size
+ */
+import { linkOf, originOf, reachable, widgetValue } from "./graph.mjs";
+
+const TEMPLATES = "roictrl/templates.json";
+const UPLOADS = "roictrl";
+
+export class ComfyHost {
+  /** @param {any} node @param {string} inputName of the widget @param {any} app @param {any} api */
+  constructor(node, inputName, app, api) {
+    this.node = node;
+    this.inputName = inputName;
+    this.app = app;
+    this.api = api;
+    /** @type {any} set once the widget exists */
+    this.widget = null;
+    /** @type {Size|null} */
+    this.picture = null;
+    /** @type {any} the last picture that any node of the workflow made */
+    this.lastImage = null;
+    this.fetchApi = (/** @type {string} */ path, /** @type {any} */ init) => api.fetchApi(path, init);
+  }
+
+  /** @returns {Size|null} */
+  size() {
+    if (this.picture && linkOf(this.node, "image") && widgetValue(this.node, "size_from_image") !== false) return this.picture;
+    const [width, height] = ["width", "height"].map((side) => Number(widgetValue(this.node, side)));
+    return width >= 1 && height >= 1 ? { width: Math.round(width), height: Math.round(height) } : null;
+  }
+
+  /** @param {Size|null} size */
+  connectedSize(size) {
+    this.picture = size;
+  }
+
+  changed() {
+    this.widget?.callback?.(this.widget.value);
+    this.node.graph?.setDirtyCanvas?.(true, false);
+  }
+
+  captureUndo() {
+    const tracker = this.app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+    if (tracker?.captureCanvasState) tracker.captureCanvasState();
+    else tracker?.checkState?.();
+  }
+
+  linked() {
+    return !!linkOf(this.node, this.inputName);
+  }
+
+  /** The connected picture before a run, where its source shows one: a file that was chosen, or what it made last. */
+  connectedImage() {
+    const source = originOf(this.node, "image");
+    if (!source) return "";
+    const chosen = source.node.widgets?.find((/** @type {any} */ w) => w.name === "image" && typeof w.value === "string");
+    if (chosen) return this.viewUrl(fileOf(chosen.value));
+    const made = this.imagesOf(source.node);
+    return made ? this.viewUrl(made[0]) : source.node.imgs?.[0]?.src ?? "";
+  }
+
+  /** The last picture that was made of this layout; else the last one that was made. */
+  resultImage() {
+    const made = reachable(this.node).map((node) => this.imagesOf(node)?.[0]).filter(Boolean).at(-1) ?? this.lastImage;
+    return made ? this.viewUrl(made) : "";
+  }
+
+  /** @param {any} node @returns {any[]|undefined} */
+  imagesOf(node) {
+    const outputs = this.app.nodeOutputs ?? {};
+    const output = outputs[`${node.graph?.id}:${node.id}`] ?? outputs[String(node.id)];
+    return output?.images?.length ? output.images : undefined;
+  }
+
+  /** @param {{name?: string, filename?: string, subfolder?: string, type?: string}} file */
+  viewUrl({ name, filename = name, subfolder = "", type = "input" }) {
+    const query = new URLSearchParams({ filename: String(filename), subfolder, type });
+    return this.api.apiURL(`/view?${query}`);
+  }
+
+  /** @param {File} file */
+  async uploadImage(file) {
+    const body = new FormData();
+    body.append("image", file, file.name || "pasted.png");
+    body.append("subfolder", UPLOADS);
+    body.append("type", "input");
+    const response = await this.api.fetchApi("/upload/image", { method: "POST", body });
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    return response.json();
+  }
+
+  async readTemplates() {
+    const response = await this.api.getUserData(TEMPLATES);
+    return response.status === 200 ? response.text() : "";
+  }
+
+  /** @param {string} text */
+  async writeTemplates(text) {
+    await this.api.storeUserData(TEMPLATES, text, { overwrite: true, stringify: false, throwOnError: true });
+  }
+}
+
+/** LoadImage writes "folder/name.png [input]". @param {string} value */
+function fileOf(value) {
+  const [, path, type = "input"] = /^(.*?)(?: \[(\w+)\])?$/.exec(value) ?? ["", value];
+  const slash = path.lastIndexOf("/");
+  return { filename: path.slice(slash + 1), subfolder: path.slice(0, Math.max(0, slash)), type };
+}

@@ -1,0 +1,150 @@
+// @ts-check
+/** The fields of what is selected. Caption first; the rest waits behind "More" with its defaults unseen. */
+import { h, set } from "./dom.mjs";
+import { clamp, fit, minimum } from "./geometry.mjs";
+import { DEFAULTS, field } from "./layout.mjs";
+import { PALETTE } from "./palette.mjs";
+
+const NUMBERS = /** @type {const} */ ([["strength", 0, 2, 0.05], ["start", 0, 1, 0.05], ["end", 0, 1, 0.05]]);
+const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
+
+export class Inspector {
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    const { t } = editor;
+    /** @type {Record<string, HTMLInputElement|HTMLTextAreaElement>} */
+    this.fields = {};
+    this.title = h("div", { class: "roictrl-inspector-title" });
+    this.warning = h("div", { class: "roictrl-warning" });
+    this.unit = h("button", { type: "button", class: "roictrl-unit", onclick: () => editor.togglePref("percent") });
+    this.colors = h("div", { class: "roictrl-colors", role: "group", "aria-label": t("field.color") }, ...PALETTE.map((color, i) =>
+      h("button", { type: "button", style: `background:${color}`, "data-color": color, title: t(`color.${i}`), "aria-label": t(`color.${i}`),
+        onclick: () => this.patch({ color }) })));
+    this.more = h("details", { ontoggle: () => editor.setPref("more", this.more.open || undefined) },
+      h("summary", {}, t("field.more")),
+      this.area("negative"), h("div", { class: "roictrl-grid3" }, ...NUMBERS.map(([key, min, max, step]) => this.number(key, min, max, step))),
+      h("div", { class: "roictrl-place" }, ...PLACES.map((key) => this.place(key)), this.unit),
+      this.line("label"), this.colors);
+    this.element = h("div", { class: "roictrl-inspector", onfocusout: () => editor.sealed() },
+      this.title, this.area("caption"), this.warning, this.more);
+  }
+
+  /** @param {string} key @param {HTMLElement} input */
+  labelled(key, input) {
+    return h("label", { class: `roictrl-field ${key}` }, h("span", { title: this.editor.t(`tip.${key}`) }, this.editor.t(`field.${key}`)), input);
+  }
+
+  /** @param {string} key */
+  area(key) {
+    this.fields[key] = h("textarea", { rows: 2, spellcheck: "true", placeholder: this.editor.t(`hint.${key}`), oninput: () => this.typed(key) });
+    return this.labelled(key, this.fields[key]);
+  }
+
+  /** @param {string} key */
+  line(key) {
+    this.fields[key] = h("input", { type: "text", oninput: () => this.typed(key) });
+    return this.labelled(key, this.fields[key]);
+  }
+
+  /** @param {string} key @param {number} min @param {number} max @param {number} step */
+  number(key, min, max, step) {
+    const input = h("input", { type: "number", min, max, step, onchange: () => {
+      const value = input.value === "" ? DEFAULTS[key] : Number(input.value);
+      if (Number.isFinite(value)) this.setNumber(key, clamp(value, min, max));
+      this.update();
+    } });
+    this.fields[key] = input;
+    return this.labelled(key, input);
+  }
+
+  /** Start stays before end: whichever is typed pushes the other. @param {string} key @param {number} value */
+  setNumber(key, value) {
+    /** @type {Record<string, number>} */
+    const changes = { [key]: value };
+    const [first] = this.editor.store.selected;
+    if (key === "start" && value >= field(first, "end")) changes.end = Math.min(1, value + 0.05);
+    if (key === "end" && value <= field(first, "start")) changes.start = Math.max(0, value - 0.05);
+    if (changes.end !== undefined && changes.end <= (changes.start ?? field(first, "start"))) changes.start = Math.max(0, changes.end - 0.05);
+    if (changes.start !== undefined && changes.start >= (changes.end ?? field(first, "end"))) changes.end = Math.min(1, changes.start + 0.05);
+    this.patch(changes);
+  }
+
+  /** @param {"x"|"y"|"w"|"h"} key */
+  place(key) {
+    const input = h("input", { type: "number", step: "any", "aria-label": this.editor.t(`field.${key}`), onchange: () => {
+      this.setPlace(key, Number(input.value) / this.scale(key));
+      this.update();
+    } });
+    this.fields[key] = input;
+    return h("label", {}, h("span", { "aria-hidden": "true" }, key.toUpperCase()), input);
+  }
+
+  /** What 1 is in the shown unit. @param {"x"|"y"|"w"|"h"} key */
+  scale(key) {
+    if (this.editor.pref("percent")) return 100;
+    return this.editor.size[key === "x" || key === "w" ? "width" : "height"];
+  }
+
+  /** @param {"x"|"y"|"w"|"h"} key @param {number} value normalised */
+  setPlace(key, value) {
+    const { store, size } = this.editor;
+    const boxes = Object.fromEntries(store.selected.map((it) => {
+      const [x1, y1, x2, y2] = it.fields.box;
+      const v = { x: x1, y: y1, w: x2 - x1, h: y2 - y1, [key]: value };
+      if (key === "w") v.w = Math.min(v.w, 1 - x1);
+      if (key === "h") v.h = Math.min(v.h, 1 - y1);
+      return [it.id, fit([v.x, v.y, v.x + v.w, v.y + v.h], minimum(size))];
+    }));
+    if (Number.isFinite(value)) store.dispatch({ type: "boxes", boxes });
+    this.editor.host.captureUndo();
+  }
+
+  /** @param {string} key */
+  typed(key) {
+    const ids = this.editor.store.state.selection;
+    this.editor.store.dispatch({ type: "patch", changes: { [key]: this.fields[key].value }, merge: `${key} ${ids.join()}` });
+  }
+
+  /** @param {Record<string, any>} changes */
+  patch(changes) {
+    this.editor.store.dispatch({ type: "patch", changes });
+    this.editor.host.captureUndo();
+  }
+
+  focusCaption() {
+    this.fields.caption.focus({ preventScroll: true });
+    this.fields.caption.select();
+  }
+
+  update() {
+    const { store, t } = this.editor;
+    const chosen = store.selected;
+    this.element.hidden = !chosen.length;
+    if (!chosen.length) return;
+    const index = store.state.doc.items.indexOf(chosen[0]);
+    this.title.textContent = chosen.length > 1 ? t("field.several", { n: chosen.length }) : t("field.box", { n: index + 1 });
+    this.warning.textContent = chosen.length > 1 ? "" : this.editor.warningText(chosen[0].id);
+    this.warning.hidden = !this.warning.textContent;
+    for (const key of ["caption", "negative", "label"]) this.show(key, chosen.map((it) => field(it, key)));
+    for (const [key] of NUMBERS) this.show(key, chosen.map((it) => field(it, key)));
+    for (const key of PLACES) this.show(key, chosen.map((it) => this.placeOf(it.fields.box, key)));
+    this.unit.textContent = this.editor.pref("percent") ? "%" : "px";
+    set(this.unit, "title", t("field.unit"));
+    if (this.more.open !== this.editor.pref("more")) this.more.open = this.editor.pref("more");
+    for (const button of this.colors.children) set(button, "aria-pressed", String(chosen.every((it) => field(it, "color") === button.getAttribute("data-color"))));
+  }
+
+  /** @param {number[]} b @param {"x"|"y"|"w"|"h"} key */
+  placeOf(b, key) {
+    const value = { x: b[0], y: b[1], w: b[2] - b[0], h: b[3] - b[1] }[key] * this.scale(key);
+    return this.editor.pref("percent") ? Math.round(value * 10) / 10 : Math.round(value);
+  }
+
+  /** The shared value, or nothing where the selected boxes differ. @param {string} key @param {any[]} values */
+  show(key, values) {
+    const shared = values.every((v) => v === values[0]) ? String(values[0]) : "";
+    const input = this.fields[key];
+    if (input.value !== shared) input.value = shared;
+  }
+}

@@ -1,0 +1,123 @@
+// @ts-check
+/**
+ * Text from outside to instances, and instances to text.
+ *
+ * The browser reads our own JSON and ComfyUI's BOUNDING_BOX.  Everything else goes to the pack's route on the server,
+ * whose `formats.py` is the only parser of foreign formats.
+ *
+ * @typedef {import("./geometry.mjs").Size} Size
+ * @typedef {import("./layout.mjs").Doc} Doc
+ * @typedef {import("./layout.mjs").Fields} Fields
+ * @typedef {{doc: Doc, notes: string[]}} Imported
+ * @typedef {(path: string, init: any) => Promise<Response>} Fetch
+ */
+import { roundBox, toPixels } from "./geometry.mjs";
+import { LayoutError, VERSION, field, fromData, toData } from "./layout.mjs";
+
+export const ROUTE = "/roictrl/import";
+export const MAX_BYTES = 10 * 1024 * 1024;
+
+/**
+ * Any text to a document. Throws a LayoutError whose values say why it could not be read.
+ * @param {string} text @param {Size} size pixels of the picture, for boxes in pixels @param {Fetch} fetchApi
+ * @returns {Promise<Imported>}
+ */
+export async function read(text, size, fetchApi) {
+  if (new Blob([text]).size > MAX_BYTES) throw new LayoutError("import.large");
+  return readHere(text, size) ?? readThere(text, size, fetchApi);
+}
+
+/** What the browser reads itself; null for anything else. @param {string} text @param {Size} size @returns {Imported|null} */
+export function readHere(text, size) {
+  let data;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (data && !Array.isArray(data) && typeof data === "object" && "instances" in data) {
+    return { doc: fromData({ ...size, ...data }), notes: [] };
+  }
+  const frame = boundingBoxes(data, size);
+  return frame && { doc: fromBoundingBoxes(frame, size), notes: [] };
+}
+
+/** One frame of BOUNDING_BOX: a dict, a list of them, or a list that holds one list. @param {any} data @param {Size} size @returns {any[]|null} */
+function boundingBoxes(data, size) {
+  if (Array.isArray(data) && data.length === 1 && Array.isArray(data[0])) data = data[0];
+  const frame = Array.isArray(data) ? data : [data];
+  const sides = ["x", "y", "width", "height"];
+  return frame.length && frame.every((b) => b && sides.every((key) => Number.isFinite(b[key])) && sound(b, size)) ? frame : null;
+}
+
+/** Whatever needs a sentence (no area, over the border) is left to the server. @param {any} b @param {Size} size */
+const sound = (b, size) => b.width > 0 && b.height > 0 && b.x >= 0 && b.y >= 0
+  && b.x + b.width <= size.width && b.y + b.height <= size.height;
+
+/** @param {any[]} frame @param {Size} size @returns {Doc} */
+function fromBoundingBoxes(frame, size) {
+  const instances = frame.map(({ x, y, width, height, label, metadata, ...rest }) => {
+    const { desc, palette, ...meta } = metadata && typeof metadata === "object" ? metadata : {};
+    const imported = Object.fromEntries(Object.entries({ ...rest, ...meta })
+      .filter(([key, value]) => value !== "" && value !== null && !(key === "type" && value === "obj")));
+    const [color] = Array.isArray(palette) ? palette : [];
+    return {
+      box: roundBox([x / size.width, y / size.height, (x + width) / size.width, (y + height) / size.height]), ...text("caption", desc || label), ...text("label", label),
+      ...(/^#[0-9a-f]{6}$/i.test(color) ? { color } : {}), ...(Object.keys(imported).length ? { imported } : {}),
+    };
+  });
+  return fromData({ version: VERSION, ...size, instances });
+}
+
+/** @param {string} key @param {any} value */
+const text = (key, value) => (typeof value === "string" && value.trim() ? { [key]: value.trim() } : {});
+
+/** @param {string} content @param {Size} size @param {Fetch} fetchApi @returns {Promise<Imported>} */
+async function readThere(content, size, fetchApi) {
+  let response, answer;
+  try {
+    response = await fetchApi(ROUTE, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text: content, ...size }),
+    });
+    answer = await response.json();
+  } catch (error) {
+    throw new LayoutError("import.server", { reason: String(error) });
+  }
+  if (!response.ok) throw new LayoutError("import.refused", { reason: answer.error ?? response.statusText });
+  return { doc: fromData(answer.layout), notes: answer.notes };
+}
+
+/** Instances as text for the clipboard: a Layout of their own. @param {Doc} doc @param {string[]} ids */
+export function copyText(doc, ids) {
+  const items = doc.items.filter((it) => ids.includes(it.id));
+  return JSON.stringify(toData({ head: { version: VERSION, width: doc.head.width, height: doc.head.height }, items }), null, 1);
+}
+
+/** The same boxes as ComfyUI's BOUNDING_BOX, for other nodes. @param {Doc} doc @param {Size} size */
+export function boundingBoxText(doc, size) {
+  const frame = doc.items.filter((it) => field(it, "enabled")).map((it) => {
+    const { x, y, w, h } = toPixels(it.fields.box, size);
+    const caption = field(it, "caption");
+    return {
+      x, y, width: w, height: h, label: field(it, "label") || caption,
+      metadata: { type: "obj", text: "", desc: caption, palette: it.fields.color ? [it.fields.color] : [] },
+    };
+  });
+  return JSON.stringify([frame], null, 1);
+}
+
+/** Pasted instances, shifted until none covers one that is there already exactly. @param {Fields[]} list @param {Doc} doc @param {Size} size @returns {Fields[]} */
+export function placed(list, doc, size) {
+  const taken = new Set(doc.items.map((it) => it.fields.box.map((v) => v.toFixed(4)).join()));
+  const fits = (/** @type {Fields[]} */ boxes) => !boxes.some((f) => taken.has(f.box.map((v) => v.toFixed(4)).join()));
+  let moved = list;
+  for (let n = 1; n <= 20 && !fits(moved); n++) moved = list.map((f) => ({ ...f, box: nudged(f.box, n, size) }));
+  return moved;
+}
+
+/** @param {import("./geometry.mjs").Box} b @param {number} n @param {Size} size @returns {import("./geometry.mjs").Box} */
+function nudged(b, n, size) {
+  const dx = Math.min((16 * n) / size.width, 1 - b[2]);
+  const dy = Math.min((16 * n) / size.height, 1 - b[3]);
+  return roundBox([b[0] + dx, b[1] + dy, b[2] + dx, b[3] + dy]);
+}

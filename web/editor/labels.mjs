@@ -1,0 +1,98 @@
+// @ts-check
+/**
+ * Text on the canvas: number, caption and marks of a box on a dark plate, which reads well over any picture.
+ *
+ * @typedef {import("./draw.mjs").Frame} Frame
+ * @typedef {{number: number, text: string, color: string, muted: boolean, warned: boolean, room: Frame}} Plate
+ */
+import { inkOn } from "./palette.mjs";
+
+const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
+const LINE = 15;
+const PAD = 5;
+const MIN_WIDTH = 64;
+const MAX_LINES = 4;
+
+/** @type {Map<string, string[]>} */
+const wrapped = new Map();
+
+/** @param {CanvasRenderingContext2D} ctx @param {Frame} r the box on the stage @param {Plate} plate */
+export function drawPlate(ctx, r, plate) {
+  ctx.font = FONT;
+  ctx.textBaseline = "middle";
+  const tag = plate.warned ? `${plate.number} !` : `${plate.number}`;
+  const tagWidth = Math.max(18, ctx.measureText(tag).width + 2 * PAD);
+  const width = Math.max(MIN_WIDTH, r.w - 4) - tagWidth;
+  const rows = Math.max(1, Math.min(MAX_LINES, Math.floor((r.h - 8) / LINE)));
+  const lines = plate.text ? wrap(ctx, plate.text.replace(/\s+/g, " "), width - 2 * PAD, rows) : [];
+  const textWidth = lines.length ? Math.max(...lines.map((l) => ctx.measureText(l).width)) + 2 * PAD : 0;
+  const height = Math.max(1, lines.length) * LINE + 4;
+  const x = Math.min(Math.max(r.x + 2, plate.room.x), Math.max(plate.room.x, plate.room.x + plate.room.w - tagWidth - textWidth));
+  const y = Math.min(r.y + 2, plate.room.y + plate.room.h - height);
+  ctx.globalAlpha = plate.muted ? 0.65 : 1;
+  ctx.fillStyle = plate.color;
+  ctx.fillRect(x, y, tagWidth, height);
+  ctx.fillStyle = inkOn(plate.color);
+  ctx.fillText(tag, x + PAD, y + 2 + LINE / 2);
+  if (textWidth) {
+    ctx.fillStyle = "rgba(18, 20, 24, 0.84)";
+    ctx.fillRect(x + tagWidth, y, textWidth, height);
+    ctx.fillStyle = "#ffffff";
+    lines.forEach((l, i) => ctx.fillText(l, x + tagWidth + PAD, y + 2 + LINE * (i + 0.5)));
+  }
+  ctx.globalAlpha = 1;
+}
+
+/** Lines of at most `width` pixels; the last ends in an ellipsis where there is more. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} width @param {number} rows @returns {string[]} */
+function wrap(ctx, text, width, rows) {
+  const key = `${Math.round(width)} ${rows} ${text}`;
+  const known = wrapped.get(key);
+  if (known) return known;
+  if (wrapped.size > 2000) wrapped.clear();
+  const lines = broken(ctx, text, width, rows);
+  wrapped.set(key, lines);
+  return lines;
+}
+
+/** Breaks after spaces, and anywhere in words that are too long or written without spaces (Chinese). @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} width @param {number} rows */
+function broken(ctx, text, width, rows) {
+  /** @type {string[]} */
+  const lines = [];
+  let rest = text.trim();
+  while (rest && lines.length < rows) {
+    let n = fitting(ctx, rest, width);
+    if (n < rest.length && lines.length < rows - 1) {
+      const space = rest.lastIndexOf(" ", n);
+      if (space > 0) n = space;
+    }
+    const last = n < rest.length && lines.length === rows - 1;
+    lines.push(last ? `${rest.slice(0, Math.max(1, fitting(ctx, rest, width - 9)))}…` : rest.slice(0, n).trim());
+    rest = rest.slice(n).trim();
+  }
+  return lines;
+}
+
+/** How many characters of `text` fit, at least one. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} width */
+function fitting(ctx, text, width) {
+  let [lo, hi] = [1, text.length];
+  while (lo < hi) {
+    const mid = Math.ceil((lo + hi) / 2);
+    if (ctx.measureText(text.slice(0, mid)).width <= width) lo = mid;
+    else hi = mid - 1;
+  }
+  return lo;
+}
+
+/** Numbers beside what is being dragged. @param {CanvasRenderingContext2D} ctx @param {Frame} r @param {string} text @param {Frame} room */
+export function drawReadout(ctx, r, text, room) {
+  ctx.font = FONT;
+  ctx.textBaseline = "middle";
+  const width = ctx.measureText(text).width + 12;
+  const x = Math.min(Math.max(r.x + r.w / 2 - width / 2, room.x), room.x + room.w - width);
+  const below = r.y + r.h + 8;
+  const y = below + 20 > room.y + room.h ? r.y + r.h - 26 : below;
+  ctx.fillStyle = "rgba(18, 20, 24, 0.88)";
+  ctx.fillRect(x, y, width, 20);
+  ctx.fillStyle = "#ffffff";
+  ctx.fillText(text, x + 6, y + 10.5);
+}

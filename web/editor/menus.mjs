@@ -1,0 +1,82 @@
+// @ts-check
+/**
+ * What stands in each menu.
+ *
+ * @typedef {import("./menu.mjs").Entry} Entry
+ */
+import { DIM } from "./background.mjs";
+import { isSolo } from "./edits.mjs";
+import { field } from "./layout.mjs";
+import { BUILT_IN, arrange } from "./templates.mjs";
+
+/** @type {Record<string, (editor: import("./editor.mjs").Editor) => Entry[]>} */
+export const MENUS = {
+  box(editor) {
+    const { t, commands, state } = editor;
+    const chosen = editor.store.selected;
+    if (!chosen.length) {
+      return [{ label: t("menu.new"), keys: "N", run: () => commands.newBox() }, { label: t("menu.all"), keys: "Ctrl+A", run: commands.selectAll },
+        { label: t("menu.fit"), keys: "0", run: commands.fit }];
+    }
+    const all = (/** @type {string} */ key) => chosen.every((it) => field(it, key));
+    return [
+      { label: t("menu.caption"), keys: "Enter", run: () => commands.editCaption() },
+      { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate }, {},
+      { label: t(all("enabled") ? "menu.mute" : "menu.unmute"), keys: "M", run: () => commands.toggle("enabled") },
+      { label: t(isSolo(state.doc, state.selection) ? "menu.unsolo" : "menu.solo"), keys: "S", run: () => commands.solo() },
+      { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "L", run: () => commands.toggle("locked") },
+      { label: t(all("hidden") ? "menu.show" : "menu.hide"), keys: "H", run: () => commands.toggle("hidden") }, {},
+      { label: t("menu.front"), keys: "Shift+PageUp", run: () => commands.raise(Infinity) },
+      { label: t("menu.back"), keys: "Shift+PageDown", run: () => commands.raise(-Infinity) },
+      { label: t("menu.all"), keys: "Ctrl+A", run: commands.selectAll }, {},
+      { label: t("menu.remove"), keys: "Delete", disabled: all("locked"), run: commands.remove },
+    ];
+  },
+
+  templates(editor) {
+    const { t, state } = editor;
+    const entry = (/** @type {string} */ label, /** @type {any} */ boxes) => ({ label, run: () => {
+      editor.store.dispatch({ type: "replace", doc: arrange(state.doc, boxes) });
+      editor.host.captureUndo();
+    } });
+    const own = editor.ownTemplates.map((own) => entry(own.name, own.boxes));
+    return [
+      { heading: t("template.heading") }, ...BUILT_IN.map(({ name, boxes }) => entry(t(`template.${name}`), boxes)),
+      ...(own.length ? [{ heading: t("template.own") }, ...own] : []), {},
+      { label: t("template.save"), disabled: !state.doc.items.length, run: () => editor.askTemplateName() },
+      ...editor.ownTemplates.map(({ name }) => ({ label: t("template.forget", { name }), run: () => editor.forgetTemplate(name) })),
+    ];
+  },
+
+  background(editor) {
+    const { t, background, host } = editor;
+    const { choice } = background;
+    const option = (/** @type {string} */ name, available = true) => ({
+      label: t(`background.${name}`), checked: choice === name, disabled: !available, run: () => background.choose(name),
+    });
+    return [
+      { heading: t("background.heading") }, option("none"), option("connected", !!host.connectedImage()),
+      option("result", !!host.resultImage()),
+      { label: t("background.file"), checked: typeof choice === "object", run: () => editor.transfer.pick() }, {},
+      { label: t("background.dim"), range: { value: editor.pref("dim"), min: 0, max: 0.9, step: 0.05,
+        change: (value) => editor.setPref("dim", value === DIM ? undefined : value) } },
+    ];
+  },
+
+  more(editor) {
+    const { t, commands, transfer, state } = editor;
+    const empty = !state.doc.items.length;
+    return [
+      { label: t("menu.grid"), keys: "G", checked: editor.pref("grid"), run: () => editor.togglePref("grid") },
+      { label: t("menu.snap"), keys: "Shift+G", checked: editor.pref("snap"), run: () => editor.togglePref("snap") }, {},
+      { label: t("menu.import"), run: () => transfer.pick() },
+      { label: t("menu.copyLayout"), disabled: empty, run: () => transfer.copyAll("layout") },
+      { label: t("menu.copyBoxes"), disabled: empty, run: () => transfer.copyAll("boxes") }, {},
+      { label: t("menu.all"), keys: "Ctrl+A", disabled: empty, run: commands.selectAll },
+      { label: t("menu.clear"), disabled: empty, run: () => {
+        editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) });
+        editor.host.captureUndo();
+      } },
+    ];
+  },
+};

@@ -1,0 +1,43 @@
+// @ts-check
+/** The row of buttons above the stage. */
+import { h, iconButton, set } from "./dom.mjs";
+
+export class Toolbar {
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    const { t } = editor;
+    this.editor = editor;
+    const run = (/** @type {string} */ name, /** @type {any[]} */ ...args) => () => {
+      /** @type {any} */ (editor.commands)[name](...args);
+      editor.focus();
+    };
+    const menu = (/** @type {string} */ name) => (/** @type {MouseEvent} */ e) =>
+      editor.openMenu(name, editor.below(/** @type {HTMLElement} */ (e.currentTarget)));
+    this.select = iconButton("select", t("tool.select"), run("tool", "select"));
+    this.draw = iconButton("draw", t("tool.draw"), run("tool", "draw"));
+    this.undo = iconButton("undo", t("tool.undo"), run("undo"));
+    this.redo = iconButton("redo", t("tool.redo"), run("redo"));
+    this.remove = iconButton("trash", t("tool.remove"), run("remove"));
+    const popup = { "aria-haspopup": "menu" };
+    this.element = h("div", {
+      class: "roictrl-toolbar", role: "toolbar", "aria-label": t("tool.label"),
+      // Buttons leave the keyboard focus where it is: on the stage.
+      onmousedown: (/** @type {Event} */ e) => e.preventDefault(),
+    },
+    this.select, this.draw, h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
+    iconButton("template", t("tool.templates"), menu("templates"), popup),
+    iconButton("picture", t("tool.background"), menu("background"), popup),
+    iconButton("fit", t("tool.fit"), run("fit")),
+    iconButton("more", t("tool.more"), menu("more"), popup),
+    iconButton("help", t("tool.help"), () => editor.commands.help()));
+  }
+
+  update() {
+    const { store, view } = this.editor;
+    set(this.select, "aria-pressed", String(view.tool === "select"));
+    set(this.draw, "aria-pressed", String(view.tool === "draw"));
+    this.undo.disabled = !store.state.past.length;
+    this.redo.disabled = !store.state.future.length;
+    this.remove.disabled = !store.state.selection.length;
+  }
+}

@@ -1,0 +1,210 @@
+// @ts-check
+/** The stage: canvas, pointer, wheel, and at most one paint per animation frame. */
+import { CaptionField } from "./caption.mjs";
+import { h } from "./dom.mjs";
+import { drawScene, toStage } from "./draw.mjs";
+import { Gestures } from "./gestures.mjs";
+import { boxesAt, cursorAt } from "./hits.mjs";
+import { FITTED, frameOf, panned, zoomed } from "./viewport.mjs";
+
+const LONG_PRESS_MS = 500;
+const MAX_RATIO = 4;
+
+export class View {
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    this.viewport = FITTED;
+    this.tool = "select";
+    this.paints = 0;
+    this.pending = 0;
+    this.ratio = 1;
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.press = undefined;
+    this.gestures = new Gestures({
+      store: editor.store, size: () => editor.size, unit: () => this.unit, snapping: () => editor.pref("snap"),
+      tool: () => this.tool, pan: (dx, dy) => this.pan(dx, dy), drawn: (id) => this.drawn(id), changed: () => this.invalidate(),
+    });
+    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.focus = h("textarea", { class: "roictrl-focus", readonly: true, rows: 1, spellcheck: "false", "aria-label": editor.t("stage.label") });
+    this.caption = new CaptionField(editor);
+    this.empty = h("div", { class: "roictrl-empty" }, h("strong", {}, editor.t("empty.title")), h("span", {}, editor.t("empty.text")));
+    this.stage = h("div", { class: "roictrl-stage" }, this.focus, this.canvas, this.empty, this.caption.element);
+    this.listen();
+    this.resizes = new ResizeObserver(() => this.invalidate());
+    this.resizes.observe(this.stage);
+  }
+
+  listen() {
+    const on = (/** @type {string} */ name, /** @type {(e: any) => void} */ run) => this.stage.addEventListener(name, run);
+    on("pointerdown", (e) => this.down(e));
+    // Else the browser would take the focus away again, or begin to scroll by the middle button.
+    on("mousedown", (e) => e.target === this.caption.element || e.preventDefault());
+    on("pointermove", (e) => this.move(e));
+    on("pointerup", (e) => this.up(e));
+    on("pointercancel", () => this.interrupt());
+    on("lostpointercapture", () => this.interrupt());
+    on("pointerenter", () => this.editor.refresh());
+    on("dblclick", (e) => this.doubleClick(e));
+    on("contextmenu", (e) => this.contextMenu(e));
+    this.stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
+  }
+
+  /** Where the picture lies, in the stage's own CSS pixels. */
+  get frame() {
+    return frameOf({ width: this.stage.clientWidth, height: this.stage.clientHeight }, this.editor.size, this.viewport);
+  }
+
+  /** One pixel of the stage, normalised. */
+  get unit() {
+    const { w, h: height } = this.frame;
+    return { x: 1 / w, y: 1 / height };
+  }
+
+  /** @param {string} id */
+  rectOf(id) {
+    const it = this.editor.find(id);
+    return it ? toStage(it.fields.box, this.frame) : null;
+  }
+
+  /** An event's place on the stage; the graph's zoom scales the element without its knowing. @param {{clientX: number, clientY: number}} e */
+  local(e) {
+    const rect = this.stage.getBoundingClientRect();
+    const scale = rect.width / this.stage.clientWidth || 1;
+    return { x: (e.clientX - rect.left) / scale, y: (e.clientY - rect.top) / scale };
+  }
+
+  /** @param {PointerEvent} e @returns {import("./gestures.mjs").Pointer} */
+  pointer(e) {
+    const p = this.local(e);
+    const f = this.frame;
+    return {
+      x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y, button: e.button, shift: e.shiftKey,
+      ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
+    };
+  }
+
+  /** @param {PointerEvent} e */
+  down(e) {
+    e.stopPropagation();
+    if (this.editor.readOnly || e.target === this.caption.element) return;
+    this.editor.menu.close(false);
+    this.focus.focus({ preventScroll: true });
+    if (e.button === 2) return;
+    this.stage.setPointerCapture(e.pointerId);
+    this.gestures.down(this.pointer(e));
+    clearTimeout(this.press);
+    if (e.pointerType !== "mouse") this.press = setTimeout(() => this.longPress(e), LONG_PRESS_MS);
+  }
+
+  /** @param {PointerEvent} e */
+  move(e) {
+    e.stopPropagation();
+    if (this.editor.readOnly) return;
+    const p = this.pointer(e);
+    this.gestures.move(p);
+    if (this.gestures.active) clearTimeout(this.press);
+    else if (this.gestures.name === "idle") this.stage.style.cursor = cursorAt(this.editor.store, p, this.unit, this.tool);
+  }
+
+  /** @param {PointerEvent} e */
+  up(e) {
+    e.stopPropagation();
+    clearTimeout(this.press);
+    const active = this.gestures.active;
+    this.gestures.up(this.pointer(e));
+    if (active) this.editor.host.captureUndo();
+  }
+
+  interrupt() {
+    clearTimeout(this.press);
+    if (this.gestures.name !== "idle") this.gestures.cancel();
+  }
+
+  /** @param {PointerEvent} e */
+  longPress(e) {
+    if (this.gestures.active) return;
+    this.gestures.cancel();
+    this.contextMenu(e);
+  }
+
+  /** The menu of the box under the pointer, which becomes the selection. @param {MouseEvent} e */
+  contextMenu(e) {
+    e.preventDefault();
+    e.stopPropagation();
+    if (this.editor.readOnly || this.editor.menu.element) return;
+    const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)));
+    if (top && !this.editor.store.state.selection.includes(top.id)) this.editor.store.dispatch({ type: "select", ids: [top.id] });
+    this.editor.openMenu("box", this.editor.localToRoot(e));
+  }
+
+  /** @param {MouseEvent} e */
+  doubleClick(e) {
+    e.stopPropagation();
+    const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)));
+    if (top && !this.editor.readOnly) this.caption.open(top.id);
+  }
+
+  /** Only Ctrl-wheel is ours; the plain wheel stays the graph's. @param {WheelEvent} e */
+  wheel(e) {
+    if (!e.ctrlKey && !e.metaKey) return;
+    e.preventDefault();
+    e.stopPropagation();
+    this.zoom(Math.exp(-e.deltaY / 300), this.local(e));
+  }
+
+  /** @param {number} factor @param {{x: number, y: number}} [at] */
+  zoom(factor, at) {
+    const stage = { width: this.stage.clientWidth, height: this.stage.clientHeight };
+    this.viewport = zoomed(this.viewport, factor, at ?? { x: stage.width / 2, y: stage.height / 2 }, stage);
+    this.invalidate();
+  }
+
+  fit() {
+    this.viewport = FITTED;
+    this.invalidate();
+  }
+
+  /** @param {number} dx @param {number} dy */
+  pan(dx, dy) {
+    this.viewport = panned(this.viewport, dx, dy, { width: this.stage.clientWidth, height: this.stage.clientHeight });
+    this.invalidate();
+  }
+
+  /** @param {string} id */
+  drawn(id) {
+    if (this.tool === "draw") this.editor.commands.tool("select");
+    // After the pointer's own events, which would take the focus away again.
+    requestAnimationFrame(() => this.caption.open(id));
+  }
+
+  /** Paint soon: one frame for any number of changes. */
+  invalidate() {
+    this.pending ||= requestAnimationFrame(() => {
+      this.pending = 0;
+      this.paint();
+      this.editor.rendered();
+    });
+  }
+
+  paint() {
+    const { clientWidth, clientHeight } = this.stage;
+    const ctx = this.canvas.getContext("2d");
+    if (!ctx || !clientWidth || !clientHeight) return;
+    this.fitPixels(clientWidth, clientHeight);
+    ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    ctx.clearRect(0, 0, clientWidth, clientHeight);
+    drawScene(ctx, this.editor.scene(this.frame));
+    this.caption.place();
+    this.paints++;
+  }
+
+  /** As many canvas pixels as the screen shows: the device's ratio times the graph's zoom. @param {number} width @param {number} height */
+  fitPixels(width, height) {
+    const scale = this.stage.getBoundingClientRect().width / width || 1;
+    this.ratio = Math.min(MAX_RATIO, Math.max(1, (this.stage.ownerDocument.defaultView?.devicePixelRatio ?? 1) * scale));
+    const [w, h2] = [Math.round(width * this.ratio), Math.round(height * this.ratio)];
+    if (this.canvas.width !== w) this.canvas.width = w;
+    if (this.canvas.height !== h2) this.canvas.height = h2;
+  }
+}

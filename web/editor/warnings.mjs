@@ -1,0 +1,80 @@
+// @ts-check
+/**
+ * What may not work as meant, box by box, as catalogue keys: told while drawing, before a run.
+ *
+ * @typedef {import("./layout.mjs").Doc} Doc
+ * @typedef {import("./layout.mjs").Item} Item
+ * @typedef {import("./geometry.mjs").Size} Size
+ * @typedef {{key: string, values?: Record<string, any>}} Warning
+ */
+import { area, overlap } from "./geometry.mjs";
+import { field } from "./layout.mjs";
+
+/** Slots of the published adapter (spec: exactly 30 instances). */
+export const BOX_LIMIT = 30;
+const LATENT_PX = 8;
+const STRIDES = [8, 16, 32, 64];
+
+/** Cells of a UNet level along a side: the latent rounds down, each halving rounds up (as `roictrl_core/cells.py`). @param {number} side pixels @param {number} stride */
+function levelSize(side, stride) {
+  let cells = Math.max(1, Math.floor(side / LATENT_PX));
+  for (let s = LATENT_PX; s < stride; s *= 2) cells = Math.ceil(cells / 2);
+  return cells;
+}
+
+/** Cells whose centre lies between `lo` and `hi`. @param {number} lo @param {number} hi @param {number} cells */
+const covered = (lo, hi, cells) => Math.ceil(Math.min(hi, 1) * cells - 0.5) - Math.ceil(Math.max(lo, 0) * cells - 0.5);
+
+/** The finest level (pixels per cell) at which the box covers no cell; null where it covers some everywhere.
+ * @param {number[]} box @param {Size} size */
+export function missedLevel(box, size) {
+  return STRIDES.find((stride) => covered(box[0], box[2], levelSize(size.width, stride)) < 1
+    || covered(box[1], box[3], levelSize(size.height, stride)) < 1) ?? null;
+}
+
+/** @param {Doc} doc @param {Size} size @returns {Map<string, Warning[]>} by id; boxes without a warning are left out */
+export function warnings(doc, size) {
+  const found = new Map();
+  const twins = sameCaption(doc);
+  let used = 0;
+  for (const it of doc.items) {
+    const list = field(it, "enabled") ? ofBox(it, used++, size, twins.get(it.id)) : [];
+    if (list.length) found.set(it.id, list);
+  }
+  return found;
+}
+
+/** @param {Item} it @param {number} before how many others take part before it @param {Size} size @param {number|undefined} twin @returns {Warning[]} */
+function ofBox(it, before, size, twin) {
+  const { box } = it.fields;
+  /** @type {Warning[]} */
+  const list = [];
+  if (!field(it, "caption").trim()) list.push({ key: "warn.caption" });
+  if (area(box) <= 0 || box[2] <= box[0]) return [{ key: "warn.area" }, ...list];
+  const missed = missedLevel(box, size);
+  if (missed === STRIDES[0]) list.push({ key: "warn.nothing" });
+  else if (missed) list.push({ key: "warn.small", values: { px: missed } });
+  if (Math.min(...box) < 0 || Math.max(...box) > 1) list.push({ key: "warn.border" });
+  if (before >= BOX_LIMIT) list.push({ key: "warn.limit", values: { max: BOX_LIMIT } });
+  if (twin) list.push({ key: "warn.twin", values: { n: twin } });
+  return list;
+}
+
+/** Boxes that share a caption with another and more than half of the smaller one's area: the other's number.
+ * @param {Doc} doc @returns {Map<string, number>} */
+function sameCaption(doc) {
+  /** @type {Map<string, [Item, number][]>} */
+  const groups = new Map();
+  doc.items.forEach((it, i) => {
+    const caption = field(it, "caption").trim().toLowerCase();
+    if (caption && field(it, "enabled")) groups.set(caption, [...(groups.get(caption) ?? []), [it, i + 1]]);
+  });
+  const twins = new Map();
+  for (const group of groups.values()) {
+    for (const [a] of group) {
+      const other = group.find(([b]) => b !== a && overlap(a.fields.box, b.fields.box) > 0.5);
+      if (other) twins.set(a.id, other[1]);
+    }
+  }
+  return twins;
+}

@@ -1,0 +1,78 @@
+// @ts-check
+/** The pack's page part: gives the `layout` widget of Instance Box Prompt its canvas. The only file that ComfyUI imports by itself. */
+// @ts-ignore -- served by ComfyUI
+import { api } from "../../scripts/api.js";
+// @ts-ignore -- served by ComfyUI
+import { app } from "../../scripts/app.js";
+import { Editor } from "./editor/editor.mjs";
+import { ComfyHost } from "./editor/host.mjs";
+import { chain, translator } from "./editor/i18n.mjs";
+
+/** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
+const TYPE = "ROICTRL_BOX_EDITOR";
+const MIN_SIZE = { width: 480, height: 400 };
+
+/** @type {Set<{editor: Editor, host: ComfyHost}>} the editors of nodes that are in a graph */
+const living = new Set();
+
+/** @param {any} object @param {string} name @param {(...args: any[]) => void} after */
+function chained(object, name, after) {
+  const before = object[name];
+  object[name] = function (/** @type {any[]} */ ...args) {
+    const result = before?.apply(this, args);
+    after(...args);
+    return result;
+  };
+}
+
+/** @param {any} node @param {string} name @param {import("./editor/i18n.mjs").Translate} t */
+function addEditor(node, name, t) {
+  const host = new ComfyHost(node, name, app, api);
+  const editor = new Editor(host, t);
+  const widget = node.addDOMWidget(name, TYPE, editor.root, {
+    getValue: () => editor.text, setValue: (/** @type {any} */ text) => editor.setText(String(text ?? "")),
+    getMinHeight: () => MIN_SIZE.height, hideOnZoom: false, margin: 6,
+  });
+  host.widget = widget;
+  widget.roictrl = editor;
+  const life = { editor, host };
+  living.add(life);
+  chained(node, "onAdded", () => living.add(life));
+  chained(node, "onRemoved", () => living.delete(life));
+  chained(node, "onConnectionsChange", () => queueMicrotask(() => editor.refresh()));
+  chained(node, "onExecuted", (output) => output?.roictrl?.[0] && editor.report.take(output.roictrl[0]));
+  for (const other of node.widgets ?? []) if (other !== widget) chained(other, "callback", () => editor.refresh());
+  return { widget, minWidth: MIN_SIZE.width, minHeight: MIN_SIZE.height };
+}
+
+/** Words in the page's language. */
+async function words() {
+  const all = await api.getCustomNodesI18n();
+  return translator(...chain(all, app.extensionManager?.setting?.get("Comfy.Locale") ?? "en"));
+}
+
+function addStyle() {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("./editor/style.css", import.meta.url).href;
+  document.head.append(link);
+}
+
+app.registerExtension({
+  name: "ROICtrl.BoxEditor",
+  async getCustomWidgets() {
+    addStyle();
+    const t = await words();
+    return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name) => addEditor(node, name, t) };
+  },
+  setup() {
+    api.addEventListener("executed", (/** @type {any} */ { detail }) => {
+      const [image] = detail?.output?.images ?? [];
+      for (const { editor, host } of living) {
+        if (image && !detail.output.roictrl) host.lastImage = image;
+        editor.refresh();
+      }
+    });
+    api.addEventListener("graphChanged", () => living.forEach(({ editor }) => editor.refresh()));
+  },
+});
