@@ -17,6 +17,8 @@ from .frames import FULL, Frame, project_box
 from .roles import CAPTION
 from .topology import Block, BlockKey
 
+OURS = "_roictrl"   # marks our own patches: to a second Apply they are not other packs' patches
+
 T = TypeVar("T")
 
 

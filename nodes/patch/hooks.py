@@ -9,16 +9,17 @@ versions share them.  State travels in transformer_options under a key of this A
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from .call import UNetCall
+from .call import OURS, UNetCall
 from .control import Control, say_if_off
 from .methods import Method
-from .run import Run
+from .run import Batch, Run
 from .topology import Block
 
 NAME = "roictrl"   # of our wrappers and additional models on a ModelPatcher
@@ -32,19 +33,28 @@ def attach(model, control: Control, method: Method):
         return patched
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
-    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, NAME, _outer_sample(key, control, method))
-    patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, NAME, _calc_cond_batch(key))
-    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, NAME, _apply_model(key, patches))
-    others = patched.get_additional_models_with_key(NAME)
-    patched.set_additional_models(NAME, others + [m for m in method.models() if not any(m.is_clone(o) for o in others)])
+    register(patched, key, partial(Run, control, method), lambda options, call: with_patches(options, patches), method.models())
     return patched
 
 
-def _outer_sample(key: str, control: Control, method: Method) -> Callable:
+def register(patched, key: str, open_run: Callable[..., Run], patch: Callable, models: Sequence) -> None:
+    """Puts the three wrappers of one Apply on the clone ``patched``.
+
+    ``open_run(guider, latent_shape)`` is the state of a sampling run, ``patch(options, call)`` the transformer_options
+    of a UNet call in which something acts, ``models`` what ComfyUI is to load along.
+    """
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, NAME, _outer_sample(key, open_run))
+    patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, NAME, _calc_cond_batch(key))
+    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, NAME, _apply_model(key, patch))
+    others = patched.get_additional_models_with_key(NAME)
+    patched.set_additional_models(NAME, others + [m for m in models if not any(m.is_clone(o) for o in others)])
+
+
+def _outer_sample(key: str, open_run: Callable[..., Run]) -> Callable:
     def outer_sample(executor, noise, *args, **kwargs):
         guider = executor.class_obj
         options = guider.model_options.setdefault("transformer_options", {})
-        run = options[key] = Run(control, method, guider, noise.shape)
+        run = options[key] = open_run(guider, noise.shape)
         try:
             return executor(noise, *args, **kwargs)
         finally:
@@ -64,30 +74,28 @@ def _calc_cond_batch(key: str) -> Callable:
     return calc_cond_batch
 
 
-def _apply_model(key: str, patches: Mapping[str, Callable]) -> Callable:
+def _apply_model(key: str, patch: Callable) -> Callable:
     def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options={}, **kwargs):
         options = transformer_options
         batch = options.get(key)
-        call = None
-        if hasattr(batch, "call"):
-            call = batch.call(x, c_crossattn, options, executor.class_obj)
+        call = batch.call(x, c_crossattn, options, executor.class_obj) if isinstance(batch, Batch) else None
         if call is not None:
-            options = with_patches({**options, key: call}, patches)
+            options = patch({**options, key: call}, call)
         if c_crossattn is not None and c_crossattn.ndim == 4:
             options = with_patches(options, {"attn2_patch": pick_layer})
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
     return apply_model
 
 
-def with_patches(options: Mapping, patches: Mapping[str, Callable]) -> dict:
-    """A copy of transformer_options with our patches in its lists.
+def with_patches(options: Mapping, patches: Mapping[str, Callable], first: Sequence[str] = ("attn2_patch",)) -> dict:
+    """A copy of transformer_options with our patches in its lists, before everybody's where named in ``first``.
 
     The capture of norm2's output and the per-layer text go before everybody's attn2_patch, the capture of h and our
     output after everybody's: a middle_patch behind ours would make the h that we saw stale.
     """
     lists = {name: list(own) for name, own in options.get("patches", {}).items()}
     for name, patch in patches.items():
-        lists.setdefault(name, []).insert(0 if name == "attn2_patch" else len(lists[name]), patch)
+        lists.setdefault(name, []).insert(0 if name in first else len(lists[name]), patch)
     return {**options, "patches": lists}
 
 
@@ -100,6 +108,9 @@ def pick_layer(n: Tensor, context: Tensor, value: Tensor, options: dict):
         raise ValueError(f"The conditioning holds text for {count} transformer layers, and this model has more. "
                          "Encode it for this model, or use an ordinary CLIP Text Encode.")
     return n, context[:, layer], value[:, layer]
+
+
+setattr(pick_layer, OURS, True)
 
 
 def make_patches(key: str, method: Method) -> dict[str, Callable]:
@@ -131,7 +142,10 @@ def make_patches(key: str, method: Method) -> dict[str, Callable]:
             fused = base + call.strength * (fused - base)
         return fused - h
 
-    return {"middle_patch": capture_h, "attn2_patch": capture_n, "attn2_output_patch": fuse}
+    patches = {"middle_patch": capture_h, "attn2_patch": capture_n, "attn2_output_patch": fuse}
+    for patch in patches.values():
+        setattr(patch, OURS, True)
+    return patches
 
 
 def _belongs(call: UNetCall, block: Block, h: Tensor, n: Tensor, a: Tensor, options: dict) -> bool:

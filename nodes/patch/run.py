@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...roictrl_core.blending import slot_order
 from ...roictrl_core.cache import KeyValueCache
-from .call import Chunk, Memo, UNetCall, place_instances
+from .call import OURS, Chunk, Memo, UNetCall, place_instances
 from .control import Control, Window
 from .frames import area_of_cond, frame_of_area
 from .roles import CAPTION, UNKNOWN, roles_of_lists
@@ -76,7 +76,12 @@ class Run:
         if any(role == UNKNOWN and conds is not None for role, conds in zip(roles, lists)):
             self.say("a sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.")
         self.batches += 1
-        return Batch(self, tuple(lists), tuple(roles), size, active, self.batches - 1)
+        return self.batch_kind(self, tuple(lists), tuple(roles), size, active, self.batches - 1)
+
+    @property
+    def batch_kind(self) -> type[Batch]:
+        """What `batch` makes; another method has its own."""
+        return Batch
 
     def order(self, batch: int, block: Block) -> Tensor | None:
         """The slot permutation of a block, one for all rows of a batch, as in the published code."""
@@ -108,29 +113,35 @@ class Batch:
 
         None where it is nothing that the boxes belong to.  Raises ValueError for a crop whose place is not known.
         """
-        run = self.run
-        indices = options.get("cond_or_uncond", ())
-        if context is None or not indices or x.shape[0] % len(indices):
-            run.say("a UNet call without the sampler's list of prompts runs without the boxes.")
+        run, chunks = self.run, self.chunks(x, context, options)
+        if chunks is None:
             return None
-        uuids = options.get("uuids", [None] * len(indices))
-        chunks = tuple(self._chunk(i, uuid, x) for i, uuid in zip(indices, uuids))
+        uuids = options.get("uuids", [None] * len(chunks))
         rows = x.shape[0] // len(chunks)
         key = ("instances", chunks, rows, self.active, x.device)
         instances = run.memo.make(key, lambda: place_instances(
             run.control.slots, self.active, chunks, rows, run.method.slot_count(run.control), run.control.zero_uncond,
             x.device))
         texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
-        patches = options.get("patches", {})
+        patches = [p for p in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(p, OURS)]
         call = UNetCall(
             size=(x.shape[0], *x.shape[-2:]), chunks=chunks, instances=instances,
             contexts=[text for text, _ in texts], own_text=[own for _, own in texts],
             blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), cache=run.cache(x.device), memo=run.memo,
             strength=run.control.strength, replacements=options.get("patches_replace", {}).get("attn2", {}),
-            context_patches=tuple(patches.get("attn2_patch", ())),
+            context_patches=tuple(patches),
             order=lambda block: run.order(self.number, block), say=run.say)
         run.method.begin(call)
         return call
+
+    def chunks(self, x: Tensor, context: Tensor | None, options: Mapping) -> tuple[Chunk, ...] | None:
+        """The rows' conds with roles and crops; None for a call that is not the sampler's. Raises as `call` does."""
+        indices = options.get("cond_or_uncond", ())
+        if context is None or not indices or x.shape[0] % len(indices):
+            self.run.say("a UNet call without the sampler's list of prompts runs without the boxes.")
+            return None
+        uuids = options.get("uuids", [None] * len(indices))
+        return tuple(self._chunk(i, uuid, x) for i, uuid in zip(indices, uuids))
 
     def _chunk(self, index: int, uuid: object, x: Tensor) -> Chunk:
         cond = next((c for c in self.lists[index] or () if c.get("uuid") == uuid), {})

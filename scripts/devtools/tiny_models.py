@@ -1,4 +1,4 @@
-"""ComfyUI's own UNetModel in sizes that a test samples in a second, random or with given weights. Needs `start_comfyui`."""
+"""ComfyUI's own UNetModel and CLIP in sizes that a test samples in a second, random or with given weights. Needs `start_comfyui`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ def patcher(model):
 
     kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return kind(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+
+
+def clip(width: int = 64):
+    """SD1.x's CLIP with its real tokenizer and a one-layer random text model."""
+    import comfy.sd
+    import comfy.sd1_clip
+    from comfy.supported_models_base import ClipTarget
+
+    size = {"num_hidden_layers": 1, "hidden_size": width, "num_attention_heads": 4, "intermediate_size": 2 * width}
+    made = comfy.sd.CLIP(ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel), model_options={"clip_l_model_config": size})
+    randomize(made.cond_stage_model, seed=1)
+    return made
 
 
 def _config(kind: type, unet: dict, dtype: torch.dtype, manual_cast: torch.dtype | None):

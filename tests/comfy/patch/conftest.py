@@ -1,0 +1,193 @@
+"""Tiny models that ComfyUI samples with, an adapter with open gates, and one way to run a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from devtools import tiny_models
+from safetensors import safe_open
+
+LATENT = (1, 4, 16, 24)   # height 16, width 24: not square, so that x and y cannot be mixed up
+STEPS = 2
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    """Nodes execute in inference mode; a test that trains leaves it by itself."""
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="session")
+def base() -> SimpleNamespace:
+    """A random SD1.x UNet of 32 channels, and a CLIP of the same text width."""
+    model = tiny_models.sd15_model()
+    return SimpleNamespace(model=model, patcher=tiny_models.patcher(model), clip=tiny_models.clip())
+
+
+@pytest.fixture
+def model(base):
+    """A ModelPatcher of its own around the base."""
+    return base.patcher.clone()
+
+
+@pytest.fixture(scope="session")
+def adapter(pack):
+    """ROICTRL for the base: random, with open gates."""
+    config = pack.module("roictrl_core.config").AdapterConfig.for_unet(tiny_models.SD15)
+    return random_adapter(pack, config)
+
+
+def random_adapter(pack, config):
+    network = pack.module("roictrl_core.adapter").ROICtrlAdapter(config)
+    state = tiny_models.randomize(network, seed=2).state_dict()
+    state.update({key: torch.tensor(0.8) for key in state if ".alpha_" in key})
+    file = pack.module("roictrl_core.checkpoint").AdapterFile(config, state, {}, "a random adapter")
+    return pack.module("nodes.patch.weights").adapter_patcher(file)
+
+
+@pytest.fixture(scope="session")
+def layout(pack) -> Callable:
+    """layout((box, caption, settings...), ...) -> Layout of the test's latent."""
+    module = pack.module("roictrl_core.layout")
+
+    def make(*instances):
+        made = tuple(module.Instance(box=tuple(box), caption=caption, **(more[0] if more else {})) for box, caption, *more in instances)
+        return module.Layout(width=LATENT[3] * 8, height=LATENT[2] * 8, instances=made)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def two_boxes(layout):
+    return layout(((0.05, 0.1, 0.5, 0.9), "a red fox"), ((0.4, 0.2, 0.95, 0.8), "a blue bird"))
+
+
+@pytest.fixture(scope="session")
+def apply(pack, base, adapter) -> Callable:
+    """Apply ROICtrl as the node executes it."""
+    node = pack.module("nodes.apply").ApplyROICtrl
+    return lambda model, layout, **settings: node.execute(model, settings.pop("adapter", adapter), settings.pop("clip", base.clip), layout, **settings)[0]
+
+
+@pytest.fixture(scope="session")
+def apply_prompts(pack, base) -> Callable:
+    """Apply ROI Prompts as the node executes it."""
+    node = pack.module("nodes.apply").ApplyROIPrompts
+    return lambda model, layout, **settings: node.execute(model, settings.pop("clip", base.clip), layout, **settings)[0]
+
+
+@pytest.fixture(scope="session")
+def encode(base) -> Callable:
+    """CLIP Text Encode."""
+    return lambda text: base.clip.encode_from_tokens_scheduled(base.clip.tokenize(text))
+
+
+@pytest.fixture(scope="session")
+def prompts(encode) -> tuple:
+    """positive, negative."""
+    with torch.inference_mode():
+        return encode("a photo of a forest"), encode("blurry")
+
+
+@pytest.fixture(scope="session")
+def sample(prompts) -> Callable:
+    """KSampler's own way to a latent: Euler, two steps, CFG 5."""
+    import comfy.sample
+
+    def run(model, positive=None, negative=None, *, shape=LATENT, cfg=5.0, seed=0, steps=STEPS, **more):
+        latent = torch.zeros(shape)
+        noise = comfy.sample.prepare_noise(latent, seed)
+        return comfy.sample.sample(
+            model, noise, steps, cfg, "euler", "normal", prompts[0] if positive is None else positive,
+            prompts[1] if negative is None else negative, latent, disable_pbar=True, seed=seed, **more)
+
+    return run
+
+
+class Golden:
+    """A folder of golden files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, name: str) -> dict[str, torch.Tensor]:
+        """Tensors, float16 ones as float32 (every stored value is float16-exact)."""
+        with safe_open(self.folder / f"{name}.safetensors", "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+        return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
+
+    def metadata(self, name: str) -> dict:
+        with safe_open(self.folder / f"{name}.safetensors", "pt") as file:
+            return {key: json.loads(value) for key, value in file.metadata().items()}
+
+
+@pytest.fixture(scope="session")
+def golden(root) -> Golden:
+    """The golden files that are part of the checkout."""
+    return Golden(root / "tests" / "golden" / "roictrl")
+
+
+@pytest.fixture(scope="session")
+def all_goldens(shared) -> Golden:
+    """Every golden file."""
+    return Golden(shared / "golden" / "roictrl")
+
+
+@pytest.fixture
+def spy(pack) -> Callable:
+    """spy(model) -> (model, calls): every UNet call with its sigma and what our hooks prepared for it (None: nothing)."""
+    from comfy.patcher_extension import WrappersMP
+
+    kind = pack.module("nodes.patch.call").UNetCall
+
+    def watch(model):
+        calls, watched = [], model.clone()
+
+        def wrapper(executor, x, t, *args, **kwargs):
+            options = args[3] if len(args) > 3 else args[2]
+            ours = [value for value in options.values() if isinstance(value, kind)]
+            calls.append(SimpleNamespace(
+                sigma=float(options["sigmas"][0]), indices=options["cond_or_uncond"], rows=x.shape[0], size=tuple(x.shape[-2:]),
+                ours=ours, roles=[chunk.role for chunk in ours[0].chunks] if ours else None))
+            return executor(x, t, *args, **kwargs)
+
+        watched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "test.spy", wrapper)
+        return watched, calls
+
+    return watch
+
+
+@pytest.fixture
+def one_call(base) -> Callable:
+    """one_call(model, x, t, positive, negative) -> the UNet's raw output of one evaluation at timestep t, as a sampler makes it."""
+    import comfy.samplers
+
+    def run(model, x, t, positive, negative=None):
+        sampling, outputs = base_sampling(model), []
+        sigma = sampling.sigma(torch.tensor([float(t)]))
+        noised = x * (sigma**2 + sampling.sigma_data**2) ** 0.5   # the model divides it out again
+
+        def sampler(denoise, _, sigmas, extra_args=None, callback=None, disable=None):
+            return denoise(noised, sigma.expand(len(x)), **extra_args)
+
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(positive, negative or positive)
+        guider.set_cfg(1.0 if negative is None else 2.0)
+        hook = model.model.diffusion_model.register_forward_hook(lambda module, inputs, output: outputs.append(output))
+        try:
+            guider.sample(torch.zeros_like(x), torch.zeros_like(x), comfy.samplers.KSAMPLER(sampler), torch.tensor([float(sigma), 0.0]))
+        finally:
+            hook.remove()
+        return torch.cat(outputs)
+
+    return run
+
+
+def base_sampling(model):
+    return model.get_model_object("model_sampling")

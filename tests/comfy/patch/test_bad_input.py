@@ -1,0 +1,175 @@
+"""One row for every refusal and warning of the loader, the Apply nodes and the patch."""
+
+from __future__ import annotations
+
+import math
+
+import folder_paths
+import pytest
+import torch
+from devtools import tiny_models
+from safetensors.torch import save_file
+
+BOX = (0.1, 0.1, 0.6, 0.8)
+
+
+def test_refused_layouts(apply, model, layout):
+    for box, sentence in (
+        ((math.nan, 0, 1, 1), "Apply ROICtrl: The box of instance 1 .* needs four finite numbers"),
+        ((0.6, 0.1, 0.2, 0.8), "Apply ROICtrl: The box of instance 1 .* has no area"),
+        ((1.2, 0.1, 1.6, 0.8), "Apply ROICtrl: The box of instance 1 .* lies outside the picture"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            apply(model, layout((box, "a fox")))
+    with pytest.raises(ValueError, match="Apply ROICtrl: The strength of instance 1 .* is nan"):
+        apply(model, layout((BOX, "a fox", {"strength": math.nan})))
+    with pytest.raises(ValueError, match="Apply ROICtrl: the layout input holds dict; connect Instance Box Prompt"):
+        apply(model, {"instances": []})
+
+
+def test_refused_text(apply, model, layout, base):
+    for conditioning, sentence in (
+        ([[torch.full((1, 77, 64), math.nan), {}]], "Apply ROICtrl: the custom conditioning of instance 1 .* not numbers"),
+        ([[torch.zeros(77, 64), {}]], "Apply ROICtrl: the custom conditioning of instance 1 .* no text embedding"),
+        ("text", "Apply ROICtrl: the custom conditioning of instance 1 .* no text embedding"),
+        ([[torch.zeros(1, 77, 768), {}]], "the caption of instance 1 .* 768 numbers per token, and the model reads 64. Use the CLIP"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            apply(model, layout((BOX, "a fox", {"conditioning": conditioning})))
+    with pytest.raises(ValueError, match="Apply ROICtrl: the CLIP input is empty"):
+        apply(model, layout((BOX, "a fox")), clip=None)
+    with pytest.raises(ValueError, match="the negative caption of instance 1 .* 32 numbers per token"):
+        apply(model, layout((BOX, "", {"conditioning": [[torch.zeros(1, 77, 64), {}]], "negative": "bad"})), clip=tiny_models.clip(32))
+
+
+def test_a_clip_that_gives_no_numbers(apply, model, layout):
+    broken = tiny_models.clip()
+    broken.cond_stage_model.clip_l.transformer.text_model.final_layer_norm.weight.data.fill_(math.nan)
+    with pytest.raises(ValueError, match="CLIP gives an embedding that is not a number for the caption of instance 1"):
+        apply(model, layout((BOX, "a fox")), clip=broken)
+
+
+def test_warned_text(apply, model, layout, encode, caplog):
+    several = encode("a fox") + encode("a cat")
+    apply(model, layout((BOX, "a fox", {"conditioning": several}), (BOX, "")))
+    assert "instance 1 ('a fox') combines 2 prompts; only the first acts" in caplog.text
+    assert "Apply ROICtrl: The caption of instance 2 is empty" in caplog.text
+
+
+def test_refused_adapters_and_models(pack, apply, apply_prompts, model, adapter, layout, base):
+    with pytest.raises(ValueError, match="Apply ROICtrl: the adapter input holds str, not a ROICtrl adapter. Connect Load ROICtrl Adapter"):
+        apply(model, layout((BOX, "a fox")), adapter="adapter.safetensors")
+    with pytest.raises(ValueError, match="Apply ROICtrl: the adapter input holds ModelPatcher"):
+        apply(model, layout((BOX, "a fox")), adapter=model)
+    sdxl = tiny_models.patcher(tiny_models.sdxl_model())
+    with pytest.raises(ValueError, match=r"this model \(SDXL\) is a UNet with 28 text blocks .* or Apply ROI Prompts, which needs no adapter"):
+        apply(sdxl, layout((BOX, "a fox")))
+    sd2 = tiny_models.patcher(tiny_models.sd15_model({**tiny_models.SD15, "num_heads": -1, "num_head_channels": 16}))
+    with pytest.raises(ValueError, match="Use an SD1.x checkpoint with it, or Apply ROI Prompts"):
+        apply(sd2, layout((BOX, "a fox")))
+
+
+def test_a_diffusion_transformer_is_refused(apply, apply_prompts, model, layout):
+    transformer = model.clone()
+    transformer.add_object_patch("diffusion_model", torch.nn.Module())
+    for run in (apply, apply_prompts):
+        with pytest.raises(ValueError, match="is a diffusion transformer, and boxes act in the cross-attention of a UNet. Use an SD1.x"):
+            run(transformer, layout((BOX, "a fox")))
+
+
+def test_a_unet_without_text_is_refused(apply_prompts, model, layout):
+    silent = tiny_models.sd15_model({**tiny_models.SD15, "transformer_depth": [0] * 8, "transformer_depth_output": [0] * 12, "transformer_depth_middle": 0})
+    silent.diffusion_model.middle_block[1].transformer_blocks = torch.nn.ModuleList()
+    with pytest.raises(ValueError, match="Apply ROI Prompts: this model .* does not read text in its UNet"):
+        apply_prompts(tiny_models.patcher(silent), layout((BOX, "a fox")))
+
+
+def test_more_boxes_than_slots_names_those_left_out(apply, model, layout, caplog):
+    boxes = [(BOX, f"number {i}") for i in range(1, 33)]
+    apply(model, layout(*boxes))
+    assert "the adapter has 30 slots, so these boxes have no effect: instance 31 ('number 31'), instance 32 ('number 32')" in caplog.text
+    caplog.clear()
+    apply(model, layout((BOX, "muted", {"enabled": False}), (BOX, "muted too", {"enabled": False}), *boxes[:30]))
+    assert "slots" not in caplog.text
+
+
+@pytest.mark.parametrize("settings, boxes, sentence", [
+    ({"strength": 0.0}, 1, "Apply ROICtrl: strength is 0"),
+    ({"start_percent": 0.8, "end_percent": 0.2}, 1, "start_percent 0.8 is not before end_percent 0.2"),
+    ({}, 0, "Apply ROICtrl: the layout has no enabled instance"),
+])
+def test_a_picture_without_control_is_said(apply, model, layout, caplog, settings, boxes, sentence):
+    apply(model, layout(*[(BOX, "a fox")] * boxes), **settings)
+    assert sentence in caplog.text
+
+
+def test_a_sampler_without_lists_of_prompts(pack, apply, model, two_boxes, sample, caplog):
+    """A pack that calls the UNet without telling whose rows they are."""
+    def anonymous(apply_model, args):
+        options = dict(args["c"]["transformer_options"])
+        options.pop("cond_or_uncond")
+        return apply_model(args["input"], args["timestep"], **{**args["c"], "transformer_options": options})
+
+    foreign = model.clone()
+    foreign.set_model_unet_function_wrapper(anonymous)
+    assert torch.equal(sample(apply(foreign, two_boxes)), sample(model))
+    assert "a UNet call without the sampler's list of prompts runs without the boxes" in caplog.text
+
+
+def test_a_prompt_that_is_not_the_guiders(apply, model, two_boxes, sample, encode, caplog):
+    """The deprecated PerpNeg node samples a third prompt that the guider does not know."""
+    from comfy_extras.nodes_perpneg import PerpNeg
+
+    sample(PerpNeg.execute(apply(model, two_boxes), encode(""), 1.0)[0])
+    assert caplog.text.count("neither of the guider's prompts") == 1
+
+
+@pytest.fixture
+def folder(pack, comfy):
+    """models/roictrl of the ComfyUI under test."""
+    from pathlib import Path
+
+    path = Path(folder_paths.get_folder_paths("roictrl")[0])
+    yield path
+    for file in path.iterdir():
+        file.unlink()
+    folder_paths.filename_list_cache.pop("roictrl", None)
+
+
+def test_an_empty_folder_says_what_to_do(pack, folder):
+    node = pack.module("nodes.loader").LoadAdapter
+    (choice,) = node.GET_SCHEMA().inputs[0].options
+    assert choice == "(no file in models/roictrl)"
+    with pytest.raises(ValueError, match="Load ROICtrl Adapter: There is no file in .*roictrl. Put the weights there, press R"):
+        node.execute(choice)
+    with pytest.raises(ValueError, match="The file 'gone.safetensors' is not in .*roictrl"):
+        node.execute("gone.safetensors")
+
+
+def test_a_file_is_loaded_and_others_are_refused(pack, folder, adapter):
+    node = pack.module("nodes.loader").LoadAdapter
+    save = pack.module("roictrl_core.checkpoint").save_adapter
+    save(folder / "ours.safetensors", adapter.model.config, adapter.model.state_dict())
+    loaded = node.execute("ours.safetensors")[0]
+    assert all(torch.equal(t, loaded.model.state_dict()[key]) for key, t in adapter.model.state_dict().items())
+    assert "ours.safetensors" in model_list()
+    first = node.fingerprint_inputs("ours.safetensors")
+    save(folder / "ours.safetensors", adapter.model.config, {key: t * 0.5 for key, t in adapter.model.state_dict().items()})
+    assert node.fingerprint_inputs("ours.safetensors") != first and node.fingerprint_inputs("gone") == "gone"
+    save_file({"lora_unet_x.lora_up.weight": torch.zeros(2, 2)}, folder / "a lora.safetensors")
+    with pytest.raises(ValueError, match="Load ROICtrl Adapter: a lora.safetensors is a LoRA, not a ROICtrl adapter"):
+        node.execute("a lora.safetensors")
+
+
+def model_list() -> list[str]:
+    folder_paths.filename_list_cache.pop("roictrl", None)
+    return folder_paths.get_filename_list("roictrl")
+
+
+def test_extra_model_paths_come_along(pack, tmp_path):
+    """Folders that extra_model_paths.yaml named before our registration stay."""
+    folders = pack.module("nodes.model_folders")
+    folder_paths.add_model_folder_path("roictrl_test", str(tmp_path))
+    folders.register("roictrl_test")
+    paths, suffixes = folder_paths.folder_names_and_paths.pop("roictrl_test")
+    assert paths[0] == str(tmp_path) and len(paths) == 2 and ".safetensors" in suffixes

@@ -1,0 +1,264 @@
+"""What else sits on the model: it acts inside the boxes as it does outside, and the boxes act beside it."""
+
+from __future__ import annotations
+
+import comfy.ldm.modules.attention as comfy_attention
+import pytest
+import torch
+from devtools import tiny_models
+
+ATTN2 = "diffusion_model.{}.attn2.{}.weight"
+
+
+def attn2_weights(base, layers) -> dict[str, torch.Tensor]:
+    return {name: weight for name, weight in base.model.state_dict().items()
+            if ".attn2." in name and name.split(".")[-2] in layers}
+
+
+def test_a_lora_on_attn2_acts_inside_the_boxes(model, base, apply, two_boxes, sample):
+    """The same picture as from a model that has the change in its weights."""
+    changes = {name: 0.5 * weight.roll(1, 0) for name, weight in attn2_weights(base, ("to_q", "to_k", "to_v")).items()}
+    patched = model.clone()
+    patched.add_patches({name: ("diff", (change,)) for name, change in changes.items()})
+    got = sample(apply(patched, two_boxes))
+
+    baked = {name.removeprefix("diffusion_model."): weight for name, weight in base.model.state_dict().items() if name.startswith("diffusion_model.")}
+    baked.update({name.removeprefix("diffusion_model."): base.model.state_dict()[name] + change for name, change in changes.items()})
+    assert not torch.allclose(got, sample(apply(model, two_boxes)), atol=1e-3)
+    other = tiny_models.patcher(tiny_models.sd15_model(weights=baked))
+    assert torch.allclose(got, sample(apply(other, two_boxes)), atol=1e-4)
+
+
+def test_a_patch_on_the_context_acts_inside_the_boxes(model, base, apply, two_boxes, sample):
+    """Half the context, as a hypernetwork might leave it, is half of to_k and to_v."""
+    halved = model.clone()
+    halved.set_model_attn2_patch(lambda n, context, value, options: (n, 0.5 * context, 0.5 * value))
+    baked = model.clone()
+    weights = attn2_weights(base, ("to_k", "to_v"))
+    baked.add_patches({name: ("diff", (-0.5 * weight,)) for name, weight in weights.items()})
+    assert torch.allclose(sample(apply(halved, two_boxes)), sample(apply(baked, two_boxes)), atol=1e-4)
+
+
+class IPAdapter:
+    """Cross-attention plus attention on image tokens, its rows picked by cond_or_uncond; keys and values per block."""
+
+    def __init__(self, seed: int = 9, inside: bool = True) -> None:
+        self.seed, self.inside, self.calls = seed, inside, []
+
+    def tokens(self, width: int, conditional: bool) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(self.seed + conditional)
+        return torch.randn(1, 4, width, generator=generator)
+
+    def __call__(self, q, k, v, options):
+        chunks, heads = options["cond_or_uncond"], options["n_heads"]
+        rows, size = q.shape[0] // len(chunks), options["original_shape"]
+        assert size[0] == q.shape[0] and q.shape[0] % len(chunks) == 0
+        height = size[2] / (size[2] * size[3] / q.shape[1]) ** 0.5   # how such packs find the map of the tokens
+        assert abs(height - round(height)) < 1e-6 and q.shape[1] % round(height) == 0
+        out = comfy_attention.optimized_attention(q, k, v, heads)
+        self.calls.append((tuple(chunks), q.shape[1]))
+        if not self.inside and size[2] == size[3]:
+            return out
+        image = torch.cat([self.tokens(q.shape[2], index == 0).expand(rows, -1, -1) for index in chunks])
+        return out + comfy_attention.optimized_attention(q, image, image, heads)
+
+    def on(self, model):
+        patched = model.clone()
+        for name, number in [("input", n) for n in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", n) for n in range(3, 12)]:
+            patched.set_model_attn2_replace(self, name, number)
+        return patched
+
+
+def test_an_ip_adapter_acts_inside_the_boxes(model, apply, two_boxes, sample):
+    outside, everywhere = IPAdapter(inside=False), IPAdapter()
+    pictures = [sample(apply(adapter.on(model), two_boxes)) for adapter in (outside, everywhere)]
+    assert not torch.allclose(*pictures, atol=1e-3)
+    # The map's own call has both chunks; inside, each chunk's ROIs come alone, on the grids of the four levels.
+    assert {(chunks, tokens) for chunks, tokens in everywhere.calls if len(chunks) == 1} == {
+        ((index,), side * side) for index in (0, 1) for side in (25, 19, 13, 7)}
+
+
+def test_an_ip_adapter_that_changes_nothing(model, apply, two_boxes, sample):
+    plain = model.clone()
+    for number in (1, 2, 4, 5, 7, 8):
+        plain.set_model_attn2_replace(lambda q, k, v, o: comfy_attention.optimized_attention(q, k, v, o["n_heads"]), "input", number, 0)
+    assert torch.allclose(sample(apply(plain, two_boxes)), sample(apply(model, two_boxes)), atol=1e-4)
+
+
+def test_an_attention_override_acts_inside_the_boxes(model, apply, two_boxes, sample):
+    seen = set()
+
+    def override(attention, *args, **kwargs):
+        seen.add(args[0].shape[1])
+        return attention(*args, **kwargs)
+
+    patched = apply(model, two_boxes).clone()
+    patched.model_options["transformer_options"]["optimized_attention_override"] = override
+    assert torch.equal(sample(patched), sample(apply(model, two_boxes)))
+    assert {25 * 25, 19 * 19, 13 * 13, 7 * 7} <= seen
+
+
+def test_a_controlnet_on_the_same_model(model, apply, two_boxes, sample, spy, prompts):
+    import comfy.cldm.cldm
+    import comfy.controlnet
+    import comfy.ops
+
+    config = {key: value for key, value in tiny_models.SD15.items() if key not in ("out_channels", "transformer_depth_output")}
+    network = comfy.cldm.cldm.ControlNet(**config, hint_channels=3, operations=comfy.ops.disable_weight_init)
+    control = comfy.controlnet.ControlNet(tiny_models.randomize(network, seed=4), load_device=torch.device("cpu"))
+    control.set_cond_hint(torch.rand(1, 3, 128, 192, generator=torch.Generator().manual_seed(0)), 1.0, (0.0, 1.0))
+    positive = [[text, {**extra, "control": control, "control_apply_to_uncond": True}] for text, extra in prompts[0]]
+    patched, calls = spy(apply(model, two_boxes))
+    both = sample(patched, positive=positive)
+    assert len(calls) == 2 and all(call.ours for call in calls)
+    assert not torch.allclose(both, sample(apply(model, two_boxes)), atol=1e-3)
+    assert not torch.allclose(both, sample(model, positive=positive), atol=1e-3)
+
+
+def gligen(base):
+    """A GLIGEN for the tiny UNet: random, its gates open."""
+    import comfy.gligen
+
+    parts = {}
+    unet = base.model.diffusion_model
+    for name, stages in (("input_blocks", unet.input_blocks), ("middle_block", [unet.middle_block]), ("output_blocks", unet.output_blocks)):
+        for number, stage in enumerate(stages):
+            if any(hasattr(member, "transformer_blocks") for member in stage):
+                width = next(member for member in stage if hasattr(member, "transformer_blocks")).in_channels
+                fuser = tiny_models.randomize(comfy.gligen.GatedSelfAttentionDense(width, 768, 8, width // 8), seed=number)
+                state = {**fuser.state_dict(), "alpha_attn": torch.tensor(0.7), "alpha_dense": torch.tensor(0.7)}
+                parts.update({f"{name}.{number}.1.fuser.{key}": value for key, value in state.items()})
+    position = tiny_models.randomize(comfy.gligen.PositionNet(768, 768), seed=3)
+    parts.update({f"position_net.{key}": value for key, value in position.state_dict().items()})
+    return tiny_models.patcher(comfy.gligen.load_gligen(parts))
+
+
+def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter, apply, two_boxes, sample, prompts):
+    """GLIGEN's middle_patch joins the list at the UNet call; the h that the fuser gets has gone through it."""
+    patches, seen = [], []
+    original = pack.module("nodes.patch.methods").AdapterMethod.fuse
+    text = torch.randn(1, 768, generator=torch.Generator().manual_seed(0))
+    positive = [[cond, {**extra, "gligen": ("position", gligen(base), [(text, 8, 12, 0, 0)])}] for cond, extra in prompts[0]]
+
+    class Noting(pack.module("nodes.patch.methods").AdapterMethod):
+        def fuse(self, call, block, h, a, n, options):
+            seen.append((h.clone(), n.clone(), block))
+            return original(self, call, block, h, a, n, options)
+
+    slots = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", "test")
+    control = pack.module("nodes.patch.control").Control("test", slots)
+    patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))
+    assert not torch.allclose(sample(patched, positive=positive), sample(apply(model, two_boxes)), atol=1e-3)
+    for h, n, block in seen:   # n is norm2 of the state that attn2 starts from
+        assert torch.allclose(block.module.norm2(h), n, atol=1e-6)
+    assert len(seen) >= 32 and not patches
+
+
+def test_torch_compile(model, apply, two_boxes, one_call, prompts):
+    from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+    patched = apply(model, two_boxes)
+    compiled = patched.clone()
+    set_torch_compile_wrapper(compiled, backend="eager")
+    x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5))
+    assert torch.allclose(one_call(compiled, x, 500, prompts[0]), one_call(patched, x, 500, prompts[0]), atol=1e-5)
+
+
+def test_a_batch_changing_patch_is_left_alone(model, apply, two_boxes, sample, caplog):
+    """AttentionCouple's way: attn2_patch doubles the batch, its output patch halves it. The boxes act on what is left."""
+    coupled = model.clone()
+    coupled.set_model_attn2_patch(lambda n, context, value, o: (n.repeat(2, 1, 1), context.repeat(2, 1, 1), value.repeat(2, 1, 1)))
+    coupled.set_model_attn2_output_patch(lambda n, o: n[: n.shape[0] // 2])
+    assert torch.allclose(sample(apply(coupled, two_boxes)), sample(apply(model, two_boxes)), atol=1e-4)
+    assert caplog.text.count("changes the batch") == 1
+
+
+def test_an_output_patch_that_changes_the_batch(model, apply, two_boxes, sample, caplog):
+    def couple(n, options):
+        assert n.shape[0] % 2 == 0
+        return n
+
+    patched = model.clone()
+    patched.set_model_attn2_output_patch(couple)
+    assert torch.equal(sample(apply(patched, two_boxes)), sample(apply(model, two_boxes)))
+
+
+def test_tiles_whose_place_is_unknown_are_refused(model, apply, two_boxes, sample):
+    def tiles(apply_model, args):
+        x, t, c = args["input"], args["timestep"], args["c"]
+        left, right = (apply_model(part, t, **c) for part in x.chunk(2, dim=3))
+        return torch.cat([left, right], 3)
+
+    tiled = model.clone()
+    tiled.set_model_unet_function_wrapper(tiles)
+    sample(tiled)
+    with pytest.raises(ValueError, match="Apply ROICtrl: the model is run on 12 x 16 pieces of a 24 x 16 latent"):
+        sample(apply(tiled, two_boxes))
+
+
+def test_a_pass_over_another_latent_goes_through_untouched(model, apply, two_boxes, sample, prompts, caplog):
+    import comfy.samplers
+
+    passes = []
+
+    def extra_pass(args):
+        smaller = args["input"][..., ::2, ::2]
+        passes.append(comfy.samplers.calc_cond_batch(args["model"], [args["cond"]], smaller, args["sigma"], args["model_options"])[0])
+        return args["denoised"]
+
+    patched = apply(model, two_boxes).clone()
+    patched.set_model_sampler_post_cfg_function(extra_pass)
+    assert torch.equal(sample(patched), sample(apply(model, two_boxes)))
+    assert torch.isfinite(passes[0]).all()
+    assert caplog.text.count("a sampling pass over a 12 x 8 latent, where the picture's is 24 x 16") == 1
+
+
+def test_a_reference_image_through_the_same_unet_goes_untouched(model, apply, two_boxes, sample):
+    """Reference packs run the UNet on other latents inside the sampler's own call."""
+    from comfy.patcher_extension import WrappersMP
+
+    outputs = {}
+
+    def reference(name):
+        def wrapper(executor, x, t, context, y, control, options, **kwargs):
+            outputs[name] = executor(torch.ones(x.shape[0], 4, 8, 8), t, context, y, control, dict(options), **kwargs)
+            return executor(x, t, context, y, control, options, **kwargs)
+        return wrapper
+
+    for name, patched in (("base", model.clone()), ("boxes", apply(model, two_boxes).clone())):
+        patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "test.reference", reference(name))
+        sample(patched, steps=1)
+    assert torch.equal(outputs["base"], outputs["boxes"])
+
+
+def test_per_layer_text(model, apply, layout, base, sample, prompts):
+    """ED-LoRA: the same text in every layer is plain text; another in one layer is not."""
+    box, (text, extra) = (0.1, 0.1, 0.9, 0.9), prompts[0][0]
+    layers = text[:, None].repeat(1, 16, 1, 1)
+    other = layers.clone()
+    other[:, 7] = prompts[1][0][0]
+    node_layout = lambda own: layout((box, "", {"conditioning": [[own, {}]]}))
+    plain = sample(apply(model, node_layout(text)))
+    assert torch.allclose(sample(apply(model, node_layout(layers))), plain, atol=1e-4)
+    assert not torch.allclose(sample(apply(model, node_layout(other))), plain, atol=1e-3)
+    assert torch.allclose(sample(apply(model, node_layout(text)), positive=[[layers, extra]]), plain, atol=1e-4)
+    with pytest.raises(ValueError, match="text for 3 transformer layers"):
+        sample(apply(model, node_layout(text)), positive=[[layers[:, :3], extra]])
+
+
+def test_scheduled_lora_hooks_are_read_afresh(model, base, apply, two_boxes, sample, spy, prompts):
+    """Weight hooks change attn2 between steps: keys and values are not kept."""
+    import comfy.hooks
+    import comfy.sd
+
+    name = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+    weight = base.model.state_dict()[name]
+    hooks = comfy.hooks.HookGroup()
+    hook = comfy.hooks.WeightHook(strength_model=1.0, strength_clip=0.0)
+    hook.weights, hook.need_weight_init = {name: ("diff", (weight.roll(1, 0),))}, False
+    hooks.add(hook)
+    positive = [[text, {**extra, "hooks": hooks}] for text, extra in prompts[0]]
+    patched, calls = spy(apply(model, two_boxes))
+    hooked = sample(patched, positive=positive)
+    assert all(call.ours[0].cache is None for call in calls if call.ours)
+    assert not torch.allclose(hooked, sample(patched), atol=1e-4)

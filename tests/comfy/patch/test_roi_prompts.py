@@ -1,0 +1,53 @@
+"""Apply ROI Prompts: the same hooks with the model's own cross-attention as the fuser, on SD1.x and SDXL shapes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from devtools import tiny_models
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def test_a_box_over_everything_is_its_caption(model, apply_prompts, layout, sample, encode):
+    """With no share for the global prompt the picture is that of the caption; the negative rows are their own."""
+    boxes = layout((WHOLE, "a red fox"))
+    patched = apply_prompts(model, boxes, global_weight=0.0, end_percent=1.0)
+    assert torch.allclose(sample(patched), sample(model, positive=encode("a red fox")), atol=1e-4)
+
+
+def test_the_global_prompts_own_words_change_nothing(model, apply_prompts, layout, sample):
+    boxes = layout(((0.1, 0.2, 0.6, 0.9), "a photo of a forest"), ((0.4, 0.1, 0.9, 0.5), "a photo of a forest"))
+    assert torch.allclose(sample(apply_prompts(model, boxes, end_percent=1.0)), sample(model), atol=1e-4)
+
+
+def test_two_boxes_share_a_picture(model, apply_prompts, two_boxes, sample, spy):
+    patched, calls = spy(apply_prompts(model, two_boxes, end_percent=1.0))
+    assert not torch.allclose(sample(patched), sample(model), atol=1e-3)
+    assert calls[0].ours[0].own_text == [True, True, False, False] and calls[0].ours[0].box_tokens is None
+
+
+def test_more_boxes_than_any_adapter_has_slots(model, apply_prompts, layout, sample):
+    many = layout(*(((i / 40, 0.0, (i + 2) / 40, 1.0), f"number {i}") for i in range(35)))
+    assert torch.isfinite(sample(apply_prompts(model, many), steps=1)).all()
+
+
+def test_it_stacks_with_the_adapter(model, apply, apply_prompts, two_boxes, layout, sample):
+    one = apply_prompts(apply(model, two_boxes), layout(((0.5, 0.5, 1.0, 1.0), "a stone")), end_percent=1.0)
+    assert not torch.allclose(sample(one), sample(apply(model, two_boxes)), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def sdxl():
+    return tiny_models.patcher(tiny_models.sdxl_model())
+
+
+def test_an_sdxl_shaped_unet(sdxl, apply_prompts, two_boxes, layout, sample, spy, encode):
+    """Transformers of depth 2 and 3, linear projections, text on two levels only."""
+    patched, calls = spy(apply_prompts(sdxl, two_boxes, end_percent=1.0))
+    assert not torch.allclose(sample(patched), sample(sdxl), atol=1e-3)
+    assert len(calls[0].ours[0].blocks) == 28
+    whole = apply_prompts(sdxl, layout((WHOLE, "a red fox")), global_weight=0.0, end_percent=1.0)
+    fox = [[encode("a red fox")[0][0], encode("a photo of a forest")[0][1]]]   # SDXL also reads the pooled prompt
+    assert torch.allclose(sample(whole), sample(sdxl, positive=fox), atol=1e-4)
+    assert torch.equal(sample(apply_prompts(sdxl, two_boxes, strength=0.0)), sample(sdxl))
