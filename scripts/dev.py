@@ -4,6 +4,7 @@
     python scripts/dev.py test     set up, run every test
     python scripts/dev.py try --checkpoint FILE --adapter FILE
                                    the same picture with and without boxes, with your own weights
+    python scripts/dev.py bench    what the boxes cost, as a table
     python scripts/dev.py workflows   write the example workflows anew, after a node has changed
     python scripts/dev.py setup    the set-up alone
 
@@ -32,6 +33,7 @@ COMMANDS = {
     "demo": ["-m", "devtools.demo"],
     "test": ["-m", "devtools.test"],
     "try": ["-m", "devtools.try_weights"],
+    "bench": [ROOT / "scripts" / "bench_unet.py"],
     "workflows": [ROOT / "scripts" / "make_workflows.py"],
 }
 

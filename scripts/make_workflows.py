@@ -44,6 +44,15 @@ WEIGHTS_SDXL = f"""## Weights
 Nothing else: **Apply ROI Prompts** uses the cross-attention that the model already has. It needs no adapter, and so it places things more
 loosely than a trained adapter does."""
 
+DEMO = """## Nothing to download
+The demo model comes with the pack: a tiny model of its own that draws 128-pixel pictures of coloured shapes and knows no other words.
+
+- **Colours**: red, yellow, green, cyan, blue, magenta, white
+- **Textures**: plain, striped, dotted
+- **Shapes**: circle, square, triangle, cross, ring, star
+
+Change a caption, move a box, run again. Strength 0 in **Apply ROICtrl** shows what the same seed gives without control."""
+
 
 def layout(width: int, height: int, *instances: tuple[str, list[float]]) -> str:
     """Layout JSON for the widget: (caption, box xyxy 0..1) each."""
@@ -55,6 +64,7 @@ TABLE = layout(512, 512, ("a blue teapot", [0.06, 0.35, 0.45, 0.85]), ("a slice 
 STREET = layout(512, 512, ("a yellow taxi", [0.03, 0.5, 0.55, 0.92]), ("a woman in a green coat", [0.62, 0.25, 0.92, 0.97]))
 TOWER = layout(512, 768, ("a full moon", [0.56, 0.04, 0.9, 0.27]), ("an old stone lighthouse", [0.1, 0.15, 0.45, 0.8]), ("a small red sailing boat", [0.5, 0.66, 0.92, 0.92]))
 PATCH = layout(512, 512, ("a ginger cat with a blue collar", [0.3, 0.35, 0.75, 0.9]))
+SHAPES = layout(128, 128, ("a red striped circle", [0.06, 0.1, 0.46, 0.5]), ("a blue plain star", [0.54, 0.08, 0.94, 0.5]), ("a green dotted square", [0.3, 0.56, 0.7, 0.95]))
 MARKET = layout(1024, 1024, ("a wooden crate full of lemons", [0.04, 0.5, 0.46, 0.95]), ("a wooden crate full of red apples", [0.54, 0.5, 0.96, 0.95]), ("a striped market awning", [0.05, 0.03, 0.95, 0.36]))
 
 
@@ -173,7 +183,22 @@ def sdxl_roi_prompts(g: Graph) -> str:
     return MARKET
 
 
-WORKFLOWS: tuple[Callable[[Graph], str], ...] = (text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, sdxl_roi_prompts)
+def demo(g: Graph) -> str:
+    """The demo model, which comes with the pack: nothing to download."""
+    g.note(0, DEMO, 260)
+    model = g.add(0, "ROICtrlLoadDemoModel")
+    drawn = boxes(g, 0, SHAPES)
+    whole = g.add(1, "ROICtrlLayoutToPrompt", layout=drawn["layout"])
+    positive = g.add(1, "CLIPTextEncode", title="Prompt for the whole picture", room=80, clip=model["clip"], text=whole[0])
+    negative = g.add(1, "CLIPTextEncode", title="Negative prompt", room=80, clip=model["clip"], text="")
+    controlled = g.add(2, "ROICtrlApply", model=model["model"], adapter=model["adapter"], clip=model["clip"], layout=drawn["layout"])
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    sampled = sample(g, 3, controlled[0], positive[0], negative[0], latent[0], steps=20, cfg=2.0, sampler_name="euler", scheduler="normal")
+    finish(g, 4, sampled, model["vae"], drawn["layout"], "demo")
+    return SHAPES
+
+
+WORKFLOWS: tuple[Callable[[Graph], str], ...] = (text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, sdxl_roi_prompts, demo)
 KEPT: tuple[str, ...] = ()  # thumbnails that are real pictures
 
 

@@ -6,7 +6,6 @@ The demo model is a small one that comes with the pack: it knows coloured shapes
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from roictrl_core.demo.world import Attributes  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
 
 WORKFLOW = ROOT / "workflows" / "demo.json"
+ENLARGED = 2  # the demo model's pictures are small
+GAP = 8  # pixels
 
 
 def main() -> int:
@@ -49,6 +50,7 @@ def main() -> int:
     layout = Layout.from_json(prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"])
     report("with its boxes", controlled, layout)
     report("the same seed without control", plain, layout)
+    say(f"all side by side: {side_by_side(controlled, plain)}")
     return 0
 
 
@@ -62,6 +64,19 @@ def report(what: str, made: Made, layout: Layout) -> None:
         found = "nothing" if verdict.found is None else f"a {verdict.found.colour} {verdict.found.texture} {verdict.found.shape}, IoU {verdict.iou:.2f}"
         say(f"  {'right' if verdict.success else 'wrong'}: the box says '{instance.caption}', the judge sees {found}")
     say(f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, mean IoU {summarise(verdicts)['iou']:.2f}")
+
+
+def side_by_side(controlled: Made, plain: Made) -> Path:
+    """One picture for a reader: the boxes, the picture they gave, the same seed without control."""
+    size = Image.open(controlled.picture).size
+    pictures = [Image.open(controlled.boxes).crop((0, 0, *size)), Image.open(controlled.picture), Image.open(plain.picture)]
+    width, height = (ENLARGED * side for side in size)
+    sheet = Image.new("RGB", (3 * width + 2 * GAP, height), "white")
+    for place, picture in enumerate(pictures):
+        sheet.paste(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (place * (width + GAP), 0))
+    file = controlled.picture.with_name(f"{controlled.picture.stem}side_by_side.jpg")
+    sheet.save(file, quality=92)
+    return file
 
 
 def attributes_in(caption: str) -> Attributes:

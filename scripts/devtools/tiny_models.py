@@ -49,12 +49,12 @@ def sdxl_model(unet: dict = SDXL, dtype: torch.dtype = torch.float32):
     return _filled(Base(_config(Config, unet, dtype, None)), None)
 
 
-def patcher(model):
-    """A ModelPatcher on the CPU, as a checkpoint loader returns it."""
+def patcher(model, device: str = "cpu"):
+    """A ModelPatcher as a checkpoint loader returns it, loading to a device from the CPU's memory."""
     import comfy.model_patcher
 
     kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return kind(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+    return kind(model, load_device=torch.device(device), offload_device=torch.device("cpu"))
 
 
 def clip(width: int = 64):

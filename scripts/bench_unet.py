@@ -1,0 +1,176 @@
+"""What the boxes cost: a whole SD1.5 UNet with 0, 1, 5 and 25 instances, against the same UNet without the pack in the same run.
+
+    python scripts/dev.py bench                          full size, 512 and 1024 px, CPU
+    python scripts/dev.py bench --width 64 --sizes 512   a fifth of the width
+    python scripts/dev.py bench --device cuda            the same on a GPU, in fp16
+    python scripts/dev.py bench --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
+
+Weights are random: cost does not depend on them. One process per row. Time: mean of the sampling steps after the first, Euler with CFG,
+cond and uncond in one batch. FLOPs: of one steady step, counted; "required": what the method's equations ask for, as a share of what
+the boxes added. Memory: the process's peak (CPU) or the allocator's (CUDA), weights included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CAPTION_TOKENS = 77
+PAPER = {"size": 1024, "instances": 25, "steps": 50}
+
+
+def main() -> None:
+    """All rows, each in a process of its own, as a table."""
+    options = arguments()
+    if options.row:
+        print(json.dumps(measure(options, *options.row)))
+        return
+    rows = [(PAPER["size"], PAPER["instances"])] if options.paper else [(size, count) for size in options.sizes for count in options.instances]
+    print(f"{platform.machine()}, {options.device}, width {options.width}, {options.threads} threads, {options.steps} steps")
+    print("| px | instances | s/step, plain | s/step | ratio | GFLOPs/step, plain | added | required | peak MB |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        print(as_line(row, json.loads(in_a_process(row))), flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024], help="pixels, square")
+    parser.add_argument("--instances", type=int, nargs="+", default=[0, 1, 5, 25])
+    parser.add_argument("--width", type=int, default=320, help="the UNet's model channels; 320 is SD1.5")
+    parser.add_argument("--steps", type=int, default=3, help="sampling steps per picture")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--paper", action="store_true", help="the paper's setting alone, and seconds per picture")
+    parser.add_argument("--row", type=int, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.paper:
+        options.steps = PAPER["steps"]
+    return options
+
+
+def in_a_process(row: tuple[int, int]) -> str:
+    """The last line that a child with the same options and one row prints."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--row", *map(str, row)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
+
+
+def as_line(row: tuple[int, int], found: dict) -> str:
+    """One row of the table; with --paper, seconds per picture as well."""
+    share = f"{found['required'] / found['added']:.0%}" if found["added"] else "-"
+    cells = [*row, f"{found['plain']:.2f}", f"{found['boxes']:.2f}", f"{found['boxes'] / found['plain']:.2f}", f"{found['plain_flops'] / 1e9:.0f}", f"{found['added'] / 1e9:.0f}", share, f"{found['peak'] / 1e6:.0f}"]
+    line = f"| {' | '.join(map(str, cells))} |"
+    return line if found["steps"] < PAPER["steps"] else f"{line}\nA picture of {found['steps']} steps: {found['plain_picture']:.2f} s without, {found['boxes_picture']:.2f} s with boxes."
+
+
+def measure(options: argparse.Namespace, size: int, count: int) -> dict:
+    """One row: both models sampled in turn in this process."""
+    import torch
+    from devtools.inprocess import start_comfyui
+
+    torch.set_num_threads(options.threads)
+    start_comfyui(cpu=options.device == "cpu")
+    with torch.inference_mode():
+        model, controlled, config, conds = build(options, size, count)
+        shape = (1, 4, size // 8, size // 8)
+        plain, boxes = (sampled(m, conds, shape, options.steps) for m in (model, controlled))
+        plain_flops, boxes_flops = (counted(m, conds, shape) for m in (model, controlled))
+    from devtools.flops import required_flops
+
+    required = required_flops(config, 2, count, *shape[2:], CAPTION_TOKENS) if count else 0
+    return {
+        "plain": plain[0], "boxes": boxes[0], "plain_picture": plain[1], "boxes_picture": boxes[1], "steps": options.steps,
+        "plain_flops": plain_flops, "added": boxes_flops - plain_flops, "required": required, "peak": peak_bytes(options.device),
+    }  # fmt: skip
+
+
+def build(options: argparse.Namespace, size: int, count: int) -> tuple:
+    """The plain model, the same with a random adapter and boxes, the adapter's config, and (positive, negative)."""
+    import torch
+    from devtools import tiny_models
+    from devtools.pack import pack_module
+
+    unet = {**tiny_models.SD15, "model_channels": options.width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
+    dtype = torch.float16 if options.device == "cuda" else torch.float32
+    model, clip = tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device), tiny_models.clip(768)
+    config = pack_module("roictrl_core.config").AdapterConfig.for_unet(unet)
+    weights = tiny_models.randomize(pack_module("roictrl_core.adapter").ROICtrlAdapter(config, dtype=dtype)).state_dict()
+    adapter = pack_module("nodes.patch.weights").adapter_patcher(pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random"))
+    controlled = pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, random_layout(size, count))[0]
+    conds = tuple(clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in ("a photo", "blurry"))
+    return model, controlled, config, conds
+
+
+def random_layout(size: int, count: int):
+    """Boxes with sides of a fifth to a half of the picture, the same on every machine, each with a caption of its own."""
+    from devtools.pack import pack_module
+
+    module, draw = pack_module("roictrl_core.layout"), random.Random(0)
+    instances = []
+    for number in range(count):
+        width, height = draw.uniform(0.2, 0.5), draw.uniform(0.2, 0.5)
+        x, y = draw.uniform(0, 1 - width), draw.uniform(0, 1 - height)
+        instances.append(module.Instance(box=(x, y, x + width, y + height), caption=f"thing number {number}"))
+    return module.Layout(width=size, height=size, instances=tuple(instances))
+
+
+def sampled(model, conds: tuple, shape: tuple, steps: int) -> tuple[float, float]:
+    """(mean seconds of the steps after the first, seconds of the whole picture's sampling)."""
+    times = []
+    began = time.perf_counter()
+    sample(model, conds, shape, steps, lambda *_: times.append(synchronised()))
+    return (times[-1] - times[0]) / (len(times) - 1), times[-1] - began
+
+
+def counted(model, conds: tuple, shape: tuple) -> int:
+    """FLOPs of the second of two steps: captions' keys and values are cached by then."""
+    from devtools.flops import check_attention_is_counted, flop_counter
+
+    check_attention_is_counted()
+    totals = []
+    with flop_counter() as counter:
+        sample(model, conds, shape, 2, lambda *_: totals.append(counter.get_total_flops()))
+    return totals[1] - totals[0]
+
+
+def sample(model, conds: tuple, shape: tuple, steps: int, callback) -> None:
+    """ComfyUI's own sampling: Euler, CFG 7.5."""
+    import comfy.sample
+    import torch
+
+    latent = torch.zeros(shape)
+    noise = comfy.sample.prepare_noise(latent, 0)
+    comfy.sample.sample(model, noise, steps, 7.5, "euler", "normal", *conds, latent, callback=callback, disable_pbar=True, seed=0)
+
+
+def synchronised() -> float:
+    """The clock, after the device has finished."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak_bytes(device: str) -> int:
+    """The allocator's peak on CUDA, else the process's peak resident memory."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    main()

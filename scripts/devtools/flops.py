@@ -1,0 +1,53 @@
+"""Counting floating-point operations: what really ran, and what the method itself requires."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def flop_counter() -> FlopCounterMode:
+    """torch's counter, which by itself counts 0 for the CPU's attention kernel. A multiply-add is 2."""
+    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops})
+
+
+def attention_flops(q: tuple, k: tuple, v: tuple, *arguments, out_shape=None, **keywords) -> int:
+    """Scores and weighted sum, from the shapes [batch, heads, tokens, width]."""
+    batch, heads, queries, width = q
+    return 2 * batch * heads * queries * k[2] * (width + v[3])
+
+
+def check_attention_is_counted() -> None:
+    """One attention by hand: 2 x 3 heads, 5 queries, 7 keys, width 4. Raises RuntimeError when this torch uses another kernel."""
+    q, k = torch.randn(2, 3, 5, 4), torch.randn(2, 3, 7, 4)
+    with flop_counter() as counter:
+        torch.nn.functional.scaled_dot_product_attention(q, k, k)
+    by_hand = 2 * 3 * (2 * 5 * 7 * 4 + 2 * 5 * 7 * 4)
+    if counter.get_total_flops() != by_hand:
+        raise RuntimeError(f"torch {torch.__version__} counts {counter.get_total_flops()} for an attention of {by_hand} operations: its kernel has another name")
+
+
+def required_flops(config, rows: int, instances: int, height: int, width: int, text: int) -> int:
+    """What ROICtrl's equations ask for in one UNet call, all blocks (spec section 1, with queries projected on whichever side has fewer tokens).
+
+    Resampling and norms are not counted; keys and values of captions and box tokens do not depend on the step and are not counted either.
+
+    Args:
+        config: the adapter's config.
+        rows: batch rows, cond and uncond.
+        instances: used slots per row.
+        height, width: of the latent.
+        text: tokens per caption.
+    """
+    return sum(_block_flops(block.channels, config, rows, instances, -(-height // 2**block.level) * -(-width // 2**block.level), config.grids[block.level] ** 2, text) for block in config.blocks)
+
+
+def _block_flops(channels: int, config, rows: int, instances: int, cells: int, bins: int, text: int) -> int:
+    rois, project = rows * instances, 2 * channels * channels  # project: one token through a C x C matrix
+    tokens, roi_tokens = rows * cells, rois * bins
+    cross = min(tokens, roi_tokens) * project + 4 * roi_tokens * text * channels + roi_tokens * project
+    inside = 4 * roi_tokens * project + 4 * roi_tokens * bins * channels
+    blending = 2 * channels * (tokens + roi_tokens)
+    coordinates = 4 * tokens * project + 4 * tokens * (cells + config.slots) * channels
+    dense = 12 * tokens * project
+    return cross + inside + blending + coordinates + dense
