@@ -45,7 +45,7 @@ class Stage:
 
 STAGES = {
     "small": Stage(("small",), 900, 96, None, 1e-3, 1.0),
-    "train": Stage(("train",), 2600, 32, "small", 1e-3, 0.6),
+    "train": Stage(("train",), 2200, 32, "small", 1e-3, 0.55),
 }
 
 
