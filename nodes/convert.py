@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from comfy_api.latest import io
 
 from ..roictrl_core import formats
+from ..roictrl_core.fields import checked_point, checked_strokes
 from ..roictrl_core.formats.comfyui import read_masks
 from ..roictrl_core.formats.common import Reader
-from ..roictrl_core.layout import MAX_STRENGTH, Instance, Layout
+from ..roictrl_core.layout import MAX_STRENGTH, Layout
+from ..roictrl_core.masks import RunLengthMask
+from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
 from .types import LAYOUT, schema
 
@@ -31,6 +35,18 @@ def find_instance(layout: Layout, which: str) -> int:
     names = ", ".join(instance.name(i) for i, instance in enumerate(layout.instances[:10], 1)) or "none at all"
     raise ValueError(f"There is no instance '{which:.40}' in the layout. Give an index from 1, a label or a caption; "
                      f"the layout holds {names}.")
+
+
+def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:
+    """The instance's fields that Edit Instance's shape inputs set; empty ones set nothing."""
+    changes: dict = {}
+    if point.strip():
+        changes["point"] = checked_point(parse_json(f"[{point.strip().strip('[]()')}]", "The point"), "The point")
+    if scribble.strip():
+        changes["scribble"] = checked_strokes(parse_json(scribble, "The scribble"), "The scribble")
+    if mask is not None:
+        changes["mask"] = RunLengthMask.from_array(mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy())
+    return changes
 
 
 def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[str]]:
@@ -126,6 +142,12 @@ class EditInstance(io.ComfyNode):
                 number("end", 1.0, "Share of the schedule at which the instance ends."),
                 io.Combo.Input("enabled", options=["keep", "on", "off"], default="keep",
                                tooltip="Whether the instance takes part."),
+                io.String.Input("point", default="", tooltip="A point inside the object, as x, y in shares 0 to 1 of the "
+                                "picture, for methods that read points. Empty keeps it."),
+                io.String.Input("scribble", default="", tooltip="Strokes over the object, for methods that read them: "
+                                "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it."),
+                io.Mask.Input("mask", optional=True, tooltip="The object's shape on the whole picture, for methods "
+                              "that use it. The box stays as it is."),
                 io.Conditioning.Input("conditioning", optional=True, tooltip="Used in place of the encoded caption: "
                                       "another text encoder, weights, an averaged or per-block conditioning."),
             ],
@@ -133,12 +155,13 @@ class EditInstance(io.ComfyNode):
 
     @classmethod
     def execute(cls, layout, instance, caption="", negative="", strength=KEEP, start=KEEP, end=KEEP, enabled="keep",
-                conditioning=None) -> io.NodeOutput:
+                point="", scribble="", mask=None, conditioning=None) -> io.NodeOutput:
         changes: dict = {key: value for key, value in (("caption", caption), ("negative", negative)) if value.strip()}
         changes |= {key: value for key, value in (("strength", strength), ("start", start), ("end", end)) if value >= 0}
         changes |= {"enabled": enabled == "on"} if enabled != "keep" else {}
         changes |= {"conditioning": conditioning} if conditioning is not None else {}
         with named("Edit Instance"):
+            changes |= shape_changes(point, scribble, mask)
             index = find_instance(layout, instance)
             changed = replace(layout.instances[index], **changes)
             instances = (*layout.instances[:index], changed, *layout.instances[index + 1:])

@@ -51,6 +51,7 @@ def draw_layout(layout: Layout, image: Image.Image | None = None, rows: Sequence
         _outline(pixels, tuple(b + o for b, o in zip(box, (-1, -1, 1, 1))), (0, 0, 0), own_line + 2, 0.5)
         _outline(pixels, box, color, own_line, 1.0)
     picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
+    _points(picture, layout, line)
     _captions(picture, layout, boxes, line)
     return _with_text(picture, rows, notes) if rows or notes else picture
 
@@ -112,6 +113,19 @@ def _drawable(text: str, font) -> str:
     encoding = "utf-8" if isinstance(font, ImageFont.FreeTypeFont) else "latin-1"
     text = " ".join(text[:MAX_TEXT].split())
     return text.encode(encoding, "replace").decode(encoding)
+
+
+def _points(picture: Image.Image, layout: Layout, line: float) -> None:
+    """Each instance's point as a dot, and its scribble as strokes."""
+    draw = ImageDraw.Draw(picture)
+    for i, instance in enumerate(layout.instances, 1):
+        color = color_of(instance, i)
+        for stroke in instance.scribble:
+            places = [(x * picture.width, y * picture.height) for x, y in stroke]
+            draw.line(places if len(places) > 1 else places * 2, fill=color, width=round(line), joint="curve")
+        if instance.point:
+            x, y = instance.point[0] * picture.width, instance.point[1] * picture.height
+            draw.ellipse((x - 2 * line, y - 2 * line, x + 2 * line, y + 2 * line), fill=color, outline=ink_on(color))
 
 
 def _captions(picture: Image.Image, layout: Layout, boxes: list[Pixels], line: float) -> None:

@@ -15,6 +15,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from .fields import (Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap,
+                     show)
 from .masks import RunLengthMask
 from .safe_text import check_depth, parse_json
 
@@ -24,8 +26,6 @@ MAX_SIDE = 16384       # pixels; ComfyUI's own limit on a picture's side
 MAX_STRENGTH = 2.0
 MAX_COMPARED = 200     # instances of one caption whose boxes are compared with one another for warnings
 DEFAULT_SIDE = 512     # pixels, where a layout names no size: SD1.x's own
-
-Box = tuple[float, float, float, float]
 
 log = logging.getLogger("ROICtrl")
 
@@ -39,8 +39,10 @@ class Instance:
 
     ``negative`` is the instance's own negative caption ("" = none); ``strength`` 1 is as trained, 0 off; ``start`` and
     ``end`` are shares 0..1 of the schedule; ``color`` is "#rrggbb" or "" (the palette's); ``mask`` covers the whole
-    picture.  ``conditioning``, a ComfyUI CONDITIONING that replaces the encoded caption, exists at run time only and
-    takes no part in comparisons.  ``extra`` holds the fields that this version does not know.
+    picture; ``point`` and the strokes of ``scribble`` are normalised x, y.  An instance with a point needs no area of
+    its box, since some methods place it by the point alone.  ``conditioning``, a ComfyUI CONDITIONING that replaces
+    the encoded caption, exists at run time only and takes no part in comparisons.  ``extra`` holds the fields that this
+    version does not know.
     """
 
     box: Box
@@ -53,8 +55,15 @@ class Instance:
     color: str = ""
     label: str = ""
     mask: RunLengthMask | None = None
+    point: Point | None = None
+    scribble: tuple[Stroke, ...] = ()
     conditioning: object = field(default=None, compare=False, repr=False)
     extra: dict = field(default_factory=dict, hash=False)
+
+    @property
+    def has_area(self) -> bool:
+        """Whether the box has one; only an instance with a point may be without."""
+        return self.box[2] > self.box[0] and self.box[3] > self.box[1]
 
     def name(self, index: int) -> str:
         """How messages call the instance: its index from 1, and its label or the beginning of its caption."""
@@ -70,26 +79,26 @@ class Instance:
                 data[key] = getattr(self, key)
         if self.mask is not None:
             data["mask"] = self.mask.to_dict()
+        if self.point is not None:
+            data["point"] = list(self.point)
+        if self.scribble:
+            data["scribble"] = [[list(point) for point in stroke] for stroke in self.scribble]
         return {**data, **self.extra}
 
     @classmethod
     def from_dict(cls, data: object, index: int = 1) -> Instance:
         """The inverse of :meth:`to_dict`; raises ValueError with a sentence naming the instance and the field."""
         if not isinstance(data, dict):
-            raise ValueError(f"Instance {index} must be an object with a box, not {_kind(data)}.")
+            raise ValueError(f"Instance {index} must be an object with a box, not {kind_of(data)}.")
         known = {key: data[key] for key in _FIELDS if data.get(key) is not None}
         title = known.get("label") or known.get("caption")
         who = cls((0, 0, 1, 1), label=title if isinstance(title, str) else "").name(index)
         for key, value in known.items():
-            known[key] = _checked(value, _FIELDS[key][1], f'The field "{key}" of {who}')
-        mask = None
-        if data.get("mask") is not None:
-            try:
-                mask = RunLengthMask.from_dict(data["mask"])
-            except ValueError as error:
-                raise ValueError(f"The mask of {who} cannot be read: {error}") from None
-        extra = {key: value for key, value in data.items() if key not in _FIELDS and key not in ("box", "mask")}
-        return cls(box=_checked_box(data.get("box"), who), mask=mask, extra=extra, **known)
+            known[key] = checked(value, _FIELDS[key][1], f'The field "{key}" of {who}')
+        extra = {key: value for key, value in data.items() if key not in _FIELDS and key not in _SHAPES}
+        shapes = {key: read(data.get(key), who) for key, read in _SHAPES.items()
+                  if key == "box" or data.get(key) is not None}
+        return cls(**shapes, **known, extra=extra)
 
     def problems(self, index: int) -> list[str]:
         """Sentences about what makes the instance unusable; empty when it is sound."""
@@ -97,17 +106,20 @@ class Instance:
         if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
             return [f"The box of {who} is {self.box}; it needs four finite numbers x1, y1, x2, y2."]
         x1, y1, x2, y2 = self.box
-        if x2 <= x1 or y2 <= y1:
+        if not self.has_area and self.point is None:
             found.append(f"The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is "
-                         f"{_show(self.box)}. Draw it again or delete it.")
-        elif x1 >= 1 or y1 >= 1 or x2 <= 0 or y2 <= 0:
-            found.append(f"The box of {who} lies outside the picture: {_show(self.box)}, where the picture is 0 to 1. "
+                         f"{show(self.box)}. Draw it again or delete it.")
+        elif (x1 >= 1 or y1 >= 1 or x2 <= 0 or y2 <= 0) and self.point is None:
+            found.append(f"The box of {who} lies outside the picture: {show(self.box)}, where the picture is 0 to 1. "
                          "Boxes are normalised; move it inside or divide pixels by the picture's size.")
         if not 0 <= self.strength <= MAX_STRENGTH:
             found.append(f"The strength of {who} is {self.strength:g}; it must lie between 0 and {MAX_STRENGTH:g}.")
         if not 0 <= self.start < self.end <= 1:
             found.append(f"The schedule of {who} runs from {self.start:g} to {self.end:g}; "
                          "it must begin before it ends, both between 0 and 1.")
+        points = [*([self.point] if self.point else []), *(point for stroke in self.scribble for point in stroke)]
+        if not all(0 <= value <= 1 for point in points for value in point):
+            found.append(f"The point or scribble of {who} leaves the picture; all its numbers must lie between 0 and 1.")
         if self.color and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             found.append(f"The color of {who} is '{self.color}'; write it as #rrggbb.")
         return found
@@ -119,8 +131,11 @@ class Instance:
         who, found = self.name(index), []
         if not self.caption.strip() and self.conditioning is None:
             found.append(f"The caption of {who} is empty; its box will hold whatever the model likes.")
+        if not self.has_area:
+            found.append(f"The box of {who} has no area; only a method that reads points can place it. "
+                         "Draw a box around its point for the others.")
         if min(self.box[:2]) < 0 or max(self.box[2:]) > 1:
-            found.append(f"The box of {who} reaches over the picture's border: {_show(self.box)}.")
+            found.append(f"The box of {who} reaches over the picture's border: {show(self.box)}.")
         if self.mask is not None and self.mask.area() == 0:
             found.append(f"The mask of {who} is empty; nothing of it can appear. Paint it or remove it.")
         return found
@@ -169,20 +184,20 @@ class Layout:
     def from_dict(cls, data: object) -> Layout:
         """The inverse of :meth:`to_dict`, old versions included. Raises ValueError with a sentence."""
         if not isinstance(data, dict):
-            raise ValueError(f"A layout must be a JSON object with instances, not {_kind(data)}.")
+            raise ValueError(f"A layout must be a JSON object with instances, not {kind_of(data)}.")
         check_depth(data, "The layout")
         data = _migrated(data)
         instances = data.get("instances", [])
         if not isinstance(instances, (list, tuple)):
-            raise ValueError(f"The layout's instances must be a list, not {_kind(instances)}.")
+            raise ValueError(f"The layout's instances must be a list, not {kind_of(instances)}.")
         if len(instances) > MAX_INSTANCES:
             raise ValueError(f"The layout has {len(instances)} boxes; at most {MAX_INSTANCES} are read.")
         known = ("version", "width", "height", "caption", "instances")
         return cls(
-            width=_checked(data.get("width", DEFAULT_SIDE), int, "The layout's width"),
-            height=_checked(data.get("height", DEFAULT_SIDE), int, "The layout's height"),
+            width=checked(data.get("width", DEFAULT_SIDE), int, "The layout's width"),
+            height=checked(data.get("height", DEFAULT_SIDE), int, "The layout's height"),
             instances=tuple(Instance.from_dict(item, i) for i, item in enumerate(instances, 1)),
-            caption=_checked(data.get("caption", ""), str, "The layout's caption"),
+            caption=checked(data.get("caption", ""), str, "The layout's caption"),
             extra={key: value for key, value in data.items() if key not in known})
 
     def problems(self) -> list[str]:
@@ -206,7 +221,7 @@ class Layout:
             groups.setdefault(instance.caption.strip(), []).append((i, instance))
         for group in (group for caption, group in groups.items() if caption):
             for (i, one), (j, other) in itertools.combinations(group[:MAX_COMPARED], 2):
-                if _overlap(one.box, other.box) > 0.5:
+                if overlap(one.box, other.box) > 0.5:
                     found.append(f"The boxes of {one.name(i)} and {other.name(j)} share their caption and more than "
                                  "half of the smaller one; one object may fill both. Move them apart or delete one.")
         return found
@@ -229,41 +244,22 @@ _FIELDS: dict[str, tuple[object, type]] = {
     "caption": ("", str), "negative": ("", str), "strength": (1.0, float), "start": (0.0, float), "end": (1.0, float),
     "enabled": (True, bool), "color": ("", str), "label": ("", str)}
 
-_TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", tuple: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _checked(value: object, kind: type, what: str):
-    """``value`` as ``kind``; raises ValueError with a sentence that begins with ``what``."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is float and number and math.isfinite(result := _as_float(value)):
-        return result
-    if kind is int and number and math.isfinite(_as_float(value)) and value == int(value):
-        return int(value)
-    if kind in (str, bool) and isinstance(value, kind):
-        return value
-    raise ValueError(f"{what} must be {_TYPE_NAMES[kind]}, not {value!r:.60}.")
-
-
-def _as_float(value: int | float) -> float:
+def _read_mask(data: object, who: str) -> RunLengthMask:
     try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+        return RunLengthMask.from_dict(data)
+    except ValueError as error:
+        raise ValueError(f"The mask of {who} cannot be read: {error}") from None
 
 
-def _checked_box(box: object, who: str) -> Box:
-    if not isinstance(box, (list, tuple)) or len(box) != 4:
-        raise ValueError(f"The box of {who} must be a list of four numbers x1, y1, x2, y2, not {box!r:.60}.")
-    return tuple(_checked(value, float, f"Each number in the box of {who}") for value in box)
+# JSON key and attribute -> reader of (data, name of the instance)
+_SHAPES: dict[str, Callable[[object, str], object]] = {
+    "box": checked_box, "mask": _read_mask,
+    "point": lambda data, who: checked_point(data, f"The point of {who}"),
+    "scribble": lambda data, who: checked_strokes(data, f"The scribble of {who}")}
 
 
 def _migrated(data: dict) -> dict:
-    version = _checked(data.get("version", VERSION), int, "The layout's version")
+    version = checked(data.get("version", VERSION), int, "The layout's version")
     if version > VERSION:
         raise ValueError(f"The layout has version {version}; this pack reads versions up to {VERSION}. "
                          "Update the ROICtrl pack.")
@@ -272,15 +268,3 @@ def _migrated(data: dict) -> dict:
             raise ValueError(f"The layout has version {version}, which never existed; versions begin at 1.")
         data, version = MIGRATIONS[version](data), version + 1
     return data
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """The shared area as a share of the smaller box's."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
-
-
-def _show(box: Box) -> str:
-    return "(" + ", ".join(f"{value:.4g}" for value in box) + ")"

@@ -56,7 +56,7 @@ FORMATS: dict[str, Format] = {
                            comfyui.write_bounding_boxes, ("caption", "label", "color")),
     "instancediffusion": Format("InstanceDiffusion JSON", methods.is_instance_diffusion,
                                 methods.read_instance_diffusion, methods.write_instance_diffusion,
-                                ("caption", "label", "mask")),
+                                ("caption", "label", "mask", "point")),
     "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, datasets.write_coco, ("caption", "mask")),
     "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, datasets.write_labelme),
     "omost": Format("Omost canvas", methods.is_omost, methods.read_omost),

@@ -55,8 +55,6 @@ class Reader:
         """
         if box is None:
             return
-        if len(self.instances) >= MAX_INSTANCES:
-            raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
         # Nine decimals: far finer than float32, and without the noise of pixels / size in the JSON.
         x1, y1, x2, y2 = (round(min(max(value, 0.0), 1.0), 9) for value in box)
         if box[2] <= box[0] or box[3] <= box[1]:
@@ -66,9 +64,19 @@ class Reader:
         else:
             if max(-box[0], -box[1], box[2] - 1, box[3] - 1) > BORDER_SLACK:
                 self.note(f"{who} reaches over the picture's border and was cut there.")
-            imported = {k: v for k, v in fields.pop("imported", {}).items() if not _empty(v)}
-            extra = {"imported": imported} if imported else {}
-            self.instances.append(Instance((x1, y1, x2, y2), extra=extra, **fields))
+            self._keep((x1, y1, x2, y2), **fields)
+
+    def add_point(self, who: str, point: tuple[float, float], **fields) -> None:
+        """Keep an instance that has a normalised point and no box; its box stays without area."""
+        self.note(f"{who} is a point without a box, which only methods that read points can place. "
+                  "Draw a box around it for the others.")
+        self._keep((*point, *point), point=point, **fields)
+
+    def _keep(self, box: Box, imported: dict | None = None, **fields) -> None:
+        if len(self.instances) >= MAX_INSTANCES:
+            raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
+        imported = {key: value for key, value in (imported or {}).items() if not _empty(value)}
+        self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
 
     def pixels(self, box: tuple[float, ...]) -> Box:
         """xyxy in pixels to normalised."""

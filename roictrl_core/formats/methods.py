@@ -20,20 +20,36 @@ def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
     reader.own_size(data.get("width"), data.get("height"), "The InstanceDiffusion file")
     reader.need_size("The InstanceDiffusion file")
     for i, anno in enumerate(entries(data["annos"], "annos"), 1):
-        anno = anno if isinstance(anno, dict) else {}
-        caption = text_of(anno.get("caption"), anno.get("category_name"))
-        who = title("Annotation", i, caption)
-        if "bbox" not in anno and "point" in anno:
-            reader.note(f"{who} is a point without a box, which no box method can place, and was left out. "
-                        "Draw a box around it.")
-            continue
-        values = numbers(anno.get("bbox"), 4, who, reader)
-        known = ("bbox", "caption", "category_name", "mask")
-        reader.add(from_xywh(values, reader.width, reader.height), who, caption=caption,
-                   label=text_of(anno.get("category_name")), mask=rle_mask(anno.get("mask"), who, reader),
-                   imported={key: value for key, value in anno.items() if key not in known})
+        _read_anno(anno if isinstance(anno, dict) else {}, i, reader)
     return reader.layout(text_of(data.get("caption")),
                          **{k: v for k, v in data.items() if k not in ("caption", "width", "height", "annos")})
+
+
+def _read_anno(anno: dict, index: int, reader: Reader) -> None:
+    caption = text_of(anno.get("caption"), anno.get("category_name"))
+    who = title("Annotation", index, caption)
+    point = _anno_point(anno.get("point"), who, reader)
+    known = ("bbox", "point", "caption", "category_name", "mask")
+    fields = {"caption": caption, "label": text_of(anno.get("category_name")), "point": point,
+              "mask": rle_mask(anno.get("mask"), who, reader),
+              "imported": {key: value for key, value in anno.items() if key not in known}}
+    if point and not anno.get("bbox"):
+        reader.add_point(who, **fields)
+        return
+    values = numbers(anno.get("bbox"), 4, who, reader)
+    reader.add(from_xywh(values, reader.width, reader.height), who, **fields)
+
+
+def _anno_point(data: object, who: str, reader: Reader) -> tuple[float, float] | None:
+    """x, y in pixels, normalised; None without one, or with a note where it is unusable."""
+    if not data:
+        return None
+    if values := numbers(data, 2, who, Reader()):
+        point = (round(values[0] / reader.width, 9), round(values[1] / reader.height, 9))
+        if all(0 <= value <= 1 for value in point):
+            return point
+    reader.note(f"{who} has a point that is not x, y inside the picture, but {data!r:.60}; it is not used.")
+    return None
 
 
 def rle_mask(data: object, who: str, reader: Reader) -> RunLengthMask | None:
@@ -48,11 +64,14 @@ def rle_mask(data: object, who: str, reader: Reader) -> RunLengthMask | None:
 
 
 def write_instance_diffusion(layout: Layout) -> dict:
-    """Enabled instances; ``mask`` as COCO RLE, or an empty list."""
+    """Enabled instances; ``mask`` as COCO RLE, or an empty list; ``point`` in pixels where there is one."""
     annos = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
-        annos.append({"bbox": [x1, y1, x2 - x1, y2 - y1], "mask": instance.mask.to_dict() if instance.mask else [],
+        place: dict = {"bbox": [x1, y1, x2 - x1, y2 - y1]} if instance.has_area else {}
+        if instance.point:
+            place["point"] = [round(instance.point[0] * layout.width, 2), round(instance.point[1] * layout.height, 2)]
+        annos.append({**place, "mask": instance.mask.to_dict() if instance.mask else [],
                       "category_name": instance.label, "caption": instance.caption})
     return {"caption": layout.caption, "width": layout.width, "height": layout.height, "annos": annos}
 

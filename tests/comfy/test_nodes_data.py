@@ -194,9 +194,20 @@ def test_edit_instance_changes_only_what_is_set(node, layout):
     assert run(cls, layout=layout, instance="a blue owl", strength=0.0)[0]["layout"].instances[1].strength == 0
 
 
+def test_edit_instance_sets_shapes(node, layout):
+    changed = run(node("ROICtrlEditInstance"), layout=layout, instance="1", point="0.25, 0.5", mask=MASK[:1],
+                  scribble="[[[0.1, 0.2], [0.3, 0.4]]]")[0]["layout"].instances[0]
+    assert changed.point == (0.25, 0.5) and changed.scribble == (((0.1, 0.2), (0.3, 0.4)),)
+    assert np.array_equal(changed.mask.to_array(), MASK[0].numpy() > 0.5) and changed.box == layout.instances[0].box
+
+
 @pytest.mark.parametrize("which, changes, sentence", [
     ("3", {}, "no instance '3'.*holds instance 1 .'fox'., instance 2"),
     ("", {}, "no instance ''"),
+    ("1", {"point": "0.5"}, "The point must be a list of two numbers"),
+    ("1", {"point": "here"}, "The point is not valid JSON"),
+    ("1", {"point": "2, 2"}, "point or scribble of instance 1 .'fox'. leaves the picture"),
+    ("1", {"scribble": "[0.5, 0.5]"}, "The scribble must be a list of strokes"),
     ("1", {"start": 0.8, "end": 0.2}, "schedule of instance 1 .'fox'. runs from 0.8 to 0.2"),
 ])
 def test_edit_instance_refuses(node, layout, which, changes, sentence):

@@ -52,6 +52,11 @@ def test_a_mask_is_tinted():
     assert drawn[170, 170].tolist() == [0, 89, 0] and not drawn[170, 100].any()
 
 
+def test_points_and_strokes_are_drawn():
+    drawn = pixels(replace(BOX, enabled=True, point=(0.5, 0.9), scribble=(((0.1, 0.9), (0.3, 0.9)), ((0.9, 0.1),))))
+    assert drawn[230, 128].tolist() == drawn[230, 50].tolist() == [0, 255, 0] and not drawn[230, 90].any()
+
+
 @pytest.mark.parametrize("caption", [
     "", " ", "a red fox", "word " * 80, "x" * 500, "一只红色的狐狸坐在雪地里", "лиса", "ثعلب أحمر", "🦊", "a\nb\tc", "\ud800", "\x00"])
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (0.99, 0.99, 1, 1), (-1, -1, 0.01, 0.01), (0.4, 0.4, 0.6, 0.401)])

@@ -33,7 +33,8 @@ EXPECTED = {
                           ["fox", "a blue owl"], "", []),
     "elements.json": ((0, 0), [FOX, (0.3, 0.05, 0.7, 0.12)], ["a red fox", "a sign"], "",
                       ["Element 2 ('a sign') is to show the text 'OPEN'"]),
-    "instancediffusion.json": ((0, 0), [(51 / 512, 77 / 384, 205 / 512, 231 / 384)], ["a red fox sitting"],
+    "instancediffusion.json": ((0, 0), [(51 / 512, 77 / 384, 205 / 512, 231 / 384), (0.75, 120.5 / 384) * 2],
+                               ["a red fox sitting", "a blue owl"],
                                "a fox and an owl in a forest", ["Annotation 2 ('a blue owl') is a point without a box"]),
     "migc.yaml": ((0, 0), [OWL, FOX, (0.4, 0.7, 0.6, 0.95)], ["a blue owl", "a red fox", "a red fox"],
                   "a photo of a red fox and a blue owl and a red fox", []),
@@ -68,6 +69,7 @@ def test_samples_carry_their_size_and_more():
     detected = sample("bounding_box.json")[0].instances[0]
     assert detected.label == "fox" and detected.extra == {"imported": {"score": 0.91}}
     assert sample("elements.json")[0].instances[1].extra["imported"] == {"type": "text", "text": "OPEN"}
+    assert sample("instancediffusion.json")[0].instances[1].point == pytest.approx((0.75, 120.5 / 384))
     assert sample("omost_conds.json")[0].instances[0].color == "#b22222"
     assert sample("migc.yaml")[0].extra == {"coco_id": "1"}
 
@@ -118,6 +120,15 @@ def test_masks_travel_where_the_format_has_them(kind):
     mask = RunLengthMask.from_array(np.eye(8, dtype=bool))
     text, notes = formats.write_text(Layout(64, 64, (Instance((0, 0, 1, 1), "a", mask=mask),)), kind)
     assert notes == [] and formats.read(text)[0].instances[0].mask == mask
+
+
+def test_points_travel_in_instance_diffusion():
+    layout, _ = sample("instancediffusion.json")
+    data, notes = formats.write(layout, "instancediffusion")
+    assert notes == [] and data["annos"][1] == {"point": [384, 120.5], "mask": [], "category_name": "owl", "caption": "a blue owl"}
+    assert formats.read(data)[0] == layout
+    both = formats.read(anno(point=[16, 32]))[0].instances[0]
+    assert both.point == (0.25, 0.5) and both.box == (0.125, 0.125, 0.25, 0.25)
 
 
 def test_what_cannot_be_carried_is_named():
@@ -249,6 +260,8 @@ def shape(**change):
     ([{"bbox": [0, 0, 500]}], "Element 1 has a box that is not 4 finite numbers", 0),
     ([{"bbox": [0, 0, 500, 500]}, "x"], "Element 2 has a box that is not 4 finite numbers, but None", 1),
     (anno(bbox=None), "Annotation 1 ('fox') has a box that is not 4 finite numbers", 0),
+    (anno(bbox=[], point=[65, 8]), "Annotation 1 ('fox') has a point that is not x, y inside the picture, but [65, 8]; it is not used.", 0),
+    (anno(point="8, 8"), "Annotation 1 ('fox') has a point that is not x, y inside the picture, but '8, 8'; it is not used.", 1),
     (anno(mask={"size": [2, 2], "counts": "1"}), "Annotation 1 ('fox') has a mask that cannot be read; only its box is used.", 1),
     (coco(iscrowd=1), "Annotation 1 ('fox') is a crowd and was left out.", 0),
     (coco(category_id=5), "Annotation 1 ('category 5') has a category that the file does not name", 1),

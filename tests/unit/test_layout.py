@@ -18,7 +18,8 @@ FULL = {
     "version": 1, "width": 512, "height": 768, "caption": "a forest", "author": {"name": "x"},
     "instances": [
         {"box": [0.1, 0.2, 0.4, 0.6], "caption": "a red fox", "negative": "dog", "strength": 0.5, "start": 0.1, "end": 0.9,
-         "enabled": False, "color": "#e69f00", "label": "fox", "mask": {"size": [2, 2], "counts": "13"}, "locked": True},
+         "enabled": False, "color": "#e69f00", "label": "fox", "mask": {"size": [2, 2], "counts": "13"},
+         "point": [0.2, 0.3], "scribble": [[[0.1, 0.2], [0.3, 0.4]], [[0.5, 0.5]]], "locked": True},
         {"box": [0, 0, 1, 1]}]}
 
 
@@ -44,6 +45,7 @@ numbers = st.floats(-2, 3)
 instances = st.builds(
     Instance, box=st.tuples(numbers, numbers, numbers, numbers), caption=st.text(max_size=9), negative=st.text(max_size=9),
     strength=st.floats(0, 2), start=st.floats(0, 1), end=st.floats(0, 1), enabled=st.booleans(), label=st.text(max_size=9),
+    point=st.none() | st.tuples(numbers, numbers), scribble=st.sampled_from([(), (((0.5, 0.5), (0.25, 1.0)),)]),
     color=st.sampled_from(["", "#00ff00"]), mask=st.sampled_from([None, RunLengthMask((2, 2), "13")]),
     extra=st.dictionaries(st.sampled_from(["x", "y"]), st.lists(st.integers())))
 
@@ -96,6 +98,11 @@ def test_old_versions_migrate(monkeypatch):
     ('{"instances": [{"box": [0, 0, 1, 1], "enabled": 1}]}', '"enabled" of instance 1 must be true or false'),
     ('{"instances": [{"box": [0, 0, 1, 1], "label": 7}]}', '"label" of instance 1 must be text, not 7'),
     ('{"instances": [{"box": [0, 0, 1, 1], "mask": "13"}]}', "The mask of instance 1 cannot be read: A mask must be an object"),
+    ('{"instances": [{"box": [0, 0, 1, 1], "point": [1]}]}', "The point of instance 1 must be a list of two numbers x, y"),
+    ('{"instances": [{"box": [0, 0, 1, 1], "point": [1, "2"]}]}', "The point of instance 1: each number must be a number"),
+    ('{"instances": [{"box": [0, 0, 1, 1], "scribble": [[0.5, 0.5]]}]}', "The scribble of instance 1: each point must be a list of two numbers"),
+    ('{"instances": [{"box": [0, 0, 1, 1], "scribble": [[]]}]}', "The scribble of instance 1 must be a list of strokes"),
+    (json.dumps({"instances": [{"box": [0, 0, 1, 1], "scribble": [[[0, 0]] * 10001]}]}), "has 10001 points; at most 10000"),
     ('{"width": 8, "width": 9}', "key 'width' twice"),
     ("[" * 40 + "]" * 40, "nested more than 32 levels"),
     ("[" * 100000, "nested more than 32 levels"),
@@ -121,6 +128,8 @@ GOOD = Instance((0.1, 0.1, 0.9, 0.9), "a fox")
     ({"strength": float("nan")}, "strength of instance 1 ('a fox') is nan"),
     ({"start": 0.5, "end": 0.5}, "schedule of instance 1 ('a fox') runs from 0.5 to 0.5"),
     ({"end": 1.1}, "schedule of instance 1 ('a fox') runs from 0 to 1.1"),
+    ({"point": (0.5, 1.1)}, "point or scribble of instance 1 ('a fox') leaves the picture"),
+    ({"scribble": (((0.5, 0.5), (-0.1, 0.5)),)}, "point or scribble of instance 1 ('a fox') leaves the picture"),
     ({"color": "red"}, "color of instance 1 ('a fox') is 'red'; write it as #rrggbb"),
 ])
 def test_validation_names_the_instance(change, sentence):
@@ -140,6 +149,7 @@ def test_validation_names_every_problem_and_the_size():
 @pytest.mark.parametrize("change, sentence", [
     ({"caption": " "}, "The caption of instance 1 is empty"),
     ({"box": (-0.1, 0, 1, 1)}, "box of instance 1 ('a fox') reaches over the picture's border"),
+    ({"box": (0.5, 0.5, 0.5, 0.5), "point": (0.5, 0.5)}, "box of instance 1 ('a fox') has no area; only a method that reads points"),
     ({"mask": RunLengthMask.from_array(np.zeros((2, 2)))}, "mask of instance 1 ('a fox') is empty"),
 ])
 def test_warnings_name_the_instance(change, sentence):
