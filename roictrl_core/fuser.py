@@ -18,7 +18,7 @@ from .sampling import weighted_rows, working_dtype
 
 NORM_EPS = 1e-5
 FEED_FORWARD_FACTOR = 4
-CHUNK_ELEMENTS = 16 * 1024 * 1024  # ROI tokens x channels computed at a time; about ten such buffers live at once
+CHUNK_ELEMENTS = 8 * 1024 * 1024  # ROI tokens x channels computed at a time; about ten such buffers live at once
 
 Record = Callable[[Tensor, Tensor], None]
 
@@ -170,7 +170,7 @@ class ROIFuser(nn.Module):
 
     @staticmethod
     def _gate(alpha: Tensor, like: Tensor) -> Tensor:
-        return alpha.to(like).tanh()
+        return alpha.to(like.device, working_dtype(like.dtype)).tanh().to(like.dtype)
 
     def _coordinate_attention(self, h: Tensor, box_tokens: Tensor, cache: KeyValueCache | None) -> Tensor:
         """Visual tokens of the whole map attend to themselves and to the box tokens; the tokens' own queries are not needed."""
