@@ -51,13 +51,13 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     return known, rest + (["--help"] if known.help else [])
 
 
-def set_up(comfyui: str | None) -> Environment:
-    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on."""
+def set_up(comfyui: str | None, tests: bool) -> Environment:
+    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on. tests: with the test tools."""
     named = comfyui or os.environ.get("COMFYUI_PATH")
     folder = Path(named).expanduser().resolve() if named else None
     if folder is not None and not (folder / "main.py").is_file():
         raise SetupError(f"{folder} is no ComfyUI: name the folder with main.py in it.")
-    environment = environment_for(folder)
+    environment = environment_for(folder, tests)
     os.environ["COMFYUI_PATH"] = str(folder or get_comfyui(environment.python))
     say(f"ComfyUI: {os.environ['COMFYUI_PATH']}")
     return environment
@@ -67,7 +67,7 @@ def main() -> int:
     """Set up, then hand over to the module of the verb, in the environment."""
     known, rest = arguments()
     try:
-        environment = set_up(known.comfyui)
+        environment = set_up(known.comfyui, tests=known.verb == "test")
     except SetupError as error:
         return fail(error)
     command = COMMANDS[known.verb]

@@ -215,9 +215,9 @@ def write(object_info: dict, folder: Path = FOLDER) -> None:
 
 def thumbnail(text: str):
     """The layout drawn on a dark ground."""
-    picture = draw_layout(Layout.from_json(text))
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    return picture
+    layout = Layout.from_json(text)
+    scale = THUMBNAIL / max(layout.width, layout.height)
+    return draw_layout(layout.resized(round(layout.width * scale), round(layout.height * scale)))
 
 
 def main() -> None:

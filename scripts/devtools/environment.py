@@ -36,11 +36,14 @@ class Environment:
         return {**os.environ, "PYTHONPATH": joined}
 
 
-def environment_for(comfyui: Path | None) -> Environment:
-    """The Python beside a user's ComfyUI when it has one, which is left as it is; else our .venv, ready to use."""
+def environment_for(comfyui: Path | None, tests: bool) -> Environment:
+    """The Python beside a user's ComfyUI when it has one, which is left as it is; else our .venv, ready to use.
+
+    tests: whether the test tools are needed as well; .venv always has them.
+    """
     if comfyui is not None and (python := python_beside(comfyui)):
         say(f"using the Python beside that ComfyUI: {python}")
-        return Environment(python, (test_tools(python),))
+        return Environment(python, (test_tools(python),) if tests else ())
     return Environment(make_venv(ROOT / ".venv"))
 
 

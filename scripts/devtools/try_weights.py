@@ -77,7 +77,7 @@ def run(options: argparse.Namespace, layout: Layout | None) -> int:
         plain, controlled = make_picture(server, without_control(prompt), base), make_picture(server, prompt, base)
     say(f"without boxes: {plain.picture}")
     say(f"with boxes:    {controlled.picture}")
-    say(f"boxes drawn:   {controlled.boxes}")
+    say(f"drawn on it:   {controlled.boxes}")
     if plain.step_seconds and controlled.step_seconds:
         say(f"a sampling step takes {plain.step_seconds:.2f} s without and {controlled.step_seconds:.2f} s with boxes: {controlled.step_seconds / plain.step_seconds:.2f} times")
     return 0
