@@ -108,7 +108,8 @@ say(f"adapter: {sum(p.numel() for p in adapter.parameters()) / 1e6:.1f} M parame
 # ---- objective, optimiser, stream ------------------------------------------------------------------------------------
 objective = Objective(adapter, base.predict(adapter, options.gradient_checkpointing), base.schedule, base.scale, options.regulariser)
 if RANKS > 1:
-    objective = torch.nn.parallel.DistributedDataParallel(objective, [LOCAL_RANK] if base.device.type == "cuda" else None)
+    objective = torch.nn.parallel.DistributedDataParallel(
+        objective, [LOCAL_RANK] if base.device.type == "cuda" else None, find_unused_parameters=True)
 rate = LearningRate(options.lr, options.steps, options.warmup, options.decay_from)
 optimizer = make_optimizer(adapter, rate, (options.gate_lr or options.lr) / options.lr, options.weight_decay)
 state = RunState(adapter, optimizer, make_scaler(base.device, options.precision), MovingAverage(adapter, options.ema) if options.ema else None)

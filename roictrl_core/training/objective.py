@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from .batches import Batch
@@ -27,6 +26,9 @@ class Losses(NamedTuple):
 class Objective(nn.Module):
     """The patched UNet under the training loss. Only the adapter is a sub-module: the base is no concern of DDP's.
 
+    A batch whose boxes fill no cell at some level leaves that level's ROI weights out of its graph, so
+    DistributedDataParallel needs find_unused_parameters=True.
+
     predict(batch, noisy latents [B, C, h, w]) runs the base with the adapter's fusers: (raw output, records).
     scale: the base's latent format, VAE latents -> what its UNet is trained on.
     """
@@ -41,10 +43,5 @@ class Objective(nn.Module):
         latents = self.scale(batch.latents)
         output, records = self.predict(batch, self.schedule.add_noise(latents, batch.noise, batch.timesteps))
         prediction = prediction_loss(output, self.schedule.target(latents, batch.noise, batch.timesteps))
-        if batch.instances.pairs:
-            regulariser = global_weight_regulariser(records)
-            return Losses(prediction + self.regulariser_weight * regulariser, prediction, regulariser)
-        # Without ROIs some parameters take no part. All the same every one gets a gradient: another rank may have ROIs,
-        # and waits for ours.
-        nothing = 0 * torch.stack([p.sum() for p in self.adapter.parameters()]).sum()
-        return Losses(prediction + nothing, prediction, nothing)
+        regulariser = global_weight_regulariser(records)
+        return Losses(prediction + self.regulariser_weight * regulariser, prediction, regulariser)
