@@ -142,8 +142,8 @@ class EditInstance(io.ComfyNode):
                 number("end", 1.0, "Share of the schedule at which the instance ends."),
                 io.Combo.Input("enabled", options=["keep", "on", "off"], default="keep",
                                tooltip="Whether the instance takes part."),
-                io.String.Input("point", default="", tooltip="A point inside the object, as x, y in shares 0 to 1 of the "
-                                "picture, for methods that read points. Empty keeps it."),
+                io.String.Input("point", default="", tooltip="A point inside the object, as x, y in shares 0 to 1 of "
+                                "the picture, for methods that read points. Empty keeps it."),
                 io.String.Input("scribble", default="", tooltip="Strokes over the object, for methods that read them: "
                                 "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it."),
                 io.Mask.Input("mask", optional=True, tooltip="The object's shape on the whole picture, for methods "

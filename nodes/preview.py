@@ -49,8 +49,9 @@ class PreviewLayout(io.ComfyNode):
         rows, warnings = cells.table(layout), layout.warnings() + cells.warnings(layout)
         sheet = {"rows": rows, "notes": warnings} if table else {}
         preview = drawn(layout, image, **sheet)
-        shown = {**ui.PreviewImage(preview, cls=cls).as_dict(), "roictrl": [{"layout": layout.to_dict(), "notes": warnings}]}
-        return io.NodeOutput(preview, report_text(rows, warnings), ui=shown)
+        shown = {"layout": layout.to_dict(), "notes": warnings}
+        return io.NodeOutput(preview, report_text(rows, warnings),
+                             ui={**ui.PreviewImage(preview, cls=cls).as_dict(), "roictrl": [shown]})
 
 
 NODES = [PreviewLayout]

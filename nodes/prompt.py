@@ -17,6 +17,7 @@ from .types import BOUNDING_BOX, LAYOUT, advanced, schema
 NAME = "Instance Box Prompt"
 
 NOTHING = "No enabled box is drawn or connected; the picture will be the base model's."
+MAX_MASK_BYTES = 2 * 2**30
 EMPTY = Layout().to_json()
 EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
            '  {"box": [0.05, 0.3, 0.45, 0.9], "caption": "a red fox"}]}')
@@ -38,10 +39,14 @@ def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, 
     return drawing, incoming, notes + more
 
 
-def mask_batch(layout: Layout) -> torch.Tensor:
-    """[N, H, W], one mask per enabled instance; one empty mask where there is none, as no batch may be empty."""
-    masks = torch.from_numpy(write_masks(layout))
-    return masks if len(masks) else torch.zeros(1, layout.height, layout.width)
+def mask_batch(layout: Layout) -> tuple[torch.Tensor, list[str]]:
+    """[N, H, W], one mask per enabled instance (one empty mask without any, as no batch may be empty), and notes."""
+    size = 4 * len(layout.enabled) * layout.height * layout.width
+    if 0 < size <= MAX_MASK_BYTES:
+        return torch.from_numpy(write_masks(layout)), []
+    note = (f"The {len(layout.enabled)} masks would take {size / 2**30:.1f} GB; one empty mask is given instead. "
+            "Use fewer boxes, or a smaller picture.")
+    return torch.zeros(1, layout.height, layout.width), [note] if size else []
 
 
 class InstanceBoxPrompt(io.ComfyNode):
@@ -75,12 +80,13 @@ class InstanceBoxPrompt(io.ComfyNode):
         with named(NAME):
             result, incoming, notes = choose_layout(layout, boxes, width, height, pick, class_names)
             result = result.resized(width, height).validate()
-        notes = notes + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
+        masks, too_many = mask_batch(result)
+        notes = notes + too_many + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
         warn(NAME, notes)
         preview = drawn(result, None if image is None else image[:1])
         # For the editor, which is the preview: what was used, what is to be said, and the connected boxes to adopt.
         shown = {"layout": result.to_dict(), "notes": notes, "boxes": incoming and incoming.to_dict()}
-        return io.NodeOutput(result, write_bounding_boxes(result), mask_batch(result), preview, width, height,
+        return io.NodeOutput(result, write_bounding_boxes(result), masks, preview, width, height,
                              ui={"roictrl": [shown]})
 
 

@@ -13,6 +13,7 @@ from .layout import Instance, Layout
 # Okabe and Ito's colour-blind-safe palette, the light ones first; black is left out.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 DISABLED = "#9a9a9a"
+MAX_LINES = 40   # rows of the table, and notes, that are put beneath a picture
 MAX_TEXT = 400   # characters of one caption or note that are measured and drawn
 
 Rgb = tuple[int, int, int]
@@ -179,9 +180,11 @@ def _free_place(corner: tuple[float, float], size: tuple[float, float], frame: t
 
 
 def _with_text(picture: Image.Image, rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Image.Image:
-    """The picture with ``rows`` in columns beneath it, and ``notes`` in yellow under them; as wide as the table asks."""
+    """The picture, ``rows`` in columns beneath it, and ``notes`` in yellow under them; as wide as the table asks."""
     font = _font(max(12, min(picture.size) // 36))
     scratch, margin, step = ImageDraw.Draw(picture), font.size / 2, int(font.size * 1.5)
+    rows = [*rows[:MAX_LINES], *([["…"] * len(rows[0])] if len(rows) > MAX_LINES else [])]
+    notes = [*notes[:MAX_LINES], *([f"… and {len(notes) - MAX_LINES} more."] if len(notes) > MAX_LINES else [])]
     rows = [[_wrapped(scratch, _drawable(cell, font), font, 14 * font.size, 1) for cell in row] for row in rows]
     widths = [max(scratch.textlength(cell, font=font) for cell in column) + font.size for column in zip(*rows)]
     width = max(picture.width, int(sum(widths) + font.size))

@@ -1,4 +1,4 @@
-"""Checks of a layout's single fields: values of the right kind out of JSON, or a sentence that begins with their name."""
+"""Checks of a layout's single fields: values of the right kind out of JSON, or a sentence that names them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def checked_point(point: object, what: str) -> Point:
 
 def checked_strokes(strokes: object, what: str) -> tuple[Stroke, ...]:
     """A list of strokes, each a list of points, at most MAX_POINTS in all; raises ValueError with a sentence."""
-    if not isinstance(strokes, (list, tuple)) or not all(isinstance(stroke, (list, tuple)) and stroke for stroke in strokes):
+    lists = isinstance(strokes, (list, tuple)) and all(isinstance(stroke, (list, tuple)) and stroke for stroke in strokes)
+    if not lists:
         raise ValueError(f"{what} must be a list of strokes, each a list of points [x, y], not {strokes!r:.60}.")
     if (count := sum(map(len, strokes))) > MAX_POINTS:
         raise ValueError(f"{what} has {count} points; at most {MAX_POINTS} are read.")

@@ -7,7 +7,6 @@ CONDITIONING) is left out of JSON, and :meth:`Layout.left_out` names it.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import math
@@ -119,7 +118,8 @@ class Instance:
                          "it must begin before it ends, both between 0 and 1.")
         points = [*([self.point] if self.point else []), *(point for stroke in self.scribble for point in stroke)]
         if not all(0 <= value <= 1 for point in points for value in point):
-            found.append(f"The point or scribble of {who} leaves the picture; all its numbers must lie between 0 and 1.")
+            found.append(f"The point or scribble of {who} leaves the picture; "
+                         "all its numbers must lie between 0 and 1.")
         if self.color and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             found.append(f"The color of {who} is '{self.color}'; write it as #rrggbb.")
         return found
@@ -215,15 +215,16 @@ class Layout:
         return [s for i, instance in enumerate(self.instances, 1) for s in instance.warnings(i)] + self._doubled()
 
     def _doubled(self) -> list[str]:
-        """A sentence for each pair of enabled instances with the same caption, one more than half inside the other."""
-        found, groups = [], {}
-        for i, instance in self.enabled:
-            groups.setdefault(instance.caption.strip(), []).append((i, instance))
-        for group in (group for caption, group in groups.items() if caption):
-            for (i, one), (j, other) in itertools.combinations(group[:MAX_COMPARED], 2):
-                if overlap(one.box, other.box) > 0.5:
-                    found.append(f"The boxes of {one.name(i)} and {other.name(j)} share their caption and more than "
-                                 "half of the smaller one; one object may fill both. Move them apart or delete one.")
+        """A sentence for each enabled instance that shares its caption and over half a box with an earlier one."""
+        found, earlier = [], {}
+        for j, other in self.enabled:
+            same = earlier.setdefault(other.caption.strip(), [])
+            twin = next(((i, one) for i, one in same if overlap(one.box, other.box) > 0.5), None)
+            if twin and other.caption.strip():
+                found.append(f"The boxes of {twin[1].name(twin[0])} and {other.name(j)} share their caption and more "
+                             "than half of the smaller one; one object may fill both. Move them apart or delete one.")
+            if len(same) < MAX_COMPARED:
+                same.append((j, other))
         return found
 
     def validate(self) -> Layout:

@@ -46,7 +46,7 @@ def _read_bounding_box(item: object, index: int, reader: Reader) -> None:
 
 
 def _add_element(box, caption: str, palette: object, imported: dict, who: str, reader: Reader, **fields) -> None:
-    """An entry with core's element fields: type ("obj" is the default), text and a palette, whose first is the color."""
+    """An entry with core's element fields: type ("obj" is the default), text, and a palette, its first the color."""
     if imported.get("type") == "obj":
         del imported["type"]
     if imported.get("type") == "text" and text_of(imported.get("text")):

@@ -34,8 +34,7 @@ class Reader:
         """Take the size that the data itself names, where it names one; it wins over the given one."""
         if width is None and height is None:
             return
-        good = all(type(side) in (int, float) and side == int(side) and 0 < side <= MAX_SIDE for side in (width, height))
-        if not good:
+        if not all(type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)):
             raise ValueError(f"{what} has the size {width!r:.30} x {height!r:.30}; "
                              f"both must be whole numbers of pixels from 1 to {MAX_SIDE}.")
         if self.width and self.height and abs(width * self.height - height * self.width) > 0.01 * height * self.width:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..layout import Layout
+from ..layout import DEFAULT_SIDE, Layout
 from ..masks import RunLengthMask
 from ..safe_text import parse_yaml
 from .common import (Reader, choose, entries, from_xywh, is_number, numbers, points_box, polygon_mask, text_of,
@@ -183,7 +183,7 @@ def _read_yolo_line(index: int, words: list[str], names: dict[int, str], reader:
         reader.note(f"{who} has class {number}, which the names do not hold; write its caption by hand.")
     if polygon:
         points = list(zip(values[::2], values[1::2]))
-        mask = polygon_mask([points], *((reader.width, reader.height) if reader.width and reader.height else (512, 512)))
+        mask = polygon_mask([points], reader.width or DEFAULT_SIDE, reader.height or DEFAULT_SIDE)
         reader.add(points_box(points), who, caption=caption, mask=mask)
     else:
         cx, cy, w, h = values[:4]

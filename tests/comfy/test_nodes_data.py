@@ -138,6 +138,13 @@ def test_prompt_picks_and_names(node):
     assert named["layout"].instances[0].caption == "red fox"
 
 
+def test_masks_do_not_fill_the_memory(pack, layout):
+    many = pack.module("roictrl_core.layout").Layout(4096, 4096, layout.instances[:1] * 33)
+    masks, notes = pack.module("nodes.prompt").mask_batch(many)
+    assert masks.shape == (1, 4096, 4096) and not masks.any()
+    assert notes[0].startswith("The 33 masks would take 2.1 GB; one empty mask is given instead.")
+
+
 @pytest.mark.parametrize("text, sentence", [
     ('{"instances": [', "Instance Box Prompt: The text is not valid JSON"),
     ({"instances": [{"box": [0.5, 0, 0.5, 1], "caption": "a fox"}]}, r"instance 1 \('a fox'\) has no area"),

@@ -137,3 +137,9 @@ def test_table_and_warnings():
         "The box of instance 3 ('an ant') covers no feature cell at the levels of 32 px and up; its control will be weak. "
         "Make it larger, or the picture.",
         "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. Make it larger."]
+
+
+def test_long_tables_and_many_notes_are_cut():
+    layout = Layout(64, 64, (Instance((0, 0, 1, 1), "a"),) * 200)
+    sheet = drawing.draw_layout(layout, rows=cells.table(layout), notes=layout.warnings())
+    assert len(layout.warnings()) == 199 and sheet.height < 5000
