@@ -189,6 +189,15 @@ def test_merge_keeps_order_and_size(node, layout, caplog):
     assert "different shapes" in caplog.text
 
 
+def test_merge_says_what_it_cannot_keep_twice(node, pack, caplog):
+    read = pack.module("roictrl_core.layout").Layout.from_dict
+    one, two = ({**LAYOUT, "caption": caption, "source": caption} for caption in ("a forest", "a town"))
+    merged = run(node("ROICtrlMergeLayouts"), layout_1=read(one), layout_2=read(two))[0]["layout"]
+    assert merged.caption == "a forest" and merged.extra == {"source": "a forest"}
+    assert "Both layouts have a global caption; the first one's is kept." in caplog.text
+    assert "Both layouts have their own source; the first one's is kept." in caplog.text
+
+
 def test_edit_instance_changes_only_what_is_set(node, layout):
     cls = node("ROICtrlEditInstance")
     assert run(cls, layout=layout, instance="2")[0]["layout"] == layout
