@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
+VERSION = 1  # of the config's JSON
 GRIDS = (25, 19, 13, 7)  # P at stride 8, 16, 32, 64 px (U-Net levels 0..3)
 BLOCK_KEY = re.compile(r"^(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d+)\.)?attentions\.(?P<layer>\d+)\.transformer_blocks\.(?P<index>\d+))\.roifuser\.")
 
@@ -41,7 +42,7 @@ class AdapterConfig:
     token_width: int = 64
     token_hidden: int = 512
     dropout: float = 0.2
-    version: int = field(default=1)
+    version: int = VERSION
 
     def __post_init__(self) -> None:
         for block in self.blocks:
@@ -59,7 +60,10 @@ class AdapterConfig:
 
     @classmethod
     def from_json(cls, text: str) -> AdapterConfig:
+        """Raises ValueError for text that is no config, or one of a later version."""
         data = json.loads(text)
+        if data.get("version") != VERSION:
+            raise ValueError(f"config version {data.get('version')}, this pack reads version {VERSION}")
         blocks = tuple(BlockConfig(**{**b, "comfy": tuple(b["comfy"])}) for b in data.pop("blocks"))
         return cls(blocks=blocks, **{**data, "grids": tuple(data["grids"])})
 

@@ -255,7 +255,7 @@ def test_pickled_code_is_never_run(tmp_path, save):
 
 
 def test_config_that_cannot_be_read(tmp_path, weights):
-    for text in ("{", "{}", '{"blocks": [{}], "grids": []}'):
+    for text in ("{", "{}", '{"version": 1, "blocks": [{}], "grids": []}', CONFIG.to_json().replace('"version": 1', '"version": 2')):
         save_file(weights, tmp_path / "x.safetensors", metadata={CONFIG_KEY: text})
         with pytest.raises(ValueError, match="adapter config that cannot be read"):
             read_adapter(tmp_path / "x.safetensors")

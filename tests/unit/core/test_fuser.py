@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from roictrl_core import fuser as fuser_module
 from roictrl_core.attention import BlockAttention
+from roictrl_core.box_embedding import BoxEmbedding
 from roictrl_core.cache import KeyValueCache
 from roictrl_core.fuser import ROIFuser
 from roictrl_core.instances import InstanceBatch
@@ -375,24 +376,40 @@ def test_the_oldest_entries_leave_a_full_cache():
 # ---- cost ----------------------------------------------------------------------------------------------------------
 
 
-class Largest(torch.utils._python_dispatch.TorchDispatchMode):
-    """Remembers the largest tensor made."""
+class Made(torch.utils._python_dispatch.TorchDispatchMode):
+    """Remembers the size of the largest tensor made, and every dtype."""
 
-    elements = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest, self.dtypes = 0, set()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, (tuple, list)) else [result]:
             if isinstance(tensor, Tensor):
-                self.elements = max(self.elements, tensor.numel())
+                self.largest = max(self.largest, tensor.numel())
+                self.dtypes.add(tensor.dtype)
         return result
 
 
 @torch.no_grad()
 def test_no_buffer_of_instances_times_map_is_made():
     case = Case([25], size=(32, 32), bins=5, channels=32, heads=4, dtype=torch.float32)
-    with Largest() as largest:
+    with Made() as made:
         case.fast()
     instances_times_map = 25 * 32 * 32 * 32
     feed_forward = 8 * 32 * 32 * 32  # the widest thing that the method itself needs
-    assert largest.elements <= feed_forward < instances_times_map
+    assert made.largest <= feed_forward < instances_times_map
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_no_float64_at_run_time(dtype):
+    """Apple GPUs have none."""
+    case = Case([4, 2], dtype=dtype, strength=0.7)
+    embedding = BoxEmbedding(64, 16)
+    with Made() as made:
+        case.tokens = embedding(case.instances.boxes, case.instances.token_mask)
+        case.plan = plan_level(case.instances, size=case.bins, height=case.size[0], width=case.size[1])
+        case.fast()
+    assert dtype in made.dtypes and torch.float64 not in made.dtypes

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roictrl_core import sampling
 from roictrl_core.roi import ROIAlign, ROIUnpool, box_cells, roi_align, roi_unpool
 
 GRID = {8: 25, 16: 19, 32: 13, 64: 7}
@@ -183,3 +184,12 @@ def test_no_boxes():
     assert roi_align(torch.randn(2, 3, 8, 8), none, 7).shape == (2, 0, 3, 7, 7)
     values, valid = roi_unpool(torch.zeros(2, 0, 3, 7, 7), none, 8, 8)
     assert values.shape == (2, 0, 3, 8, 8) and valid.shape == (2, 0, 8, 8)
+
+
+def test_devices_without_embedding_bag_get_the_same(monkeypatch):
+    features, rois = torch.randn(2, 3, 9, 6), torch.randn(2, 4, 3, 5, 5)
+    boxes = torch.rand(2, 4, 4)
+    expected = roi_align(features, boxes, 5), roi_unpool(rois, boxes, 9, 6)[0]
+    monkeypatch.setattr(sampling, "DEVICES_WITHOUT_EMBEDDING_BAG", ("cpu",))
+    torch.testing.assert_close(roi_align(features, boxes, 5), expected[0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(roi_unpool(rois, boxes, 9, 6)[0], expected[1], rtol=0, atol=1e-6)
