@@ -10,5 +10,7 @@ call.py       what the blocks need to know of one UNet call
 attention.py  a block's own cross-attention, read from inside the ROIs
 methods.py    the fusers behind the Apply nodes
 hooks.py      the wrappers and patches on a model
+instance_diffusion.py  InstanceDiffusion's fusers and ScaleU, on the same hooks
+multi_instance.py      its Multi-Instance Sampler: a guider and a sampler
 training.py   a UNet forward with the adapter's hooks and gradients
 """

@@ -39,6 +39,44 @@ class CaptionEncoder:
         return self._seen[text]
 
 
+class PooledCaptionEncoder(CaptionEncoder):
+    """Also gives captions as one vector of ``width`` numbers: CLIP's pooled output before its projection."""
+
+    def __init__(self, clip, node: str, width: int) -> None:
+        super().__init__(clip, node)
+        self.width = width
+        self._pooled: dict[str, Tensor] = {}
+
+    def pooled(self, instance: Instance, name: str) -> Tensor:
+        """``[width]`` float32. Prompt weights do not act on it, and of a long caption only the first 77 tokens.
+
+        Raises ValueError where a custom conditioning has none, or the CLIP is another model's.
+        """
+        vector = self._of_caption(instance.caption) if instance.conditioning is None else _pooled_output(instance.conditioning)
+        if not torch.is_tensor(vector):
+            raise ValueError(f"{self.node}: the custom conditioning of {name} has no pooled output, which InstanceDiffusion "
+                             "reads. Connect the output of a CLIP Text Encode node.")
+        if vector.shape[-1] != self.width:
+            raise ValueError(f"{self.node}: the pooled caption of {name} has {vector.shape[-1]} numbers, and InstanceDiffusion "
+                             f"reads {self.width}. Use the CLIP of an SD1.5 checkpoint.")
+        if not torch.isfinite(vector).all():
+            raise ValueError(f"{self.node}: CLIP gives a pooled output that is not a number for the caption of {name}. Run CLIP in fp32.")
+        return vector[0].float()
+
+    def _of_caption(self, text: str) -> Tensor:
+        text = text.strip()
+        if text not in self._pooled:
+            self._pooled[text] = self.clip.encode_from_tokens(self.clip.tokenize(text), return_pooled="unprojected")[1].clone()
+        return self._pooled[text]
+
+
+def _pooled_output(conditioning: object) -> Tensor | None:
+    try:
+        return conditioning[0][1].get("pooled_output")
+    except (TypeError, IndexError, AttributeError):
+        return None
+
+
 def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
     """``[L, c]`` or ``[layers, L, c]`` out of a ComfyUI CONDITIONING that stands in for a caption.
 

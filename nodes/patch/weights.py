@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import comfy.ldm.modules.attention as comfy_attention
 import comfy.model_management
 import comfy.model_patcher
@@ -11,6 +14,8 @@ from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.checkpoint import AdapterFile
+from ...roictrl_core.instance_diffusion.config import InstanceDiffusionConfig
+from ...roictrl_core.instance_diffusion.model import InstanceDiffusion
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -19,19 +24,29 @@ def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 
 
 def adapter_patcher(file: AdapterFile):
-    """A ModelPatcher around the adapter; ``.model`` is the `ROICtrlAdapter`.
+    """A ModelPatcher around the adapter; ``.model`` is the `ROICtrlAdapter`."""
+    return _filled(partial(ROICtrlAdapter, file.config, comfy.ops.manual_cast, attention=attention), file.weights)
+
+
+def instance_diffusion_patcher(config: InstanceDiffusionConfig, weights: Mapping[str, Tensor]):
+    """A ModelPatcher around InstanceDiffusion's trained parts; ``.model`` is the `InstanceDiffusion`."""
+    return _filled(partial(InstanceDiffusion, config, operations=comfy.ops.manual_cast), weights)
+
+
+def _filled(build: Callable[..., torch.nn.Module], weights: Mapping[str, Tensor]):
+    """A ModelPatcher around a network with these weights, which are checked and complete.
 
     Weights are stored in the dtype that ComfyUI would give a UNet on this device; computation follows the activations.
     """
     management = comfy.model_management
     load_device, offload_device = management.get_torch_device(), management.unet_offload_device()
-    stored = next(iter(file.weights.values())).dtype
+    stored = next(iter(weights.values())).dtype
     dtype = management.unet_dtype(device=load_device, weight_dtype=stored)
-    adapter = ROICtrlAdapter(file.config, comfy.ops.manual_cast, attention=attention, dtype=dtype, device=offload_device)
-    patcher = core_patcher(adapter.eval().requires_grad_(False), load_device, offload_device)
+    network = build(dtype=dtype, device=offload_device)
+    patcher = core_patcher(network.eval().requires_grad_(False), load_device, offload_device)
     dynamic = getattr(patcher, "is_dynamic", lambda: False)()
-    # Checked and complete (roictrl_core.checkpoint): under dynamic VRAM a missing key would become zeros in silence.
-    adapter.load_state_dict({key: tensor.to(dtype) for key, tensor in file.weights.items()}, strict=True, **({"assign": True} if dynamic else {}))
+    # Under dynamic VRAM a missing key would become zeros in silence: weights are complete (see the core's checkpoint).
+    network.load_state_dict({key: tensor.to(dtype) for key, tensor in weights.items()}, strict=True, **({"assign": True} if dynamic else {}))
     return patcher
 
 

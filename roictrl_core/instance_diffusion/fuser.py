@@ -55,7 +55,7 @@ class InstanceFuser(nn.Module):
         """Visual tokens x [B, V, C] -> [B, V, C].
 
         grounding: from `project`, one row per row of x. scale: the schedule's s; 0 returns x itself.
-        allowed: [B or 1, V, V + G] bool of `allow_matrix`. Only visual rows are queried: the others' results are dropped
+        allowed: [B or 1, V, V + G] bool of `allow_matrix`, or what `attend` takes for it. Only visual rows are queried: the others' results are dropped
         by the method anyway.
         """
         if scale == 0:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -19,20 +19,38 @@ class GroundedInstance:
     """One instance of one picture; everything normalised to 0..1 of the picture, x first.
 
     box: x1, y1, x2, y2. text: [text_width] pooled, unprojected CLIP feature of the caption. point: x, y, or None for the
-    box's centre. scribble: a stroke [n, 2] in drawing order, or None (then taken from the mask, as in training).
-    mask: the whole picture's mask [H, W], or None.
+    box's centre. scribble: strokes, [n, 2] each; none: taken from the mask, as in training. mask: the
+    whole picture's mask [H, W], or None. presence: 1 is as trained; less fades caption, box and point into the learned
+    nulls (an extension: the network's presence mask is 0 or 1 in training).
     """
 
     box: tuple[float, float, float, float]
     text: Tensor
     point: tuple[float, float] | None = None
-    scribble: np.ndarray | None = None
+    scribble: Sequence[np.ndarray] = ()
     mask: np.ndarray | None = None
+    presence: float = 1.0
 
     @property
     def area(self) -> float:
         x1, y1, x2, y2 = self.box
         return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)
+
+    def cropped(self, frame: tuple[float, float, float, float]) -> GroundedInstance | None:
+        """As seen from inside a crop of the picture (xyxy, normalised); None where nothing of it is in it."""
+        left, top, right, bottom = frame
+        origin, size = np.array([left, top]), np.array([right - left, bottom - top])
+
+        def inside(points) -> np.ndarray:
+            points = (np.asarray(points, np.float64).reshape(-1, 2) - origin) / size
+            return points[((points >= 0) & (points <= 1)).all(axis=1)]
+        corners = np.clip((np.array(self.box).reshape(2, 2) - origin) / size, 0.0, 1.0)
+        point = () if self.point is None else inside(self.point)
+        if not (corners[1] > corners[0]).all() and not len(point):
+            return None
+        strokes = [part for part in map(inside, self.scribble) if len(part)]
+        return replace(self, box=tuple(corners.flatten().tolist()), scribble=strokes, mask=_crop(self.mask, frame),
+                       point=tuple(point[0].tolist()) if len(point) else None)
 
 
 @dataclass(frozen=True)
@@ -77,13 +95,13 @@ class Grounding:
 
     def _fill(self, slot: int, instance: GroundedInstance) -> None:
         x1, y1, x2, y2 = instance.box
-        stroke, mask = instance.scribble, instance.mask
+        mask = instance.mask
         self.boxes[0, slot] = torch.tensor(instance.box)
-        self.used[0, slot] = 1
+        self.used[0, slot] = instance.presence
         self.text[0, slot] = instance.text
         self.points[0, slot] = torch.tensor(instance.point or ((x1 + x2) / 2, (y1 + y2) / 2))
-        if stroke is not None and len(stroke):
-            self.scribbles[0, slot] = torch.from_numpy(stroke_scribble(stroke))
+        if instance.scribble:
+            self.scribbles[0, slot] = torch.from_numpy(stroke_scribble(instance.scribble))
         elif mask is not None:
             self.scribbles[0, slot] = torch.from_numpy(mask_scribble(mask))
         if mask is not None:
@@ -117,6 +135,15 @@ def largest(areas: Sequence[float], limit: int = SLOTS) -> tuple[list[int], list
     """Indices of the `limit` largest instances and of those left out, both in drawing order (spec section 2.6)."""
     order = sorted(range(len(areas)), key=lambda index: -areas[index])
     return sorted(order[:limit]), sorted(order[limit:])
+
+
+def _crop(mask: np.ndarray | None, frame: tuple[float, float, float, float]) -> np.ndarray | None:
+    """The part of a picture's mask in a crop, at least one pixel of it."""
+    if mask is None:
+        return None
+    height, width = mask.shape
+    left, top, right, bottom = (round(edge * size) for edge, size in zip(frame, (width, height) * 2))
+    return mask[min(top, height - 1):max(bottom, top + 1), min(left, width - 1):max(right, left + 1)]
 
 
 def _square(mask: np.ndarray) -> Tensor:

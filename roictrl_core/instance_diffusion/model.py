@@ -35,9 +35,10 @@ class InstanceDiffusion(nn.Module):
         name, _ = self.config.fusers[transformer_index]
         return self.get_submodule(f"{name}.transformer_blocks.0.fuser")
 
-    def scaleu(self, block: int, h: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
+    def scaleu(self, block: int, h: Tensor, skip: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor]:
         """ScaleU at the input of output block `block`: decoder feature h and skip feature, both [B, C, H, W]."""
-        return (scale_decoder(h, getattr(self, f"scaleu_b_{block}")), scale_skip(skip, getattr(self, f"scaleu_s_{block}")))
+        decoder, low = (getattr(self, f"scaleu_{name}_{block}") for name in "bs")
+        return scale_decoder(h, decoder, strength), scale_skip(skip, low, strength)
 
 
 def _attach(root: nn.Module, path: str, leaf: nn.Module) -> None:

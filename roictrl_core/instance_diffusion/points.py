@@ -5,6 +5,8 @@ Points are (x, y). Results are normalised to 0..1 by the image's width and heigh
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .contours import outlines
@@ -36,21 +38,28 @@ def mask_scribble(mask: np.ndarray, seed: int = 0) -> np.ndarray:
     return _normalised(by_distance(pixels[chosen]), mask.shape)
 
 
-def stroke_scribble(stroke: np.ndarray) -> np.ndarray:
-    """20 points of a stroke [n, 2], normalised, as [40] float32: resampled evenly along its length, then sorted.
+def stroke_scribble(strokes: Sequence[np.ndarray]) -> np.ndarray:
+    """20 points of a drawing, strokes [n, 2] each, normalised, as [40] float32: evenly along its length, then sorted.
 
     The published helper (`published_stroke_points`) keeps only the points nearest to the origin when n is not a multiple
     of 20, which cuts strokes off; the network reads an unordered point set in both cases.
     """
-    return by_distance(resample(np.asarray(stroke, np.float64))).astype(np.float32).reshape(-1)
+    return by_distance(resample(strokes)).astype(np.float32).reshape(-1)
 
 
-def resample(stroke: np.ndarray, count: int = SCRIBBLE_POINTS) -> np.ndarray:
-    """`count` points at equal arc lengths along the polyline [n, 2], its ends included."""
-    steps = np.hypot(*np.diff(stroke, axis=0).T)                  # [n - 1]
-    length = np.concatenate([[0.0], np.cumsum(steps)])            # [n]
+def resample(strokes: Sequence[np.ndarray], count: int = SCRIBBLE_POINTS) -> np.ndarray:
+    """`count` points [count, 2] at equal arc lengths along polylines [n, 2], the first and last point included.
+
+    The gaps between strokes have no length. Strokes without any length are single points: these share the count.
+    """
+    strokes = [np.asarray(stroke, np.float64) for stroke in strokes]
+    points = np.concatenate(strokes)                              # [n, 2]
+    steps = [np.concatenate([[0.0], np.hypot(*np.diff(stroke, axis=0).T)]) for stroke in strokes]
+    length = np.cumsum(np.concatenate(steps))                     # [n]
+    if length[-1] == 0:
+        return points[np.arange(count) * len(points) // count]
     at = np.linspace(0.0, length[-1], count)
-    return np.stack([np.interp(at, length, axis) for axis in stroke.T], axis=1)
+    return np.stack([np.interp(at, length, axis) for axis in points.T], axis=1)
 
 
 def published_stroke_points(stroke: np.ndarray, count: int = SCRIBBLE_POINTS) -> np.ndarray:

@@ -7,23 +7,23 @@ import torch
 from torch import Tensor
 
 
-def scale_decoder(h: Tensor, gain: Tensor) -> Tensor:
-    """Multiply each channel of the decoder feature by 1 + tanh(gain).
+def scale_decoder(h: Tensor, gain: Tensor, strength: float = 1.0) -> Tensor:
+    """Multiply each channel of the decoder feature by 1 + strength tanh(gain).
 
-    h [B, C, H, W], gain [C] -> [B, C, H, W]. Computed in float32, returned in h's dtype.
+    h [B, C, H, W], gain [C] -> [B, C, H, W]. Computed in float32, returned in h's dtype. strength 1 is as published.
     """
-    factor = 1 + torch.tanh(gain.to(h.device, torch.float32))     # [C]
+    factor = 1 + strength * torch.tanh(gain.to(h.device, torch.float32))  # [C]
     return (h.float() * factor[:, None, None]).to(h.dtype)
 
 
-def scale_skip(skip: Tensor, gain: Tensor) -> Tensor:
-    """Multiply the four lowest frequencies (-1, 0 per axis) of the skip feature by 1 + tanh(gain), keeping the real part.
+def scale_skip(skip: Tensor, gain: Tensor, strength: float = 1.0) -> Tensor:
+    """Multiply the four lowest frequencies (-1, 0 per axis) of the skip feature by 1 + strength tanh(gain), real part kept.
 
     skip [B, C, H, W] of any size, gain [1] -> [B, C, H, W]. Computed in float32, returned in skip's dtype.
     The window is not symmetric around frequency 0, so the filter's real part is not a mere low-pass.
     """
     x = skip.float()
-    extra = torch.tanh(gain.to(skip.device, torch.float32))       # [1]
+    extra = strength * torch.tanh(gain.to(skip.device, torch.float32))  # [1]
     return (x + extra * _lowest_frequencies(x)).to(skip.dtype)
 
 

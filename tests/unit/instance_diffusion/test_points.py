@@ -74,15 +74,23 @@ def test_mask_scribble_takes_pixels_of_the_mask_by_distance():
 
 def test_a_stroke_keeps_both_ends_where_the_published_reduction_loses_one():
     stroke = np.stack([np.linspace(0.1, 0.9, 39), np.full(39, 0.5)], axis=1)
-    ours = points.stroke_scribble(stroke).reshape(20, 2)
+    ours = points.stroke_scribble([stroke]).reshape(20, 2)
     assert ours[0, 0] == pytest.approx(0.1) and ours[-1, 0] == pytest.approx(0.9)
     assert points.published_stroke_points(stroke)[:, 0].max() < 0.55
 
 
 @pytest.mark.parametrize("stroke", [[[0.3, 0.4]], [[0.3, 0.4], [0.3, 0.4]]])
 def test_a_stroke_of_one_place_is_that_place(stroke):
-    result = points.stroke_scribble(np.array(stroke)).reshape(20, 2)
+    result = points.stroke_scribble([np.array(stroke)]).reshape(20, 2)
     assert np.allclose(result, (0.3, 0.4))
+
+
+def test_several_strokes_share_the_points_by_their_length():
+    long, short = np.array([[0.0, 0.1], [0.9, 0.1]]), np.array([[0.5, 0.8], [0.6, 0.8]])
+    result = points.stroke_scribble([long, short]).reshape(20, 2)
+    assert (np.isclose(result[:, 1], 0.1).sum(), np.isclose(result[:, 1], 0.8).sum()) == (18, 2)
+    dots = points.stroke_scribble([np.array([[0.1, 0.1]]), np.array([[0.7, 0.7]])]).reshape(20, 2)
+    assert sorted(set(dots[:, 0].tolist())) == pytest.approx([0.1, 0.7])
 
 
 def test_a_mask_must_be_one_picture():

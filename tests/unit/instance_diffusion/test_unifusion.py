@@ -113,7 +113,7 @@ def test_grounding_of_instances():
     stroke = np.array([[0.5, 0.5], [0.25, 0.5]])
     g = Grounding.of([
         GroundedInstance((0.0, 0.0, 0.5, 1.0), torch.full((8,), 2.0)),
-        GroundedInstance((0.25, 0.25, 0.75, 0.75), torch.full((8,), 3.0), point=(0.3, 0.4), scribble=stroke, mask=mask),
+        GroundedInstance((0.25, 0.25, 0.75, 0.75), torch.full((8,), 3.0), point=(0.3, 0.4), scribble=[stroke], mask=mask),
         GroundedInstance((0.0, 0.0, 1.0, 1.0), torch.zeros(8), mask=mask),
     ], text_width=8)
     assert g.used[0].tolist() == [1.0] * 3 + [0.0] * 27
@@ -127,6 +127,19 @@ def test_grounding_of_instances():
     polygon = g.polygons[0, 1].unflatten(0, (256, 2))
     assert polygon[:, 0].min() == pytest.approx(32 / 128) and polygon[:, 1].max() == pytest.approx(49 / 64)
     assert g.masks.shape == (1, 30, 512, 512) and g.masks[0, 1].mean() == pytest.approx(0.25)
+
+
+def test_an_instance_inside_a_crop():
+    mask = np.zeros((8, 8), dtype=bool)
+    mask[:4, :4] = True
+    instance = GroundedInstance((0.25, 0.25, 0.75, 1.0), torch.zeros(1), point=(0.5, 0.4), mask=mask,
+                                scribble=[np.array([[0.1, 0.1], [0.3, 0.3]]), np.array([[0.9, 0.9]])])
+    crop = instance.cropped((0.0, 0.0, 0.5, 0.5))
+    assert crop.box == (0.5, 0.5, 1.0, 1.0) and crop.point == (1.0, 0.8)
+    assert [stroke.tolist() for stroke in crop.scribble] == [[[0.2, 0.2], [0.6, 0.6]]]
+    assert crop.mask.shape == (4, 4) and crop.mask.all()
+    assert instance.cropped((0.8, 0.0, 1.0, 1.0)) is None
+    assert instance.cropped((0.0, 0.0, 0.5, 0.2)) is None
 
 
 def test_a_branch_holds_one_instance_in_slot_zero(given):

@@ -1,0 +1,292 @@
+"""InstanceDiffusion in ComfyUI's own UNet: the golden UNet, and what every Apply promises."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+
+import pytest
+import torch
+from devtools import tiny_models
+from safetensors import safe_open
+
+LATENT = (1, 4, 16, 24)
+GOLDEN_UNET = {**tiny_models.SD15, "channel_mult": [1, 2, 4, 4], "num_heads": 2, "context_dim": 16}
+
+
+@pytest.fixture(scope="module")
+def hashfill(root):
+    path = root / "tests" / "golden" / "instancediffusion" / "hashfill.py"
+    spec = importlib.util.spec_from_file_location("hashfill", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def config_of(pack, unet, heads=8):
+    """The fusers and ScaleU that a UNet of SD1.x's kind wants."""
+    config = pack.module("roictrl_core.instance_diffusion.config")
+    base, mult = unet["model_channels"], unet["channel_mult"]
+    widths = {320: base * mult[0], 640: base * mult[1], 1280: base * mult[2]}
+    sd15 = config.InstanceDiffusionConfig()
+    return config.InstanceDiffusionConfig(
+        fusers=tuple((name, widths[channels]) for name, channels in sd15.fusers), heads=heads,
+        scaleu=tuple([base * mult[3]] * 3 + [base * mult[2]] * 4 + [base * mult[1]] * 3 + [base * mult[0]] * 2),
+        text_width=unet["context_dim"], token_width=unet["context_dim"], hidden_width=32)
+
+
+def network_patcher(pack, config, weights):
+    return pack.module("nodes.patch.weights").instance_diffusion_patcher(config, weights)
+
+
+@pytest.fixture(scope="module")
+def trained(pack, hashfill):
+    """INSTANCE_DIFFUSION for the tests' tiny SD1.x UNet, hash-filled so that every gate is open."""
+    config = config_of(pack, tiny_models.SD15)
+    network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
+    shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    return network_patcher(pack, config, {key: hashfill.make("comfy." + key, shape) for key, shape in shapes.items()})
+
+
+@pytest.fixture(scope="module")
+def use(pack, base, trained):
+    """Apply InstanceDiffusion as the node executes it."""
+    node = pack.module("nodes.instance_diffusion").ApplyInstanceDiffusion
+    return lambda model, layout, **settings: node.execute(model, trained, base.clip, layout, **settings)[0]
+
+
+@pytest.fixture(scope="module")
+def all_formats(pack, layout):
+    masks = pack.module("roictrl_core.masks")
+    mask = torch.zeros(64, 96, dtype=torch.bool)
+    mask[20:50, 40:90] = True
+    return layout(((0.05, 0.1, 0.5, 0.9), "a red fox", {"point": (0.2, 0.3), "scribble": (((0.1, 0.2), (0.4, 0.8)), ((0.3, 0.3),))}),
+                  ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"mask": masks.RunLengthMask.from_array(mask.numpy())}))
+
+
+@pytest.fixture(scope="module")
+def golden(root):
+    with safe_open(root / "tests" / "golden" / "instancediffusion" / "tiny_unet.safetensors", "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}
+
+
+@pytest.fixture(scope="module")
+def golden_model(pack, hashfill):
+    """(BaseModel, INSTANCE_DIFFUSION) of the golden UNet."""
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+    unet = UNetModel(**GOLDEN_UNET, operations=comfy.ops.disable_weight_init, device="meta")
+    shapes = {key: tuple(value.shape) for key, value in unet.state_dict().items()}
+    model = tiny_models.sd15_model(GOLDEN_UNET, {key: hashfill.make("tiny." + key, shape) for key, shape in shapes.items()})
+    config = config_of(pack, GOLDEN_UNET, heads=2)
+    network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
+    weights = {key: hashfill.make("tiny." + key, tuple(value.shape)) for key, value in network.state_dict().items()}
+    return model, network_patcher(pack, config, weights)
+
+
+@pytest.mark.parametrize("size", ["32", "24x40"])
+@pytest.mark.parametrize("case", ["cond", "null", "scale0"])
+def test_the_golden_unet(pack, golden, golden_model, size, case):
+    """ComfyUI's UNetModel with our patches equals the published UNet."""
+    patch = pack.module("nodes.patch.instance_diffusion")
+    grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
+    formats = pack.module("roictrl_core.instance_diffusion.config").FORMATS["mask"]
+    model, patcher = golden_model
+    names = {"boxes": "boxes", "used": "masks", "text": "text_embeddings", "points": "points", "scribbles": "scribbles",
+             "polygons": "polygons", "masks": "segs"}
+    given = grounding(**{ours: golden[f"in.{theirs}"].float() for ours, theirs in names.items()})
+    control = patch.GroundingControl(node="test", slots=(), formats=formats)
+    run = given_run(pack, control, patcher.model, grounding.null(1, 16) if case == "null" else given)
+    x = golden[f"x.{size}"]
+    call = patch.GroundingCall(run, (1, *x.shape[-2:]), (patch.NULL,), 0.0 if case == "scale0" else 1.0)
+    patches = {"middle_patch": patch._fuse("k", patcher.model), "output_block_patch": patch._scale("k", patcher.model)}
+    options = patch._with_patches(patches, {"k": call, "cond_or_uncond": [0]}, call)
+    result = model.diffusion_model(x, golden["timestep"], context=golden["ctx"], transformer_options=options)
+    assert (result - golden[f"{case}.{size}"]).abs().max() < 1e-4
+
+
+def given_run(pack, control, network, grounding):
+    """The run's part that a call reads, with a given grounding in place of a layout's."""
+    class Given(pack.module("nodes.patch.instance_diffusion").GroundingRun):
+        def __init__(self):
+            self.control, self.model, self.memo = control, network, pack.module("nodes.patch.call").Memo()
+
+        def grounding(self, subject):
+            return grounding
+    return Given()
+
+
+def test_it_acts_and_repeats(base, use, sample, two_boxes):
+    plain = sample(base.patcher)
+    model = use(base.patcher, two_boxes)
+    result = sample(model)
+    assert (result - plain).abs().max() > 1e-2
+    assert torch.equal(result, sample(model))
+    assert torch.equal(plain, sample(base.patcher))
+
+
+@pytest.mark.parametrize("settings", [{"strength": 0.0}, {"start_percent": 0.9, "end_percent": 0.2}])
+def test_off_is_the_base_model_bit_for_bit(base, use, sample, two_boxes, caplog, settings):
+    with caplog.at_level(logging.WARNING):
+        assert torch.equal(sample(use(base.patcher, two_boxes, **settings)), sample(base.patcher))
+    assert "Apply InstanceDiffusion" in caplog.text and "no effect" in caplog.text
+
+
+def test_an_empty_layout_is_the_base_model(base, use, sample, layout):
+    assert torch.equal(sample(use(base.patcher, layout())), sample(base.patcher))
+
+
+def test_alpha_zero_leaves_scaleu_on(base, use, sample, two_boxes):
+    plain, scaled = sample(base.patcher), sample(use(base.patcher, two_boxes, alpha=0.0))
+    assert (scaled - plain).abs().max() > 1e-3
+    assert torch.equal(sample(use(base.patcher, two_boxes, alpha=0.0, scaleu=False)), plain)
+    assert not torch.equal(scaled, sample(use(base.patcher, two_boxes)))
+
+
+def test_alpha_is_a_share_of_the_steps(base, use, sample, two_boxes):
+    half = sample(use(base.patcher, two_boxes, alpha=0.5), steps=2)
+    assert not torch.equal(half, sample(use(base.patcher, two_boxes, alpha=0.4), steps=2))
+    assert torch.equal(half, sample(use(base.patcher, two_boxes, alpha=0.9), steps=2))
+
+
+def test_the_window_ends_scaleu_too(base, use, sample, two_boxes, spy):
+    model, calls = spy(use(base.patcher, two_boxes, start_percent=0.0, end_percent=0.3))
+    sample(model, steps=2)
+    patched = [bool(call.output_patches) for call in calls]
+    assert patched[0] and not patched[-1]
+
+
+@pytest.fixture
+def spy(pack):
+    """spy(model) -> (model, calls): the patches and cond lists of every UNet call."""
+    from types import SimpleNamespace
+
+    from comfy.patcher_extension import WrappersMP
+
+    kind = pack.module("nodes.patch.instance_diffusion").GroundingCall
+
+    def watch(model):
+        calls, watched = [], model.clone()
+
+        def wrapper(executor, x, t, *args, **kwargs):
+            options = args[3] if len(args) > 3 else args[2]
+            ours = [value for value in options.values() if isinstance(value, kind)]
+            calls.append(SimpleNamespace(rows=x.shape[0], indices=options["cond_or_uncond"], ours=ours,
+                                         middle_patches=options.get("patches", {}).get("middle_patch", []),
+                                         output_patches=options.get("patches", {}).get("output_block_patch", [])))
+            return executor(x, t, *args, **kwargs)
+
+        watched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "test.spy", wrapper)
+        return watched, calls
+
+    return watch
+
+
+def test_cond_and_uncond_stay_one_batch_and_uncond_reads_the_null(pack, base, use, sample, two_boxes, spy):
+    null = pack.module("nodes.patch.instance_diffusion").NULL
+    model, calls = spy(use(base.patcher, two_boxes))
+    sample(model)
+    assert all(call.rows == 2 for call in calls) and len(calls) == 2
+    for call in calls:
+        subjects = call.ours[0].subjects
+        assert [subject == null for subject in subjects] == [index == 1 for index in call.indices]
+
+
+def test_tokens_are_made_once_per_run(base, trained, use, sample, two_boxes):
+    counted = []
+    handle = trained.model.position_net.register_forward_hook(lambda *a: counted.append(1))
+    try:
+        sample(use(base.patcher, two_boxes), steps=4)
+    finally:
+        handle.remove()
+    assert len(counted) == 2  # the instances', and the null's
+
+
+@pytest.mark.parametrize("formats", ["auto", "box", "mask", "point", "scribble"])
+def test_every_format(base, use, sample, all_formats, formats):
+    results = sample(use(base.patcher, all_formats, formats=formats, null_missing=formats == "mask"))
+    assert torch.isfinite(results).all()
+    assert torch.equal(results, sample(use(base.patcher, all_formats, formats="scribble"))) == (formats in ("auto", "scribble"))
+
+
+@pytest.mark.parametrize("masked", ["official (transposed)", "corrected"])
+def test_masked_attention_changes_the_picture(base, use, sample, two_boxes, masked):
+    result = sample(use(base.patcher, two_boxes, masked_attention=masked))
+    assert torch.isfinite(result).all()
+    assert not torch.equal(result, sample(use(base.patcher, two_boxes)))
+
+
+def test_batches_are_pictures_of_their_own(base, use, prompts, two_boxes):
+    import comfy.sample
+
+    model = use(base.patcher, two_boxes)
+    noise = torch.randn(2, *LATENT[1:], generator=torch.Generator().manual_seed(3))
+
+    def sampled(noise):
+        return comfy.sample.sample(model, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise), disable_pbar=True, seed=0)
+    both = sampled(noise)
+    for row in range(2):
+        assert torch.allclose(both[row:row + 1], sampled(noise[row:row + 1]), rtol=1e-4, atol=1e-3)
+
+
+def test_more_than_30_instances_names_the_smallest(base, use, layout, caplog):
+    small = ((0.0, 0.0, 0.01, 0.01), "a tiny ant")
+    many = layout(small, *[((0.1, 0.1, 0.2 + i / 100, 0.5), f"thing {i}") for i in range(30)], ((0.0, 0.0, 0.02, 0.01), "a crumb"))
+    with caplog.at_level(logging.WARNING):
+        model = use(base.patcher, many)
+    assert "instance 1 ('a tiny ant'), instance 32 ('a crumb')" in caplog.text
+    assert model is not base.patcher
+
+
+def test_freeu_beside_scaleu_is_said(base, use, sample, two_boxes, caplog):
+    from comfy_extras.nodes_freelunch import FreeU
+
+    node = FreeU()
+    run = getattr(FreeU, "execute", None) or node.patch
+    model = run(use(base.patcher, two_boxes), 1.1, 1.2, 0.9, 0.2)[0]
+    with caplog.at_level(logging.WARNING):
+        sample(model)
+    assert caplog.text.count("FreeU and ScaleU") == 1
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        sample(run(use(base.patcher, two_boxes, scaleu=False), 1.1, 1.2, 0.9, 0.2)[0])
+    assert "FreeU" not in caplog.text
+
+
+def test_stacking_with_roictrl_in_both_orders_is_the_same_model(base, use, apply, sample, two_boxes, layout):
+    """ROICtrl's ROIs see the state after the fuser, whichever Apply came first."""
+    other = layout(((0.1, 0.1, 0.6, 0.6), "a green frog"))
+    first = sample(use(apply(base.patcher, other), two_boxes))
+    assert torch.equal(first, sample(apply(use(base.patcher, two_boxes), other)))
+    for alone in (use(base.patcher, two_boxes), apply(base.patcher, other)):
+        assert not torch.equal(first, sample(alone))
+
+
+def test_two_applies_scale_the_skips_once(base, use, spy, sample, two_boxes, layout):
+    model, calls = spy(use(use(base.patcher, two_boxes), layout(((0.1, 0.1, 0.6, 0.6), "a green frog"))))
+    sample(model)
+    assert [(len(call.middle_patches), len(call.output_patches)) for call in calls] == [(2, 1), (0, 1)]  # alpha 0.8 of 2 steps is one
+
+
+def test_other_models_are_refused(use, two_boxes):
+    with pytest.raises(ValueError, match="Apply InstanceDiffusion: InstanceDiffusion's weights are for SD1.5"):
+        use(tiny_models.patcher(tiny_models.sdxl_model()), two_boxes)
+
+
+def test_an_instance_of_strength_zero_has_no_effect(base, use, sample, layout):
+    one = ((0.05, 0.1, 0.5, 0.9), "a red fox")
+    two = layout(one, ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"strength": 0.0}))
+    assert torch.equal(sample(use(base.patcher, two)), sample(use(base.patcher, layout(one))))
+
+
+def test_area_conditioning_places_the_instances_in_the_crop(base, use, sample, two_boxes, encode, spy):
+    import nodes
+
+    area = nodes.ConditioningSetAreaPercentage().append(encode("a lake"), 0.5, 1.0, 0.5, 0.0, 1.0)[0]
+    both = nodes.ConditioningCombine().combine(encode("a forest"), area)[0]
+    model, calls = spy(use(base.patcher, two_boxes))
+    assert torch.isfinite(sample(model, positive=both)).all()
+    frames = {subject.frame for call in calls for subject in call.ours[0].subjects}
+    assert frames == {(0.0, 0.0, 1.0, 1.0), (0.5, 0.0, 1.0, 1.0)}
