@@ -10,7 +10,8 @@ import { chain, translator } from "./editor/i18n.mjs";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 const TYPE = "ROICTRL_BOX_EDITOR";
-const MIN_SIZE = { width: 480, height: 400 };
+/** Size of a new node's editor; it may be made narrower, not lower. */
+const SIZE = { width: 660, height: 440 };
 
 /** @type {Set<{editor: Editor, host: ComfyHost}>} the editors of nodes that are in a graph */
 const living = new Set();
@@ -25,14 +26,15 @@ function chained(object, name, after) {
   };
 }
 
-/** @param {any} node @param {string} name @param {import("./editor/i18n.mjs").Translate} t */
-function addEditor(node, name, t) {
+/** @param {any} node @param {string} name @param {string} text to begin with @param {import("./editor/i18n.mjs").Translate} t */
+function addEditor(node, name, text, t) {
   const host = new ComfyHost(node, name, app, api);
   const editor = new Editor(host, t);
   const widget = node.addDOMWidget(name, TYPE, editor.root, {
     getValue: () => editor.text, setValue: (/** @type {any} */ text) => editor.setText(String(text ?? "")),
-    getMinHeight: () => MIN_SIZE.height, hideOnZoom: false, margin: 6,
+    getMinHeight: () => SIZE.height, hideOnZoom: false, margin: 6,
   });
+  editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;
   const life = { editor, host };
@@ -42,7 +44,7 @@ function addEditor(node, name, t) {
   chained(node, "onConnectionsChange", () => queueMicrotask(() => editor.refresh()));
   chained(node, "onExecuted", (output) => output?.roictrl?.[0] && editor.report.take(output.roictrl[0]));
   for (const other of node.widgets ?? []) if (other !== widget) chained(other, "callback", () => editor.refresh());
-  return { widget, minWidth: MIN_SIZE.width, minHeight: MIN_SIZE.height };
+  return { widget, minWidth: SIZE.width, minHeight: SIZE.height };
 }
 
 /** Words in the page's language. */
@@ -63,7 +65,8 @@ app.registerExtension({
   async getCustomWidgets() {
     addStyle();
     const t = await words();
-    return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name) => addEditor(node, name, t) };
+    return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
+      addEditor(node, name, spec?.[1]?.default ?? "", t) };
   },
   setup() {
     api.addEventListener("executed", (/** @type {any} */ { detail }) => {

@@ -157,8 +157,11 @@ export class Editor {
   /** After each paint: the parts around the stage. */
   rendered() {
     this.toolbar.update();
-    if (!this.state.open) this.list.update();
-    this.inspector.update();
+    // Nothing around the stage may change its size while a gesture measures by it.
+    if (!this.state.open) {
+      this.list.update();
+      this.inspector.update();
+    }
     this.report.update();
     const { width, height } = this.size;
     const { zoom } = this.view.viewport;

@@ -10,6 +10,8 @@ import { inkOn } from "./palette.mjs";
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 const LINE = 15;
 const PAD = 5;
+/** Room between a box's corner and its plate: half a handle. */
+const INSET = 5;
 const MIN_WIDTH = 64;
 const MAX_LINES = 4;
 
@@ -22,25 +24,32 @@ export function drawPlate(ctx, r, plate) {
   ctx.textBaseline = "middle";
   const tag = plate.warned ? `${plate.number} !` : `${plate.number}`;
   const tagWidth = Math.max(18, ctx.measureText(tag).width + 2 * PAD);
-  const width = Math.max(MIN_WIDTH, r.w - 4) - tagWidth;
-  const rows = Math.max(1, Math.min(MAX_LINES, Math.floor((r.h - 8) / LINE)));
+  const width = Math.max(MIN_WIDTH, r.w - 2 * INSET) - tagWidth;
+  const rows = Math.max(1, Math.min(MAX_LINES, Math.floor((r.h - 2 * INSET - 4) / LINE)));
   const lines = plate.text ? wrap(ctx, plate.text.replace(/\s+/g, " "), width - 2 * PAD, rows) : [];
   const textWidth = lines.length ? Math.max(...lines.map((l) => ctx.measureText(l).width)) + 2 * PAD : 0;
   const height = Math.max(1, lines.length) * LINE + 4;
-  const x = Math.min(Math.max(r.x + 2, plate.room.x), Math.max(plate.room.x, plate.room.x + plate.room.w - tagWidth - textWidth));
-  const y = Math.min(r.y + 2, plate.room.y + plate.room.h - height);
+  const x = Math.min(Math.max(r.x + INSET, plate.room.x), Math.max(plate.room.x, plate.room.x + plate.room.w - tagWidth - textWidth));
+  const y = Math.min(Math.max(r.y + INSET, plate.room.y), plate.room.y + plate.room.h - height);
   ctx.globalAlpha = plate.muted ? 0.65 : 1;
-  ctx.fillStyle = plate.color;
-  ctx.fillRect(x, y, tagWidth, height);
-  ctx.fillStyle = inkOn(plate.color);
-  ctx.fillText(tag, x + PAD, y + 2 + LINE / 2);
   if (textWidth) {
     ctx.fillStyle = "rgba(18, 20, 24, 0.84)";
-    ctx.fillRect(x + tagWidth, y, textWidth, height);
+    rounded(ctx, x, y, tagWidth + textWidth, height);
     ctx.fillStyle = "#ffffff";
-    lines.forEach((l, i) => ctx.fillText(l, x + tagWidth + PAD, y + 2 + LINE * (i + 0.5)));
+    lines.forEach((l, i) => ctx.fillText(l, x + tagWidth + PAD, y + 2.5 + LINE * (i + 0.5)));
   }
+  ctx.fillStyle = plate.color;
+  rounded(ctx, x, y, tagWidth, LINE + 4);
+  ctx.fillStyle = inkOn(plate.color);
+  ctx.fillText(tag, x + (tagWidth - ctx.measureText(tag).width) / 2, y + 2.5 + LINE / 2);
   ctx.globalAlpha = 1;
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} w @param {number} h */
+function rounded(ctx, x, y, w, h) {
+  ctx.beginPath();
+  ctx.roundRect(x, y, w, h, 4);
+  ctx.fill();
 }
 
 /** Lines of at most `width` pixels; the last ends in an ellipsis where there is more. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} width @param {number} rows @returns {string[]} */
@@ -92,7 +101,7 @@ export function drawReadout(ctx, r, text, room) {
   const below = r.y + r.h + 8;
   const y = below + 20 > room.y + room.h ? r.y + r.h - 26 : below;
   ctx.fillStyle = "rgba(18, 20, 24, 0.88)";
-  ctx.fillRect(x, y, width, 20);
+  rounded(ctx, x, y, width, 20);
   ctx.fillStyle = "#ffffff";
   ctx.fillText(text, x + 6, y + 10.5);
 }

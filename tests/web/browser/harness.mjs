@@ -43,10 +43,11 @@ export async function openPage(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: url });
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
   /** @type {string[]} */
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error.stack ?? error)));
-  await page.goto(url);
+  await page.goto(url, { waitUntil: "domcontentloaded", timeout: 180_000 });
   await ready(page);
   return { page, context, errors };
 }
@@ -56,7 +57,7 @@ export async function ready(page) {
   await page.waitForFunction(() => {
     const app = /** @type {any} */ (window).app;
     return app?.graph && app.canvas && app.extensionManager && /** @type {any} */ (window).LiteGraph?.registered_node_types?.ROICtrlInstanceBoxPrompt;
-  }, null, { timeout: 120_000 });
+  }, null, { timeout: 240_000 });
 }
 
 /** One Instance Box Prompt and what drives it. */
@@ -72,23 +73,35 @@ export class Node {
     const id = await page.evaluate(([pos, set]) => {
       const { app, LiteGraph } = /** @type {any} */ (window);
       const node = LiteGraph.createNode("ROICtrlInstanceBoxPrompt");
+      // The classic renderer cuts a selected node's shape out of what is added, before that has its place.
+      app.canvas.deselectAll?.();
       node.pos = pos;
       app.graph.add(node);
       for (const [name, value] of Object.entries(set)) node.widgets.find((/** @type {any} */ w) => w.name === name).value = value;
       return node.id;
     }, /** @type {const} */ ([at, values]));
-    const node = new Node(page, id);
-    await node.stage().waitFor({ state: "visible" });
-    await node.settle();
-    return node;
+    return new Node(page, id).shown();
+  }
+
+  /** The node's editor is on the page and has come to rest there. */
+  async shown() {
+    const element = await this.stage();
+    await element.waitFor({ state: "visible" });
+    let place = "";
+    for (let still = 0; still < 3;) {
+      await this.settle();
+      const now = JSON.stringify(await element.boundingBox());
+      still = now === place ? still + 1 : 0;
+      place = now;
+    }
+    return this;
   }
 
   /** Runs in the page with the node, its layout widget and its editor. @param {(n: any, w: any, e: any, arg: any) => any} run @param {any} [arg] */
   eval(run, arg) {
     return this.page.evaluate(({ id, code, arg }) => {
       const { app } = /** @type {any} */ (window);
-      const graphs = [app.graph, ...(app.graph.rootGraph ?? app.rootGraph ?? app.graph).subgraphs?.values() ?? []];
-      const node = graphs.map((g) => g.getNodeById(id)).find((n) => n?.type === "ROICtrlInstanceBoxPrompt");
+      const node = app.canvas.graph.getNodeById(id);
       const widget = node.widgets.find((/** @type {any} */ w) => w.name === "layout");
       return new Function("n", "w", "e", "arg", `return (${code})(n, w, e, arg)`)(node, widget, widget.roictrl, arg);
     }, { id: this.id, code: run.toString(), arg });
@@ -100,9 +113,12 @@ export class Node {
   }
 
   /** The stage's element of this node: elements carry no node id, so it is marked. */
-  stage() {
+  async stage() {
     const mark = `box-editor-${this.id}`;
-    void this.eval((n, w, e, name) => { e.root.id = name; }, mark);
+    await this.eval((n, w, e, name) => {
+      document.getElementById(name)?.removeAttribute("id");
+      e.root.id = name;
+    }, mark);
     return this.page.locator(`#${mark} .roictrl-stage`);
   }
 
