@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import folder_paths
 import pytest
@@ -127,8 +128,7 @@ def test_a_prompt_that_is_not_the_guiders(apply, model, two_boxes, sample, encod
 @pytest.fixture
 def folder(pack, comfy):
     """models/roictrl of the ComfyUI under test."""
-    from pathlib import Path
-
+    pack.module("nodes.loader")
     path = Path(folder_paths.get_folder_paths("roictrl")[0])
     yield path
     for file in path.iterdir():

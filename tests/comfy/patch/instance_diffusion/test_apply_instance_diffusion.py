@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import logging
 
 import pytest
@@ -16,63 +14,13 @@ GOLDEN_UNET = {**tiny_models.SD15, "channel_mult": [1, 2, 4, 4], "num_heads": 2,
 
 
 @pytest.fixture(scope="module")
-def hashfill(root):
-    path = root / "tests" / "golden" / "instancediffusion" / "hashfill.py"
-    spec = importlib.util.spec_from_file_location("hashfill", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def config_of(pack, unet, heads=8):
-    """The fusers and ScaleU that a UNet of SD1.x's kind wants."""
-    config = pack.module("roictrl_core.instance_diffusion.config")
-    base, mult = unet["model_channels"], unet["channel_mult"]
-    widths = {320: base * mult[0], 640: base * mult[1], 1280: base * mult[2]}
-    sd15 = config.InstanceDiffusionConfig()
-    return config.InstanceDiffusionConfig(
-        fusers=tuple((name, widths[channels]) for name, channels in sd15.fusers), heads=heads,
-        scaleu=tuple([base * mult[3]] * 3 + [base * mult[2]] * 4 + [base * mult[1]] * 3 + [base * mult[0]] * 2),
-        text_width=unet["context_dim"], token_width=unet["context_dim"], hidden_width=32)
-
-
-def network_patcher(pack, config, weights):
-    return pack.module("nodes.patch.weights").instance_diffusion_patcher(config, weights)
-
-
-@pytest.fixture(scope="module")
-def trained(pack, hashfill):
-    """INSTANCE_DIFFUSION for the tests' tiny SD1.x UNet, hash-filled so that every gate is open."""
-    config = config_of(pack, tiny_models.SD15)
-    network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
-    shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    return network_patcher(pack, config, {key: hashfill.make("comfy." + key, shape) for key, shape in shapes.items()})
-
-
-@pytest.fixture(scope="module")
-def use(pack, base, trained):
-    """Apply InstanceDiffusion as the node executes it."""
-    node = pack.module("nodes.instance_diffusion").ApplyInstanceDiffusion
-    return lambda model, layout, **settings: node.execute(model, trained, base.clip, layout, **settings)[0]
-
-
-@pytest.fixture(scope="module")
-def all_formats(pack, layout):
-    masks = pack.module("roictrl_core.masks")
-    mask = torch.zeros(64, 96, dtype=torch.bool)
-    mask[20:50, 40:90] = True
-    return layout(((0.05, 0.1, 0.5, 0.9), "a red fox", {"point": (0.2, 0.3), "scribble": (((0.1, 0.2), (0.4, 0.8)), ((0.3, 0.3),))}),
-                  ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"mask": masks.RunLengthMask.from_array(mask.numpy())}))
-
-
-@pytest.fixture(scope="module")
 def golden(root):
     with safe_open(root / "tests" / "golden" / "instancediffusion" / "tiny_unet.safetensors", "pt") as file:
         return {key: file.get_tensor(key) for key in file.keys()}
 
 
 @pytest.fixture(scope="module")
-def golden_model(pack, hashfill):
+def golden_model(pack, hashfill, config_of):
     """(BaseModel, INSTANCE_DIFFUSION) of the golden UNet."""
     import comfy.ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
@@ -80,15 +28,15 @@ def golden_model(pack, hashfill):
     unet = UNetModel(**GOLDEN_UNET, operations=comfy.ops.disable_weight_init, device="meta")
     shapes = {key: tuple(value.shape) for key, value in unet.state_dict().items()}
     model = tiny_models.sd15_model(GOLDEN_UNET, {key: hashfill.make("tiny." + key, shape) for key, shape in shapes.items()})
-    config = config_of(pack, GOLDEN_UNET, heads=2)
+    config = config_of(GOLDEN_UNET, heads=2)
     network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
     weights = {key: hashfill.make("tiny." + key, tuple(value.shape)) for key, value in network.state_dict().items()}
-    return model, network_patcher(pack, config, weights)
+    return model, pack.module("nodes.patch.weights").instance_diffusion_patcher(config, weights)
 
 
 @pytest.mark.parametrize("size", ["32", "24x40"])
 @pytest.mark.parametrize("case", ["cond", "null", "scale0"])
-def test_the_golden_unet(pack, golden, golden_model, size, case):
+def test_the_golden_unet(pack, golden, golden_model, given_run, size, case):
     """ComfyUI's UNetModel with our patches equals the published UNet."""
     patch = pack.module("nodes.patch.instance_diffusion")
     grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
@@ -98,24 +46,13 @@ def test_the_golden_unet(pack, golden, golden_model, size, case):
              "polygons": "polygons", "masks": "segs"}
     given = grounding(**{ours: golden[f"in.{theirs}"].float() for ours, theirs in names.items()})
     control = patch.GroundingControl(node="test", slots=(), formats=formats)
-    run = given_run(pack, control, patcher.model, grounding.null(1, 16) if case == "null" else given)
+    run = given_run(control, patcher.model, grounding.null(1, 16) if case == "null" else given)
     x = golden[f"x.{size}"]
     call = patch.GroundingCall(run, (1, *x.shape[-2:]), (patch.NULL,), 0.0 if case == "scale0" else 1.0)
     patches = {"middle_patch": patch._fuse("k", patcher.model), "output_block_patch": patch._scale("k", patcher.model)}
     options = patch._with_patches(patches, {"k": call, "cond_or_uncond": [0]}, call)
     result = model.diffusion_model(x, golden["timestep"], context=golden["ctx"], transformer_options=options)
     assert (result - golden[f"{case}.{size}"]).abs().max() < 1e-4
-
-
-def given_run(pack, control, network, grounding):
-    """The run's part that a call reads, with a given grounding in place of a layout's."""
-    class Given(pack.module("nodes.patch.instance_diffusion").GroundingRun):
-        def __init__(self):
-            self.control, self.model, self.memo = control, network, pack.module("nodes.patch.call").Memo()
-
-        def grounding(self, subject):
-            return grounding
-    return Given()
 
 
 def test_it_acts_and_repeats(base, use, sample, two_boxes):
@@ -156,32 +93,6 @@ def test_the_window_ends_scaleu_too(base, use, sample, two_boxes, spy):
     sample(model, steps=2)
     patched = [bool(call.output_patches) for call in calls]
     assert patched[0] and not patched[-1]
-
-
-@pytest.fixture
-def spy(pack):
-    """spy(model) -> (model, calls): the patches and cond lists of every UNet call."""
-    from types import SimpleNamespace
-
-    from comfy.patcher_extension import WrappersMP
-
-    kind = pack.module("nodes.patch.instance_diffusion").GroundingCall
-
-    def watch(model):
-        calls, watched = [], model.clone()
-
-        def wrapper(executor, x, t, *args, **kwargs):
-            options = args[3] if len(args) > 3 else args[2]
-            ours = [value for value in options.values() if isinstance(value, kind)]
-            calls.append(SimpleNamespace(rows=x.shape[0], indices=options["cond_or_uncond"], ours=ours,
-                                         middle_patches=options.get("patches", {}).get("middle_patch", []),
-                                         output_patches=options.get("patches", {}).get("output_block_patch", [])))
-            return executor(x, t, *args, **kwargs)
-
-        watched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "test.spy", wrapper)
-        return watched, calls
-
-    return watch
 
 
 def test_cond_and_uncond_stay_one_batch_and_uncond_reads_the_null(pack, base, use, sample, two_boxes, spy):

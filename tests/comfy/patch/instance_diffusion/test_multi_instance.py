@@ -1,0 +1,172 @@
+"""PLMS and the Multi-Instance Sampler inside ComfyUI, against the literal sampler over the same UNet."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+LATENT = (1, 4, 16, 24)
+STEPS, CFG, SHARE, ALPHA = 5, 3.0, 0.4, 0.8
+SCALE = 0.18215
+
+
+@pytest.fixture(scope="module")
+def nodes(pack):
+    return pack.module("nodes.instance_diffusion_sampling")
+
+
+@pytest.fixture(scope="module")
+def run(nodes, prompts):
+    """InstanceDiffusion Sampler as the node executes it, on an empty latent."""
+    def sample(model, seed=1, shape=LATENT, positive=None, **settings):
+        settings = {"steps": STEPS, "cfg": CFG, "mis_share": SHARE, **settings}
+        latent = {"samples": torch.zeros(shape), **settings.pop("latent", {})}
+        return nodes.InstanceDiffusionSampler.execute(model, positive or prompts[0], prompts[1], latent, seed, **settings)[0]["samples"]
+    return sample
+
+
+@pytest.fixture
+def literal(pack, base, trained, given_run, reference, prompts):
+    """The published sampler over ComfyUI's UNet, each branch and each half of CFG in a UNet call of its own."""
+    patch = pack.module("nodes.patch.instance_diffusion")
+    grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
+    hooks = {"middle_patch": patch._fuse("k", trained.model), "output_block_patch": patch._scale("k", trained.model)}
+
+    def eps(x, t, text, given, control, scale):
+        run = given_run(control, trained.model, given)
+        call = patch.GroundingCall(run, (1, *x.shape[-2:]), (patch.NULL,), scale)
+        options = patch._with_patches(hooks, {"k": call, "cond_or_uncond": [0]}, call)
+        return base.model.diffusion_model(x, torch.tensor([float(t)]), context=text, transformer_options=options)
+
+    def sample(model, noise, instances, share, steps=STEPS):
+        control = patch.control_of(model)
+        everything = grounding.of(control.instances, 64)
+        on = int(control.alpha * steps)
+
+        def guided(x, t, step, branch):
+            text = control.slots[branch - 1].caption[None] if branch else prompts[0][0][0]
+            given = everything.alone(branch - 1) if branch else everything
+            scale = 1.0 if step < on else 0.0
+            cond = eps(x, t, text, given, control, scale)
+            uncond = eps(x, t, prompts[1][0][0], grounding.null(1, 64), control, scale)
+            return uncond + CFG * (cond - uncond)
+        return reference.PublishedPLMS(guided, steps).run(noise, instances, share)
+    return sample
+
+
+@pytest.mark.parametrize("share", [0.0, SHARE])
+def test_the_node_is_the_published_sampler(base, use, run, literal, all_formats, share):
+    import comfy.sample
+
+    model = use(base.patcher, all_formats, alpha=ALPHA)
+    noise = comfy.sample.prepare_noise(torch.zeros(LATENT), 1)
+    expected = literal(model, noise, 2, share)
+    result = run(model, mis_share=share) * SCALE
+    assert (result - expected).abs().max() < 1e-4 * expected.std().clamp(min=1)
+
+
+def test_branches_run_in_one_batch(base, use, run, two_boxes, spy):
+    model, calls = spy(use(base.patcher, two_boxes, alpha=ALPHA))
+    run(model)
+    # 2 of 5 steps alone: 3 evaluations of 3 branches, cond and uncond; then 3 steps of one
+    assert [call.rows for call in calls] == [6] * 3 + [2] * 3
+    first = calls[0].ours[0].subjects
+    caption = [subject.branch for subject in first if subject.active]
+    assert caption == [0, 1, 2] and len(first) == 6
+
+
+def test_batching_does_not_change_the_picture(base, use, run, nodes, two_boxes, monkeypatch):
+    import comfy.model_management
+
+    model = use(base.patcher, two_boxes)
+    together = run(model)
+    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *a, **k: 1.0)  # as on a full GPU
+    apart = run(model)
+    assert torch.allclose(together, apart, rtol=1e-4, atol=1e-3 * float(together.std()))
+
+
+def test_several_pictures_and_longer_prompts(base, use, run, encode, two_boxes):
+    long = encode(" ".join(["a photo of a forest with many trees"] * 12))  # two chunks of 77 tokens
+    model = use(base.patcher, two_boxes)
+    both = run(model, shape=(2, *LATENT[1:]), positive=long)
+    assert torch.isfinite(both).all() and not torch.equal(both[0], both[1])
+
+
+def test_advanced_nodes_are_the_same_sampler(base, use, run, nodes, prompts, two_boxes):
+    import comfy.sample
+
+    model = use(base.patcher, two_boxes)
+    guider = nodes.MultiInstanceGuiderNode.execute(model, *prompts, CFG)[0]
+    sampler = nodes.MultiInstanceSamplerNode.execute(SHARE)[0]
+    sigmas = nodes.PLMSScheduler.execute(model, STEPS)[0]
+    noise = comfy.sample.prepare_noise(torch.zeros(LATENT), 1)
+    result = guider.sample(noise, torch.zeros(LATENT), sampler, sigmas, disable_pbar=True, seed=1)
+    assert torch.equal(result, run(model))
+
+
+@pytest.mark.parametrize("name", ["euler", "dpmpp_2m"])
+def test_other_samplers_restart_after_the_joining(base, use, nodes, prompts, two_boxes, name):
+    import comfy.sample
+    import comfy.samplers
+
+    model = use(base.patcher, two_boxes)
+    guider = nodes.MultiInstanceGuiderNode.execute(model, *prompts, CFG)[0]
+    inner = comfy.samplers.sampler_object(name)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", STEPS)
+    noise, seen = comfy.sample.prepare_noise(torch.zeros(LATENT), 1), []
+
+    def sampled(share, levels=sigmas):
+        seen.clear()
+        sampler = nodes.MultiInstanceSamplerNode.execute(share, inner)[0]
+        return guider.sample(noise, torch.zeros(LATENT), sampler, levels, disable_pbar=True, seed=1,
+                             callback=lambda step, denoised, x, total: seen.append((step, total)))
+    plain = guider.sample(noise, torch.zeros(LATENT), inner, sigmas, disable_pbar=True, seed=1)
+    assert torch.allclose(sampled(0.0), plain, rtol=1e-4, atol=1e-3)
+    joined = sampled(SHARE)
+    assert torch.isfinite(joined).all() and not torch.allclose(joined, plain)
+    assert seen == [(step, 3 * 2 + 3) for step in range(9)]
+
+
+def test_previews_and_progress(base, use, run, nodes, prompts, two_boxes):
+    import comfy.sample
+
+    model, seen = use(base.patcher, two_boxes), []
+    nodes.multi_instance_guider(model, *prompts, CFG).sample(
+        comfy.sample.prepare_noise(torch.zeros(LATENT), 1), torch.zeros(LATENT), nodes.MultiInstanceSampler(SHARE),
+        nodes.published_sigmas(model, STEPS, 1.0), disable_pbar=True, seed=1,
+        callback=lambda step, denoised, x, total: seen.append((step, tuple(denoised.shape), total)))
+    assert seen == [(step, LATENT, STEPS) for step in range(STEPS)]
+
+
+def test_it_can_be_interrupted(base, use, run, two_boxes):
+    import comfy.model_management
+
+    comfy.model_management.interrupt_current_processing(True)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        run(use(base.patcher, two_boxes))
+    assert torch.isfinite(run(use(base.patcher, two_boxes))).all()
+
+
+def test_a_noise_mask_keeps_the_rest_of_the_picture(base, use, run, two_boxes):
+    picture = torch.randn(LATENT, generator=torch.Generator().manual_seed(5))
+    mask = torch.zeros(1, 1, 128, 192)
+    mask[..., 96:] = 1.0
+    result = run(use(base.patcher, two_boxes), latent={"samples": picture, "noise_mask": mask}, denoise=0.6)
+    assert (result[..., :11] - picture[..., :11]).abs().max() < 0.2    # the last level keeps 3 % of noise, as published
+    assert (result[..., 13:] - picture[..., 13:]).abs().max() > 1.0
+
+
+def test_a_model_without_instances_is_sampled_as_a_whole(base, run, caplog):
+    with caplog.at_level(logging.WARNING):
+        result = run(base.patcher)
+    assert "has no instances" in caplog.text
+    assert torch.equal(result, run(base.patcher, mis_share=0.0))
+
+
+def test_published_levels(base, nodes):
+    sigmas = nodes.PLMSScheduler.execute(base.patcher, 50)[0]
+    table = base.patcher.get_model_object("model_sampling").sigmas
+    assert torch.allclose(sigmas[:3], table[[981, 961, 941]]) and sigmas[-1] == table[0] and len(sigmas) == 51
+    assert torch.equal(nodes.PLMSScheduler.execute(base.patcher, 25, 0.5)[0], sigmas[-26:])
