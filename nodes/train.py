@@ -87,7 +87,7 @@ def _inputs() -> list[io.Input]:
         io.Float.Input("learning_rate", default=5e-5, min=1e-7, max=1e-1, step=1e-7, round=False, tooltip="5e-5 for SD-sized models, 1e-3 for the demo model."),
         io.Int.Input("width", default=512, min=64, max=4096, step=8, tooltip="Pictures are scaled and cropped to this size; the base's own is best."),
         io.Int.Input("height", default=512, min=64, max=4096, step=8, tooltip="See width."),
-        io.Int.Input("seed", default=0, min=0, max=2**31 - 1, control_after_generate=True, tooltip="Of weights, noise, dropout and order. The same seed gives the same adapter on a CPU."),
+        io.Int.Input("seed", default=0, min=0, max=2**31 - 1, tooltip="Of weights, noise, dropout and order. The same seed gives the same adapter on a CPU."),
         ADAPTER.Input("adapter", optional=True, tooltip="Go on from this adapter instead of fresh weights; roi_grids and slots are then its own."),
         advanced(io.Float.Input("gate_learning_rate", default=0.0, min=0.0, max=1.0, step=1e-7, round=False, tooltip="Of the gates, which start at zero; 0 = learning_rate.")),
         advanced(io.Int.Input("warmup", default=100, min=0, max=100_000, tooltip="Steps over which the learning rate rises.")),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from datetime import timedelta
 
 from train_options import parse_options
@@ -64,6 +65,17 @@ def explain(kind, error, trace) -> None:
 sys.excepthook = explain
 
 
+def every_ten_seconds(text: str):
+    """A progress callback that does not flood the terminal."""
+    shown = [time.monotonic()]
+
+    def show_progress(done: int, total: int) -> None:
+        if time.monotonic() - shown[0] > 10:
+            shown[0] = time.monotonic()
+            say(text.format(done, total))
+    return show_progress
+
+
 def settings_of_run() -> dict:
     """What makes two runs the same run; a resumed one must not differ in it."""
     free = {"out", "cache", "save_every", "keep", "log_every", "sample_every", "samples", "sample_steps", "guidance", "data", "coco", "bad_rows"}
@@ -75,21 +87,33 @@ if RANKS > 1:
     # The others wait while the first one prepares data or draws samples: that may take hours.
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
 stop = []
+
+
+def stop_after_this_step(number: int, _) -> None:
+    stop.append(True)
+    signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+
+
 for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: stop.append(True))  # seen after the step: checkpoint, then leave
+    signal.signal(number, stop_after_this_step)
 options.out.mkdir(parents=True, exist_ok=True)
 
 # ---- base and data ---------------------------------------------------------------------------------------------------
 model, clip, vae = load_base(options)
 if not (options.cache / MANIFEST).is_file() and RANK == 0:
     rows = (lambda: read_coco(*options.coco)) if options.coco else (lambda: read_imagefolder(options.data))
-    preparation = Preparation(options.size, options.flip > 0, options.bad_rows == "refuse", say, lambda done, total: None)
-    build_cache(rows, options.cache, {"size": list(options.size)}, vae, clip, preparation)
+    size = options.size or (512, 512)
+    preparation = Preparation(size, options.flip > 0, options.bad_rows == "refuse", say, every_ten_seconds("encoded {} of {}"))
+    build_cache(rows, options.cache, {"size": list(size)}, vae, clip, preparation)
 if RANKS > 1:
     torch.distributed.barrier()
 cache = TrainingCache(options.cache)
 say(f"{len(cache)} pictures, {cache.text_count} different captions, latents {list(cache.latent_shape[1:])}")
-size = tuple(8 * side for side in cache.latent_shape[:1:-1])
+size = tuple(8 * side for side in cache.latent_shape[:1:-1])  # pixels: (width, height)
+if options.size not in (None, size):
+    raise ValueError(f"{options.cache} holds pictures of {size[0]}x{size[1]} pixels, not {options.size[0]}x{options.size[1]}: name another --cache")
+if options.flip > 0 and cache.latent_shape[0] == 1:
+    say("warning: the cache holds no mirrored pictures, so --flip has no effect")
 base = TrainingBase.from_model(model, PRECISIONS[options.precision], size)
 
 # ---- adapter ---------------------------------------------------------------------------------------------------------
@@ -157,6 +181,15 @@ def write_log(step: int, sums: torch.Tensor, count: int, norm: torch.Tensor, lea
         say(progress.line(step, loss, prediction, regulariser, speed, left))
 
 
+def stopping() -> bool:
+    """Whether any process was asked to stop: all must leave after the same step."""
+    if RANKS == 1:
+        return bool(stop)
+    asked = torch.tensor(float(bool(stop)), device=base.device)
+    torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+    return bool(asked)
+
+
 def show(step: int) -> None:
     """The loss curve, and pictures."""
     if RANK == 0:
@@ -172,13 +205,13 @@ sums, count = 0, 0
 loop = LoopSettings(rate, options.precision, options.clip_norm, options.seed)
 for report in training_steps(objective, stream, state, loop, start=start, device=base.device):
     sums, count = sums + report.losses, count + 1
-    last = report.step == options.steps
+    last, leaving = report.step == options.steps, stopping()
     if report.step % options.log_every == 0 or last:
         write_log(report.step, sums, count, report.norm, report.learning_rate)
         sums, count = 0, 0
-    if report.step % options.save_every == 0 or last or stop:
+    if report.step % options.save_every == 0 or last or leaving:
         save(report.step)
-    if stop:
+    if leaving:
         say(f"stopped after step {report.step}; start again with the same --out to go on")
         break
     if report.step % options.sample_every == 0 or last:

@@ -32,7 +32,7 @@ def _data(group) -> None:
     group.add_argument("--data", type=Path, metavar="FOLDER", help="pictures with a metadata.jsonl")
     group.add_argument("--coco", type=Path, nargs=3, metavar=("INSTANCES", "CAPTIONS", "IMAGES"), help="COCO's two JSON files and the picture folder")
     group.add_argument("--cache", type=Path, metavar="FOLDER", help="latents and text embeddings; made once (default: OUT/cache)")
-    group.add_argument("--size", type=_size, default=(512, 512), metavar="WxH", help="training pictures, pixels")
+    group.add_argument("--size", type=_size, metavar="WxH", help="training pictures, pixels (default: 512x512, or the cache's)")
     group.add_argument("--bad-rows", choices=("refuse", "skip"), default="refuse", help="what to do about bad rows; both list them")
     group.add_argument("--flip", type=float, default=0.5, help="probability of mirroring a picture and its boxes")
     group.add_argument("--box-dropout", type=float, default=0.1, help="probability of leaving a box out")

@@ -116,4 +116,12 @@ def checkpointed_layers(unet: nn.Module) -> Iterator[None]:
 
 
 def _checkpointed(forward: Callable) -> Callable:
-    return lambda *args, **kwargs: checkpoint(forward, *args, use_reentrant=False, **kwargs)
+    def run(*args, **kwargs):
+        # The UNet writes the current block into the one transformer_options of the call: keep it as this layer saw it.
+        args, kwargs = [_snapshot(arg) for arg in args], {name: _snapshot(arg) for name, arg in kwargs.items()}
+        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+    return run
+
+
+def _snapshot(argument: object) -> object:
+    return dict(argument) if isinstance(argument, dict) else argument

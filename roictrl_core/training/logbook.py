@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ..files import write_atomically
 
 COLUMNS = ("step", "loss", "prediction_loss", "regulariser", "gradient_norm", "learning_rate", "images_per_second")
+OVERSAMPLING = 2  # the curve is drawn this much larger and scaled down, which smooths its edges
 
 
 class CsvLog:
@@ -65,37 +67,42 @@ class Progress:
 
 def loss_curve(history: Sequence[tuple[int, float]], size: tuple[int, int] = (640, 360)) -> Image.Image:
     """(step, loss) pairs -> a picture: every value in grey, their moving average in blue, axes from the data."""
-    picture = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(picture)
-    left, top, right, bottom = 58, 14, size[0] - 14, size[1] - 30
+    picture = Image.new("RGB", (OVERSAMPLING * size[0], OVERSAMPLING * size[1]), "white")
+    finite = [(step, loss) for step, loss in history if math.isfinite(loss)]
+    _draw_curve(picture, finite, _moving_average([loss for _, loss in finite]))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smooth: Sequence[float]) -> None:
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(11 * OVERSAMPLING)
+    left, top, right, bottom = 60 * OVERSAMPLING, 14 * OVERSAMPLING, picture.width - 14 * OVERSAMPLING, picture.height - 28 * OVERSAMPLING
     draw.rectangle((left, top, right, bottom), outline="#999999")
-    finite = [(step, loss) for step, loss in history if loss == loss and abs(loss) != float("inf")]
-    if not finite:
-        draw.text((left + 10, top + 10), "no loss yet", fill="#666666")
-        return picture
-    smooth = _moving_average([loss for _, loss in finite])
-    # The first values may be far above all others: the axis ends at the highest average of the later nine tenths.
-    settled = smooth[len(smooth) // 10:]
-    low, high = min(smooth), max(settled)
-    margin = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
-    low, high = low - margin, high + margin
-    first, last = finite[0][0], max(finite[-1][0], finite[0][0] + 1)
+    if not values:
+        draw.text((left + 20, top + 20), "no loss yet", fill="#666666", font=font)
+        return
+    first, last = values[0][0], max(values[-1][0], values[0][0] + 1)
+    low, high = _value_axis(smooth)
 
     def place(step: int, loss: float) -> tuple[float, float]:
         share = min(max((loss - low) / (high - low), 0.0), 1.0)
         return left + (step - first) / (last - first) * (right - left), bottom - share * (bottom - top)
 
-    for step, loss in finite:
-        x, y = place(step, loss)
-        draw.rectangle((x - 0.5, y - 0.5, x + 0.5, y + 0.5), fill="#c4c4c4")
-    draw.line([place(step, loss) for (step, _), loss in zip(finite, smooth)], fill="#0072b2", width=2)
+    for x, y in (place(*value) for value in values):
+        draw.ellipse((x - OVERSAMPLING, y - OVERSAMPLING, x + OVERSAMPLING, y + OVERSAMPLING), fill="#c8c8c8")
+    draw.line([place(step, loss) for (step, _), loss in zip(values, smooth)], fill="#0072b2", width=2 * OVERSAMPLING, joint="curve")
     for share in (0, 0.5, 1):
-        value = low + share * (high - low)
-        draw.text((left - 6, bottom - share * (bottom - top)), f"{value:.4g}", fill="#333333", anchor="rm")
-    draw.text((left, bottom + 6), f"step {first}", fill="#333333")
-    draw.text((right, bottom + 6), f"step {last}", fill="#333333", anchor="ra")
-    draw.text((right - 8, top + 6), f"loss {smooth[-1]:.5f}", fill="#0072b2", anchor="ra")
-    return picture
+        y = bottom - share * (bottom - top)
+        draw.text((left - 12, y), f"{low + share * (high - low):.4g}", fill="#333333", anchor="rm", font=font)
+    draw.text((left, bottom + 10), f"step {first}", fill="#333333", font=font)
+    draw.text((right, bottom + 10), f"step {values[-1][0]}", fill="#333333", anchor="ra", font=font)
+    draw.text((right - 16, top + 12), f"loss {smooth[-1]:.5f}", fill="#0072b2", anchor="ra", font=font)
+
+
+def _value_axis(smooth: Sequence[float]) -> tuple[float, float]:
+    """Lowest and highest value shown. The first losses may be far above all others: the top follows the later nine tenths."""
+    low, high = min(smooth), max(smooth[len(smooth) // 10:])
+    margin = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def _moving_average(values: Sequence[float]) -> list[float]:

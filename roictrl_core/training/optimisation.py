@@ -50,8 +50,9 @@ def parameter_groups(adapter: nn.Module, gate_factor: float, weight_decay: float
 
 
 def make_optimizer(adapter: nn.Module, rate: LearningRate, gate_factor: float = 1.0, weight_decay: float = 0.01) -> torch.optim.AdamW:
-    """Fused AdamW: one kernel per step instead of a loop over tensors."""
-    return torch.optim.AdamW(parameter_groups(adapter, gate_factor, weight_decay), lr=rate.peak, betas=(0.9, 0.99), fused=True)
+    """AdamW, where possible fused: one kernel per step instead of a loop over tensors."""
+    fused = next(adapter.parameters()).device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(parameter_groups(adapter, gate_factor, weight_decay), lr=rate.peak, betas=(0.9, 0.99), fused=fused)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: LearningRate, step: int) -> float:
