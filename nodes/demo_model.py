@@ -126,9 +126,8 @@ def load_demo(folder: Path = FOLDER) -> Demo:
             raise ValueError(f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack again "
                              "(git checkout), or train it with `python scripts/demo_train.py`.")
     base = load_file(paths["base"])
-    with safe_open(paths["vae"], "pt") as file:
-        statistics = json.loads(file.metadata()["latents"])
-    return Demo(load_model(part_of(base, "unet"), statistics), load_clip(part_of(base, "text")), load_vae(load_file(paths["vae"])))
+    vae, statistics = load_vae_file(paths["vae"])
+    return Demo(load_model(part_of(base, "unet"), statistics), load_clip(part_of(base, "text")), vae)
 
 
 def part_of(weights: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
@@ -155,9 +154,11 @@ def load_clip(weights: dict[str, torch.Tensor]) -> comfy.sd.CLIP:
     return clip
 
 
-def load_vae(weights: dict[str, torch.Tensor]) -> comfy.sd.VAE:
-    """VAE from TAESD weights, through ComfyUI's own detection."""
-    return comfy.sd.VAE(sd=dict(weights))
+def load_vae_file(path: Path) -> tuple[comfy.sd.VAE, dict]:
+    """VAE, through ComfyUI's own detection of TAESD, and what DemoLatentFormat takes."""
+    with safe_open(path, "pt") as file:
+        statistics = json.loads(file.metadata()["latents"])
+    return comfy.sd.VAE(sd=load_file(path)), statistics
 
 
 def _load(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:

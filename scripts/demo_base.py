@@ -3,7 +3,8 @@
     python scripts/demo_base.py STAGE [--processes 2]
 
 Stages run one after the other, each from the weights of the one before: `small` (64-px pictures of one object: a quarter of the
-cost, and the UNet has no positions that would bind it to a size) and `train` (128-px pictures, 1 to 6 objects, lists).
+cost, and the UNet has no positions that would bind it to a size) and `train` (in turn those and 128-px pictures of 1 to 6
+objects, mostly few: what a single caption means is learned from single objects).
 Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout. Resumes from its last checkpoint.
 Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys) and base_STAGE_log.csv into the cache folder.
 """
@@ -35,18 +36,18 @@ LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class Stage:
-    data: tuple[str, ...]
+    data: tuple[tuple[str, int], ...]       # data sets, taken in turn step by step, and their batch over all processes
     steps: int
-    batch: int              # over all processes
     start: str | None       # the stage whose weights it begins with
     rate: float
     decay_from: float       # fraction of the steps after which the rate falls (cosine, to a fiftieth)
 
 
 STAGES = {
-    "small": Stage(("small",), 900, 96, None, 1e-3, 1.0),
-    "train": Stage(("train",), 2200, 32, "small", 1e-3, 0.55),
+    "small": Stage((("small", 96),), 900, None, 1e-3, 1.0),
+    "train": Stage((("train", 32), ("small", 64)), 1750, "small", 1e-3, 0.6),
 }
+WEIGHT_OF_COUNT = {1: 6, 2: 5, 3: 4, 4: 2, 5: 2, 6: 1}      # how often pictures of so many instances are shown
 
 
 class Base(torch.nn.Module):
@@ -96,23 +97,27 @@ class Base(torch.nn.Module):
 
 
 class Data:
-    """Normalised latents and tokenised captions of one or more data sets."""
+    """Normalised latents and tokenised captions of a data set."""
 
-    def __init__(self, names: tuple[str, ...]):
+    def __init__(self, name: str, size: int):
+        self.size = size
         statistics = json.loads((CACHE / "vae_statistics.json").read_text())
         mean, std = (np.array(statistics[k], np.float32)[None, :, None, None] for k in ("mean", "std"))
-        self.latents = np.concatenate([(np.load(CACHE / f"{name}_latents.npy") - mean) / std for name in names]).astype(np.float32)
-        captions = [json.loads(line)["captions"] for name in names for line in open(CACHE / f"{name}_captions.jsonl")]
+        self.latents = ((np.load(CACHE / f"{name}_latents.npy") - mean) / std).astype(np.float32)
+        rows = [json.loads(line) for line in open(CACHE / f"{name}_captions.jsonl")]
+        weights = np.array([WEIGHT_OF_COUNT[len(row["instances"])] for row in rows], np.float64)
+        self.share = np.cumsum(weights / weights.sum())
         encode = pack_module("nodes.demo_model").DemoTokenizer()
         def tokens(text):
             chunks = encode.tokenize_with_weights(text)
             return [token for token, _ in chunks[0]]
-        self.tokens = np.array([[tokens(text) for text in row] for row in captions], np.int16)          # [n, wordings, 77]
+        self.tokens = np.array([[tokens(text) for text in row] for row in (row["captions"] for row in rows)], np.int16)          # [n, wordings, 77]
         self.empty = np.array(tokens(""), np.int16)
 
-    def batch(self, rng: np.random.Generator, size: int):
-        """Latents [B, 4, h, w] and tokens [B, 77]."""
-        index = rng.integers(len(self.latents), size=size)
+    def batch(self, rng: np.random.Generator, processes: int):
+        """One process's part of a batch: latents [B, 4, h, w] and tokens [B, 77]."""
+        size = self.size // processes
+        index = np.minimum(np.searchsorted(self.share, rng.uniform(size=size)), len(self.latents) - 1)
         tokens = self.tokens[index, rng.integers(self.tokens.shape[1], size=size)]
         tokens = np.where((rng.uniform(size=size) < CAPTION_DROPOUT)[:, None], self.empty, tokens)
         return torch.from_numpy(self.latents[index]).to(device()), torch.from_numpy(tokens.astype(np.int64)).to(device())
@@ -190,12 +195,12 @@ def train(rank: int, processes: int, name: str) -> None:
         torch.set_num_threads(1)
         dist.init_process_group("gloo", init_method="tcp://127.0.0.1:29577", rank=rank, world_size=processes)
     run, levels = Run(name), noise_levels().to(device())
-    data = Data(run.stage.data)
+    data = [Data(*part) for part in run.stage.data]
     log = Log(CACHE / f"base_{name}_log.csv", ("step", "loss", "rate"), run.stage.steps, run.step) if rank == 0 else None
     recent = []
     while run.step < run.stage.steps:
         rng = np.random.default_rng((SEED, run.step, rank))
-        loss = loss_of(run.model, levels, *data.batch(rng, run.stage.batch // processes), rng)
+        loss = loss_of(run.model, levels, *data[run.step % len(data)].batch(rng, processes), rng)
         loss.backward()
         if processes > 1:
             share_gradients(run.model, processes)

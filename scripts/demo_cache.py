@@ -20,12 +20,12 @@ from devtools.pack import pack_module
 
 
 def rows_of(name: str):
-    """(latents, boxes, global captions, instance captions) of each picture."""
+    """(latents, boxes, one global caption, instance captions) of each picture."""
     latents = np.load(CACHE / f"{name}_latents.npy", mmap_mode="r")
     for index, line in enumerate(open(CACHE / f"{name}_captions.jsonl")):
         row = json.loads(line)
         boxes = np.array([i["box"] for i in row["instances"]], np.float32)
-        yield torch.from_numpy(latents[index].copy()), boxes, row["captions"], [i["caption"] for i in row["instances"]]
+        yield torch.from_numpy(latents[index].copy()), boxes, row["captions"][:1], [i["caption"] for i in row["instances"]]
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ start()
 import json
 
 import comfy.sample
-import comfy.samplers
+import comfy.sd
 from safetensors.torch import load_file
 
 from devtools.pack import pack_module
@@ -35,9 +35,9 @@ def load(name: str):
     """MODEL, CLIP, VAE from the cache."""
     demo_model = pack_module("nodes.demo_model")
     weights = load_file(CACHE / name)
-    parts = {part: {k.removeprefix(part + "."): v for k, v in weights.items() if k.startswith(part + ".")} for part in ("unet", "text")}
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())
-    return demo_model.load_model(parts["unet"], statistics), demo_model.load_clip(parts["text"]), demo_model.load_vae(load_file(CACHE / "vae.safetensors"))
+    return demo_model.load_model(demo_model.part_of(weights, "unet"), statistics), \
+        demo_model.load_clip(demo_model.part_of(weights, "text")), comfy.sd.VAE(sd=load_file(CACHE / "vae.safetensors"))
 
 
 @torch.no_grad()

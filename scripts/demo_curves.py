@@ -1,0 +1,34 @@
+"""Draws the loss curves of all training stages of the demo model into docs/images/demo_model_loss.png.
+
+    python scripts/demo_curves.py
+"""
+from __future__ import annotations
+
+import csv
+
+from PIL import Image, ImageDraw
+
+from demo_common import CACHE, ROOT, start
+
+start()
+from roictrl_core.training.logbook import loss_curve
+
+LOGS = {"VAE": "vae_log.csv", "base, 64 px": "base_small_log.csv", "base, 128 px": "base_train_log.csv", "adapter": "adapter/log.csv"}
+TILE = (480, 280)
+
+
+def main() -> None:
+    sheet = Image.new("RGB", (2 * TILE[0], 2 * TILE[1]), "white")
+    for number, (name, file) in enumerate(LOGS.items()):
+        rows = {int(row["step"]): float(row["loss"]) for row in csv.DictReader(open(CACHE / file))}     # a resumed step replaces the first
+        curve = loss_curve(sorted(rows.items()), TILE)
+        ImageDraw.Draw(curve).text((TILE[0] // 2, 20), name, fill="#333333", anchor="mm")
+        sheet.paste(curve, (number % 2 * TILE[0], number // 2 * TILE[1]))
+    target = ROOT / "docs" / "images" / "demo_model_loss.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sheet.quantize(32).save(target, optimize=True)
+    print(target.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
