@@ -79,8 +79,8 @@ async def _follow(socket: aiohttp.ClientWebSocketResponse, number: str, prompt: 
             raise PromptError(f"{_title(prompt, data['node_id'])}: {data['exception_message'].strip()}")
         elif event["type"] == "execution_interrupted":
             raise PromptError("The run was interrupted.")
-        elif event["type"] == "execution_success":
-            return cached
+        elif event["type"] == "executing" and data["node"] is None:
+            return cached  # execution_success comes before the outputs are in /history
     raise PromptError("The server closed the connection before the prompt had ended: see its log.")
 
 
