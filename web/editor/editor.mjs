@@ -56,7 +56,7 @@ export class Editor {
     this.store = new Store();
     this.saved = this.store.state;
     this.outside = "";
-    this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true" });
+    this.root = h("div", { class: "roictrl widget-expands" });
     this.view = new View(this);
     this.commands = createCommands(this);
     this.background = new Background(this);
@@ -68,7 +68,7 @@ export class Editor {
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
     this.sizeLabel = h("span", { class: "roictrl-size" });
     this.notices = h("div", { class: "roictrl-notices", role: "alert" });
-    this.panel = h("div", { class: "roictrl-panel" }, this.list.element, this.inspector.element);
+    this.panel = h("div", { class: "roictrl-panel", "data-capture-wheel": "true" }, this.list.element, this.inspector.element);
     this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices,
       h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
     this.transfer = new Transfer(this);

@@ -49,6 +49,7 @@ export async function openPage(browser, url, options = {}) {
   page.on("pageerror", (error) => errors.push(String(error.stack ?? error)));
   await page.goto(url, { waitUntil: "domcontentloaded", timeout: 180_000 });
   await ready(page);
+  await emptyGraph(page);
   return { page, context, errors };
 }
 
@@ -58,6 +59,17 @@ export async function ready(page) {
     const app = /** @type {any} */ (window).app;
     return app?.graph && app.canvas && app.extensionManager && /** @type {any} */ (window).LiteGraph?.registered_node_types?.ROICtrlInstanceBoxPrompt;
   }, null, { timeout: 240_000 });
+}
+
+/** An empty graph, shown at a zoom. @param {import("playwright-core").Page} page @param {number} [scale] */
+export async function emptyGraph(page, scale = 1) {
+  await page.evaluate((zoom) => {
+    const { app } = /** @type {any} */ (window);
+    app.graph.clear();
+    app.canvas.ds.scale = zoom;
+    app.canvas.ds.offset = [0, 0];
+    app.canvas.setDirty(true, true);
+  }, scale);
 }
 
 /** One Instance Box Prompt and what drives it. */

@@ -1,7 +1,7 @@
 // @ts-check
 /** What a person does with the editor, step by step; each step checks what the widget holds. */
 import assert from "node:assert/strict";
-import { Node, ready } from "./harness.mjs";
+import { Node, emptyGraph, ready } from "./harness.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -108,25 +108,14 @@ export async function importForeign(node) {
 /** The graph's zoom scales the element: the same places in the picture must be hit. @param {Page} page */
 export async function graphZoom(page) {
   for (const [scale, at] of /** @type {[number, [number, number]][]} */ ([[0.5, [200, 260]], [2, [40, -60]]])) {
-    await page.evaluate((s) => {
-      const { app } = /** @type {any} */ (window);
-      app.graph.clear();
-      app.canvas.ds.scale = s;
-      app.canvas.ds.offset = [0, 0];
-      app.canvas.setDirty(true, true);
-    }, scale);
+    await emptyGraph(page, scale);
     const node = await Node.add(page, at);
     const [from, to] = DRAGS[1];
     await node.drag(from, to);
     await node.press("Enter");
     near((await node.layout()).instances[0].box, BOXES[1], `at zoom ${scale}`, 0.012);
   }
-  await page.evaluate(() => {
-    const { app } = /** @type {any} */ (window);
-    app.graph.clear();
-    app.canvas.ds.scale = 1;
-    app.canvas.setDirty(true, true);
-  });
+  await emptyGraph(page);
 }
 
 /** With 200 boxes: at most one paint per frame while dragging, none when nothing changes. @param {Page} page */
