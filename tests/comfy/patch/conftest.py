@@ -25,9 +25,10 @@ def no_gradients():
 
 @pytest.fixture(scope="session")
 def base() -> SimpleNamespace:
-    """A random SD1.x UNet of 32 channels, and a CLIP of the same text width."""
+    """A random SD1.x UNet of 32 channels, a copy of its weights (a loaded LoRA changes the model's own), and a CLIP."""
     model = tiny_models.sd15_model()
-    return SimpleNamespace(model=model, patcher=tiny_models.patcher(model), clip=tiny_models.clip())
+    weights = {name: tensor.clone() for name, tensor in model.diffusion_model.state_dict().items()}
+    return SimpleNamespace(model=model, weights=weights, patcher=tiny_models.patcher(model), clip=tiny_models.clip())
 
 
 @pytest.fixture
