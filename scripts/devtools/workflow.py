@@ -3,11 +3,15 @@
 Follows what ComfyUI's own page does: widget values in the schema's order, with the extra values that the page adds (what happens to a
 seed after a run, the upload button); linked widgets; reroutes, primitives, notes; muted and bypassed nodes. Texts go as they were saved
 (no random choice in braces). Subgraphs are refused.
+
+    python -m devtools.workflow FILE URL      prints the prompt for the server at URL
 """
 
 from __future__ import annotations
 
 import json
+import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +60,7 @@ class _Graph:
         for slot in node.get("inputs", []):
             if (found := self._source(slot.get("link"))) is not None:
                 inputs[slot["name"]] = found
-        return {"class_type": node["type"], "inputs": inputs, "_meta": {"title": node.get("title") or self._schema(node).get("display_name", node["type"])}}
+        return {"class_type": node["type"], "inputs": inputs, "_meta": {"title": node.get("title") or self._schema(node).get("display_name") or node["type"]}}
 
     def _source(self, link: int | None) -> list | Any | None:
         """What a link brings: `[node id, slot]`, a primitive's value, or None where it leads nowhere (muted, not connected)."""
@@ -136,3 +140,8 @@ def _as_list(link: list | dict) -> list:
 def _value(value: Any) -> Any:
     """A widget's value in a prompt: a bare list would be read as a link."""
     return {"__value__": value} if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    with urllib.request.urlopen(f"{sys.argv[2]}/object_info") as reply:
+        print(json.dumps(to_prompt(load_workflow(Path(sys.argv[1])), json.load(reply))))
