@@ -1,7 +1,11 @@
-"""Converts ROICtrl weights to one safetensors file with the adapter's config inside, or says what a file is.
+"""Converts ROICtrl or InstanceDiffusion weights to one safetensors file with the config inside, or says what a file is.
 
     python scripts/convert.py ROICtrl_sdv14_30K.safetensors                 # what is it?
     python scripts/convert.py diffusion_pytorch_model.bin adapter.safetensors --dtype float16
+    python scripts/convert.py instancediffusion_sd15.pth instancediffusion_sd15.safetensors --dtype float16
+
+InstanceDiffusion: the official checkpoint, or any one of the community's three files with the others beside it. Tensors are
+read one by one, so the 13.6 GB file needs memory for its 1.5 GB of trained parts only.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from devtools.pack import register_core
 
 register_core()
 
+from roictrl_core.instance_diffusion import checkpoint as instance_diffusion  # noqa: E402
 from roictrl_core.checkpoint import AdapterFile, DTYPES, read_adapter, save_adapter  # noqa: E402
 
 DTYPE_NAMES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
@@ -30,25 +35,51 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def convert(adapter: AdapterFile, options: argparse.Namespace) -> None:
-    """Writes the target; raises ValueError with a sentence where it must not or cannot."""
+def check_target(options: argparse.Namespace) -> None:
+    """Raises ValueError with a sentence where the target must not be written."""
     if options.target.suffix != ".safetensors":
         raise ValueError(f"{options.target.name} must end in .safetensors.")
     if options.target.exists() and not options.force:
         raise ValueError(f"{options.target} exists. Choose another name, or add --force to overwrite it.")
+
+
+def convert(adapter: AdapterFile, options: argparse.Namespace) -> None:
+    """Writes the target; raises ValueError with a sentence where it must not or cannot."""
+    check_target(options)
     weights = adapter.weights
     if options.dtype:
         weights = {key: tensor.to(DTYPE_NAMES[options.dtype]) for key, tensor in weights.items()}
     save_adapter(options.target, adapter.config, weights, adapter.metadata)
 
 
+def is_instance_diffusion(source: Path) -> bool:
+    try:
+        return bool(instance_diffusion.open_weights(source))
+    except ValueError:
+        return False
+
+
+def convert_instance_diffusion(options: argparse.Namespace) -> None:
+    """Says what the file is, and writes the target if there is one; raises as `convert`."""
+    parts = instance_diffusion.gather(options.source)
+    instance_diffusion.merge(parts)
+    print(f"{options.source.name}: InstanceDiffusion's {parts[0].form if len(parts) == 1 else 'weights in three files'}.")
+    if options.target:
+        check_target(options)
+        instance_diffusion.convert(options.source, options.target, DTYPE_NAMES.get(options.dtype))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
-        adapter = read_adapter(options.source, heads=options.heads)
-        print(f"{options.source.name}: {adapter.description}")
+        if is_instance_diffusion(options.source):
+            convert_instance_diffusion(options)
+        else:
+            adapter = read_adapter(options.source, heads=options.heads)
+            print(f"{options.source.name}: {adapter.description}")
+            if options.target:
+                convert(adapter, options)
         if options.target:
-            convert(adapter, options)
             print(f"Wrote {options.target} ({options.target.stat().st_size / 1e6:.1f} MB).")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

@@ -95,7 +95,7 @@ class MultiInstanceSampler(comfy.samplers.Sampler):
                         "Connect Multi-Instance Guider, with a model from Apply InstanceDiffusion.")
         model = _BranchModel(model_wrap, sigmas, extra_args, noise, latent_image, denoise_mask)
         run = self._plms if self.inner is None else self._restarting
-        return run(model, sigmas, instances, callback, disable_pbar)
+        return model.kept(run(model, sigmas, instances, callback, disable_pbar))
 
     def _plms(self, model: _BranchModel, sigmas: Tensor, instances: int, callback, disable_pbar: bool) -> Tensor:
         levels = sigmas.tolist()
@@ -141,6 +141,10 @@ class _BranchModel:
         if torch.count_nonzero(self.latent):
             return self.latent + self.noise * sigma
         return noised(self.noise, sigma)
+
+    def kept(self, x: Tensor) -> Tensor:
+        """The result, with the masked-off part of the picture as it was: the published last level leaves noise in it."""
+        return x if self.mask is None else x * self.mask + self.latent * (1 - self.mask)
 
     def eps(self, x: Tensor, sigma: float, step: int, branches: Sequence[int]) -> Tensor:
         """The noise prediction after CFG, ``x`` and the result ``[k, B, C, H, W]``: the `Model` of the core's samplers."""

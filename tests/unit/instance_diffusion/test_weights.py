@@ -224,3 +224,15 @@ def test_the_full_size_checkpoint_converts_within_8_gigabytes(tmp_path, root):
                            ("output_blocks.11.1.transformer_blocks.0.fuser.alpha_attn", 0.75)):
             assert (file.get_tensor(key) == value).all()
     (tmp_path / "full.safetensors").unlink()
+
+
+def test_convert_from_the_shell(state, tmp_path, root):
+    torch.save(official(state), tmp_path / "in.pth")
+    command = [sys.executable, root / "scripts" / "convert.py", tmp_path / "in.pth"]
+    what = subprocess.run(command, capture_output=True, text=True)
+    assert what.stdout == "in.pth: InstanceDiffusion's official checkpoint.\n", what.stderr
+    command += [tmp_path / "out.safetensors", "--dtype", "float16"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert equal(load(tmp_path / "out.safetensors", torch.float32), {key: value.half().float() for key, value in state.items()})
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 1 and "add --force" in again.stderr
