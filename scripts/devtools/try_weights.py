@@ -55,7 +55,7 @@ def describe_checkpoint(file: Path) -> str:
     """One sentence on what a checkpoint is; ValueError when it is no checkpoint at all."""
     shapes = open_weights(file).shapes
     kind = recognise(shapes)
-    if not any(key.startswith("model.diffusion_model.") for key in shapes):
+    if not kind.name.startswith("a full checkpoint"):
         raise ValueError(f"{file.name} is {kind.name}, not a checkpoint. {kind.remedy}")
     width = next((shapes[key][1] for number in (1, 4) if (key := TEXT_KEY.format(number)) in shapes), None)
     size = sum(math.prod(shape) for shape in shapes.values()) / 1e6

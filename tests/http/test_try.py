@@ -36,7 +36,7 @@ def test_both_files_are_recognised_and_two_different_pictures_made(try_weights, 
     assert "v1-5-pruned-emaonly-fp16.safetensors is Stable Diffusion 1.x with" in done.stdout
     assert "ROICtrl adapter for SD1.x: 16 blocks" in done.stdout
     assert "s with boxes: " in done.stdout and done.stdout.rstrip().endswith("times")
-    pictures = [Path(line.split(": ", 1)[1]) for line in done.stdout.splitlines() if "boxes: " in line and line.endswith(".png")]
+    pictures = [Path(line.split(": ", 1)[1].strip()) for line in done.stdout.splitlines() if "boxes: " in line and line.endswith(".png")]
     plain, controlled = (np.asarray(Image.open(file)) for file in pictures)
     assert plain.shape == controlled.shape == (64, 64, 3) and (plain != controlled).any()
 
