@@ -123,13 +123,13 @@ class Batch:
             run.control.slots, self.active, chunks, rows, run.method.slot_count(run.control), run.control.zero_uncond,
             x.device))
         texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
-        patches = [p for p in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(p, OURS)]
+        foreign = [p for p in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(p, OURS)]
         call = UNetCall(
             size=(x.shape[0], *x.shape[-2:]), chunks=chunks, instances=instances,
             contexts=[text for text, _ in texts], own_text=[own for _, own in texts],
-            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), cache=run.cache(x.device), memo=run.memo,
-            strength=run.control.strength, replacements=options.get("patches_replace", {}).get("attn2", {}),
-            context_patches=tuple(patches),
+            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)),
+            cache=run.cache(x.device), memo=run.memo, strength=run.control.strength,
+            replacements=options.get("patches_replace", {}).get("attn2", {}), context_patches=tuple(foreign),
             order=lambda block: run.order(self.number, block), say=run.say)
         run.method.begin(call)
         return call

@@ -61,8 +61,8 @@ class AdaptedUNet:
         records: list[BlockRecord] = []
         call = UNetCall(
             size=(x.shape[0], *x.shape[-2:]), chunks=(Chunk(0, CAPTION),), instances=instances, contexts=list(captions),
-            own_text=[False] * len(captions), blocks=self.blocks, order=order, record=lambda weight, covered: records.append((weight, covered)),
-            box_tokens=self.adapter.box_tokens(instances))
+            own_text=[False] * len(captions), blocks=self.blocks, order=order,
+            record=lambda weight, covered: records.append((weight, covered)), box_tokens=self.adapter.box_tokens(instances))
         options = with_patches({"cond_or_uncond": [0], KEY: call}, self._patches)
         if context.ndim == 4:
             options = with_patches(options, {"attn2_patch": pick_layer})

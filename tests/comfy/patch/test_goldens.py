@@ -48,8 +48,8 @@ def test_the_golden_in_the_checkout(forward, golden):
     assert_close(output, case["eps"])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_golden(forward, all_goldens, name):
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_every_other_golden(forward, all_goldens, name):
     case = all_goldens.load(name)
     assert_close(forward(case)[0], case["eps"])
 
