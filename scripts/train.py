@@ -56,8 +56,8 @@ def say(text: str) -> None:
 
 def explain(kind, error, trace) -> None:
     """What the user can mend is said in a sentence; only what is our own fault shows where it happened."""
-    if issubclass(kind, ValueError):
-        print(f"{NODE}: {error}", file=sys.stderr)
+    if issubclass(kind, (ValueError, KeyboardInterrupt)):
+        print(f"{NODE}: {str(error) or 'interrupted'}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -86,16 +86,6 @@ def settings_of_run() -> dict:
 if RANKS > 1:
     # The others wait while the first one prepares data or draws samples: that may take hours.
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
-stop = []
-
-
-def stop_after_this_step(number: int, _) -> None:
-    stop.append(True)
-    signal.signal(number, signal.SIG_DFL)  # a second one ends at once
-
-
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, stop_after_this_step)
 options.out.mkdir(parents=True, exist_ok=True)
 
 # ---- base and data ---------------------------------------------------------------------------------------------------
@@ -152,6 +142,7 @@ if checkpoint := latest_checkpoint(options.out):
     say(f"going on from {checkpoint.name}")
 log = CsvLog(options.out / "log.csv", start) if RANK == 0 else None
 progress = Progress(start, options.steps, stream.samples_per_step)
+stop: list[int] = []  # signals that asked us to
 
 
 def weights_to_save() -> dict[str, torch.Tensor]:
@@ -161,8 +152,9 @@ def weights_to_save() -> dict[str, torch.Tensor]:
 def save(step: int) -> None:
     """A checkpoint to go on from, and the adapter as it is now, for ComfyUI."""
     if RANK == 0:
+        about = {"training_steps": str(step), "prediction": base.schedule.prediction}
+        save_adapter(options.out / "adapter.safetensors", config, weights_to_save(), about)  # refuses weights that are not numbers
         save_checkpoint(options.out, step, state, settings_of_run(), options.keep)
-        save_adapter(options.out / "adapter.safetensors", config, weights_to_save(), {"training_steps": str(step), "prediction": base.schedule.prediction})
 
 
 def write_log(step: int, sums: torch.Tensor, count: int, norm: torch.Tensor, learning_rate: float) -> None:
@@ -199,6 +191,15 @@ def show(step: int) -> None:
             grid = sample_grid(model, vae, cache, config, weights_to_save(), settings, NODE)
             save_picture(options.out / f"samples-{step:08d}.jpg", grid)
 
+
+def stop_after_this_step(number: int, _) -> None:
+    stop.append(number)
+    signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+
+
+# Not before the first step: until then there is nothing to save, and Ctrl-C simply ends it.
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, stop_after_this_step)
 
 # ---- training --------------------------------------------------------------------------------------------------------
 sums, count = 0, 0
