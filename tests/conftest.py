@@ -32,3 +32,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside this checkout: only the golden files in tests/golden are checked")
     return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items) -> None:
+    """Where tests run in several processes: those that share something stay in one."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder, file = item.path.parent, item.path.relative_to(ROOT / "tests")
+            item.add_marker(pytest.mark.xdist_group("http" if folder.name == "http" else str(file)))

@@ -18,7 +18,7 @@ REQUIREMENTS = ROOT / "requirements-dev.txt"
 CONSTRAINTS = ROOT / "constraints.txt"
 HOOK = Path(__file__).with_name("torchvision_hook.py")
 HOOK_MODULE = "roictrl_torchvision_hook"
-TEST_TOOLS = ("pytest", "pytest-asyncio", "hypothesis")
+TEST_TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "hypothesis")
 
 
 @dataclass(frozen=True)

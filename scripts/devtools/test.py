@@ -1,4 +1,8 @@
-"""`dev.py test`: the Python tests, then the page's. With further arguments only pytest runs, with them."""
+"""`dev.py test`: the Python tests in two processes, then the page's. With further arguments only pytest runs, with them.
+
+Two processes and not more: each may hold a ComfyUI, and the servers come on top. Tests of one file stay together, and those of
+tests/http too, because they share a server (tests/conftest.py).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from .pack import ROOT
 from .shell import say
 from .web_tests import run_web_tests
 
+ALL = ["-n", "2", "--dist", "loadgroup"]
+
 
 def main(arguments: list[str]) -> int:
     """The worst exit status of all runners."""
     say("running the Python tests")
-    code = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT).returncode
+    code = subprocess.run([sys.executable, "-m", "pytest", *(arguments or ALL)], cwd=ROOT).returncode
     return code if arguments else max(code, run_web_tests())
 
 
