@@ -51,7 +51,7 @@ export function parse(text) {
   try {
     data = JSON.parse(text);
   } catch (error) {
-    throw new LayoutError("broken.json", { reason: /** @type {Error} */ (error).message });
+    throw new LayoutError("broken.syntax", { reason: /** @type {Error} */ (error).message });
   }
   return fromData(data);
 }

@@ -58,7 +58,7 @@ export class Report {
     this.adopt.hidden = !this.ghosts.length || this.editor.readOnly;
     this.adopt.textContent = this.editor.t("ghosts.adopt", { n: this.ghosts.length });
     const linked = this.editor.host.linked();
-    if (linked && !this.editor.broken) this.overlay.replaceChildren(h("p", {}, this.editor.t("linked")));
+    if (linked && !this.editor.broken) this.overlay.replaceChildren(h("p", {}, this.editor.t("say.linked")));
     this.overlay.hidden = !linked && !this.editor.broken;
   }
 

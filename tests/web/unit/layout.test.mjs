@@ -33,7 +33,7 @@ test("defaults are left out, numbers are rounded, unknown fields stay", () => {
 
 /** @type {[string, string][]} */
 const BROKEN = [
-  ["{", "broken.json"], ["[]", "broken.object"], ["3", "broken.object"], ["null", "broken.object"],
+  ["{", "broken.syntax"], ["[]", "broken.object"], ["3", "broken.object"], ["null", "broken.object"],
   ['{"instances": {}}', "broken.instances"], ['{"version": 2}', "broken.newer"], ['{"version": 0}', "broken.version"],
   ['{"version": "x"}', "broken.version"], ['{"width": 0}', "broken.size"], ['{"height": "tall"}', "broken.size"],
   ['{"instances": [{}]}', "broken.box"], ['{"instances": [{"box": [0, 0, 1]}]}', "broken.box"],
