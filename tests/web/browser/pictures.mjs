@@ -1,0 +1,91 @@
+// @ts-check
+/**
+ * Makes the pictures of the editor in docs/images and web/docs/images, from a real ComfyUI and a real Chromium:
+ *
+ *     PYTHON=.venv/bin/python node tests/web/browser/pictures.mjs
+ *
+ * Four stills (both renderers, dark and light) and the frames of drawing three boxes, which `pictures.py` joins.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
+
+const IMAGES = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+const FILM = fileURLToPath(new URL("../../../web/docs/images/editor.webp", import.meta.url));
+const BOXES = /** @type {[[number, number], [number, number], string][]} */ ([
+  [[0.0625, 0.375], [0.375, 0.9375], "a red fox with a long fluffy tail"], [[0.4375, 0.0625], [0.71875, 0.46875], "a snowy owl in flight"],
+  [[0.53125, 0.5625], [0.9375, 0.9375], "a small wooden boat on a pond"]]);
+
+/** The node and a little ground around it. @param {Node} node */
+async function clip(node) {
+  const [x, y, w, h] = await node.eval((n) => [n.pos[0] - 14, n.pos[1] - 44, n.size[0] + 28, n.size[1] + 60]);
+  return { x, y, width: w, height: h };
+}
+
+/** A node over a connected picture. @param {import("playwright-core").Page} page */
+async function overPicture(page) {
+  const node = await Node.add(page, [420, 150], { width: 512, height: 384 });
+  await page.evaluate((id) => {
+    const { app, LiteGraph } = /** @type {any} */ (window);
+    const load = LiteGraph.createNode("LoadImage");
+    load.pos = [20, 150];
+    app.graph.add(load);
+    load.widgets[0].value = "scene.png";
+    const target = app.graph.getNodeById(id);
+    load.connect(0, target, target.inputs.findIndex((/** @type {any} */ i) => i.name === "image"));
+  }, node.id);
+  await page.waitForFunction((id) => /** @type {any} */ (window).app.graph.getNodeById(id).widgets
+    .find((/** @type {any} */ w) => w.name === "layout").roictrl.background.image, node.id);
+  return node.shown();
+}
+
+/** Draws and types; `shoot` is called at every step. @param {Node} node @param {() => Promise<any>} shoot */
+async function draw(node, shoot) {
+  const { mouse, keyboard } = node.page;
+  for (const [from, to, caption] of BOXES) {
+    const [a, b] = [await node.at(...from), await node.at(...to)];
+    await mouse.move(...a);
+    await mouse.down();
+    for (let step = 1; step <= 5; step++) {
+      await mouse.move(a[0] + ((b[0] - a[0]) * step) / 5, a[1] + ((b[1] - a[1]) * step) / 5);
+      await node.settle();
+      await shoot();
+    }
+    await mouse.up();
+    await node.settle();
+    for (const word of caption.split(/(?<= )/)) {
+      await keyboard.type(word);
+      await node.settle();
+      await shoot();
+    }
+  }
+  await node.press("Enter");
+  await shoot();
+}
+
+for (const folder of [IMAGES, dirname(FILM)]) mkdirSync(folder, { recursive: true });
+const frames = mkdtempSync(`${tmpdir()}/roictrl-`);
+const [server, browser] = await Promise.all([startServer(process.argv[2]), startBrowser()]);
+try {
+  for (const vue of [false, true]) {
+    for (const palette of ["dark", "light"]) {
+      await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue, "Comfy.ColorPalette": palette });
+      const { page, context } = await openPage(browser, server.url);
+      const node = await overPicture(page);
+      let count = 0;
+      const film = vue && palette === "dark";
+      await draw(node, async () => film && page.screenshot({ path: `${frames}/${String(count++).padStart(3, "0")}.png`, clip: await clip(node) }));
+      await page.mouse.move(5, 900);
+      await page.screenshot({ path: `${IMAGES}editor-${vue ? "nodes2" : "classic"}-${palette}.png`, clip: await clip(node) });
+      await context.close();
+    }
+  }
+  execFileSync(process.env.PYTHON ?? "python3", [fileURLToPath(new URL("./pictures.py", import.meta.url)), frames, FILM], { stdio: "inherit" });
+} finally {
+  rmSync(frames, { recursive: true });
+  await browser.close();
+  await server.stop();
+}
