@@ -77,8 +77,11 @@ def _calc_cond_batch(key: str) -> Callable:
 def _apply_model(key: str, patch: Callable) -> Callable:
     def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options={}, **kwargs):
         options = transformer_options
-        batch = options.get(key)
-        call = batch.call(x, c_crossattn, options, executor.class_obj) if isinstance(batch, Batch) else None
+        state, call = options.get(key), None
+        if isinstance(state, Batch):
+            call = state.call(x, c_crossattn, options, executor.class_obj)
+        elif isinstance(state, Run):
+            state.say("a UNet call that another pack makes past the sampler's own batching runs without the boxes.")
         if call is not None:
             options = patch({**options, key: call}, call)
         if c_crossattn is not None and c_crossattn.ndim == 4:

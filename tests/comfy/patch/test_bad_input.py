@@ -117,6 +117,16 @@ def test_a_sampler_without_lists_of_prompts(pack, apply, model, two_boxes, sampl
     assert "a UNet call without the sampler's list of prompts runs without the boxes" in caplog.text
 
 
+def test_a_pack_with_batching_of_its_own(apply, model, two_boxes, sample, caplog):
+    import comfy.samplers
+
+    foreign = apply(model, two_boxes).clone()
+    foreign.set_model_sampler_calc_cond_batch_function(lambda args: comfy.samplers._calc_cond_batch(
+        args["model"], args["conds"], args["input"], args["sigma"], args["model_options"]))
+    assert torch.equal(sample(foreign), sample(model))
+    assert caplog.text.count("past the sampler's own batching runs without the boxes") == 1
+
+
 def test_a_prompt_that_is_not_the_guiders(apply, model, two_boxes, sample, encode, caplog):
     """The deprecated PerpNeg node samples a third prompt that the guider does not know."""
     from comfy_extras.nodes_perpneg import PerpNeg
