@@ -4,6 +4,8 @@
     python scripts/dev.py bench --width 64 --sizes 512   a fifth of the width
     python scripts/dev.py bench --device cuda            the same on a GPU, in fp16
     python scripts/dev.py bench --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
+    python scripts/dev.py bench --method instancediffusion              InstanceDiffusion, its fusers on in every step
+    python scripts/dev.py bench --method instancediffusion --mis 0.36   whole pictures of its sampler, without and with branches
 
 Weights are random: cost does not depend on them. One process per row. Time: mean of the sampling steps after the first, Euler with CFG,
 cond and uncond in one batch. FLOPs: of one steady step, counted; "required": what the method's equations ask for, as a share of what
@@ -32,7 +34,12 @@ def main() -> None:
         print(json.dumps(measure(options, *options.row)))
         return
     rows = [(PAPER["size"], PAPER["instances"])] if options.paper else [(size, count) for size in options.sizes for count in options.instances]
-    print(f"{platform.machine()}, {options.device}, width {options.width}, {options.threads} threads, {options.steps} steps")
+    print(f"{options.method}, {platform.machine()}, {options.device}, width {options.width}, {options.threads} threads, {options.steps} steps")
+    if options.mis:
+        print(f"PLMS, share {options.mis:g}\n| px | instances | s, PLMS | s, Multi-Instance Sampler | ratio | TFLOPs, PLMS | TFLOPs, Multi-Instance Sampler |\n|---|---|---|---|---|---|---|")
+        for row in rows:
+            print(as_picture(row, json.loads(in_a_process(row))), flush=True)
+        return
     print("| px | instances | s/step, plain | s/step | ratio | GFLOPs/step, plain | added | required | peak MB |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -49,8 +56,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--paper", action="store_true", help="the paper's setting alone, and seconds per picture")
+    parser.add_argument("--method", choices=["roictrl", "instancediffusion"], default="roictrl")
+    parser.add_argument("--mis", type=float, default=0.0, metavar="SHARE", help="of the steps, for InstanceDiffusion's Multi-Instance Sampler")
     parser.add_argument("--row", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.mis and options.method != "instancediffusion":
+        parser.error("--mis belongs to --method instancediffusion")
     if options.paper:
         options.steps = PAPER["steps"]
     return options
@@ -70,6 +81,13 @@ def as_line(row: tuple[int, int], found: dict) -> str:
     return line if found["steps"] < PAPER["steps"] else f"{line}\nA picture of {found['steps']} steps: {found['plain_picture']:.2f} s without, {found['boxes_picture']:.2f} s with boxes."
 
 
+def as_picture(row: tuple[int, int], found: dict) -> str:
+    """One row of the table of whole pictures."""
+    alone, branches = found["plms"], found["mis"]
+    cells = [*row, f"{alone[0]:.1f}", f"{branches[0]:.1f}", f"{branches[0] / alone[0]:.2f}", f"{alone[1] / 1e12:.3g}", f"{branches[1] / 1e12:.3g}"]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def measure(options: argparse.Namespace, size: int, count: int) -> dict:
     """One row: both models sampled in turn in this process."""
     import torch
@@ -80,11 +98,17 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
     with torch.inference_mode():
         model, controlled, config, conds = build(options, size, count)
         shape = (1, 4, size // 8, size // 8)
+        if options.mis:
+            return {name: picture(controlled, conds, shape, options.steps, share) for name, share in (("plms", 0.0), ("mis", options.mis))}
         plain, boxes = (sampled(m, conds, shape, options.steps) for m in (model, controlled))
         plain_flops, boxes_flops = (counted(m, conds, shape) for m in (model, controlled))
-    from devtools.flops import required_flops
+    from devtools.flops import required_by_instance_diffusion, required_flops
 
-    required = required_flops(config, 2, count, *shape[2:], CAPTION_TOKENS) if count else 0
+    required = 0
+    if count and options.method == "roictrl":
+        required = required_flops(config, 2, count, *shape[2:], CAPTION_TOKENS)
+    elif count:
+        required = required_by_instance_diffusion(config, 2, *shape[2:])
     return {
         "plain": plain[0], "boxes": boxes[0], "plain_picture": plain[1], "boxes_picture": boxes[1], "steps": options.steps,
         "plain_flops": plain_flops, "added": boxes_flops - plain_flops, "required": required, "peak": peak_bytes(options.device),
@@ -100,12 +124,32 @@ def build(options: argparse.Namespace, size: int, count: int) -> tuple:
     unet = {**tiny_models.SD15, "model_channels": options.width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
     dtype = torch.float16 if options.device == "cuda" else torch.float32
     model, clip = tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device), tiny_models.clip(768)
+    controlled, config = (with_roictrl if options.method == "roictrl" else with_instance_diffusion)(model, clip, unet, dtype, random_layout(size, count))
+    conds = tuple(clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in ("a photo", "blurry"))
+    return model, controlled, config, conds
+
+
+def with_roictrl(model, clip, unet: dict, dtype, layout) -> tuple:
+    """(the model with a random ROICtrl adapter and the layout, the adapter's config)."""
+    from devtools import tiny_models
+    from devtools.pack import pack_module
+
     config = pack_module("roictrl_core.config").AdapterConfig.for_unet(unet)
     weights = tiny_models.randomize(pack_module("roictrl_core.adapter").ROICtrlAdapter(config, dtype=dtype)).state_dict()
     adapter = pack_module("nodes.patch.weights").adapter_patcher(pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random"))
-    controlled = pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, random_layout(size, count))[0]
-    conds = tuple(clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in ("a photo", "blurry"))
-    return model, controlled, config, conds
+    return pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout)[0], config
+
+
+def with_instance_diffusion(model, clip, unet: dict, dtype, layout) -> tuple:
+    """(the model with random InstanceDiffusion weights and the layout, their config)."""
+    from devtools import tiny_models
+    from devtools.pack import pack_module
+
+    full, width = pack_module("roictrl_core.instance_diffusion.config").InstanceDiffusionConfig(), unet["model_channels"]
+    config = type(full)(fusers=tuple((name, channels * width // 320) for name, channels in full.fusers), scaleu=tuple(c * width // 320 for c in full.scaleu))
+    network = pack_module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, dtype=dtype)
+    weights = pack_module("nodes.patch.weights").instance_diffusion_patcher(config, tiny_models.randomize(network).state_dict())
+    return pack_module("nodes.instance_diffusion").ApplyInstanceDiffusion.execute(model, weights, clip, layout, alpha=1.0)[0], config
 
 
 def random_layout(size: int, count: int):
@@ -148,6 +192,21 @@ def sample(model, conds: tuple, shape: tuple, steps: int, callback) -> None:
     latent = torch.zeros(shape)
     noise = comfy.sample.prepare_noise(latent, 0)
     comfy.sample.sample(model, noise, steps, 7.5, "euler", "normal", *conds, latent, callback=callback, disable_pbar=True, seed=0)
+
+
+def picture(model, conds: tuple, shape: tuple, steps: int, share: float) -> tuple[float, int]:
+    """(seconds, FLOPs) of a picture by PLMS, the Multi-Instance Sampler on for that share of the steps; the first run warms up."""
+    import torch
+    from devtools.flops import flop_counter
+    from devtools.pack import pack_module
+
+    nodes = pack_module("nodes.instance_diffusion_sampling")
+    latent = {"samples": torch.zeros(shape)}
+    with flop_counter() as counter:
+        nodes.InstanceDiffusionSampler.execute(model, *conds, latent, 0, steps, 7.5, share)
+    began = synchronised()
+    nodes.InstanceDiffusionSampler.execute(model, *conds, latent, 0, steps, 7.5, share)
+    return synchronised() - began, counter.get_total_flops()
 
 
 def synchronised() -> float:

@@ -51,3 +51,18 @@ def _block_flops(channels: int, config, rows: int, instances: int, cells: int, b
     coordinates = 4 * tokens * project + 4 * tokens * (cells + config.slots) * channels
     dense = 12 * tokens * project
     return cross + inside + blending + coordinates + dense
+
+
+def required_by_instance_diffusion(config, rows: int, height: int, width: int) -> int:
+    """What InstanceDiffusion's fusers ask for in one UNet call (spec section 3.2); tokens, their keys and values are made once per run."""
+    grounding, finest, total = 4 * config.slots + 64, min(channels for _, channels in config.fusers), 0
+    for name, channels in config.fusers:
+        # The middle block has the third level's channels at a quarter of its cells.
+        scale = 8 if name.startswith("middle") else channels // finest
+        total += rows * _fuser_flops(channels, -(-height // scale) * -(-width // scale), grounding)
+    return total
+
+
+def _fuser_flops(channels: int, cells: int, grounding: int) -> int:
+    projections, feed_forward = 4 * cells * 2 * channels**2, 12 * cells * 2 * channels**2
+    return projections + feed_forward + 4 * cells * (cells + grounding) * channels
