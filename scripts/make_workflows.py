@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from devtools.base import make_base
 from devtools.frontend import frontend_arguments
 from devtools.graph import Graph, Output
@@ -25,12 +26,14 @@ register_core()
 
 from roictrl_core.drawing import draw_layout  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
+from roictrl_core.masks import RunLengthMask  # noqa: E402
 
 FOLDER = ROOT / "workflows"
 THUMBNAIL = 400  # pixels, longer side
 SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
 SDXL = "sd_xl_base_1.0.safetensors"
 ADAPTER = "ROICtrl_sdv14_30K.safetensors"
+INSTANCE_DIFFUSION = "instancediffusion_sd15.safetensors"
 NEGATIVE = "worst quality, low quality, blurry"
 
 WEIGHTS = f"""## Weights
@@ -44,6 +47,11 @@ WEIGHTS_SDXL = f"""## Weights
 Nothing else: **Apply ROI Prompts** uses the cross-attention that the model already has. It needs no adapter, and so it places things more
 loosely than a trained adapter does."""
 
+WEIGHTS_INSTANCE_DIFFUSION = f"""## Weights
+- **Checkpoint**: any Stable Diffusion 1.5 file, in `models/checkpoints`.
+- **InstanceDiffusion**: `{INSTANCE_DIFFUSION}` in `models/instance_diffusion`, made by `scripts/convert.py` from the official checkpoint (Hugging Face `xudongw/InstanceDiffusion`); or the three files of `logtd/instance_diffusion`: choose any of them.
+"""
+
 DEMO = """## Nothing to download
 The demo model comes with the pack: a tiny model of its own that draws 128-pixel pictures of coloured shapes and knows no other words.
 
@@ -54,9 +62,17 @@ The demo model comes with the pack: a tiny model of its own that draws 128-pixel
 Change a caption, move a box, run again. Strength 0 in **Apply ROICtrl** shows what the same seed gives without control."""
 
 
-def layout(width: int, height: int, *instances: tuple[str, list[float]]) -> str:
-    """Layout JSON for the widget: (caption, box xyxy 0..1) each."""
-    return json.dumps({"version": 1, "width": width, "height": height, "instances": [{"box": box, "caption": caption} for caption, box in instances]}, indent=1)
+def layout(width: int, height: int, *instances: tuple) -> str:
+    """Layout JSON for the widget: (caption, box xyxy 0..1), and perhaps a dict of other fields, each."""
+    made = [{"box": box, "caption": caption, **(more[0] if more else {})} for caption, box, *more in instances]
+    return json.dumps({"version": 1, "width": width, "height": height, "instances": made}, indent=1)
+
+
+def ellipse(x1: float, y1: float, x2: float, y2: float, side: int = 128) -> dict:
+    """The mask that fills a box as an ellipse."""
+    y, x = np.mgrid[0:side, 0:side] / side
+    inside = ((2 * x - x1 - x2) / (x2 - x1)) ** 2 + ((2 * y - y1 - y2) / (y2 - y1)) ** 2 <= 1
+    return {"mask": RunLengthMask.from_array(inside).to_dict()}
 
 
 ANIMALS = layout(512, 512, ("a red fox sitting on the grass", [0.04, 0.4, 0.46, 0.96]), ("a white rabbit with long ears", [0.54, 0.45, 0.96, 0.96]), ("a hot-air balloon with yellow stripes", [0.3, 0.03, 0.62, 0.36]))
@@ -65,6 +81,10 @@ STREET = layout(512, 512, ("a yellow taxi", [0.03, 0.5, 0.55, 0.92]), ("a woman 
 TOWER = layout(512, 768, ("a full moon", [0.56, 0.04, 0.9, 0.27]), ("an old stone lighthouse", [0.1, 0.15, 0.45, 0.8]), ("a small red sailing boat", [0.5, 0.66, 0.92, 0.92]))
 PATCH = layout(512, 512, ("a ginger cat with a blue collar", [0.3, 0.35, 0.75, 0.9]))
 SHAPES = layout(128, 128, ("a red striped circle", [0.06, 0.1, 0.46, 0.5]), ("a blue plain star", [0.54, 0.08, 0.94, 0.5]), ("a green dotted square", [0.3, 0.56, 0.7, 0.95]))
+LAKE = layout(
+    512, 512, ("a wooden rowing boat", [0.1, 0.55, 0.6, 0.85], {"scribble": [[[0.12, 0.7], [0.25, 0.8], [0.45, 0.8], [0.58, 0.68]]]}),
+    ("a white swan", [0.66, 0.6, 0.9, 0.85], {"point": [0.78, 0.74]}), ("a snowy mountain", [0.05, 0.08, 0.95, 0.45], {"scribble": [[[0.06, 0.42], [0.4, 0.12], [0.55, 0.3], [0.7, 0.16], [0.94, 0.42]]]}))  # fmt: skip
+FRUIT = layout(512, 512, *((caption, box, ellipse(*box)) for caption, box in (("a green pear", [0.08, 0.3, 0.42, 0.85]), ("an orange", [0.5, 0.45, 0.9, 0.85]))))
 MARKET = layout(1024, 1024, ("a wooden crate full of lemons", [0.04, 0.5, 0.46, 0.95]), ("a wooden crate full of red apples", [0.54, 0.5, 0.96, 0.95]), ("a striped market awning", [0.05, 0.03, 0.95, 0.36]))
 
 
@@ -183,6 +203,59 @@ def sdxl_roi_prompts(g: Graph) -> str:
     return MARKET
 
 
+def grounded(g: Graph, text: str, more: str, formats: str = "auto") -> dict[str, Output]:
+    """The InstanceDiffusion graphs up to their sampler: its inputs, and what `finish` wants."""
+    g.note(0, WEIGHTS_INSTANCE_DIFFUSION + more, 330)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    drawn = boxes(g, 0, text)
+    whole = g.add(1, "ROICtrlLayoutToPrompt", layout=drawn["layout"], prefix="a photo of")
+    positive, negative = prompts(g, 1, model["CLIP"], whole[0])
+    weights = g.add(2, "ROICtrlLoadInstanceDiffusion", weights_name=INSTANCE_DIFFUSION)
+    controlled = g.add(2, "ROICtrlApplyInstanceDiffusion", model=model["MODEL"], instance_diffusion=weights[0], clip=model["CLIP"], layout=drawn["layout"], formats=formats)
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    return {"model": controlled[0], "positive": positive, "negative": negative, "latent_image": latent[0], "vae": model["VAE"], "layout": drawn["layout"]}
+
+
+def published(g: Graph, parts: dict[str, Output], name: str, **settings: object) -> None:
+    """InstanceDiffusion Sampler and the picture."""
+    inputs = {key: parts[key] for key in ("model", "positive", "negative", "latent_image")}
+    sampled = g.add(3, "ROICtrlInstanceDiffusionSampler", **inputs, seed=42, steps=50, cfg=7.5, **settings)
+    finish(g, 4, sampled[0], parts["vae"], parts["layout"], name)
+
+
+def instance_diffusion(g: Graph) -> str:
+    """InstanceDiffusion from boxes alone, with the published sampler."""
+    published(g, grounded(g, ANIMALS, ""), "instance_diffusion", mis_share=0.0)
+    return ANIMALS
+
+
+def instance_diffusion_scribbles(g: Graph) -> str:
+    """Points and scribbles beside the boxes."""
+    more = "\nA scribble says roughly what an instance covers, a point only where it is. They are part of the layout's JSON: `scribble` is a list of strokes, `point` one pair of numbers, all 0 to 1."
+    published(g, grounded(g, LAKE, more, "scribble"), "instance_diffusion_scribbles", mis_share=0.0)
+    return LAKE
+
+
+def instance_diffusion_masks(g: Graph) -> str:
+    """Masks give the outline of each instance."""
+    more = "\nThe masks are part of the layout. To use your own, connect **Layout from Masks** in place of Instance Box Prompt."
+    published(g, grounded(g, FRUIT, more, "mask"), "instance_diffusion_masks", mis_share=0.0)
+    return FRUIT
+
+
+def multi_instance_sampler(g: Graph) -> str:
+    """Every instance by itself for the first third of the steps, then all as one picture, with core's advanced sampler node."""
+    more = "\n**Multi-Instance Sampler** keeps captions from leaking into other boxes. It costs a third of a run more for each instance. With nothing connected to its `sampler` it is PLMS as published; connect KSamplerSelect for any other."
+    parts = grounded(g, ANIMALS, more)
+    guider = g.add(3, "ROICtrlMultiInstanceGuider", model=parts["model"], positive=parts["positive"], negative=parts["negative"], cfg=7.5)
+    sampler = g.add(3, "ROICtrlMultiInstanceSampler", mis_share=0.36)
+    sigmas = g.add(3, "ROICtrlPLMSScheduler", model=parts["model"], steps=50)
+    noise = g.add(3, "RandomNoise", noise_seed=42)
+    sampled = g.add(4, "SamplerCustomAdvanced", noise=noise[0], guider=guider[0], sampler=sampler[0], sigmas=sigmas[0], latent_image=parts["latent_image"])
+    finish(g, 5, sampled[0], parts["vae"], parts["layout"], "multi_instance_sampler")
+    return ANIMALS
+
+
 def demo(g: Graph) -> str:
     """The demo model, which comes with the pack: nothing to download."""
     g.note(0, DEMO, 260)
@@ -198,7 +271,10 @@ def demo(g: Graph) -> str:
     return SHAPES
 
 
-WORKFLOWS: tuple[Callable[[Graph], str], ...] = (text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, sdxl_roi_prompts, demo)
+WORKFLOWS: tuple[Callable[[Graph], str], ...] = (
+    text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, sdxl_roi_prompts, demo,
+    instance_diffusion, instance_diffusion_scribbles, instance_diffusion_masks, multi_instance_sampler,
+)  # fmt: skip
 KEPT: tuple[str, ...] = ()  # thumbnails that are real pictures
 
 

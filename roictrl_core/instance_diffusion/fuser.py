@@ -131,7 +131,7 @@ def allow_matrix(regions: Tensor, seg_tokens: int = 64) -> Tensor:
     inside region i; point, scribble and segmentation tokens everywhere. A row without any region is not masked at all.
     """
     batch, slots = regions.shape[:2]
-    inside = regions.flatten(2)                                   # [B, n, V]
+    inside = regions.flatten(2).bool()                            # [B, n, V]
     tokens = inside.shape[2]
     allowed = torch.ones(batch, tokens, tokens + 4 * slots + seg_tokens, dtype=torch.bool, device=regions.device)
     for row in range(batch):

@@ -28,6 +28,7 @@ COMMUNITY_CHECKPOINT = "checkpoints/dreamshaper_8.safetensors"
 SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
 CONTROLNET = "controlnet/control_v11p_sd15_canny_fp16.safetensors"
 ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
+INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.safetensors"
 LORA = "loras/style_lora_sd15.safetensors"
 
 SD15 = {
@@ -152,10 +153,21 @@ def write_adapter(file: Path) -> None:
     save_adapter(file, config, filled(lambda: ROICtrlAdapter(config)))
 
 
+def instance_diffusion() -> StateDict:
+    """InstanceDiffusion for the small SD1.5 UNet, its token networks narrow; the mask branch has only one size."""
+    register_core()
+    from roictrl_core.instance_diffusion.config import InstanceDiffusionConfig
+    from roictrl_core.instance_diffusion.model import InstanceDiffusion
+
+    names = [name for name, _ in InstanceDiffusionConfig().fusers]
+    config = InstanceDiffusionConfig(fusers=tuple((name, 320) for name in names), scaleu=(320,) * 12, hidden_width=64)
+    return filled(lambda: InstanceDiffusion(config))
+
+
 def write_models(folder: Path) -> None:
     """Every small model, under the names that the example workflows ask for."""
     sd15 = sd15_checkpoint()
-    files = {SD15_CHECKPOINT: sd15, SDXL_CHECKPOINT: sdxl_checkpoint(), CONTROLNET: controlnet(), LORA: lora(sd15)}
+    files = {SD15_CHECKPOINT: sd15, SDXL_CHECKPOINT: sdxl_checkpoint(), CONTROLNET: controlnet(), LORA: lora(sd15), INSTANCE_DIFFUSION: instance_diffusion()}
     for name in (*files, ADAPTER):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     for name, sd in files.items():
