@@ -1,12 +1,17 @@
 // @ts-check
-/** The pack's page part: gives the `layout` widget of Instance Box Prompt its canvas. The only file that ComfyUI imports by itself. */
+/**
+ * The pack's page part: gives the `layout` widget of Instance Box Prompt its canvas.
+ *
+ * ComfyUI imports every .js file below this folder; all but this one only define things.  They are no .mjs files, as
+ * ComfyUI lets browsers keep those for days: after an update old and new modules would mix.
+ */
 // @ts-ignore -- served by ComfyUI
 import { api } from "../../scripts/api.js";
 // @ts-ignore -- served by ComfyUI
 import { app } from "../../scripts/app.js";
-import { Editor } from "./editor/editor.mjs";
-import { ComfyHost } from "./editor/host.mjs";
-import { chain, translator } from "./editor/i18n.mjs";
+import { Editor } from "./editor/editor.js";
+import { ComfyHost } from "./editor/host.js";
+import { chain, translator } from "./editor/i18n.js";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 const TYPE = "ROICTRL_BOX_EDITOR";
@@ -26,7 +31,7 @@ function chained(object, name, after) {
   };
 }
 
-/** @param {any} node @param {string} name @param {string} text to begin with @param {import("./editor/i18n.mjs").Translate} t */
+/** @param {any} node @param {string} name @param {string} text to begin with @param {import("./editor/i18n.js").Translate} t */
 function addEditor(node, name, text, t) {
   const host = new ComfyHost(node, name, app, api);
   const editor = new Editor(host, t);

@@ -35,7 +35,8 @@ for (const frontend of [undefined, "1.58.1"]) {
         await step("import through the server", () => scenario.importForeign(node));
         await step("save, reload, reopen", () => scenario.saveReloadReopen(node, page));
         await step("subgraph and back", async () => { node = await scenario.subgraph(node, page); });
-        await step("queue", () => scenario.queue(node, page));
+        await step("queue, connected boxes, last result", () => scenario.queue(node, page));
+        await step("another width", () => scenario.resizePicture(node));
         await step("graph zoom 0.5 and 2", () => scenario.graphZoom(page));
         await step("paints", () => scenario.paints(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));

@@ -194,10 +194,14 @@ export async function subgraph(node, page) {
   const text = await node.text();
   const wrapper = await page.evaluate((id) => {
     const { app } = /** @type {any} */ (window);
-    const { subgraph, node } = app.graph.convertToSubgraph(new Set([app.graph.getNodeById(id)]));
-    app.canvas.setGraph(subgraph);
-    return node.id;
+    return app.graph.convertToSubgraph(new Set([app.graph.getNodeById(id)])).node.id;
   }, node.id);
+  await node.settle(); // a person sees the subgraph before entering it
+  await page.evaluate((id) => {
+    const { app } = /** @type {any} */ (window);
+    app.canvas.setGraph(app.graph.getNodeById(id).subgraph);
+  }, wrapper);
+  await node.settle();
   const inside = new Node(page, await page.evaluate(() => /** @type {any} */ (window).app.canvas.graph.nodes[0].id));
   await inside.shown();
   assert.equal(await inside.text(), text);
@@ -207,11 +211,14 @@ export async function subgraph(node, page) {
   await inside.press("Enter");
   const more = await inside.text();
   assert.equal(JSON.parse(more).instances.length, JSON.parse(text).instances.length + 1);
+  await page.evaluate(() => {
+    const { app } = /** @type {any} */ (window);
+    app.canvas.setGraph(app.rootGraph ?? app.graph);
+  });
+  await node.settle();
   await page.evaluate((id) => {
     const { app } = /** @type {any} */ (window);
-    app.canvas.setGraph(app.rootGraph ?? app.graph.rootGraph ?? app.graph);
-    const root = app.rootGraph ?? app.graph;
-    root.unpackSubgraph(root.getNodeById(id));
+    app.graph.unpackSubgraph(app.graph.getNodeById(id));
   }, wrapper);
   const back = new Node(page, await page.evaluate(() => /** @type {any} */ (window).app.graph.nodes
     .findLast((/** @type {any} */ n) => n.type === "ROICtrlInstanceBoxPrompt").id));
@@ -220,21 +227,60 @@ export async function subgraph(node, page) {
   return back;
 }
 
-/** One click on Run: the server's layout is the drawing. @param {Node} node @param {Page} page */
+/**
+ * One click on Run: the server's layout is the drawing.  Boxes that reach a second node through its input become ghosts
+ * there, and one click makes them its own; the picture that was made can be laid behind the boxes.
+ * @param {Node} node @param {Page} page
+ */
 export async function queue(node, page) {
-  await page.evaluate((id) => {
+  // Something new, as the server does not run again what it has just run.
+  await node.eval((n, w, e, caption) => e.store.dispatch({ type: "head", changes: { caption } }), `a forest at ${Date.now()}`);
+  const second = await Node.add(page, [820, 160]);
+  await page.evaluate(([from, to]) => {
     const { app, LiteGraph } = /** @type {any} */ (window);
+    const [first, other] = [from, to].map((id) => app.graph.getNodeById(id));
+    const slot = (/** @type {any} */ n, /** @type {string} */ name) => n.inputs.findIndex((/** @type {any} */ i) => i.name === name);
     const preview = LiteGraph.createNode("ROICtrlPreviewLayout");
-    preview.pos = [820, 160];
+    preview.pos = [820, 1000];
     app.graph.add(preview);
-    app.graph.getNodeById(id).connect(0, preview, 0);
-    Object.assign(window, { ran: null });
-    app.api.addEventListener("executed", (/** @type {any} */ e) => {
-      if (String(e.detail.node) === String(id)) Object.assign(window, { ran: e.detail.output.roictrl[0] });
-    });
-  }, node.id);
+    first.connect(1, other, slot(other, "boxes"));
+    other.connect(0, preview, slot(preview, "layout"));
+    const last = LiteGraph.createNode("ROICtrlPreviewLayout");
+    last.pos = [90, 1000];
+    app.graph.add(last);
+    first.connect(0, last, slot(last, "layout"));
+    Object.assign(window, { ran: {} });
+    app.api.addEventListener("executed", (/** @type {any} */ { detail }) => { /** @type {any} */ (window).ran[detail.node] = detail.output; });
+  }, [node.id, second.id]);
   await page.getByTestId("queue-button").first().click();
-  await page.waitForFunction(() => /** @type {any} */ (window).ran);
-  const { layout } = await page.evaluate(() => /** @type {any} */ (window).ran);
+  await page.waitForFunction((ids) => ids.every((id) => /** @type {any} */ (window).ran[id]), [node.id, second.id]);
+  const { layout } = await page.evaluate((id) => /** @type {any} */ (window).ran[id].roictrl[0], node.id);
   assert.deepEqual(layout, await node.layout());
+
+  await second.root().locator(".roictrl-adopt").click();
+  const adopted = (await second.layout()).instances;
+  assert.deepEqual(adopted.map((/** @type {any} */ it) => it.caption), layout.instances.map((/** @type {any} */ it) => it.caption));
+  boxes(layout).forEach((/** @type {number[]} */ box, /** @type {number} */ i) => near(adopted[i].box, box, "adopted"));
+
+  await page.waitForFunction((id) => /** @type {any} */ (window).app.graph.getNodeById(id).widgets
+    .find((/** @type {any} */ w) => w.name === "layout").roictrl.host.resultImage(), node.id);
+  await node.eval((n, w, e) => e.background.choose("result"));
+  await page.waitForFunction((id) => /** @type {any} */ (window).app.graph.getNodeById(id).widgets
+    .find((/** @type {any} */ w) => w.name === "layout").roictrl.background.image?.naturalWidth, node.id);
+  await node.eval((n, w, e) => e.background.choose("connected"));
+}
+
+/** The picture follows the node's width and height; the boxes keep their shares. @param {Node} node */
+export async function resizePicture(node) {
+  const before = boxes(await node.layout());
+  await node.eval((n) => {
+    const width = n.widgets.find((/** @type {any} */ w) => w.name === "width");
+    width.value = 768;
+    width.callback?.(768);
+  });
+  await node.settle();
+  assert.deepEqual(await node.eval((n, w, e) => e.size), { width: 768, height: 512 });
+  assert.deepEqual(boxes(await node.layout()), before);
+  const frame = await node.eval((n, w, e) => e.view.frame);
+  assert.ok(Math.abs(frame.w / frame.h - 1.5) < 1e-6);
 }

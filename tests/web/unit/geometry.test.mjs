@@ -1,8 +1,8 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as geo from "../../../web/editor/geometry.mjs";
-import { movingEdges, snap, targets } from "../../../web/editor/snapping.mjs";
+import * as geo from "../../../web/editor/geometry.js";
+import { movingEdges, snap, targets } from "../../../web/editor/snapping.js";
 import { random } from "./helpers.mjs";
 
 const MIN = geo.minimum({ width: 512, height: 256 });

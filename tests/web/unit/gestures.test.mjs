@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cursorAt } from "../../../web/editor/hits.mjs";
+import { cursorAt } from "../../../web/editor/hits.js";
 import { docOf, surface } from "./helpers.mjs";
 
 const A = [64, 64, 192, 192].map((v) => v / 512);

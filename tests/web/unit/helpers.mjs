@@ -1,8 +1,8 @@
 // @ts-check
 /** What the unit tests share: a drawn surface of 512 x 512 pixels shown 1:1, and a pointer to drive it. */
-import { Gestures } from "../../../web/editor/gestures.mjs";
-import { fromData } from "../../../web/editor/layout.mjs";
-import { initial, Store } from "../../../web/editor/state.mjs";
+import { Gestures } from "../../../web/editor/gestures.js";
+import { fromData } from "../../../web/editor/layout.js";
+import { initial, Store } from "../../../web/editor/state.js";
 
 export const SIZE = { width: 512, height: 512 };
 
@@ -11,7 +11,7 @@ export const docOf = (...instances) => fromData({
   version: 1, ...SIZE, instances: instances.map((it) => (Array.isArray(it) ? { box: it } : it)),
 });
 
-/** @param {import("../../../web/editor/layout.mjs").Doc} [doc] @param {Record<string, any>} [options] */
+/** @param {import("../../../web/editor/layout.js").Doc} [doc] @param {Record<string, any>} [options] */
 export function surface(doc = docOf(), { snapping = false, tool = "select" } = {}) {
   const store = new Store(initial(doc));
   const log = /** @type {any} */ ({ drawn: [], panned: [0, 0], tool, snapping });

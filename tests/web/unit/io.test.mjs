@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { MAX_BYTES, ROUTE, boundingBoxText, copyText, placed, read, readHere } from "../../../web/editor/io.mjs";
-import { LayoutError } from "../../../web/editor/layout.mjs";
+import { MAX_BYTES, ROUTE, boundingBoxText, copyText, placed, read, readHere } from "../../../web/editor/io.js";
+import { LayoutError } from "../../../web/editor/layout.js";
 import { docOf } from "./helpers.mjs";
 
 const SIZE = { width: 512, height: 256 };

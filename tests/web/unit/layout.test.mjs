@@ -1,8 +1,8 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LayoutError, MIGRATIONS, fromData, parse, patched, stringify, toData } from "../../../web/editor/layout.mjs";
-import { Store, initial, toText } from "../../../web/editor/state.mjs";
+import { LayoutError, MIGRATIONS, fromData, parse, patched, stringify, toData } from "../../../web/editor/layout.js";
+import { Store, initial, toText } from "../../../web/editor/state.js";
 
 const FULL = {
   version: 1, width: 640, height: 384, caption: "a forest",

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { minimum } from "../../../web/editor/geometry.mjs";
+import { minimum } from "../../../web/editor/geometry.js";
 import { SIZE, random, surface } from "./helpers.mjs";
 
 /** @typedef {ReturnType<typeof surface>} Surface */

@@ -1,10 +1,10 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isSolo } from "../../../web/editor/edits.mjs";
-import { MAX_INSTANCES } from "../../../web/editor/layout.mjs";
-import { PALETTE, colorOf, inkOn, nextColor } from "../../../web/editor/palette.mjs";
-import { Store, initial, toText } from "../../../web/editor/state.mjs";
+import { isSolo } from "../../../web/editor/edits.js";
+import { MAX_INSTANCES } from "../../../web/editor/layout.js";
+import { PALETTE, colorOf, inkOn, nextColor } from "../../../web/editor/palette.js";
+import { Store, initial, toText } from "../../../web/editor/state.js";
 import { docOf } from "./helpers.mjs";
 
 const BOX = [0.1, 0.1, 0.4, 0.4];

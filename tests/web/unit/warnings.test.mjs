@@ -1,9 +1,9 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange, BUILT_IN, readOwn } from "../../../web/editor/templates.mjs";
-import { frameOf, FITTED, panned, zoomed } from "../../../web/editor/viewport.mjs";
-import { BOX_LIMIT, missedLevel, warnings } from "../../../web/editor/warnings.mjs";
+import { arrange, BUILT_IN, readOwn } from "../../../web/editor/templates.js";
+import { frameOf, FITTED, panned, zoomed } from "../../../web/editor/viewport.js";
+import { BOX_LIMIT, missedLevel, warnings } from "../../../web/editor/warnings.js";
 import { SIZE, docOf } from "./helpers.mjs";
 
 /** @param {any[]} instances */

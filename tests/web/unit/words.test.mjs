@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { chain, translator } from "../../../web/editor/i18n.mjs";
+import { chain, translator } from "../../../web/editor/i18n.js";
 import { BROKEN_KEYS } from "./keys.mjs";
-import { POINTER, SHORTCUTS, keyName, shortcutFor, written } from "../../../web/editor/shortcuts.mjs";
-import { BUILT_IN } from "../../../web/editor/templates.mjs";
+import { POINTER, SHORTCUTS, keyName, shortcutFor, written } from "../../../web/editor/shortcuts.js";
+import { BUILT_IN } from "../../../web/editor/templates.js";
 
 const locale = (/** @type {string} */ name) => JSON.parse(readFileSync(new URL(`../../../locales/${name}/main.json`, import.meta.url), "utf8")).roictrl;
 const [en, zh] = [locale("en"), locale("zh")];
@@ -25,7 +25,7 @@ test("English and Chinese say the same things with the same values", () => {
 
 test("every key in the code is in the catalogue, and every line of the catalogue is used", () => {
   const folder = new URL("../../../web/editor/", import.meta.url);
-  const code = readdirSync(folder).filter((f) => f.endsWith(".mjs")).map((f) => readFileSync(new URL(f, folder), "utf8")).join("\n");
+  const code = readdirSync(folder).filter((f) => f.endsWith(".js")).map((f) => readFileSync(new URL(f, folder), "utf8")).join("\n");
   const used = new Set([...code.matchAll(/["'`]((?:[a-z]+\.)+[A-Za-z0-9]+)["'`]/g)].map((m) => m[1]).filter((k) => !/\.(m?js|css|json|md)$/.test(k)));
   const made = [...code.matchAll(/`([a-z]+)\.\$\{/g)].map((m) => `${m[1]}.`);
   for (const key of keys.keys()) {

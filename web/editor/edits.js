@@ -2,13 +2,13 @@
 /**
  * What can be done to a document: each function takes one and returns another.  Locked instances keep their place.
  *
- * @typedef {import("./layout.mjs").Doc} Doc
- * @typedef {import("./layout.mjs").Item} Item
- * @typedef {import("./layout.mjs").Fields} Fields
- * @typedef {import("./geometry.mjs").Box} Box
+ * @typedef {import("./layout.js").Doc} Doc
+ * @typedef {import("./layout.js").Item} Item
+ * @typedef {import("./layout.js").Fields} Fields
+ * @typedef {import("./geometry.js").Box} Box
  */
-import { DEFAULTS, MAX_INSTANCES, field, item, patched } from "./layout.mjs";
-import { nextColor } from "./palette.mjs";
+import { DEFAULTS, MAX_INSTANCES, field, item, patched } from "./layout.js";
+import { nextColor } from "./palette.js";
 
 /** New instances on top, each with a colour; `[document, their ids]`.  At most as many as a layout may hold.
  * @param {Doc} doc @param {Fields[]} list @returns {[Doc, string[]]} */

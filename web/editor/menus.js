@@ -2,14 +2,14 @@
 /**
  * What stands in each menu.
  *
- * @typedef {import("./menu.mjs").Entry} Entry
+ * @typedef {import("./menu.js").Entry} Entry
  */
-import { DIM } from "./background.mjs";
-import { isSolo } from "./edits.mjs";
-import { field } from "./layout.mjs";
-import { BUILT_IN, arrange } from "./templates.mjs";
+import { DIM } from "./background.js";
+import { isSolo } from "./edits.js";
+import { field } from "./layout.js";
+import { BUILT_IN, arrange } from "./templates.js";
 
-/** @type {Record<string, (editor: import("./editor.mjs").Editor) => Entry[]>} */
+/** @type {Record<string, (editor: import("./editor.js").Editor) => Entry[]>} */
 export const MENUS = {
   box(editor) {
     const { t, commands, state } = editor;

@@ -1,9 +1,9 @@
 // @ts-check
 /** The "?" overlay: every key and what the pointer does, from the table that the editor itself obeys. */
-import { h, iconButton } from "./dom.mjs";
-import { POINTER, SHORTCUTS, written } from "./shortcuts.mjs";
+import { h, iconButton } from "./dom.js";
+import { POINTER, SHORTCUTS, written } from "./shortcuts.js";
 
-/** @param {import("./i18n.mjs").Translate} t @param {() => void} close @returns {HTMLElement} */
+/** @param {import("./i18n.js").Translate} t @param {() => void} close @returns {HTMLElement} */
 export function helpOverlay(t, close) {
   const row = (/** @type {string} */ keys, /** @type {string} */ what) => h("div", {}, h("dt", {}, keys), h("dd", {}, what));
   const keys = SHORTCUTS.filter((s) => s.say).map((s) => row(written(s), t(`keys.${s.say}`)));

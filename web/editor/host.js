@@ -4,9 +4,9 @@
  *
  * The only module that knows ComfyUI's frontend.  What differs between versions is found by feature test.
  *
- * @typedef {import("./geometry.mjs").Size} Size
+ * @typedef {import("./geometry.js").Size} Size
  */
-import { linkOf, originOf, reachable, widgetValue } from "./graph.mjs";
+import { linkOf, originOf, reachable, widgetValue } from "./graph.js";
 
 const TEMPLATES = "roictrl/templates.json";
 const UPLOADS = "roictrl";

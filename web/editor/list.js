@@ -5,17 +5,17 @@
  * For assistive technology it is a listbox whose options are reached through the stage's keyboard focus
  * (aria-activedescendant); the small buttons of a row are a mouse's short way to commands that have keys and menu entries.
  */
-import { boxName, boxSentence } from "./a11y.mjs";
-import { h, icon, set } from "./dom.mjs";
-import { isSolo } from "./edits.mjs";
-import { field } from "./layout.mjs";
-import { colorOf, inkOn } from "./palette.mjs";
+import { boxName, boxSentence } from "./a11y.js";
+import { h, icon, set } from "./dom.js";
+import { isSolo } from "./edits.js";
+import { field } from "./layout.js";
+import { colorOf, inkOn } from "./palette.js";
 
 const SLOP = 4;
 let lists = 0;
 
 export class List {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     this.name = `roictrl-list-${++lists}`;
@@ -53,7 +53,7 @@ export class List {
     this.shown = chosen;
   }
 
-  /** A row is made anew only when what it shows changed. @param {import("./layout.mjs").Item} it @param {number} i @param {boolean} selected */
+  /** A row is made anew only when what it shows changed. @param {import("./layout.js").Item} it @param {number} i @param {boolean} selected */
   updateRow(it, i, selected) {
     const warned = this.editor.warnings.get(it.id);
     const solo = isSolo(this.editor.store.state.doc, [it.id]);
@@ -68,7 +68,7 @@ export class List {
     if (row && this.element.children[i] !== row) this.element.insertBefore(row, this.element.children[i] ?? null);
   }
 
-  /** @param {import("./layout.mjs").Item} it @param {number} i @param {boolean} selected @param {boolean} solo */
+  /** @param {import("./layout.js").Item} it @param {number} i @param {boolean} selected @param {boolean} solo */
   row(it, i, selected, solo) {
     const { t, size } = this.editor;
     const color = colorOf(field(it, "color"), i);
@@ -92,7 +92,7 @@ export class List {
     ]);
   }
 
-  /** @param {import("./layout.mjs").Item} it @param {string} picture @param {string} what @param {string} label @param {boolean} active */
+  /** @param {import("./layout.js").Item} it @param {string} picture @param {string} what @param {string} label @param {boolean} active */
   toggle(it, picture, what, label, active) {
     return h("span", {
       class: `roictrl-toggle${active ? " active" : ""}`, "aria-hidden": "true", title: this.editor.t(label), "data-what": what,

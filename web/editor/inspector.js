@@ -1,15 +1,15 @@
 // @ts-check
 /** The fields of what is selected. Caption first; the rest waits behind "More" with its defaults unseen. */
-import { h, set } from "./dom.mjs";
-import { clamp, fit, minimum } from "./geometry.mjs";
-import { DEFAULTS, field } from "./layout.mjs";
-import { PALETTE } from "./palette.mjs";
+import { h, set } from "./dom.js";
+import { clamp, fit, minimum } from "./geometry.js";
+import { DEFAULTS, field } from "./layout.js";
+import { PALETTE } from "./palette.js";
 
 const NUMBERS = /** @type {const} */ ([["strength", 0, 2, 0.05], ["start", 0, 1, 0.05], ["end", 0, 1, 0.05]]);
 const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
 
 export class Inspector {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     const { t } = editor;

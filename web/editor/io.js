@@ -5,14 +5,14 @@
  * The browser reads our own JSON and ComfyUI's BOUNDING_BOX.  Everything else goes to the pack's route on the server,
  * whose `formats.py` is the only parser of foreign formats.
  *
- * @typedef {import("./geometry.mjs").Size} Size
- * @typedef {import("./layout.mjs").Doc} Doc
- * @typedef {import("./layout.mjs").Fields} Fields
+ * @typedef {import("./geometry.js").Size} Size
+ * @typedef {import("./layout.js").Doc} Doc
+ * @typedef {import("./layout.js").Fields} Fields
  * @typedef {{doc: Doc, notes: string[]}} Imported
  * @typedef {(path: string, init: any) => Promise<Response>} Fetch
  */
-import { roundBox, toPixels } from "./geometry.mjs";
-import { LayoutError, VERSION, field, fromData, toData } from "./layout.mjs";
+import { roundBox, toPixels } from "./geometry.js";
+import { LayoutError, VERSION, field, fromData, toData } from "./layout.js";
 
 export const ROUTE = "/roictrl/import";
 export const MAX_BYTES = 10 * 1024 * 1024;
@@ -115,7 +115,7 @@ export function placed(list, doc, size) {
   return moved;
 }
 
-/** @param {import("./geometry.mjs").Box} b @param {number} n @param {Size} size @returns {import("./geometry.mjs").Box} */
+/** @param {import("./geometry.js").Box} b @param {number} n @param {Size} size @returns {import("./geometry.js").Box} */
 function nudged(b, n, size) {
   const dx = Math.min((16 * n) / size.width, 1 - b[2]);
   const dy = Math.min((16 * n) / size.height, 1 - b[3]);

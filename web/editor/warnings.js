@@ -2,13 +2,13 @@
 /**
  * What may not work as meant, box by box, as catalogue keys: told while drawing, before a run.
  *
- * @typedef {import("./layout.mjs").Doc} Doc
- * @typedef {import("./layout.mjs").Item} Item
- * @typedef {import("./geometry.mjs").Size} Size
+ * @typedef {import("./layout.js").Doc} Doc
+ * @typedef {import("./layout.js").Item} Item
+ * @typedef {import("./geometry.js").Size} Size
  * @typedef {{key: string, values?: Record<string, any>}} Warning
  */
-import { area, overlap } from "./geometry.mjs";
-import { field } from "./layout.mjs";
+import { area, overlap } from "./geometry.js";
+import { field } from "./layout.js";
 
 /** Slots of the published adapter (spec: exactly 30 instances). */
 export const BOX_LIMIT = 30;

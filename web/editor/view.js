@@ -1,17 +1,17 @@
 // @ts-check
 /** The stage: canvas, pointer, wheel, and at most one paint per animation frame. */
-import { CaptionField } from "./caption.mjs";
-import { h } from "./dom.mjs";
-import { drawScene, toStage } from "./draw.mjs";
-import { Gestures } from "./gestures.mjs";
-import { boxesAt, cursorAt } from "./hits.mjs";
-import { FITTED, frameOf, panned, zoomed } from "./viewport.mjs";
+import { CaptionField } from "./caption.js";
+import { h } from "./dom.js";
+import { drawScene, toStage } from "./draw.js";
+import { Gestures } from "./gestures.js";
+import { boxesAt, cursorAt } from "./hits.js";
+import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
 
 const LONG_PRESS_MS = 500;
 const MAX_RATIO = 4;
 
 export class View {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     this.viewport = FITTED;
@@ -39,7 +39,7 @@ export class View {
     const on = (/** @type {string} */ name, /** @type {(e: any) => void} */ run) => this.stage.addEventListener(name, run);
     on("pointerdown", (e) => this.down(e));
     // Else the browser would take the focus away again, or begin to scroll by the middle button.
-    on("mousedown", (e) => e.target === this.caption.element || e.preventDefault());
+    on("mousedown", (e) => e.target === this.stage && e.preventDefault());
     on("pointermove", (e) => this.move(e));
     on("pointerup", (e) => this.up(e));
     on("pointercancel", () => this.interrupt());
@@ -74,7 +74,7 @@ export class View {
     return { x: (e.clientX - rect.left) / scale, y: (e.clientY - rect.top) / scale };
   }
 
-  /** @param {PointerEvent} e @returns {import("./gestures.mjs").Pointer} */
+  /** @param {PointerEvent} e @returns {import("./gestures.js").Pointer} */
   pointer(e) {
     const p = this.local(e);
     const f = this.frame;
@@ -87,7 +87,7 @@ export class View {
   /** @param {PointerEvent} e */
   down(e) {
     e.stopPropagation();
-    if (this.editor.readOnly || e.target === this.caption.element) return;
+    if (this.editor.readOnly || e.target !== this.stage) return; // a field or button that lies on the stage
     this.editor.menu.close(false);
     this.focus.focus({ preventScroll: true });
     if (e.button === 2) return;
@@ -130,6 +130,7 @@ export class View {
 
   /** The menu of the box under the pointer, which becomes the selection. @param {MouseEvent} e */
   contextMenu(e) {
+    if (e.target !== this.stage) return;
     e.preventDefault();
     e.stopPropagation();
     if (this.editor.readOnly || this.editor.menu.element) return;
@@ -142,7 +143,7 @@ export class View {
   doubleClick(e) {
     e.stopPropagation();
     const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)));
-    if (top && !this.editor.readOnly) this.caption.open(top.id);
+    if (top && e.target === this.stage && !this.editor.readOnly) this.caption.open(top.id);
   }
 
   /** Only Ctrl-wheel is ours; the plain wheel stays the graph's. @param {WheelEvent} e */

@@ -6,12 +6,12 @@
  * editor's own fields (`locked`, `hidden`, `solo_muted` of an instance, `editor` of the layout) are such unknown fields
  * for Python.
  *
- * @typedef {import("./geometry.mjs").Box} Box
+ * @typedef {import("./geometry.js").Box} Box
  * @typedef {Record<string, any> & {box: Box}} Fields one instance as it stands in the JSON
  * @typedef {{id: string, fields: Fields}} Item an instance with a name that lives as long as the editor
  * @typedef {{head: Record<string, any>, items: readonly Item[]}} Doc `head` is the layout without its instances
  */
-import { roundBox } from "./geometry.mjs";
+import { roundBox } from "./geometry.js";
 
 export const VERSION = 1;
 export const MAX_INSTANCES = 10000;

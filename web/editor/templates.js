@@ -2,11 +2,11 @@
 /**
  * Arrangements of boxes: the built-in ones, and laying one over a document.
  *
- * @typedef {import("./geometry.mjs").Box} Box
+ * @typedef {import("./geometry.js").Box} Box
  * @typedef {{name: string, boxes: Box[]}} Template
  */
-import { roundBox } from "./geometry.mjs";
-import * as edits from "./edits.mjs";
+import { roundBox } from "./geometry.js";
+import * as edits from "./edits.js";
 
 /** Space around each box, so that neighbours stay apart to the eye. */
 const GAP = 0.015;
@@ -36,7 +36,7 @@ export const BUILT_IN = [
 /**
  * The document's boxes moved to the template's places in their order, captions and all; new ones for places left over.
  * Boxes beyond the template, and locked ones, stay where they are.
- * @param {import("./layout.mjs").Doc} doc @param {Box[]} boxes @returns {import("./layout.mjs").Doc}
+ * @param {import("./layout.js").Doc} doc @param {Box[]} boxes @returns {import("./layout.js").Doc}
  */
 export function arrange(doc, boxes) {
   const free = doc.items.filter((it) => !it.fields.locked);

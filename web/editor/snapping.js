@@ -2,9 +2,9 @@
 /**
  * Snapping: edges that a dragged box may settle on, and the guide lines that show why.
  *
- * @typedef {import("./geometry.mjs").Box} Box
- * @typedef {import("./geometry.mjs").Size} Size
- * @typedef {import("./geometry.mjs").Point} Point
+ * @typedef {import("./geometry.js").Box} Box
+ * @typedef {import("./geometry.js").Size} Size
+ * @typedef {import("./geometry.js").Point} Point
  * @typedef {{axis: "x"|"y", at: number}} Guide a line across the picture at a normalised place
  * @typedef {{xs: number[], ys: number[]}} Targets
  */

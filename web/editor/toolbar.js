@@ -1,9 +1,9 @@
 // @ts-check
 /** The row of buttons above the stage. */
-import { h, iconButton, set } from "./dom.mjs";
+import { h, iconButton, set } from "./dom.js";
 
 export class Toolbar {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     const { t } = editor;
     this.editor = editor;

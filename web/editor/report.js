@@ -5,16 +5,16 @@
  *
  * @typedef {{layout?: any, notes?: string[], boxes?: any}} Output the node's `roictrl` output
  */
-import { h } from "./dom.mjs";
-import { fromData, parse } from "./layout.mjs";
+import { h } from "./dom.js";
+import { fromData, parse } from "./layout.js";
 
 export class Report {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     /** What the server said of a box, with the fields that it was said of: @type {Map<string, {fields: any, sentences: string[]}>} */
     this.notes = new Map();
-    /** @type {import("./layout.mjs").Fields[]} boxes that came through the link, in the last run */
+    /** @type {import("./layout.js").Fields[]} boxes that came through the link, in the last run */
     this.ghosts = [];
     this.adopt = h("button", { type: "button", class: "roictrl-adopt", hidden: true, onclick: () => this.adoptGhosts() });
     this.overlay = h("div", { class: "roictrl-overlay", hidden: true });
@@ -114,7 +114,7 @@ export class Report {
   }
 }
 
-/** @param {any} layout @returns {import("./layout.mjs").Fields[]} */
+/** @param {any} layout @returns {import("./layout.js").Fields[]} */
 function instances(layout) {
   try {
     return layout ? fromData(layout).items.map((it) => it.fields) : [];

@@ -2,10 +2,10 @@
 /**
  * Text on the canvas: number, caption and marks of a box on a dark plate, which reads well over any picture.
  *
- * @typedef {import("./draw.mjs").Frame} Frame
+ * @typedef {import("./draw.js").Frame} Frame
  * @typedef {{number: number, text: string, color: string, muted: boolean, warned: boolean, room: Frame}} Plate
  */
-import { inkOn } from "./palette.mjs";
+import { inkOn } from "./palette.js";
 
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 const LINE = 15;

@@ -6,16 +6,16 @@
  *
  * Knows no DOM: positions come in normalised, with the size of a screen pixel from the surroundings.
  *
- * @typedef {import("./geometry.mjs").Box} Box
- * @typedef {import("./geometry.mjs").Point} Point
- * @typedef {import("./geometry.mjs").Size} Size
- * @typedef {import("./geometry.mjs").Handle} Handle
- * @typedef {import("./snapping.mjs").Guide} Guide
+ * @typedef {import("./geometry.js").Box} Box
+ * @typedef {import("./geometry.js").Point} Point
+ * @typedef {import("./geometry.js").Size} Size
+ * @typedef {import("./geometry.js").Handle} Handle
+ * @typedef {import("./snapping.js").Guide} Guide
  * @typedef {Point & {cx: number, cy: number, button?: number, shift?: boolean, ctrl?: boolean, alt?: boolean,
  *   coarse?: boolean}} Pointer  x, y normalised; cx, cy in screen pixels; coarse: a finger
  * @typedef {"idle"|"pressed"|"drawing"|"moving"|"resizing"|"marquee"|"panning"} Name
  * @typedef {object} Surroundings
- * @property {import("./state.mjs").Store} store
+ * @property {import("./state.js").Store} store
  * @property {() => Size} size the picture in pixels
  * @property {() => Point} unit one screen pixel, normalised
  * @property {() => boolean} snapping
@@ -24,9 +24,9 @@
  * @property {(id: string) => void} drawn a box was drawn
  * @property {() => void} changed the overlay changed
  */
-import * as geo from "./geometry.mjs";
-import { boxesAt, handleUnder, movable, nextUnder } from "./hits.mjs";
-import { movingEdges, snap, targets } from "./snapping.mjs";
+import * as geo from "./geometry.js";
+import { boxesAt, handleUnder, movable, nextUnder } from "./hits.js";
+import { movingEdges, snap, targets } from "./snapping.js";
 
 /** Screen pixels before a press becomes a drag, and within which an edge attracts. */
 const SLOP = 4;
@@ -246,5 +246,5 @@ export class Gestures {
   }
 }
 
-/** @param {import("./layout.mjs").Fields} fields @returns {import("./layout.mjs").Fields} */
+/** @param {import("./layout.js").Fields} fields @returns {import("./layout.js").Fields} */
 const unlocked = ({ locked, ...fields }) => /** @type {any} */ (fields);

@@ -2,17 +2,17 @@
 /**
  * What is said aloud: a sentence for every change that matters, and how each box is called.
  *
- * @typedef {import("./state.mjs").State} State
- * @typedef {import("./i18n.mjs").Translate} Translate
- * @typedef {import("./geometry.mjs").Size} Size
+ * @typedef {import("./state.js").State} State
+ * @typedef {import("./i18n.js").Translate} Translate
+ * @typedef {import("./geometry.js").Size} Size
  */
-import { toPixels } from "./geometry.mjs";
-import { field } from "./layout.mjs";
+import { toPixels } from "./geometry.js";
+import { field } from "./layout.js";
 
-/** "2: a red fox". @param {import("./layout.mjs").Item} it @param {number} i from 0 @param {Translate} t */
+/** "2: a red fox". @param {import("./layout.js").Item} it @param {number} i from 0 @param {Translate} t */
 export const boxName = (it, i, t) => `${i + 1}: ${field(it, "caption").trim() || field(it, "label") || t("list.noCaption")}`;
 
-/** A box in full, for its option in the list. @param {import("./layout.mjs").Item} it @param {number} i @param {Size} size @param {Translate} t */
+/** A box in full, for its option in the list. @param {import("./layout.js").Item} it @param {number} i @param {Size} size @param {Translate} t */
 export function boxSentence(it, i, size, t) {
   const marks = [["enabled", false, "state.muted"], ["locked", true, "state.locked"], ["hidden", true, "state.hidden"]]
     .filter(([key, when]) => field(it, /** @type {string} */ (key)) === when).map(([, , say]) => t(/** @type {string} */ (say)));

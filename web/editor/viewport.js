@@ -2,11 +2,11 @@
 /**
  * Where the picture lies on the stage: fitted, zoomed, panned. Pure numbers, in CSS pixels of the stage.
  *
- * @typedef {import("./geometry.mjs").Size} Size
- * @typedef {import("./draw.mjs").Frame} Frame
+ * @typedef {import("./geometry.js").Size} Size
+ * @typedef {import("./draw.js").Frame} Frame
  * @typedef {{zoom: number, x: number, y: number}} Viewport zoom 1 fits; x, y shift the picture's centre
  */
-import { clamp } from "./geometry.mjs";
+import { clamp } from "./geometry.js";
 
 const MARGIN = 10;
 const MAX_ZOOM = 16;

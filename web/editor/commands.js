@@ -1,13 +1,13 @@
 // @ts-check
 /** Everything that keys, buttons and menus can ask for, by name. */
-import * as geo from "./geometry.mjs";
-import { field } from "./layout.mjs";
+import * as geo from "./geometry.js";
+import { field } from "./layout.js";
 
-/** @param {import("./editor.mjs").Editor} editor */
+/** @param {import("./editor.js").Editor} editor */
 export function createCommands(editor) {
   const { store } = editor;
   const done = () => editor.host.captureUndo();
-  /** @param {import("./state.mjs").Action} action */
+  /** @param {import("./state.js").Action} action */
   const edit = (action) => {
     store.dispatch(action);
     done();

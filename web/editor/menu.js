@@ -6,7 +6,7 @@
  *   range?: {value: number, min: number, max: number, step: number, change: (value: number) => void}}} Entry
  *   an entry with neither label nor heading is a separating line
  */
-import { h } from "./dom.mjs";
+import { h } from "./dom.js";
 
 export class Menu {
   /** @param {HTMLElement} root where it opens @param {() => void} closed where the focus goes afterwards */

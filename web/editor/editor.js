@@ -6,7 +6,7 @@
  * comes in as a Host, so that nothing here knows ComfyUI.
  *
  * @typedef {object} Host
- * @property {() => import("./geometry.mjs").Size|null} size of the picture; null where it cannot be told
+ * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
  * @property {() => void} changed the text changed
  * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
  * @property {() => boolean} linked the text comes through a link
@@ -14,44 +14,44 @@
  * @property {() => string} resultImage address, or ""
  * @property {(file: any) => string} viewUrl address of a file in one of ComfyUI's folders
  * @property {(file: File) => Promise<any>} uploadImage
- * @property {import("./io.mjs").Fetch} fetchApi
- * @property {(size: import("./geometry.mjs").Size|null) => void} connectedSize pixels of the connected picture, once known
+ * @property {import("./io.js").Fetch} fetchApi
+ * @property {(size: import("./geometry.js").Size|null) => void} connectedSize pixels of the connected picture, once known
  * @property {() => Promise<string>} readTemplates
  * @property {(text: string) => Promise<void>} writeTemplates
  */
-import { saidChange } from "./a11y.mjs";
-import { Background, DIM } from "./background.mjs";
-import { createCommands } from "./commands.mjs";
-import { h, iconButton } from "./dom.mjs";
-import { helpOverlay } from "./help.mjs";
-import { Inspector } from "./inspector.mjs";
-import { LayoutError, emptyDoc, field, parse } from "./layout.mjs";
-import { List } from "./list.mjs";
-import { Menu } from "./menu.mjs";
-import { MENUS } from "./menus.mjs";
-import { Report } from "./report.mjs";
-import { shortcutFor } from "./shortcuts.mjs";
-import { Store, initial, toText } from "./state.mjs";
-import { readOwn } from "./templates.mjs";
-import { Toolbar } from "./toolbar.mjs";
-import { Transfer } from "./transfer.mjs";
-import { View } from "./view.mjs";
-import { warnings } from "./warnings.mjs";
+import { saidChange } from "./a11y.js";
+import { Background, DIM } from "./background.js";
+import { createCommands } from "./commands.js";
+import { h, iconButton } from "./dom.js";
+import { helpOverlay } from "./help.js";
+import { Inspector } from "./inspector.js";
+import { LayoutError, emptyDoc, field, parse } from "./layout.js";
+import { List } from "./list.js";
+import { Menu } from "./menu.js";
+import { MENUS } from "./menus.js";
+import { Report } from "./report.js";
+import { shortcutFor } from "./shortcuts.js";
+import { Store, initial, toText } from "./state.js";
+import { readOwn } from "./templates.js";
+import { Toolbar } from "./toolbar.js";
+import { Transfer } from "./transfer.js";
+import { View } from "./view.js";
+import { warnings } from "./warnings.js";
 
 /** @type {Record<string, any>} */
 const PREFS = { snap: true, grid: false, dim: DIM, percent: false, more: false };
 
 export class Editor {
-  /** @param {Host} host @param {import("./i18n.mjs").Translate} t */
+  /** @param {Host} host @param {import("./i18n.js").Translate} t */
   constructor(host, t) {
     this.host = host;
     this.t = t;
     this.text = "";
     /** @type {LayoutError|null} why `text` cannot be edited */
     this.broken = null;
-    /** @type {Map<string, import("./warnings.mjs").Warning[]>} */
+    /** @type {Map<string, import("./warnings.js").Warning[]>} */
     this.warnings = new Map();
-    /** @type {import("./templates.mjs").Template[]} */
+    /** @type {import("./templates.js").Template[]} */
     this.ownTemplates = [];
     this.store = new Store();
     this.saved = this.store.state;
@@ -119,7 +119,7 @@ export class Editor {
     this.invalidate();
   }
 
-  /** @param {import("./state.mjs").State} state @param {import("./state.mjs").State} before */
+  /** @param {import("./state.js").State} state @param {import("./state.js").State} before */
   changed(state, before) {
     const said = saidChange(state, before, this.size, this.t);
     if (said) this.say(said);
@@ -143,7 +143,7 @@ export class Editor {
     this.outside = key;
   }
 
-  /** @param {import("./draw.mjs").Frame} frame @returns {import("./draw.mjs").Scene} */
+  /** @param {import("./draw.js").Frame} frame @returns {import("./draw.js").Scene} */
   scene(frame) {
     this.warnings = warnings(this.state.doc, this.size);
     for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
@@ -175,7 +175,7 @@ export class Editor {
     return [...own, ...this.report.of(id)].join(" ");
   }
 
-  /** New boxes from outside, as one step. @param {import("./layout.mjs").Fields[]} list */
+  /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list */
   insert(list) {
     if (!list.length) return;
     this.store.dispatch({ type: "add", list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
@@ -273,7 +273,7 @@ export class Editor {
     this.writeTemplates(this.ownTemplates.filter((own) => own.name !== name));
   }
 
-  /** @param {import("./templates.mjs").Template[]} list */
+  /** @param {import("./templates.js").Template[]} list */
   writeTemplates(list) {
     this.ownTemplates = list;
     this.host.writeTemplates(JSON.stringify(list)).catch((error) => this.notice([this.t("template.failed", { reason: String(error) })]));

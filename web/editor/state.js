@@ -5,14 +5,14 @@
  * A gesture is a transaction: `begin`, any number of edits, then `commit` (one history entry) or `revert` (as if nothing
  * had happened).  Edits that carry the same `merge` key one after the other are one entry: typing.
  *
- * @typedef {import("./layout.mjs").Doc} Doc
+ * @typedef {import("./layout.js").Doc} Doc
  * @typedef {{doc: Doc, selection: string[]}} Snapshot
  * @typedef {Snapshot & {past: Snapshot[], future: Snapshot[], open: Snapshot|null, merge: string|null,
  *   prefs: Record<string, any>}} State `prefs` (snap, grid, background ...) travel in the JSON but not through the history
  * @typedef {{type: string, [key: string]: any}} Action
  */
-import * as edits from "./edits.mjs";
-import { emptyDoc, stringify } from "./layout.mjs";
+import * as edits from "./edits.js";
+import { emptyDoc, stringify } from "./layout.js";
 
 const MAX_HISTORY = 200;
 

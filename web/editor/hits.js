@@ -3,19 +3,19 @@
  * What lies under a pointer.  Hidden boxes are not there; locked ones let the pointer through, so that one can draw on
  * top of a locked background box.
  *
- * @typedef {import("./geometry.mjs").Box} Box
- * @typedef {import("./geometry.mjs").Point} Point
- * @typedef {import("./state.mjs").Store} Store
- * @typedef {import("./layout.mjs").Item} Item
+ * @typedef {import("./geometry.js").Box} Box
+ * @typedef {import("./geometry.js").Point} Point
+ * @typedef {import("./state.js").Store} Store
+ * @typedef {import("./layout.js").Item} Item
  */
-import * as geo from "./geometry.mjs";
-import { field } from "./layout.mjs";
+import * as geo from "./geometry.js";
+import { field } from "./layout.js";
 
 /** Half a handle, in screen pixels. */
 export const HANDLE_REACH = 7;
 const FINGER_REACH = 16;
 
-/** Topmost first. @param {import("./layout.mjs").Doc} doc @param {Point} p @returns {Item[]} */
+/** Topmost first. @param {import("./layout.js").Doc} doc @param {Point} p @returns {Item[]} */
 export const boxesAt = (doc, p) => doc.items.filter((it) =>
   !field(it, "hidden") && !field(it, "locked") && geo.contains(it.fields.box, p)).reverse();
 

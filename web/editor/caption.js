@@ -1,10 +1,10 @@
 // @ts-check
 /** The field on a box in which its caption is typed. Opens by itself after a box was drawn. */
-import { h } from "./dom.mjs";
-import { field } from "./layout.mjs";
+import { h } from "./dom.js";
+import { field } from "./layout.js";
 
 export class CaptionField {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     /** @type {string|null} the box being captioned */

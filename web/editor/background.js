@@ -9,7 +9,7 @@
 export const DIM = 0.35;
 
 export class Background {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     this.url = "";

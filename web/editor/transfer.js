@@ -1,11 +1,11 @@
 // @ts-check
 /** What comes in and goes out by clipboard, drop and file: text as boxes, pictures as the background. */
-import { h } from "./dom.mjs";
-import { boundingBoxText, copyText, placed, read } from "./io.mjs";
-import { LayoutError } from "./layout.mjs";
+import { h } from "./dom.js";
+import { boundingBoxText, copyText, placed, read } from "./io.js";
+import { LayoutError } from "./layout.js";
 
 export class Transfer {
-  /** @param {import("./editor.mjs").Editor} editor */
+  /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
     const { focus } = editor.view;

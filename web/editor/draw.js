@@ -2,9 +2,9 @@
 /**
  * One picture of the editor's state on a 2D canvas. Reads, never changes.
  *
- * @typedef {import("./geometry.mjs").Box} Box
- * @typedef {import("./geometry.mjs").Size} Size
- * @typedef {import("./layout.mjs").Item} Item
+ * @typedef {import("./geometry.js").Box} Box
+ * @typedef {import("./geometry.js").Size} Size
+ * @typedef {import("./layout.js").Item} Item
  * @typedef {{x: number, y: number, w: number, h: number}} Frame where the picture lies on the stage, in CSS pixels
  * @typedef {object} Scene
  * @property {Frame} frame
@@ -17,12 +17,12 @@
  * @property {CanvasImageSource|null} background
  * @property {number} dim 0..1, how much of the background is darkened
  * @property {boolean} grid
- * @property {import("./gestures.mjs").Gestures} gestures
+ * @property {import("./gestures.js").Gestures} gestures
  */
-import { HANDLES, bounds, handlePoints, toPixels } from "./geometry.mjs";
-import { drawPlate, drawReadout } from "./labels.mjs";
-import { field } from "./layout.mjs";
-import { colorOf, withAlpha } from "./palette.mjs";
+import { HANDLES, bounds, handlePoints, toPixels } from "./geometry.js";
+import { drawPlate, drawReadout } from "./labels.js";
+import { field } from "./layout.js";
+import { colorOf, withAlpha } from "./palette.js";
 
 const ACCENT = "#4a9eff";
 const HALO = "rgba(0, 0, 0, 0.55)";
@@ -46,7 +46,7 @@ export function drawScene(ctx, scene) {
 /** @param {Box} b @param {Frame} f @returns {Frame} */
 export const toStage = (b, f) => ({ x: f.x + b[0] * f.w, y: f.y + b[1] * f.h, w: (b[2] - b[0]) * f.w, h: (b[3] - b[1]) * f.h });
 
-/** @param {Scene} scene @param {Item} it @param {number} i @returns {import("./labels.mjs").Plate} */
+/** @param {Scene} scene @param {Item} it @param {number} i @returns {import("./labels.js").Plate} */
 const plate = (scene, it, i) => ({
   number: i + 1, text: field(it, "caption") || field(it, "label"), color: shade(it, i), muted: !field(it, "enabled"),
   warned: scene.warnings.has(it.id), room: scene.frame,
