@@ -113,11 +113,11 @@ def sample(g: Graph, column: int, model: Output, positive: Output, negative: Out
     return g.add(column, "KSampler", model=model, positive=positive, negative=negative, latent_image=latent, **settings)[0]
 
 
-def finish(g: Graph, column: int, latent: Output, vae: Output, drawn: Output, name: str, table: bool = True) -> None:
+def finish(g: Graph, column: int, latent: Output, vae: Output, drawn: Output, name: str) -> None:
     """Decode, save, and show the boxes on the picture, with the table of feature cells beneath it."""
     image = g.add(column, "VAEDecode", samples=latent, vae=vae)[0]
     g.add(column, "SaveImage", room=260, images=image, filename_prefix=f"ROICtrl/{name}")
-    g.add(column, "ROICtrlPreviewLayout", room=300, layout=drawn, image=image, table=table)
+    g.add(column, "ROICtrlPreviewLayout", room=300, layout=drawn, image=image)
 
 
 def text_to_image(g: Graph) -> str:
@@ -267,7 +267,10 @@ def demo(g: Graph) -> str:
     controlled = g.add(2, "ROICtrlApply", model=model["model"], adapter=model["adapter"], clip=model["clip"], layout=drawn["layout"])
     latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
     sampled = sample(g, 3, controlled[0], positive[0], negative[0], latent[0], steps=20, cfg=2.0, sampler_name="euler", scheduler="normal")
-    finish(g, 4, sampled, model["vae"], drawn["layout"], "demo", table=False)
+    image = g.add(4, "VAEDecode", samples=sampled, vae=model["vae"])[0]
+    g.add(4, "SaveImage", room=260, images=image, filename_prefix="ROICtrl/demo")
+    large = g.add(4, "ImageScaleBy", title="Enlarge, so that captions fit", image=image, upscale_method="lanczos", scale_by=3.0)
+    g.add(4, "ROICtrlPreviewLayout", room=300, layout=drawn["layout"], image=large[0], table=False)
     return SHAPES
 
 

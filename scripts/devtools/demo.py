@@ -28,8 +28,7 @@ from roictrl_core.demo.world import Attributes  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
 
 WORKFLOW = ROOT / "workflows" / "demo.json"
-ENLARGED = 2  # the demo model's pictures are small
-GAP = 8  # pixels
+GAP = 8  # pixels between pictures side by side
 
 
 def main() -> int:
@@ -68,12 +67,11 @@ def report(what: str, made: Made, layout: Layout) -> None:
 
 def side_by_side(controlled: Made, plain: Made) -> Path:
     """One picture for a reader: the boxes, the picture they gave, the same seed without control."""
-    size = Image.open(controlled.picture).size
-    pictures = [Image.open(controlled.boxes).crop((0, 0, *size)), Image.open(controlled.picture), Image.open(plain.picture)]
-    width, height = (ENLARGED * side for side in size)
-    sheet = Image.new("RGB", (3 * width + 2 * GAP, height), "white")
+    boxes = Image.open(controlled.boxes)  # enlarged by the workflow, so that captions fit
+    pictures = [boxes, *(Image.open(file).resize(boxes.size, Image.Resampling.LANCZOS) for file in (controlled.picture, plain.picture))]
+    sheet = Image.new("RGB", (3 * boxes.width + 2 * GAP, boxes.height), "white")
     for place, picture in enumerate(pictures):
-        sheet.paste(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (place * (width + GAP), 0))
+        sheet.paste(picture.convert("RGB"), (place * (boxes.width + GAP), 0))
     file = controlled.picture.with_name(f"{controlled.picture.stem}side_by_side.jpg")
     sheet.save(file, quality=92)
     return file
