@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 from aiohttp import web
 
@@ -26,9 +27,8 @@ def register() -> None:
     ComfyUI calls ``on_load`` only from 0.13 on, and adds the routes after all packs are loaded: so this runs when the
     nodes are listed.
     """
-    from server import PromptServer  # ComfyUI's; only here, so that tests can read this file without a server
-
-    server = getattr(PromptServer, "instance", None)
+    module = sys.modules.get("server")  # ComfyUI's main.py has loaded it by now; elsewhere there is nothing to serve
+    server = getattr(getattr(module, "PromptServer", None), "instance", None)
     if server is not None and not any(getattr(route, "path", None) == PATH for route in server.routes):
         server.routes.post(PATH)(answer)
 
