@@ -49,6 +49,7 @@ def test_the_latent_format_undoes_itself(pack):
 
 
 @needs_weights
+@torch.no_grad()
 def test_the_vae_carries_what_the_judge_reads(parts):
     verdicts = []
     for scene in (random_scene((991, index), 1 + index % 6) for index in range(30)):
