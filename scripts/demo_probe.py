@@ -52,17 +52,6 @@ def draw(model, clip, vae, captions: list[str], side: int, steps: int, cfg: floa
     return (vae.decode(out).clamp(0, 1) * 255 + 0.5).byte().cpu().numpy()
 
 
-def largest_object(picture: np.ndarray):
-    """The attributes of the object with the largest extent, or None."""
-    reading = Reading(picture)
-    h, w = reading.bright.shape
-    areas = {extent: (extent[2] - extent[0]) * (extent[3] - extent[1]) for extent in reading._extents.values()}
-    if not areas:
-        return None
-    x1, y1, x2, y2 = max(areas, key=areas.get)
-    return reading.object_in((x1 / w, y1 / h, x2 / w, y2 / h))[0]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("weights", nargs="?", default="base_small.safetensors")
@@ -73,7 +62,7 @@ def main() -> None:
     a = parser.parse_args()
     wanted = [random_scene((SEED, i), 1).things[0].attributes for i in range(a.count)]
     pictures = draw(*load(a.weights), [instance_caption(w) for w in wanted], a.side, a.steps, a.cfg, a.sampler, a.scheduler, SEED)
-    found = [largest_object(picture) for picture in pictures]
+    found = [Reading(picture).largest_object() for picture in pictures]
     rates = {name: float(np.mean([f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted)]))
              for name in ("shape", "colour", "texture")}
     rates["all"] = float(np.mean([f == w for f, w in zip(found, wanted)]))

@@ -166,12 +166,20 @@ class Reading:
         if best is None or overlaps[best] <= 0:
             return None, None, 0.0
         x1, y1, x2, y2 = self._extents[best]
+        return self._attributes(best), (x1 / w, y1 / h, x2 / w, y2 / h), overlaps[best]
+
+    def largest_object(self) -> Attributes | None:
+        """What the object of the largest extent is."""
+        best = max(self._extents, key=lambda n: (self._extents[n][2] - self._extents[n][0]) * (self._extents[n][3] - self._extents[n][1]), default=None)
+        return None if best is None else self._attributes(best)
+
+    def _attributes(self, number: int) -> Attributes:
+        x1, y1, x2, y2 = self._extents[number]
         patch, kinds = self.patches[y1:y2, x1:x2], self.kinds[y1:y2, x1:x2]
-        mask = patch == best
+        mask = patch == number
         colour = list(COLOURS)[int(kinds[mask][0]) - 1]
         unknown = (kinds > 0) & ~mask
-        attributes = Attributes(_read_shape(mask, unknown), colour, _read_texture(self.bright[y1:y2, x1:x2], mask))
-        return attributes, (x1 / w, y1 / h, x2 / w, y2 / h), overlaps[best]
+        return Attributes(_read_shape(mask, unknown), colour, _read_texture(self.bright[y1:y2, x1:x2], mask))
 
 
 def judge(image: np.ndarray, boxes: Sequence, wanted: Sequence[Attributes]) -> list[Verdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roictrl_core.demo.judge import box_iou, judge, summarise
+from roictrl_core.demo.judge import Reading, box_iou, judge, summarise
 from roictrl_core.demo.world import normalised_boxes, random_scene, render
 
 SCENES = [random_scene((4, index), 1 + index % 6) for index in range(120)]
@@ -61,3 +61,9 @@ def test_iou():
 def test_nothing_to_summarise_is_an_error():
     with pytest.raises(ValueError, match="no verdicts"):
         summarise([])
+
+
+def test_the_largest_object_is_read_without_a_box():
+    scene = random_scene((5, 0), 1)
+    assert Reading(render(scene)).largest_object() == scene.things[0].attributes
+    assert Reading(np.zeros((64, 64, 3), np.uint8)).largest_object() is None
