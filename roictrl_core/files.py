@@ -14,7 +14,10 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode  # a new file's, by the user's umask; safetensors makes files only their owner can read
         write(partial)
+        partial.chmod(mode)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -16,6 +16,7 @@ from roictrl_core.training.logbook import CsvLog, Progress, loss_curve
 from roictrl_core.training.losses import global_weight_regulariser, prediction_loss
 from roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer, optimiser_step, set_learning_rate
 from roictrl_core.training.schedule import NoiseSchedule
+from safetensors.torch import save_file
 
 
 def schedule(prediction):
@@ -196,8 +197,13 @@ def test_failed_write_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_written_file_is_as_readable_as_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
+    write_atomically(tmp_path / "weights.safetensors", lambda path: save_file({"x": torch.zeros(1)}, path))
+    assert (tmp_path / "weights.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_foreign_files_are_refused(tmp_path):
-    from safetensors.torch import save_file
     state, _ = toy_state()
     save_file(state.adapter.state_dict(), tmp_path / "adapter.safetensors")
     with pytest.raises(ValueError, match="no checkpoint of a training run"):
