@@ -65,6 +65,7 @@ export async function ready(page) {
 export async function emptyGraph(page, scale = 1) {
   await page.evaluate((zoom) => {
     const { app } = /** @type {any} */ (window);
+    app.canvas.setGraph(app.rootGraph ?? app.graph);
     app.graph.clear();
     app.canvas.ds.scale = zoom;
     app.canvas.ds.offset = [0, 0];
@@ -117,6 +118,12 @@ export class Node {
       const widget = node.widgets.find((/** @type {any} */ w) => w.name === "layout");
       return new Function("n", "w", "e", "arg", `return (${code})(n, w, e, arg)`)(node, widget, widget.roictrl, arg);
     }, { id: this.id, code: run.toString(), arg });
+  }
+
+  /** The node's editor has left the page: what shows the graph has caught up. */
+  async gone() {
+    await this.root().waitFor({ state: "hidden" });
+    await this.settle();
   }
 
   /** Two animation frames: whatever was due has been painted. */
