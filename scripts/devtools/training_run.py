@@ -46,14 +46,14 @@ def random_cache(parts, folder: Path, width: int = 16, pooled: int = 0):
     return parts.cache.TrainingCache(folder)
 
 
-def new_run(parts, model, cache, *, steps=6, batch_size=4, dropout=0.0, precision="fp32", checkpointing=False, rate=1e-3, rank=0, ranks=1,
+def new_run(parts, model, cache, *, steps=6, batch_size=4, dropout=0.0, precision="fp32", checkpointing=False, rate=1e-3, gate_factor=5.0, rank=0, ranks=1,
             accumulation=1, augmentation=None) -> SimpleNamespace:
     """Everything that a run consists of, at its first step."""
     base = parts.base.TrainingBase.from_model(model, parts.loop.PRECISIONS[precision], (8 * SIDE, 8 * SIDE))
     torch.manual_seed(7)
     adapter = parts.adapter.ROICtrlAdapter(base.adapter_config(grids=GRIDS, slots=SLOTS, dropout=dropout)).train()
     rate = parts.optimisation.LearningRate(rate, steps, warmup=2, decay_from=0.5)
-    state = parts.checkpoints.RunState(adapter, parts.optimisation.make_optimizer(adapter, rate, gate_factor=5),
+    state = parts.checkpoints.RunState(adapter, parts.optimisation.make_optimizer(adapter, rate, gate_factor),
                                        parts.loop.make_scaler("cpu", precision), parts.optimisation.MovingAverage(adapter, 0.9))
     stream = parts.batches.BatchStream(cache, batch_size=batch_size, slots=SLOTS, timesteps=len(base.schedule), seed=3,
                                        augmentation=augmentation or parts.batches.Augmentation(), accumulation=accumulation, rank=rank, ranks=ranks)
