@@ -54,7 +54,10 @@ function addEditor(node, name, text, t) {
 
 /** Words in the page's language. */
 async function words() {
-  const all = await api.getCustomNodesI18n();
+  const all = await api.getCustomNodesI18n().catch((/** @type {any} */ error) => {
+    console.warn("ROICtrl: the box editor's words could not be loaded; it shows their keys.", error);
+    return {};
+  });
   return translator(...chain(all, app.extensionManager?.setting?.get("Comfy.Locale") ?? "en"));
 }
 

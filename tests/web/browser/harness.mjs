@@ -89,8 +89,8 @@ export class Node {
       // The classic renderer cuts a selected node's shape out of what is added, before that has its place.
       app.canvas.deselectAll?.();
       node.pos = pos;
-      app.graph.add(node);
       for (const [name, value] of Object.entries(set)) node.widgets.find((/** @type {any} */ w) => w.name === name).value = value;
+      app.graph.add(node);
       return node.id;
     }, /** @type {const} */ ([at, values]));
     return new Node(page, id).shown();

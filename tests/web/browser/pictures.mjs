@@ -27,11 +27,11 @@ async function clip(node) {
 
 /** A node over a connected picture. @param {import("playwright-core").Page} page */
 async function overPicture(page) {
-  const node = await Node.add(page, [420, 150], { width: 512, height: 384 });
+  const node = await Node.add(page, [330, 190], { width: 512, height: 384 });
   await page.evaluate((id) => {
     const { app, LiteGraph } = /** @type {any} */ (window);
     const load = LiteGraph.createNode("LoadImage");
-    load.pos = [20, 150];
+    load.pos = [-20, 190];
     app.graph.add(load);
     load.widgets[0].value = "scene.png";
     const target = app.graph.getNodeById(id);

@@ -95,10 +95,15 @@ export async function copyPaste(from, page) {
   return to;
 }
 
-/** Text that the browser does not read itself goes through the server. @param {Node} node */
+/** Dropped text that the browser does not read itself goes through the server. @param {Node} node */
 export async function importForeign(node) {
   const before = (await node.layout()).instances.length;
-  await node.eval((n, w, e) => e.transfer.takeText('[{"type": "obj", "bbox": [100, 100, 300, 400], "desc": "a boat"}, {"bbox": [0, 0, 0, 0]}]'));
+  await node.eval((n, w, e) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.setData("text/plain", '[{"type": "obj", "bbox": [100, 100, 300, 400], "desc": "a boat"}, {"bbox": [0, 0, 0, 0]}]');
+    e.view.stage.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  });
+  await node.root().locator(".roictrl-notice").waitFor();
   const layout = await node.layout();
   assert.equal(layout.instances.length, before + 1);
   assert.deepEqual(layout.instances.at(-1).box, [0.1, 0.1, 0.4, 0.3]);
