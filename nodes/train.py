@@ -96,7 +96,7 @@ def _inputs() -> list[io.Input]:
         _share("caption_dropout", 0.5, "Probability of an empty global caption, so that boxes learn to carry the content."),
         _share("ema", 0.999, "Decay of the weights' moving average, which is what gets saved."),
         advanced(io.Combo.Input("precision", options=[AUTO, "fp32", "bf16", "fp16"], default=AUTO, tooltip="Of the forward pass; the adapter's weights stay fp32. auto: bf16 where the GPU has it.")),
-        advanced(io.Boolean.Input("gradient_checkpointing", default=True, tooltip="Much less memory, about a third more time.")),
+        advanced(io.Boolean.Input("gradient_checkpointing", default=True, tooltip="Much less memory, a third to a half more time.")),
         advanced(io.String.Input("roi_grids", default=PUBLISHED_GRIDS, tooltip="ROI grid side per UNet level. The published ones suit 64 x 64 latents; the demo model takes 8, 6, 4, 2.")),
         advanced(io.Int.Input("slots", default=30, min=1, max=256, tooltip="The most boxes per picture that the adapter will take.")),
         advanced(io.Combo.Input("bad_rows", options=[REFUSE, SKIP], default=REFUSE, tooltip="What to do about rows that cannot be used; they are listed with their line numbers either way.")),

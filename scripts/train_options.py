@@ -61,7 +61,7 @@ def _training(group) -> None:
     group.add_argument("--regulariser", type=float, default=0.01, help="weight of the global slot's blending weight in the loss")
     group.add_argument("--ema", type=float, default=0.999, help="decay of the weights' moving average, which is what gets saved; 0 = none")
     group.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of the forward pass; weights stay fp32")
-    group.add_argument("--gradient-checkpointing", action="store_true", help="less memory, about a third more time")
+    group.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third to a half more time")
     group.add_argument("--seed", type=int, default=0)
 
 
