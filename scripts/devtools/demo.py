@@ -19,6 +19,7 @@ from .pack import ROOT, register_core
 from .pictures import Made, make_picture, node_of, open_server, without_control
 from .server import ServerError
 from .shell import say
+from .small_models import ADAPTER, SD15_CHECKPOINT
 from .workflow import WorkflowError, load_workflow, to_prompt
 
 register_core()
@@ -31,6 +32,7 @@ from roictrl_core.layout import Layout  # noqa: E402
 WORKFLOW = ROOT / "workflows" / "demo.json"
 WEIGHTS = ROOT / "demo_model" / "adapter.safetensors"
 RANDOM_WORKFLOW, RANDOM_STEPS = ROOT / "workflows" / "text_to_image.json", 2
+RANDOM_MODELS = (SD15_CHECKPOINT, ADAPTER)
 GAP = 8  # pixels between pictures side by side
 
 
@@ -52,7 +54,7 @@ def main() -> int:
 def noise(base: Path) -> int:
     """The same path with random weights, for a checkout whose demo model is not trained yet."""
     say("the demo model's weights are not in this checkout: the models are random, so THE PICTURE IS NOISE. It shows that everything runs.")
-    subprocess.run([sys.executable, "-m", "devtools.small_models", base / "models"], check=True)
+    subprocess.run([sys.executable, "-m", "devtools.small_models", base / "models", *RANDOM_MODELS], check=True)
     with open_server(base) as server:
         prompt = to_prompt(load_workflow(RANDOM_WORKFLOW), server.object_info)
         prompt[node_of(prompt, "KSampler")]["inputs"]["steps"] = RANDOM_STEPS

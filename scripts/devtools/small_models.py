@@ -4,7 +4,7 @@ Loaders recognise SD1.5 and SDXL by their model channels (320), context width an
 levels: a UNet that is 320 wide at every level loads as the real thing at a tenth of its size. The VAE is the tiny autoencoder's
 shape. The text encoders have no small form: they are full-sized, random, and stored in half precision.
 
-    python -m devtools.small_models FOLDER     writes a `models` folder
+    python -m devtools.small_models FOLDER [NAME ...]     writes a `models` folder, or some of its files
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -164,18 +164,33 @@ def instance_diffusion() -> StateDict:
     return filled(lambda: InstanceDiffusion(config))
 
 
-def write_models(folder: Path) -> None:
-    """Every small model, under the names that the example workflows ask for."""
-    sd15 = sd15_checkpoint()
-    files = {SD15_CHECKPOINT: sd15, SDXL_CHECKPOINT: sdxl_checkpoint(), CONTROLNET: controlnet(), LORA: lora(sd15), INSTANCE_DIFFUSION: instance_diffusion()}
-    for name in (*files, ADAPTER):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    for name, sd in files.items():
-        save_file({key: tensor.contiguous() for key, tensor in sd.items()}, folder / name)
-    write_adapter(folder / ADAPTER)
-    os.link(folder / SD15_CHECKPOINT, folder / COMMUNITY_CHECKPOINT)
+WRITERS: dict[str, Callable[[], StateDict]] = {
+    SD15_CHECKPOINT: sd15_checkpoint,
+    SDXL_CHECKPOINT: sdxl_checkpoint,
+    CONTROLNET: controlnet,
+    LORA: lambda: lora(unet(SD15)),
+    INSTANCE_DIFFUSION: instance_diffusion,
+}
+NAMES = (*WRITERS, ADAPTER, COMMUNITY_CHECKPOINT)
+
+
+def write_models(folder: Path, names: Sequence[str] = NAMES) -> None:
+    """Small models under the names that the example workflows ask for; what is there already is kept."""
+    for name in names:
+        file = folder / name
+        if file.exists():
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if name == ADAPTER:
+            write_adapter(file)
+        elif name == COMMUNITY_CHECKPOINT:
+            os.link(folder / SD15_CHECKPOINT, file)
+        else:
+            partial = file.with_name(f"{file.name}.partial")  # an interrupted run leaves nothing that looks whole
+            save_file({key: tensor.contiguous() for key, tensor in WRITERS[name]().items()}, partial)
+            partial.replace(file)
 
 
 if __name__ == "__main__":
     start_comfyui()
-    write_models(Path(sys.argv[1]))
+    write_models(Path(sys.argv[1]), sys.argv[2:] or NAMES)
