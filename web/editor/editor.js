@@ -128,6 +128,7 @@ export class Editor {
   }
 
   save() {
+    if (this.broken) return; // only setText replaces a text that could not be read
     const { doc, prefs } = this.state;
     const head = { ...doc.head, ...this.size };
     this.text = toText({ ...this.state, doc: { ...doc, head }, prefs });
@@ -156,6 +157,8 @@ export class Editor {
 
   /** After each paint: the parts around the stage. */
   rendered() {
+    for (const part of [this.toolbar.element, this.panel]) part.inert = this.readOnly;
+    this.view.focus.disabled = this.readOnly;
     this.toolbar.update();
     // Nothing around the stage may change its size while a gesture measures by it.
     if (!this.state.open) {
@@ -177,7 +180,7 @@ export class Editor {
 
   /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list */
   insert(list) {
-    if (!list.length) return;
+    if (!list.length || this.readOnly) return;
     this.store.dispatch({ type: "add", list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
     this.host.captureUndo();
   }

@@ -191,7 +191,22 @@ export async function oldWorkflow(page) {
     const shown = await node.eval((n, w, e) => ({ boxes: e.state.doc.items.length, broken: !!e.broken, size: e.size }));
     assert.deepEqual(shown, { boxes: text === saved ? 1 : 0, broken: text.startsWith('{"'), size: { width: 512, height: 384 } });
     assert.equal(await node.root().locator(".roictrl-overlay").isVisible(), shown.broken);
+    if (shown.broken) await refuseToOverwrite(node);
   }
+}
+
+/** Whatever a person tries on a text that cannot be read, it stays; corrected, it is used. @param {Node} node */
+async function refuseToOverwrite(node) {
+  const text = await node.text();
+  await node.drag([0.2, 0.2], [0.6, 0.6]);
+  for (const key of ["n", "Control+v", "g"]) await node.press(key);
+  await node.eval((n, w, e) => e.setPref("grid", true));
+  assert.equal(await node.text(), text);
+  const corrected = '{"instances": [{"box": [0, 0, 0.5, 0.5], "caption": "mended"}]}';
+  await node.root().locator(".roictrl-overlay textarea").fill(corrected);
+  await node.root().locator(".roictrl-overlay button").first().click();
+  assert.equal(await node.text(), corrected);
+  await node.root().locator(".roictrl-overlay").waitFor({ state: "hidden" });
 }
 
 /** Into a subgraph and back: the boxes come along, and can be drawn inside. @param {Node} node @param {Page} page */
