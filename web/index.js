@@ -12,6 +12,7 @@ import { app } from "../../scripts/app.js";
 import { Editor } from "./editor/editor.js";
 import { ComfyHost } from "./editor/host.js";
 import { chain, translator } from "./editor/i18n.js";
+import { showPromoted } from "./editor/promote.js";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 const TYPE = "ROICTRL_BOX_EDITOR";
@@ -31,25 +32,50 @@ function chained(object, name, after) {
   };
 }
 
+/** What ComfyUI asks of a widget made of an element. @param {Editor} editor */
+const optionsOf = (editor) => ({
+  getValue: () => editor.text, setValue: (/** @type {any} */ text) => editor.setText(String(text ?? "")),
+  getMinHeight: () => SIZE.height, hideOnZoom: false, margin: 6,
+});
+
 /** @param {any} node @param {string} name @param {string} text to begin with @param {import("./editor/i18n.js").Translate} t */
 function addEditor(node, name, text, t) {
   const host = new ComfyHost(node, name, app, api);
   const editor = new Editor(host, t);
-  const widget = node.addDOMWidget(name, TYPE, editor.root, {
-    getValue: () => editor.text, setValue: (/** @type {any} */ text) => editor.setText(String(text ?? "")),
-    getMinHeight: () => SIZE.height, hideOnZoom: false, margin: 6,
-  });
+  const widget = node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor));
   editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;
-  const life = { editor, host };
-  living.add(life);
-  chained(node, "onAdded", () => living.add(life));
-  chained(node, "onRemoved", () => living.delete(life));
+  keep(node, editor, host);
   chained(node, "onConnectionsChange", () => queueMicrotask(() => editor.refresh()));
   chained(node, "onExecuted", (output) => output?.roictrl?.[0] && editor.report.take(output.roictrl[0]));
   for (const other of node.widgets ?? []) if (other !== widget) chained(other, "callback", () => editor.refresh());
   return { widget, minWidth: SIZE.width, minHeight: SIZE.height };
+}
+
+/** Told of what happens while its node is in a graph. @param {any} node @param {Editor} editor @param {ComfyHost} host */
+function keep(node, editor, host) {
+  const life = { editor, host };
+  living.add(life);
+  chained(node, "onAdded", () => living.add(life));
+  chained(node, "onRemoved", () => living.delete(life));
+}
+
+/** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer @param {import("./editor/i18n.js").Translate} t */
+function promote(outer, t) {
+  showPromoted(outer, TYPE, (source, promoted) => {
+    const host = new ComfyHost(source.node, source.name, app, api);
+    const editor = new Editor(host, t);
+    host.linked = () => false;
+    host.changed = () => { promoted.value = editor.text; };
+    editor.setText(String(promoted.value ?? ""));
+    keep(outer, editor, host);
+    const { setValue, ...options } = optionsOf(editor);
+    return { editor, options: { ...options, setValue: (/** @type {any} */ text) => {
+      setValue(text);
+      promoted.value = editor.text;
+    } } };
+  });
 }
 
 /** Words in the page's language. */
@@ -68,14 +94,18 @@ function addStyle() {
   document.head.append(link);
 }
 
+/** @type {import("./editor/i18n.js").Translate} */
+let t = translator();
+
 app.registerExtension({
   name: "ROICtrl.BoxEditor",
   async getCustomWidgets() {
     addStyle();
-    const t = await words();
+    t = await words();
     return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
       addEditor(node, name, spec?.[1]?.default ?? "", t) };
   },
+  nodeCreated: (/** @type {any} */ node) => promote(node, t),
   setup() {
     api.addEventListener("executed", (/** @type {any} */ { detail }) => {
       const [image] = detail?.output?.images ?? [];

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
+import * as more from "./more_scenarios.mjs";
 import * as scenario from "./scenario.mjs";
 
 /** undefined: the page that the ComfyUI under test asks for. */
@@ -23,7 +24,7 @@ for (const frontend of [undefined, "1.58.1"]) {
     for (const vue of [false, true]) {
       test(vue ? "Nodes 2.0" : "classic renderer", async (t) => {
         await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue });
-        const { page, context, errors } = await openPage(browser, server.url);
+        const { page, context, errors } = await openPage(browser, server.url, { hasTouch: true });
         const step = (/** @type {string} */ name, /** @type {() => Promise<any>} */ run) => t.test(name, run);
         /** @type {Node} */
         let node;
@@ -39,6 +40,8 @@ for (const frontend of [undefined, "1.58.1"]) {
         await step("another width", () => scenario.resizePicture(node));
         await step("graph zoom 0.5 and 2", () => scenario.graphZoom(page));
         await step("paints", () => scenario.paints(page));
+        await step("promoted out of a subgraph", () => more.promoted(page));
+        await step("with a finger", () => more.touch(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));
         assert.deepEqual(errors.filter((error) => error.includes("/extensions/ComfyUI-ROICtrl/")), []);
         await context.close();

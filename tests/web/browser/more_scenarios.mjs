@@ -1,0 +1,84 @@
+// @ts-check
+/** Further places and ways to draw: on a subgraph's own node, and with a finger. */
+import assert from "node:assert/strict";
+import { Node, emptyGraph } from "./harness.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** The layouts that would be sent to the server. @param {Page} page @returns {Promise<any[]>} */
+const queued = (page) => page.evaluate(async () => Object.values((await /** @type {any} */ (window).app.graphToPrompt()).output)
+  .filter((/** @type {any} */ n) => n.class_type === "ROICtrlInstanceBoxPrompt").map((/** @type {any} */ n) => JSON.parse(n.inputs.layout)));
+
+/** The workflow as it is, opened anew; the shown editor of the subgraph's node is marked. @param {Page} page */
+async function reopen(page) {
+  await page.evaluate(async () => {
+    const { app } = /** @type {any} */ (window);
+    await app.loadGraphData(JSON.parse(JSON.stringify(app.graph.serialize())));
+  });
+  await page.locator(".roictrl-stage").waitFor({ state: "visible" });
+}
+
+/** The promoted widget draws as any other, what is drawn is what is queued, and it is saved. @param {Page} page */
+export async function promoted(page) {
+  await emptyGraph(page);
+  const node = await Node.add(page, [90, 160]);
+  await node.drag([0.125, 0.125], [0.375, 0.375]);
+  await node.press("Enter");
+  const id = await page.evaluate((inner) => {
+    const { app } = /** @type {any} */ (window);
+    return app.graph.convertToSubgraph(new Set([app.graph.getNodeById(inner)])).node.id;
+  }, node.id);
+  await node.gone();
+  await page.evaluate((outer) => {
+    const host = /** @type {any} */ (window).app.graph.getNodeById(outer);
+    host.properties.proxyWidgets = [[String(host.subgraph.nodes[0].id), "layout"]];
+    host.pos = [300, 160];
+    host.setSize([660, 520]);
+  }, id);
+  await reopen(page);
+  const stage = page.locator(".roictrl-stage");
+  let rect = null;
+  for (let before = ""; before !== JSON.stringify(rect) || !rect;) {
+    before = JSON.stringify(rect);
+    await node.settle();
+    rect = await stage.boundingBox();
+  }
+  const { x, y, width, height } = rect;
+  await page.mouse.move(x + width * 0.55, y + height * 0.55);
+  await page.mouse.down();
+  await page.mouse.move(x + width * 0.6, y + height * 0.7, { steps: 3 });
+  await page.mouse.move(x + width * 0.7, y + height * 0.8, { steps: 3 });
+  await page.mouse.up();
+  await page.locator(".roictrl-caption").waitFor({ state: "visible" });
+  await page.keyboard.type("drawn outside");
+  await page.keyboard.press("Enter");
+  for (const when of ["drawn", "opened again"]) {
+    const [layout] = await queued(page);
+    assert.deepEqual(layout.instances.map((/** @type {any} */ it) => it.caption), [undefined, "drawn outside"], when);
+    if (when === "drawn") await reopen(page);
+  }
+}
+
+/** A finger draws; held still it opens the menu. @param {Page} page that has touch */
+export async function touch(page) {
+  await emptyGraph(page);
+  const node = await Node.add(page, [90, 160]);
+  const session = await page.context().newCDPSession(page);
+  /** @param {string} type @param {[number, number]} [place] */
+  const finger = async (type, place) => {
+    const [x, y] = place ? await node.at(...place) : [0, 0];
+    await session.send("Input.dispatchTouchEvent", { type: /** @type {any} */ (type), touchPoints: place ? [{ x, y }] : [] });
+  };
+  await finger("touchStart", [0.25, 0.25]);
+  for (const at of [0.3, 0.5, 0.75]) await finger("touchMove", [at, at]);
+  await finger("touchEnd");
+  await node.settle();
+  await page.keyboard.type("touched");
+  await node.press("Enter");
+  assert.deepEqual((await node.layout()).instances.map((/** @type {any} */ it) => [it.box, it.caption]), [[[0.25, 0.25, 0.75, 0.75], "touched"]]);
+  await finger("touchStart", [0.5, 0.5]);
+  await node.root().locator(".roictrl-menu").waitFor({ state: "visible" });
+  await finger("touchEnd");
+  await node.root().locator(".roictrl-menu button").last().click();
+  assert.equal((await node.layout()).instances.length, 0);
+}
