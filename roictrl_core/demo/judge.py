@@ -173,6 +173,14 @@ class Reading:
         best = max(self._extents, key=lambda n: (self._extents[n][2] - self._extents[n][0]) * (self._extents[n][3] - self._extents[n][1]), default=None)
         return None if best is None else self._attributes(best)
 
+    def object_masks(self) -> list[np.ndarray]:
+        """The pixels of each object, bool [H, W]."""
+        return [self.patches == number for number in self._extents]
+
+    def verdicts(self, boxes: Sequence, wanted: Sequence[Attributes]) -> list[Verdict]:
+        """One verdict per box (xyxy in 0..1) and the attributes asked for there."""
+        return [Verdict(attributes, tuple(box), *self.object_in(box)) for box, attributes in zip(boxes, wanted, strict=True)]
+
     def _attributes(self, number: int) -> Attributes:
         x1, y1, x2, y2 = self._extents[number]
         patch, kinds = self.patches[y1:y2, x1:x2], self.kinds[y1:y2, x1:x2]
@@ -184,12 +192,7 @@ class Reading:
 
 def judge(image: np.ndarray, boxes: Sequence, wanted: Sequence[Attributes]) -> list[Verdict]:
     """One verdict per box. image uint8 [H, W, 3] or float in 0..1, boxes xyxy in 0..1, wanted the attributes asked for."""
-    reading = Reading(image)
-    verdicts = []
-    for box, attributes in zip(boxes, wanted, strict=True):
-        found, extent, iou = reading.object_in(box)
-        verdicts.append(Verdict(attributes, tuple(box), found, extent, iou))
-    return verdicts
+    return Reading(image).verdicts(boxes, wanted)
 
 
 def summarise(verdicts: Sequence[Verdict]) -> dict[str, float]:
