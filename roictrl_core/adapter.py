@@ -12,6 +12,7 @@ from .box_embedding import BoxEmbedding
 from .config import AdapterConfig
 from .fuser import ROIFuser
 from .instances import InstanceBatch
+from .plan import LevelPlan, plan_level
 
 
 class ROICtrlAdapter(nn.Module):
@@ -21,7 +22,11 @@ class ROICtrlAdapter(nn.Module):
         config: the UNet's blocks, grids, slots and widths.
         operations: where the layers come from (`torch.nn`, or a host's own such as comfy.ops).
         attention: kernel for the fusers' self-attentions.
+
+    A variant of the method is a subclass with a `Fuser`, or a `plan`, of its own; everything that runs adapters runs it.
     """
+
+    Fuser = ROIFuser
 
     def __init__(
         self,
@@ -36,7 +41,7 @@ class ROICtrlAdapter(nn.Module):
         self.config = config
         self.position_net = BoxEmbedding(config.token_width, config.token_hidden, operations, dtype, device)
         for block in config.blocks:
-            fuser = ROIFuser(
+            fuser = self.Fuser(
                 block.channels,
                 block.heads,
                 slots=config.slots,
@@ -53,6 +58,10 @@ class ROICtrlAdapter(nn.Module):
         """The fuser of ComfyUI's block id and block_index, or None where the adapter has none."""
         block = self.config.block(block_id, block_index)
         return None if block is None else self.get_submodule(f"{block.name}.roifuser")
+
+    def plan(self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str) -> LevelPlan:
+        """How the fusers of a U-Net level sample maps of `height` x `width` cells for these instances."""
+        return plan_level(instances, size=self.config.grids[level], height=height, width=width, device=device)
 
     def box_tokens(self, instances: InstanceBatch) -> Tensor:
         """`[B, S, token width]` float32; once per run, as it does not depend on the step."""

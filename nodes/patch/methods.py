@@ -8,7 +8,6 @@ from typing import Protocol
 from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
-from ...roictrl_core.plan import plan_level
 from ...roictrl_core.roi_prompts import fuse_prompts, plan_patches
 from .attention import CaptionAttention
 from .call import UNetCall
@@ -49,13 +48,12 @@ class AdapterMethod:
         call.box_tokens = call.memo.make(("tokens", id(instances)), lambda: self.adapter.box_tokens(instances))
 
     def fuse(self, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
-        config = self.adapter.config
-        spec = config.block(block.key[:2], block.key[2])
+        spec = self.adapter.config.block(block.key[:2], block.key[2])
         if spec is None:
             return h + a
-        side, (height, width) = config.grids[spec.level], options["activations_shape"][-2:]
-        plan = call.memo.make(("plan", id(call.instances), side, height, width, h.device), lambda: plan_level(
-            call.instances, size=side, height=height, width=width, device=h.device))
+        height, width = options["activations_shape"][-2:]
+        plan = call.memo.make(("plan", id(call.instances), spec.level, height, width, h.device), lambda: self.adapter.plan(
+            call.instances, spec.level, height, width, h.device))
         fuser = self.adapter.fuser(block.key[:2], block.key[2])
         return fuser(h, a, n, call.instances, plan, CaptionAttention(call, block, options), call.box_tokens,
                      order=call.order(block), record=call.record, cache=call.cache)

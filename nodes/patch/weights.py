@@ -23,9 +23,9 @@ def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     return comfy_attention.optimized_attention(q, k, v, heads)
 
 
-def adapter_patcher(file: AdapterFile):
-    """A ModelPatcher around the adapter; ``.model`` is the `ROICtrlAdapter`."""
-    return _filled(partial(ROICtrlAdapter, file.config, comfy.ops.manual_cast, attention=attention), file.weights)
+def adapter_patcher(file: AdapterFile, network: type[ROICtrlAdapter] = ROICtrlAdapter):
+    """A ModelPatcher around the adapter; ``.model`` is the `ROICtrlAdapter`, or a variant of it."""
+    return _filled(partial(network, file.config, comfy.ops.manual_cast, attention=attention), file.weights)
 
 
 def instance_diffusion_patcher(config: InstanceDiffusionConfig, weights: Mapping[str, Tensor]):
