@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def parse_options() -> argparse.Namespace:
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options out of a command line, this process's unless given; ends the process with a sentence where they are wrong."""
     parser = argparse.ArgumentParser(description="Train a ROICtrl adapter on a frozen base (docs/training.md).",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     _base(parser.add_argument_group("base: one of --checkpoint, --unet, --demo"))
@@ -14,7 +16,7 @@ def parse_options() -> argparse.Namespace:
     _adapter(parser.add_argument_group("adapter"))
     _training(parser.add_argument_group("training"))
     _output(parser.add_argument_group("output"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     _check(parser, options)
     return options
 
