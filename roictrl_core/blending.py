@@ -99,9 +99,11 @@ class AttentionBlending(nn.Module):
         return torch.cat([global_part[:, None], instance_part], dim=1).softmax(dim=1)
 
     def _apply_strength(self, weights: Tensor, instances: InstanceBatch, plan: LevelPlan) -> Tensor:
-        """Each instance keeps its strength's share of its weight; the global slot gets what is left."""
+        """Each instance keeps its strength's share of its weight, by its mask's coverage; the global slot gets what is left."""
         strength = instances.strength.to(weights.device)[plan.pair_row, plan.pair_slot]  # [A]
         share = torch.cat([strength, strength.new_ones(1)])[plan.cell_pair]  # [N, K]
+        if plan.coverage is not None:
+            share = share * plan.coverage
         rest = (weights[:, 1:] * (1 - share)).sum(1, keepdim=True)  # [N, 1]
         return torch.cat([weights[:, :1] + rest, weights[:, 1:] * share], dim=1)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from .coverage import PlacedMask
 
 
 class Pair(NamedTuple):
@@ -26,6 +29,7 @@ class InstanceBatch:
         roi_mask: `[B, S]` bool, the slot takes part as an ROI (ROI cross-attention, self-attention, blending).
         token_mask: `[B, S]` bool, the slot's box token is the box's, else the null token.
         strength: `[B, S]` float32, multiplies the instance's blending weight; the rest goes to the global slot.
+        masks: by (row, slot), for the instances that show only inside a mask.
 
     The two masks differ where the unconditional row keeps its box tokens and loses its ROIs (spec section 4).
 
@@ -37,6 +41,7 @@ class InstanceBatch:
     roi_mask: Tensor
     token_mask: Tensor
     strength: Tensor
+    masks: Mapping[tuple[int, int], PlacedMask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows_slots = tuple(self.boxes.shape[:2])

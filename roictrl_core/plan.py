@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .coverage import coverage_maps
 from .instances import InstanceBatch
 from .roi import Taps, align_plane, fills_cell, unpool_taps
 
@@ -27,6 +28,7 @@ class LevelPlan:
         cell_pair: `[N, K]` int64, the ROIs filling each cell in slot order, A where there are fewer than K.
         unpool: taps `[N, K, 4]` over the `A * P * P` ROI bins, weights zero where there are fewer than K.
         fills_map: `[A]` bool, the ROI fills its whole map.
+        coverage: `[N, K]` float32, how much of the cell each ROI's mask covers, 1 without a mask; None where no ROI has one.
     """
 
     size: int
@@ -41,12 +43,13 @@ class LevelPlan:
     cell_pair: Tensor
     unpool: Taps
     fills_map: Tensor
+    coverage: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes held by the plan's tensors."""
         tensors = (self.pair_row, self.pair_slot, *self.align, self.cells, self.cell_pair, *self.unpool, self.fills_map)
-        return sum(t.nbytes for t in tensors)
+        return sum(t.nbytes for t in tensors) + (0 if self.coverage is None else self.coverage.nbytes)
 
 
 def plan_level(instances: InstanceBatch, *, size: int, height: int, width: int, device: torch.device | str = "cpu") -> LevelPlan:
@@ -66,11 +69,15 @@ def plan_level(instances: InstanceBatch, *, size: int, height: int, width: int, 
     align = Taps(align.index + (row * height * width)[:, None, None], align.weight)
     cells, cell_pair = _cover(filled, row)
     unpool = _unpool_at(cells % (height * width), cell_pair, rows, columns, size, width)
+    masks = [instances.masks.get(pair) for pair in map(tuple, pairs.tolist())]
+    coverage = coverage_maps(masks, height, width)  # [A, H, W]
+    if coverage is not None:
+        coverage = _coverage_at(cells % (height * width), cell_pair, coverage).to(device)
 
     return LevelPlan(
         size, instances.rows, height, width, tuple(active.tolist()),
         row.to(device), slot.to(device), _to(Taps(*(t.flatten(0, 1) for t in align)), device),
-        cells.to(device), cell_pair.to(device), _to(unpool, device), filled.flatten(1).all(1).to(device),
+        cells.to(device), cell_pair.to(device), _to(unpool, device), filled.flatten(1).all(1).to(device), coverage,
     )  # fmt: skip
 
 
@@ -106,3 +113,9 @@ def _unpool_at(pixel: Tensor, cell_pair: Tensor, rows: Taps, columns: Taps, size
     index = y_index[..., :, None] * size + x_index[..., None, :]  # [N, K, 2, 2]
     weight = y_weight[..., :, None] * x_weight[..., None, :] * real[..., None, None]
     return Taps((index + (pair * size * size)[..., None, None]).flatten(2), weight.flatten(2))
+
+
+def _coverage_at(pixel: Tensor, cell_pair: Tensor, maps: Tensor) -> Tensor:
+    """`[N, K]` of `maps` `[A, H, W]` at the pixels `[N]` of one map, for the ROIs `[N, K]` there; 1 for the padding."""
+    maps = torch.cat([maps, maps.new_ones(1, *maps.shape[1:])]).flatten(1)  # [A + 1, H * W]
+    return maps[cell_pair, pixel[:, None]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .coverage import coverage_maps
 from .instances import InstanceBatch
 
 AttendCells = Callable[[Tensor, int, tuple[int, int]], Tensor]   # [T, C], pair, (height, width) -> [T, C]
@@ -49,12 +50,16 @@ def plan_patches(instances: InstanceBatch, height: int, width: int, global_weigh
     """The patches of all used pairs on ``height`` x ``width`` maps.
 
     Inside one box its instance weighs ``(1 - global_weight) * strength`` and the global text the rest; where boxes
-    overlap they share ``1 - global_weight`` in proportion, so that the weights of a cell never sum to more.
+    overlap they share ``1 - global_weight`` in proportion, so that the weights of a cell never sum to more.  An
+    instance with a mask weighs its coverage of each cell as much.
     """
     strength = instances.strength.cpu()
+    coverage = coverage_maps([instances.masks.get(pair) for pair in instances.pairs], height, width)  # [M, H, W]
     edges, total = [], torch.zeros(instances.rows, height, width)
-    for (row, slot), (x1, y1, x2, y2) in zip(instances.pairs, instances.pair_boxes.tolist()):
+    for pair, ((row, slot), (x1, y1, x2, y2)) in enumerate(zip(instances.pairs, instances.pair_boxes.tolist())):
         weight = edge_weights(y1, y2, height)[:, None] * edge_weights(x1, x2, width) * strength[row, slot]  # [H, W]
+        if coverage is not None:
+            weight = weight * coverage[pair]
         edges.append(weight)
         total[row] += weight
     share = (1 - global_weight) / total.clamp(min=1)  # [B, H, W]

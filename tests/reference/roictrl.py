@@ -105,10 +105,41 @@ def attention(weights: dict[str, Tensor], x: Tensor, context: Tensor, heads: int
     return F.linear(out, weights["to_out.0.weight"], weights["to_out.0.bias"])
 
 
+def mask_weight(cell: tuple[float, float], pixel: int, feather: float) -> float:
+    """How much a mask's pixel counts in a cell from a to b on one axis, in pixels: the mean over the cell's points of the pixel's
+    share of the window of `feather` pixels around each point; of the cell alone where there is no feather."""
+    a, b = cell
+    if feather == 0:
+        return max(0.0, min(b, pixel + 1) - max(a, pixel)) / (b - a)
+
+    def share(at: float) -> float:
+        return max(0.0, min(at + feather / 2, pixel + 1) - max(at - feather / 2, pixel)) / feather
+
+    kinks = [edge + side * feather / 2 for edge in (pixel, pixel + 1) for side in (-1, 1)]
+    stops = sorted({a, b, *(kink for kink in kinks if a < kink < b)})  # between them the share is a straight line
+    return sum((share(p) + share(q)) / 2 * (q - p) for p, q in zip(stops, stops[1:])) / (b - a)
+
+
+def coverage(mask, feather: tuple[float, float], frame: tuple[float, float, float, float], height: int, width: int) -> np.ndarray:
+    """`[H, W]` float64: a mask's cover of each cell of a map that shows `frame`; `feather` (x, y) in the mask's pixels."""
+
+    def axis(low: float, high: float, cells: int, pixels: int, wide: float) -> np.ndarray:
+        side = (high - low) / cells
+        table = [[mask_weight(((low + i * side) * pixels, (low + (i + 1) * side) * pixels), j, wide) for j in range(pixels)] for i in range(cells)]
+        return np.array([[weight / sum(row) for weight in row] for row in table])
+
+    rows = axis(frame[1], frame[3], height, mask.shape[0], feather[1])
+    columns = axis(frame[0], frame[2], width, mask.shape[1], feather[0])
+    return np.einsum("yi,ij,xj->yx", rows, np.asarray(mask, np.float64), columns)
+
+
 def blend(
     weights: dict[str, Tensor], slots: Tensor, foreground: Tensor, order: Tensor | None = None, strength: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f `[C, H, W]` and the blending weights `[1 + S, H, W]`."""
+    """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f `[C, H, W]` and the blending weights `[1 + S, H, W]`.
+
+    `strength` is `[S]`, or `[S, H, W]` with the masks' coverage in it.
+    """
     order = torch.arange(len(slots) - 1) if order is None else order
     logits = torch.einsum("c,schw->shw", weights["channel_reduction.weight"].flatten(), slots)
     maxima = logits.flatten(1).max(dim=1).values
@@ -121,7 +152,7 @@ def blend(
     logits = torch.where(foreground, logits, torch.finfo(logits.dtype).min)
     share = logits.softmax(dim=0)
     if strength is not None:
-        kept = share[1:] * strength.to(share)[:, None, None]
+        kept = share[1:] * (strength if strength.ndim == 3 else strength[:, None, None]).to(share)
         share = torch.cat([share[:1] + (share[1:] - kept).sum(0, keepdim=True), kept])
     return (share[:, None] * slots).sum(0), share
 
@@ -138,7 +169,7 @@ def layer_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
 
 
 def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, order=None, strength=None) -> Tensor:
-    """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`."""
+    """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, strength as in `blend`."""
     height, width = size
     features = n.T.unflatten(1, size)
     slots, foreground = [a.T.unflatten(1, size)], [torch.ones(size, dtype=torch.bool)]

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roictrl_core.coverage import PlacedMask, SoftMask
 from roictrl_core.instances import InstanceBatch
 from roictrl_core.roi_prompts import edge_weights, fuse_prompts, plan_patches
 
@@ -55,6 +56,30 @@ def test_strength_scales_a_box_and_its_share():
     patches = plan_patches(instances((0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0), strength=(0.5, 2.0)), 4, 4, 0.0, CPU)
     left, right = dense(patches, 1, 4, 4)[:, 0]
     assert torch.allclose(left[:, :2], torch.tensor(0.5)) and torch.allclose(right[:, 2:], torch.tensor(1.0))
+
+
+def masked(batch: InstanceBatch, mask: torch.Tensor, feather: float) -> InstanceBatch:
+    """The batch with a mask on its first instance."""
+    placed = PlacedMask(SoftMask(mask, (feather, feather)), (0.0, 0.0, 1.0, 1.0))
+    return InstanceBatch(batch.boxes, batch.roi_mask, batch.token_mask, batch.strength, {(0, 0): placed})
+
+
+def test_an_instance_weighs_what_its_mask_covers_and_leaves_the_rest_to_those_beneath():
+    both = instances((0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 1.0, 1.0))
+    left = torch.zeros(16, 16, dtype=torch.bool)
+    left[:, :8] = True
+    first, second = dense(plan_patches(masked(both, left, 4.0), 8, 8, 0.2, CPU), 1, 8, 8)[:, 0]
+    cover = PlacedMask(SoftMask(left, (4.0, 4.0)), (0, 0, 1, 1)).mask.coverage((0, 0, 1, 1), 8, 8)
+    assert 0 < cover[0, 4] < 0.5 < cover[0, 3] < 1
+    torch.testing.assert_close(first, 0.8 * cover / (1 + cover))
+    torch.testing.assert_close(second, 0.8 / (1 + cover))
+
+
+def test_a_mask_without_a_pixel_in_the_box_leaves_no_patch():
+    right = torch.zeros(16, 16, dtype=torch.bool)
+    right[:, 12:] = True
+    [patch] = plan_patches(masked(instances((0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)), right, 0.0), 8, 8, 0.2, CPU)
+    assert patch.pair == 1
 
 
 def test_a_box_outside_or_without_area_has_no_patch():

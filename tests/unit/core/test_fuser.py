@@ -12,6 +12,7 @@ from roictrl_core import fuser as fuser_module
 from roictrl_core.attention import BlockAttention
 from roictrl_core.box_embedding import BoxEmbedding
 from roictrl_core.cache import KeyValueCache
+from roictrl_core.coverage import PlacedMask, SoftMask
 from roictrl_core.fuser import ROIFuser
 from roictrl_core.instances import InstanceBatch
 from roictrl_core.plan import plan_level
@@ -46,6 +47,8 @@ class Case:
     order: Tensor | None = None
     strength: float | None = None
     roi_rows_off: tuple[int, ...] = ()
+    masked: tuple[tuple[int, int], ...] = ()
+    frame: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     dtype: torch.dtype = torch.float64
     layer: int = 3
 
@@ -65,7 +68,8 @@ class Case:
         roi_mask = used.clone()
         roi_mask[list(self.roi_rows_off)] = False
         strength = torch.ones(rows, SLOTS) if self.strength is None else torch.rand(rows, SLOTS) * self.strength
-        self.instances = InstanceBatch(boxes, roi_mask, used, strength)
+        masks = {pair: PlacedMask(SoftMask(torch.rand(17, 23) < 0.5, (3.0, 2.5)), self.frame) for pair in self.masked}
+        self.instances = InstanceBatch(boxes, roi_mask, used, strength, masks)
         self.tokens = torch.randn(rows, SLOTS, 64)
         shape = (12,) if self.layers is None else (self.layers, 12)
         self.contexts = [
@@ -82,12 +86,15 @@ class Case:
         attn2 = dict(self.attn2.named_parameters())
         rows = []
         for row in range(len(self.counts)):
+            strength = self.instances.strength[row, :, None, None].repeat(1, *self.size)  # [S, H, W]
+            for (_, slot), (mask, frame) in ((pair, placed) for pair, placed in self.instances.masks.items() if pair[0] == row):
+                strength[slot] *= torch.from_numpy(reference.coverage(mask.pixels, mask.feather, frame, *self.size))
             contexts = {pair.slot: context for pair, context in zip(self.instances.pairs, self.contexts) if pair.row == row}
             contexts = {slot: c if c.ndim == 2 else c[self.layer] for slot, c in contexts.items()}
             rows.append(
                 reference.block_row(
                     weights, attn2, self.heads, self.bins, self.size, self.h[row], self.a[row], self.n[row],
-                    self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row], self.order, self.instances.strength[row],
+                    self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row], self.order, strength,
                 )
             )  # fmt: skip
         return torch.stack(rows)
@@ -116,6 +123,8 @@ CASES = {
     "text of several lengths": {"counts": [5, 4], "lengths": (7, 3, 11)},
     "per-layer text": {"counts": [2, 3], "layers": 6},
     "strength": {"counts": [6, 6], "strength": 1.0},
+    "masks": {"counts": [6, 4], "strength": 1.0, "masked": ((0, 0), (0, 4), (1, 0), (1, 1), (1, 2), (1, 3))},
+    "masks in a crop": {"counts": [3], "masked": ((0, 1),), "frame": (0.25, 0.1, 0.75, 0.8)},
     "a row without ROIs": {"counts": [4, 4], "roi_rows_off": (0,)},
     "map smaller than the ROIs": {"counts": [9], "size": (4, 4), "bins": 7},
     "map larger than the ROIs": {"counts": [2], "size": (24, 20), "bins": 3},
@@ -406,7 +415,7 @@ def test_no_buffer_of_instances_times_map_is_made():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_no_float64_at_run_time(dtype):
     """Apple GPUs have none."""
-    case = Case([4, 2], dtype=dtype, strength=0.7)
+    case = Case([4, 2], dtype=dtype, strength=0.7, masked=((0, 0), (1, 1)))
     embedding = BoxEmbedding(64, 16)
     with Made() as made:
         case.tokens = embedding(case.instances.boxes, case.instances.token_mask)
