@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..roictrl_core.adapter import ROICtrlAdapter
-from ..roictrl_core.layout import Layout
+from ..roictrl_core.coverage import SoftMask
+from ..roictrl_core.layout import Instance, Layout
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import Control, Slot, usable_instances
 from .patch.fit import check_adapter_fits, text_width, unet_blocks
@@ -16,16 +19,29 @@ from .types import ADAPTER, LAYOUT, advanced, schema
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
 NEGATIVE, NONE = "negative prompt", "none"
+MASK_FEATHER = 8   # pixels: one cell of the finest feature map
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 
-def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, node: str) -> tuple[Slot, ...]:
-    """The layout's instances with their captions encoded, checked against the model."""
+def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str) -> tuple[Slot, ...]:
+    """The layout's instances with their captions encoded and their masks softened, checked against the model."""
     instances = usable_instances(layout, limit, node)
     warn(node, layout.warnings())
     slots = make_slots(instances, CaptionEncoder(clip, node, suffix))
     check_text_width(slots, text_width(model), node)
-    return slots
+    return tuple(replace(slot, mask=soft_mask(instance, slot.name, layout, feather, node)) if slot.enabled else slot
+                 for slot, (_, instance) in zip(slots, instances))
+
+
+def soft_mask(instance: Instance, name: str, layout: Layout, feather: float, node: str) -> SoftMask | None:
+    """The mask that an instance shows in, ``feather`` in the layout's pixels; says so where it misses the box."""
+    if instance.mask is None:
+        return None
+    mask = SoftMask.of(instance.mask, feather, layout.width, layout.height)
+    if mask is not None and mask.pixels.any() and not mask.touches(instance.box):
+        warn(node, [f"The mask of {name} lies outside its box, and an instance shows only where both are: nothing of it can "
+                    "appear. Move the box over the mask, or remove the mask."])
+    return mask
 
 
 def adapter_of(patcher, node: str) -> ROICtrlAdapter:
@@ -39,6 +55,13 @@ def adapter_of(patcher, node: str) -> ROICtrlAdapter:
 
 def _percent(name: str, default: float, tooltip: str) -> io.Input:
     return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
+
+
+def _mask_feather() -> io.Input:
+    # Optional and last: graphs saved before there was one still run.
+    return advanced(io.Int.Input("mask_feather", default=MASK_FEATHER, min=0, max=512, optional=True, tooltip=(
+        "Width of the soft edge of the instances' masks, in pixels of the layout; half of it lies outside the mask. 0 is a "
+        "hard edge. An instance without a mask fills its box as ever.")))
 
 
 class ApplyROICtrl(io.ComfyNode):
@@ -69,16 +92,17 @@ class ApplyROICtrl(io.ComfyNode):
                 advanced(io.Int.Input("slot_shuffle_seed", default=-1, min=-1, max=2**31 - 1, tooltip=(
                     "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
                     "every block, as the published code does, from this seed."))),
+                _mask_feather(),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
 
     @classmethod
     def execute(cls, model, adapter, clip, layout, strength=1.0, start_percent=0.0, end_percent=1.0, caption_suffix="",
-                uncond_boxes=NEGATIVE, slot_shuffle_seed=-1) -> io.NodeOutput:
+                uncond_boxes=NEGATIVE, slot_shuffle_seed=-1, mask_feather=MASK_FEATHER) -> io.NodeOutput:
         network = adapter_of(adapter, APPLY)
         check_adapter_fits(model, network.config, APPLY)
         control = Control(
-            node=APPLY, slots=slots_of(model, clip, layout, network.config.slots, caption_suffix, APPLY),
+            node=APPLY, slots=slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY),
             strength=strength, window=(start_percent, end_percent), zero_uncond=uncond_boxes == NONE,
             shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed)
         return io.NodeOutput(attach(model, control, AdapterMethod(network, adapter)))
@@ -106,15 +130,16 @@ class ApplyROIPrompts(io.ComfyNode):
                                              "the global prompt alone it joins the boxes to one picture."),
                 io.String.Input("caption_suffix", default="", tooltip="Added to every caption after a comma, for "
                                 "example a style."),
+                _mask_feather(),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
 
     @classmethod
     def execute(cls, model, clip, layout, strength=1.0, global_weight=0.2, start_percent=0.0, end_percent=0.6,
-                caption_suffix="") -> io.NodeOutput:
+                caption_suffix="", mask_feather=MASK_FEATHER) -> io.NodeOutput:
         unet_blocks(model, PROMPTS)
         control = Control(
-            node=PROMPTS, slots=slots_of(model, clip, layout, None, caption_suffix, PROMPTS), strength=strength,
+            node=PROMPTS, slots=slots_of(model, clip, layout, None, caption_suffix, mask_feather, PROMPTS), strength=strength,
             window=(start_percent, end_percent))
         return io.NodeOutput(attach(model, control, PromptMethod(global_weight)))
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.cache import KeyValueCache
+from ...roictrl_core.coverage import PlacedMask
 from ...roictrl_core.fuser import Record
 from ...roictrl_core.instances import InstanceBatch
 from .control import Slot
@@ -90,6 +91,7 @@ def place_instances(slots: Sequence[Slot], active: Sequence[bool], chunks: Seque
     boxes = torch.zeros(count, slot_count, 4)
     token_mask = torch.zeros(count, slot_count, dtype=torch.bool)
     strength = torch.ones(count, slot_count)
+    masks = {}
     for c, chunk in enumerate(chunks):
         for s, (slot, on) in enumerate(zip(slots, active)):
             box = project_box(slot.box, chunk.frame) if on else None
@@ -97,7 +99,9 @@ def place_instances(slots: Sequence[Slot], active: Sequence[bool], chunks: Seque
                 boxes[c, s] = torch.tensor(box)
                 token_mask[c, s] = True
                 strength[c, s] = slot.strength
+                if slot.mask is not None:
+                    masks.update({(c * rows_per_chunk + r, s): PlacedMask(slot.mask, chunk.frame) for r in range(rows_per_chunk)})
     has_rois = torch.tensor([chunk.role == CAPTION or not zero_uncond for chunk in chunks])
     roi_mask = token_mask & has_rois[:, None]
     return InstanceBatch(*(t.repeat_interleave(rows_per_chunk, 0).to(device)
-                           for t in (boxes, roi_mask, token_mask, strength)))
+                           for t in (boxes, roi_mask, token_mask, strength)), masks)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...roictrl_core.coverage import SoftMask
 from ...roictrl_core.layout import Instance, Layout
 
 log = logging.getLogger("ROICtrl")
@@ -21,6 +22,7 @@ class Slot:
 
     ``caption`` and ``negative`` are text embeddings ``[L, c]``, or ``[layers, L, c]`` with one per transformer
     (ED-LoRA).  Without a ``negative`` the uncond rows read their own context.  Equal captions share one tensor.
+    With a ``mask`` the instance shows only inside it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Slot:
     enabled: bool
     caption: Tensor | None
     negative: Tensor | None = None
+    mask: SoftMask | None = None
 
 
 @dataclass(frozen=True)
