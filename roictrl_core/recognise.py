@@ -28,7 +28,7 @@ UNKNOWN = Kind("none of the known kinds", (), "Check that it is the file you mea
 # The first match counts: what is more particular comes first.
 KINDS = (
     ROICTRL,
-    Kind("an InstanceDiffusion checkpoint", (r"position_net\.(convnext_tiny_backbone|null_polygon_feature)",), "Load it with Load InstanceDiffusion."),
+    Kind("an InstanceDiffusion checkpoint", (r"((^|\.)(convnext_tiny_backbone|null_polygon_feature)|_blocks?\.\d+\.state\.|^\d+\.scaleu_b$)",), "Load it with Load InstanceDiffusion, which reads it as it is; scripts/convert.py makes one safetensors file of what it needs."),
     Kind("a GLIGEN model", (r"position_net\.", r"\.fuser\."), "Load it with GLIGENLoader."),
     Kind("a LoRA", (r"(\.lora_(up|down|A|B|a|b)\b|lora_unet_|\.lora\.|\.hada_w|\.lokr_w|\.oft_|\.dora_scale)",), "Load it with Load LoRA, on the model that goes into Apply ROICtrl."),
     Kind("an IP-Adapter", (r"(^|\.)(ip_adapter|image_proj)\.",), "Load it with the nodes of an IP-Adapter pack."),

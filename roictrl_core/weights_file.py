@@ -11,6 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from .pickles import TorchFile
+from .recognise import ROICTRL, UNKNOWN, Kind, recognise
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLES)
 NOT_WEIGHTS = {
@@ -84,12 +87,26 @@ def _open_pickle(path: Path) -> WeightsFile:
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code ({_first_line(error)}). "
-            "Use a .safetensors file, or save its state dict alone."
+            + _way_out(_kind_of_refused(path))
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path.name} is damaged or no PyTorch file ({_first_line(error)}). Download or copy it again.") from None
     tensors = dict(_flatten(data))
     return WeightsFile(path, {key: tuple(t.shape) for key, t in tensors.items()}, {}, tensors)
+
+
+def _kind_of_refused(path: Path) -> Kind:
+    """What a file with Python objects is, by its tensors' names; nothing in it is run for that."""
+    try:
+        return recognise(key for key, _ in _flatten(TorchFile(path).tree))
+    except ValueError:
+        return UNKNOWN
+
+
+def _way_out(kind: Kind) -> str:
+    if kind in (UNKNOWN, ROICTRL):
+        return "Use a .safetensors file, or save its state dict alone."
+    return f"By its tensors' names it is {kind.name}. {kind.remedy}"
 
 
 def _first_line(error: Exception) -> str:

@@ -15,13 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import write_atomically
+from ..pickles import TorchFile
 from ..recognise import UNKNOWN
 from ..recognise import recognise as kind_of
 from ..weights_file import SUFFIXES, check_is_weights
 from ..weights_file import open_weights as open_file
 from .config import InstanceDiffusionConfig
 from .model import InstanceDiffusion
-from .pickles import TorchFile
 
 CONFIG_KEY = "instance_diffusion"  # in our files' metadata: the config as JSON
 _SECTIONS = ("input_blocks", "middle_block", "output_blocks")

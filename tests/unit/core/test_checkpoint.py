@@ -164,6 +164,11 @@ def test_other_files_are_named(tmp_path, kind):
     assert str(refusal.value) == f"x.safetensors is {kind.name}, not a ROICtrl adapter. {kind.remedy}"
 
 
+@pytest.mark.parametrize("key", ["null_polygon_feature", "middle_block.1.state.alpha_attn", "output_blocks.3.state.linear.weight", "11.scaleu_b"])
+def test_each_of_the_communitys_three_files_is_named(key):
+    assert recognise(["linears_list.0.0.weight", key]).name == "an InstanceDiffusion checkpoint"
+
+
 def test_real_key_lists_are_named(shared, golden):
     assert recognise(golden("unet_ldm_smallA")[0]).name == "a UNet without an adapter"
     assert recognise(golden("adapter_smallA")[0]) is ROICTRL
@@ -252,6 +257,25 @@ def test_pickled_code_is_never_run(tmp_path, save):
     with pytest.raises(ValueError, match=r"holds Python objects besides weights and is not opened.*Use a \.safetensors file"):
         read_adapter(tmp_path / "x.pt")
     assert not (tmp_path / "ran").exists()
+
+
+class Settings:
+    """A class of a training script, as omegaconf's in InstanceDiffusion's official checkpoint."""
+
+
+OBJECTS_BESIDE = [
+    ("an InstanceDiffusion checkpoint", r"By its tensors' names it is an InstanceDiffusion checkpoint\. Load it with Load InstanceDiffusion.*scripts/convert\.py"),
+    ("a full checkpoint without an adapter", r"By its tensors' names it is a full checkpoint without an adapter\. Load it with Load Checkpoint"),
+    (None, r"Use a \.safetensors file, or save its state dict alone\.$"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "sentence"), OBJECTS_BESIDE)
+def test_weights_beside_objects_are_named_and_their_loader(tmp_path, weights, kind, sentence):
+    tensors = {key: torch.zeros(1) for key in WHAT_THEY_ARE[kind]} if kind else weights
+    torch.save({"ema": tensors, "config_dict": Settings()}, tmp_path / "official.pth")
+    with pytest.raises(ValueError, match=r"^official\.pth holds Python objects besides weights and is not opened, because .*" + sentence):
+        read_adapter(tmp_path / "official.pth")
 
 
 def test_config_that_cannot_be_read(tmp_path, weights):
