@@ -56,13 +56,15 @@ export class Background {
     this.refresh();
   }
 
-  /** A dropped or pasted picture: kept in ComfyUI's input folder, so that it is there after a reload. @param {File} file */
+  /** A dropped or pasted picture: kept in ComfyUI's input folder, so that it is there after a reload.
+   * @param {File} file @returns {Promise<string[]>} what went wrong */
   async take(file) {
     try {
       this.choose(await this.editor.host.uploadImage(file));
       this.editor.say(this.editor.t("say.background"));
+      return [];
     } catch (error) {
-      this.editor.notice([this.editor.t("import.upload", { reason: String(error) })]);
+      return [this.editor.t("import.upload", { reason: String(error) })];
     }
   }
 }

@@ -9,6 +9,7 @@
  * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
  * @property {() => void} changed the text changed
  * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
+ * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""
@@ -56,7 +57,8 @@ export class Editor {
     this.store = new Store();
     this.saved = this.store.state;
     this.outside = "";
-    this.root = h("div", { class: "roictrl widget-expands" });
+    // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.
+    this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true" });
     this.view = new View(this);
     this.commands = createCommands(this);
     this.background = new Background(this);
@@ -68,7 +70,7 @@ export class Editor {
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
     this.sizeLabel = h("span", { class: "roictrl-size" });
     this.notices = h("div", { class: "roictrl-notices", role: "alert" });
-    this.panel = h("div", { class: "roictrl-panel", "data-capture-wheel": "true" }, this.list.element, this.inspector.element);
+    this.panel = h("div", { class: "roictrl-panel" }, this.list.element, this.inspector.element);
     this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices,
       h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
     this.transfer = new Transfer(this);
@@ -139,14 +141,14 @@ export class Editor {
   /** Look again at what lies outside: size, pictures, links. Paints only where something is new. */
   refresh() {
     this.background.refresh();
-    const key = JSON.stringify([this.size, this.readOnly, this.report.ghostKey]);
+    const key = JSON.stringify([this.size, this.readOnly, this.report.ghostKey, this.view.sharpness]);
     if (key !== this.outside) this.invalidate();
     this.outside = key;
   }
 
   /** @param {import("./draw.js").Frame} frame @returns {import("./draw.js").Scene} */
   scene(frame) {
-    this.warnings = warnings(this.state.doc, this.size);
+    this.warnings = warnings(this.state.doc, this.size, this.view.caption.id);
     for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
     return {
       frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: this.view.caption.id,
@@ -170,12 +172,6 @@ export class Editor {
     const { zoom } = this.view.viewport;
     this.sizeLabel.textContent = `${width} × ${height}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
     this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0;
-  }
-
-  /** What is to be said about a box, in sentences. @param {string} id */
-  warningText(id) {
-    const own = (this.warnings.get(id) ?? []).map((w) => this.t(w.key, w.values));
-    return [...own, ...this.report.of(id)].join(" ");
   }
 
   /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list */
@@ -289,6 +285,7 @@ export class Editor {
 
   /** Sentences that stay until they are dismissed. @param {string[]} sentences */
   notice(sentences) {
+    if (!sentences.length) return;
     const close = iconButton("close", this.t("notice.close"), () => note.remove());
     const note = h("div", { class: "roictrl-notice" }, h("div", {}, ...sentences.map((s) => h("p", {}, s))), close);
     this.notices.replaceChildren(note);

@@ -50,6 +50,13 @@ export class ComfyHost {
     else tracker?.checkState?.();
   }
 
+  /** To the graph: the classic renderer's canvas lies under the element, and Nodes 2.0 passes on only what it holds back. @param {WheelEvent} e */
+  wheel(e) {
+    e.preventDefault();
+    e.stopPropagation();
+    this.app.canvas.canvas.dispatchEvent(new WheelEvent(e.type, e));
+  }
+
   linked() {
     return !!linkOf(this.node, this.inputName);
   }

@@ -113,6 +113,7 @@ export class Inspector {
   }
 
   focusCaption() {
+    this.update(); // the selection may be newer than the last frame
     this.fields.caption.focus({ preventScroll: true });
     this.fields.caption.select();
   }
@@ -124,7 +125,7 @@ export class Inspector {
     if (!chosen.length) return;
     const index = store.state.doc.items.indexOf(chosen[0]);
     this.title.textContent = chosen.length > 1 ? t("field.several", { n: chosen.length }) : t("field.box", { n: index + 1 });
-    this.warning.textContent = chosen.length > 1 ? "" : this.editor.warningText(chosen[0].id);
+    this.warning.textContent = chosen.length > 1 ? "" : this.editor.report.sentences(chosen[0].id);
     this.warning.hidden = !this.warning.textContent;
     for (const key of ["caption", "negative", "label"]) this.show(key, chosen.map((it) => field(it, key)));
     for (const [key] of NUMBERS) this.show(key, chosen.map((it) => field(it, key)));

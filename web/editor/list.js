@@ -29,6 +29,8 @@ export class List {
       class: "roictrl-list", role: "listbox", id: this.name, "aria-label": editor.t("list.label"), "aria-multiselectable": "true",
       onpointermove: (/** @type {PointerEvent} */ e) => this.move(e), onpointerup: (/** @type {PointerEvent} */ e) => this.up(e),
       onpointercancel: () => this.drop(null),
+      // Here and by place: a captured pointer's clicks are the list's, not a row's.
+      ondblclick: (/** @type {MouseEvent} */ e) => this.doubleClick(e),
     });
   }
 
@@ -55,9 +57,8 @@ export class List {
 
   /** A row is made anew only when what it shows changed. @param {import("./layout.js").Item} it @param {number} i @param {boolean} selected */
   updateRow(it, i, selected) {
-    const warned = this.editor.warnings.get(it.id);
     const solo = isSolo(this.editor.store.state.doc, [it.id]);
-    const seen = [it.fields, i, selected, solo, JSON.stringify(warned ?? null)];
+    const seen = [it.fields, i, selected, solo, this.editor.report.sentences(it.id)];
     const known = this.rows.get(it.id);
     let row = known?.row;
     if (!known || known.seen.some((v, n) => v !== seen[n])) {
@@ -72,7 +73,7 @@ export class List {
   row(it, i, selected, solo) {
     const { t, size } = this.editor;
     const color = colorOf(field(it, "color"), i);
-    const warned = this.editor.warningText(it.id);
+    const warned = this.editor.report.sentences(it.id);
     const caption = field(it, "caption").trim() || field(it, "label");
     return h("div", {
       class: `roictrl-row${selected ? " selected" : ""}${field(it, "enabled") ? "" : " muted"}`, "data-id": it.id,
@@ -80,7 +81,6 @@ export class List {
       "aria-label": [boxSentence(it, i, size, t), warned].filter(Boolean).join(". "),
       title: warned || boxName(it, i, t),
       onpointerdown: (/** @type {PointerEvent} */ e) => this.down(e, it.id),
-      ondblclick: () => this.editor.inspector.focusCaption(),
     }, h("span", { class: "roictrl-swatch", style: `background:${color};color:${inkOn(color)}` }, String(i + 1)),
     h("span", { class: `roictrl-name${caption ? "" : " none"}` }, caption || t("list.noCaption")),
     warned ? h("span", { class: "roictrl-warn" }, "!") : null,
@@ -102,6 +102,12 @@ export class List {
         else this.editor.commands.toggle(what, [it.id]);
       },
     }, icon(picture));
+  }
+
+  /** To the caption's field. @param {MouseEvent} e */
+  doubleClick(e) {
+    const onRow = [...this.element.children].some((row) => row.getBoundingClientRect().bottom > e.clientY);
+    if (onRow && !(/** @type {Element} */ (e.target).closest(".roictrl-toggle"))) this.editor.inspector.focusCaption();
   }
 
   /** @param {PointerEvent} e @param {string} id */

@@ -64,9 +64,10 @@ export class Menu {
   }
 
   /** @param {string} label @param {NonNullable<Entry["range"]>} range */
-  range(label, { change, ...attributes }) {
+  range(label, { change, value, ...limits }) {
+    // The value last: until its limits and step are known, a slider rounds to whole numbers.
     return h("label", { class: "roictrl-menu-range" }, label, h("input", {
-      type: "range", ...attributes, oninput: (/** @type {any} */ e) => change(Number(e.target.value)),
+      type: "range", ...limits, value, oninput: (/** @type {any} */ e) => change(Number(e.target.value)),
     }));
   }
 

@@ -37,7 +37,7 @@ export class Report {
       if (sentences.length) this.notes.set(it.id, { fields: it.fields, sentences });
     });
     const general = notes.filter((s) => !/\binstance \d+\b/.test(s));
-    if (general.length) this.editor.notice(general);
+    this.editor.notice(general);
     this.editor.invalidate();
   }
 
@@ -45,6 +45,16 @@ export class Report {
   of(id) {
     const note = this.notes.get(id);
     return note && note.fields === this.editor.find(id)?.fields ? note.sentences : [];
+  }
+
+  /** All that is to be said about a box: the server's words where it saw more than what is foreseen here. @param {string} id */
+  sentences(id) {
+    const own = this.editor.warnings.get(id) ?? [];
+    const shared = own.filter((w) => w.key !== "warn.limit"); // the adapter's limit is not this node's to tell
+    const said = this.of(id);
+    const more = said.length > shared.length;
+    const foreseen = more ? own.filter((w) => !shared.includes(w)) : own;
+    return [...foreseen.map((w) => this.editor.t(w.key, w.values)), ...(more ? said : [])].join(" ");
   }
 
   adoptGhosts() {

@@ -1,7 +1,7 @@
 // @ts-check
 /** What comes in and goes out by clipboard, drop and file: text as boxes, pictures as the background. */
 import { h } from "./dom.js";
-import { boundingBoxText, copyText, placed, read } from "./io.js";
+import { MAX_BYTES, boundingBoxText, copyText, placed, read } from "./io.js";
 import { LayoutError } from "./layout.js";
 
 export class Transfer {
@@ -42,28 +42,39 @@ export class Transfer {
 
   /** @param {DataTransfer} data */
   take(data) {
-    const [file] = data.files;
-    if (file) return this.takeFile(file);
-    return this.takeText(data.getData("text/plain"));
+    return data.files.length ? this.takeFiles([...data.files]) : this.takeText(data.getData("text/plain"));
   }
 
-  /** @param {File} file */
-  async takeFile(file) {
-    if (file.type.startsWith("image/")) return this.editor.background.take(file);
-    return this.takeText(await file.text());
+  /** Pictures and texts, one after the other. @param {File[]} files */
+  async takeFiles(files) {
+    const said = [];
+    for (const file of files) said.push(...await this.addFile(file));
+    this.editor.notice(said);
   }
 
   /** @param {string} text in any known box format */
   async takeText(text) {
+    this.editor.notice(await this.addText(text));
+  }
+
+  /** @param {File} file @returns {Promise<string[]>} what is to be said of it */
+  async addFile(file) {
+    if (file.type.startsWith("image/")) return this.editor.background.take(file);
+    const sentences = file.size > MAX_BYTES ? [this.editor.t("import.large")] : await this.addText(await file.text());
+    return sentences.map((sentence) => `${file.name}: ${sentence}`);
+  }
+
+  /** @param {string} text @returns {Promise<string[]>} what is to be said of it */
+  async addText(text) {
     const { editor } = this;
-    if (!text.trim()) return;
+    if (!text.trim()) return [];
     try {
       const { doc, notes } = await read(text, editor.size, editor.host.fetchApi);
       editor.insert(placed(doc.items.map((it) => it.fields), editor.state.doc, editor.size));
       if (doc.head.caption && !editor.state.doc.head.caption) editor.store.dispatch({ type: "head", changes: { caption: doc.head.caption } });
-      if (notes.length) editor.notice(notes);
+      return notes;
     } catch (error) {
-      editor.notice([error instanceof LayoutError ? editor.t(error.key, error.values) : String(error)]);
+      return [error instanceof LayoutError ? editor.t(error.key, error.values) : String(error)];
     }
   }
 
@@ -88,7 +99,7 @@ export class Transfer {
 
   /** Ask for a file. */
   pick() {
-    const input = h("input", { type: "file", accept: "image/*,.json,.yaml,.yml,.txt", onchange: () => input.files?.[0] && this.takeFile(input.files[0]) });
+    const input = h("input", { type: "file", multiple: true, accept: "image/*,.json,.yaml,.yml,.txt", onchange: () => this.takeFiles([...input.files ?? []]) });
     input.click();
   }
 }

@@ -40,6 +40,8 @@ export class View {
     on("pointerdown", (e) => this.down(e));
     // Else the browser would take the focus away again, or begin to scroll by the middle button.
     on("mousedown", (e) => e.target === this.stage && e.preventDefault());
+    // Linux pastes what was selected last by the middle button, with which one pans here.
+    on("mouseup", (e) => e.button === 1 && e.preventDefault());
     on("pointermove", (e) => this.move(e));
     on("pointerup", (e) => this.up(e));
     on("pointercancel", () => this.interrupt());
@@ -148,7 +150,11 @@ export class View {
 
   /** Only Ctrl-wheel is ours; the plain wheel stays the graph's. @param {WheelEvent} e */
   wheel(e) {
-    if (!e.ctrlKey && !e.metaKey) return;
+    if (!e.ctrlKey && !e.metaKey) {
+      this.editor.host.wheel(e);
+      requestAnimationFrame(() => this.editor.refresh()); // the graph's zoom may be another one now
+      return;
+    }
     e.preventDefault();
     e.stopPropagation();
     this.zoom(Math.exp(-e.deltaY / 300), this.local(e));
@@ -200,10 +206,15 @@ export class View {
     this.paints++;
   }
 
-  /** As many canvas pixels as the screen shows: the device's ratio times the graph's zoom. @param {number} width @param {number} height */
+  /** Canvas pixels for one CSS pixel of the stage, so that the picture is sharp: the device's ratio times the graph's zoom. */
+  get sharpness() {
+    const scale = this.stage.getBoundingClientRect().width / this.stage.clientWidth || 1;
+    return Math.min(MAX_RATIO, Math.max(1, (this.stage.ownerDocument.defaultView?.devicePixelRatio ?? 1) * scale));
+  }
+
+  /** @param {number} width @param {number} height */
   fitPixels(width, height) {
-    const scale = this.stage.getBoundingClientRect().width / width || 1;
-    this.ratio = Math.min(MAX_RATIO, Math.max(1, (this.stage.ownerDocument.defaultView?.devicePixelRatio ?? 1) * scale));
+    this.ratio = this.sharpness;
     const [w, h2] = [Math.round(width * this.ratio), Math.round(height * this.ratio)];
     if (this.canvas.width !== w) this.canvas.width = w;
     if (this.canvas.height !== h2) this.canvas.height = h2;

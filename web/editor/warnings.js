@@ -32,13 +32,14 @@ export function missedLevel(box, size) {
     || covered(box[1], box[3], levelSize(size.height, stride)) < 1) ?? null;
 }
 
-/** @param {Doc} doc @param {Size} size @returns {Map<string, Warning[]>} by id; boxes without a warning are left out */
-export function warnings(doc, size) {
+/** @param {Doc} doc @param {Size} size @param {string|null} [typing] the box whose caption is being typed: not missed yet
+ * @returns {Map<string, Warning[]>} by id; boxes without a warning are left out */
+export function warnings(doc, size, typing = null) {
   const found = new Map();
   const twins = sameCaption(doc);
   let used = 0;
   for (const it of doc.items) {
-    const list = field(it, "enabled") ? ofBox(it, used++, size, twins.get(it.id)) : [];
+    const list = field(it, "enabled") ? ofBox(it, used++, size, twins.get(it.id)).filter((w) => w.key !== "warn.caption" || it.id !== typing) : [];
     if (list.length) found.set(it.id, list);
   }
   return found;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
 import * as more from "./more_scenarios.mjs";
+import * as rows from "./rows.mjs";
 import * as scenario from "./scenario.mjs";
 
 /** undefined: the page that the ComfyUI under test asks for. */
@@ -40,6 +41,7 @@ for (const frontend of [undefined, "1.58.1"]) {
         await step("another width", () => scenario.resizePicture(node));
         await step("graph zoom 0.5 and 2", () => scenario.graphZoom(page));
         await step("paints", () => scenario.paints(page));
+        for (const [name, run] of Object.entries(rows)) await step(name, () => run(page));
         await step("promoted out of a subgraph", () => more.promoted(page));
         await step("with a finger", () => more.touch(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));
@@ -48,12 +50,17 @@ for (const frontend of [undefined, "1.58.1"]) {
       });
     }
 
-    test("device pixel ratio 2", async () => {
-      const { page, context } = await openPage(browser, server.url, { deviceScaleFactor: 2 });
-      const node = await scenario.drawThree(page, [90, 160]);
-      const { pixels, css } = await node.eval((n, w, e) => ({ pixels: e.view.canvas.width, css: e.view.stage.clientWidth }));
-      assert.equal(pixels, css * 2);
-      await context.close();
-    });
+    for (const vue of [false, true]) {
+      test(`device pixel ratio 2, in Chinese, ${vue ? "Nodes 2.0" : "classic renderer"}`, async () => {
+        await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue, "Comfy.Locale": "zh" });
+        const { page, context } = await openPage(browser, server.url, { deviceScaleFactor: 2 });
+        const node = await scenario.drawThree(page, [90, 160]);
+        const { pixels, css } = await node.eval((n, w, e) => ({ pixels: e.view.canvas.width, css: e.view.stage.clientWidth }));
+        assert.equal(pixels, css * 2);
+        assert.match(await node.root().locator(".roictrl-status").innerText(), /\p{Script=Han}/u);
+        await context.close();
+        await putSettings(server.url, { "Comfy.Locale": "en" });
+      });
+    }
   });
 }
