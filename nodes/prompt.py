@@ -93,8 +93,9 @@ class InstanceBoxPrompt(io.ComfyNode):
 def _layout_input() -> io.Input:
     """The one JSON string, with the page's box editor as its widget (web/index.js); without a page it is plain text."""
     text = io.String.Input("layout", multiline=True, default=EMPTY, placeholder=EXAMPLE,
-                           tooltip="The boxes as JSON: x1, y1, x2, y2 as shares 0 to 1 of the picture, and a caption "
-                           "each. Any other known box format may be pasted as well; see this node's help.")
+                           tooltip="Drag to draw a box, then type what should appear in it. As text it is JSON: x1, y1, "
+                           "x2, y2 as shares 0 to 1 of the picture, and a caption each; any other known box format may "
+                           "be pasted as well.")
     # After construction: ComfyUI 0.3.75 has no such argument, and `widget_type` would change the socket's type.
     text.extra_dict = {"widgetType": "ROICTRL_BOX_EDITOR"}
     return text
