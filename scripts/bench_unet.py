@@ -1,11 +1,11 @@
 """What the boxes cost: a whole SD1.5 UNet with 0, 1, 5 and 25 instances, against the same UNet without the pack in the same run.
 
-    python scripts/dev.py bench                          full size, 512 and 1024 px, CPU
-    python scripts/dev.py bench --width 64 --sizes 512   a fifth of the width
-    python scripts/dev.py bench --device cuda            the same on a GPU, in fp16
-    python scripts/dev.py bench --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
-    python scripts/dev.py bench --method instancediffusion              InstanceDiffusion, its fusers on in every step
-    python scripts/dev.py bench --method instancediffusion --mis 0.36   whole pictures of its sampler, without and with branches
+    python scripts/dev.py cost                          full size, 512 and 1024 px, CPU
+    python scripts/dev.py cost --width 64 --sizes 512   a fifth of the width
+    python scripts/dev.py cost --device cuda            the same on a GPU, in fp16
+    python scripts/dev.py cost --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
+    python scripts/dev.py cost --method instancediffusion              InstanceDiffusion, its fusers on in every step
+    python scripts/dev.py cost --method instancediffusion --mis 0.36   whole pictures of its sampler, without and with branches
 
 Weights are random: cost does not depend on them. One process per row. Time: the fastest sampling step after the first, Euler with
 CFG, cond and uncond in one batch. FLOPs: of one steady step, counted; "required": what the method's equations ask for, as a share of what
@@ -48,7 +48,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="dev.py cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024], help="pixels, square")
     parser.add_argument("--instances", type=int, nargs="+", default=[0, 1, 5, 25])
     parser.add_argument("--width", type=int, default=320, help="the UNet's model channels; 320 is SD1.5")

@@ -4,7 +4,8 @@
     python scripts/dev.py test     set up, run every test
     python scripts/dev.py try --checkpoint FILE --adapter FILE
                                    the same picture with and without boxes, with your own weights
-    python scripts/dev.py bench    what the boxes cost, as a table
+    python scripts/dev.py bench    the demo benchmark: how well each method fills its boxes
+    python scripts/dev.py cost     what the boxes cost, as a table
     python scripts/dev.py workflows   write the example workflows anew, after a node has changed
     python scripts/dev.py setup    the set-up alone
 
@@ -33,7 +34,8 @@ COMMANDS = {
     "demo": ["-m", "devtools.demo"],
     "test": ["-m", "devtools.test"],
     "try": ["-m", "devtools.try_weights"],
-    "bench": [ROOT / "scripts" / "bench_unet.py"],
+    "bench": [ROOT / "scripts" / "bench_control.py"],
+    "cost": [ROOT / "scripts" / "bench_unet.py"],
     "workflows": [ROOT / "scripts" / "make_workflows.py"],
 }
 
@@ -51,13 +53,13 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     return known, rest + (["--help"] if known.help else [])
 
 
-def set_up(comfyui: str | None, tests: bool) -> Environment:
-    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on. tests: with the test tools."""
+def set_up(comfyui: str | None, tools: bool) -> Environment:
+    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on. tools: with those of tests and plots."""
     named = comfyui or os.environ.get("COMFYUI_PATH")
     folder = Path(named).expanduser().resolve() if named else None
     if folder is not None and not (folder / "main.py").is_file():
         raise SetupError(f"{folder} is no ComfyUI: name the folder with main.py in it.")
-    environment = environment_for(folder, tests)
+    environment = environment_for(folder, tools)
     os.environ["COMFYUI_PATH"] = str(folder or get_comfyui(environment.python))
     say(f"ComfyUI: {os.environ['COMFYUI_PATH']}")
     return environment
@@ -67,7 +69,7 @@ def main() -> int:
     """Set up, then hand over to the module of the verb, in the environment."""
     known, rest = arguments()
     try:
-        environment = set_up(known.comfyui, tests=known.verb == "test")
+        environment = set_up(known.comfyui, tools=known.verb in ("test", "bench"))
     except SetupError as error:
         return fail(error)
     command = COMMANDS[known.verb]

@@ -18,7 +18,7 @@ REQUIREMENTS = ROOT / "requirements-dev.txt"
 CONSTRAINTS = ROOT / "constraints.txt"
 HOOK = Path(__file__).with_name("torchvision_hook.py")
 HOOK_MODULE = "roictrl_torchvision_hook"
-TEST_TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "hypothesis")
+TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "hypothesis", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Environment:
         return {**os.environ, "PYTHONPATH": joined}
 
 
-def environment_for(comfyui: Path | None, tests: bool) -> Environment:
+def environment_for(comfyui: Path | None, tools: bool) -> Environment:
     """The Python beside a user's ComfyUI when it has one, which is left as it is; else our .venv, ready to use.
 
-    tests: whether the test tools are needed as well; .venv always has them.
+    tools: whether those of tests and plots are needed as well; .venv always has them.
     """
     if comfyui is not None and (python := python_beside(comfyui)):
         say(f"using the Python beside that ComfyUI: {python}")
-        return Environment(python, (test_tools(python),) if tests else ())
+        return Environment(python, (tool_packages(python),) if tools else ())
     return Environment(make_venv(ROOT / ".venv"))
 
 
@@ -132,12 +132,12 @@ def install_hook(python: Path) -> None:
     (site / f"{HOOK_MODULE}.pth").write_text(f"import {HOOK_MODULE}\n", encoding="utf-8")
 
 
-def test_tools(python: Path) -> Path:
-    """The test tools in a folder of their own, so that a user's environment stays as it is."""
+def tool_packages(python: Path) -> Path:
+    """The tools in a folder of their own, so that a user's environment stays as it is."""
     tag = output([python, "-c", "import sys; print(f'{sys.version_info[0]}.{sys.version_info[1]}')"])
-    folder = cache_folder() / f"test-tools-{tag}"
+    folder = cache_folder() / f"tools-{tag}"
     if not (folder / "done").is_file():
-        say("fetching the test tools into the cache folder")
-        run([python, "-m", "pip", "install", "-q", "--upgrade", "--target", folder, *TEST_TOOLS], "The test tools could not be installed")
+        say("fetching the tools for tests and plots into the cache folder")
+        run([python, "-m", "pip", "install", "-q", "--upgrade", "--target", folder, *TOOLS], "The tools for tests and plots could not be installed")
         (folder / "done").touch()
     return folder
