@@ -10,23 +10,14 @@ import subprocess
 import sys
 
 import pytest
-import torch
-from comfy.taesd.taesd import TAESD
-from devtools import tiny_models
+from devtools.random_demo import write_demo
 from PIL import Image
-from safetensors.torch import save_file
 
 
 @pytest.fixture(scope="module")
 def demo(pack, tmp_path_factory):
     """A folder with the demo model's parts, random."""
-    folder, module = tmp_path_factory.mktemp("demo"), pack.module("nodes.demo_model")
-    unet = tiny_models.randomize(module.new_base_model().diffusion_model).state_dict()
-    text = tiny_models.randomize(module.DemoClipModel(dtype=torch.float32).clip_l.transformer).state_dict()
-    save_file({**{f"unet.{k}": v for k, v in unet.items()}, **{f"text.{k}": v.clone() for k, v in text.items()}}, folder / "base.safetensors")
-    statistics = json.dumps({"mean": [0.0] * 4, "std": [1.0] * 4})
-    save_file(tiny_models.randomize(TAESD()).state_dict(), folder / "vae.safetensors", {"latents": statistics})
-    return folder
+    return write_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="module")

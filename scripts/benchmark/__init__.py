@@ -1,0 +1,21 @@
+"""The demo benchmark: every method on the same layouts, base, seeds and judge. `bench_control.py` and `bench_train.py` run it.
+
+layouts.py    held-out layouts of the demo world
+places.py     where weights and results lie
+sampling.py   one picture through ComfyUI's sampler
+methods.py    the methods: how each turns a layout into what the sampler takes
+gligen.py     GLIGEN-style box and text tokens, on core's own GLIGEN modules
+ablations.py  ROICtrl with one part taken away or exchanged
+variants.py   what bench_train.py can train
+training.py   one training run of a variant, by the parts of train.py
+addons.py     a fine-tuned base and a LoRA, for the adapter to cope with
+styles.py     the palettes that they are tuned on
+store.py      results, a line per picture as soon as it is drawn
+drawing.py    draws and judges what is missing
+workers.py    the same in several processes
+tuning.py     chooses a method's settings on layouts of their own
+report.py     stored results -> docs/demo_benchmark.json and the tables
+plots.py      plots and the contact sheet
+
+Modules that import ComfyUI or `roictrl_pack` want `demo_common.start()` and `devtools.pack.load_pack()` before them.
+"""

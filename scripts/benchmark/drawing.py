@@ -1,0 +1,119 @@
+"""Draws and judges the pictures that are missing. Import after the pack is loaded."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from devtools.tensor_memory import PeakMemory
+
+from roictrl_core.demo.scores import mark
+from roictrl_core.demo.world import render
+
+from .layouts import Case, case_of
+from .methods import METHODS, Parts
+from .places import Places, digest
+from .sampling import Sampler, round_trip, sample
+from .store import Record, Results
+from .workers import Draw, Pair
+
+CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method under one setting (its own and "cfg") on layouts of a split."""
+
+    method: str
+    settings: Mapping[str, Any]
+    split: str
+    sampler: Sampler = field(default_factory=Sampler)
+
+    def about(self, places: Places) -> dict:
+        files = places.base if self.method == CEILING else METHODS[self.method].files(places)
+        drawn = {} if self.method == CEILING else {"settings": dict(self.settings), "sampler": self.sampler.to_dict()}
+        return {"method": self.method, "split": self.split, **drawn, "weights": [digest(path) for path in files]}
+
+
+class Painter:
+    """Draws pictures of any job; keeps the weights of the last method."""
+
+    def __init__(self, places: Places) -> None:
+        self.places, self.loaded = places, ("", None)
+
+    def parts(self, method: str) -> Parts:
+        if self.loaded[0] != method:
+            load = METHODS["prompt" if method == CEILING else method].load
+            self.loaded = (method, load(self.places))
+        return self.loaded[1]
+
+    def paint(self, job: Job, case: Case, seed: int) -> np.ndarray:
+        """uint8 [size, size, 3]."""
+        parts = self.parts(job.method)
+        if job.method == CEILING:
+            return round_trip(parts.vae, render(case.scene))
+        with torch.inference_mode():     # as ComfyUI executes nodes
+            conditioned = METHODS[job.method].prepare(parts, case, job.settings)
+        return sample(parts.vae, conditioned, case.size, job.settings["cfg"], job.sampler, seed)
+
+    def draw(self, job: Job, pair: Pair) -> tuple[Record, np.ndarray]:
+        """A judged picture; weights are loaded before the clock starts."""
+        case, _ = case_of(job.split, pair[0]), self.parts(job.method)
+        began = _clock()
+        picture = self.paint(job, case, pair[1])
+        seconds = _clock() - began
+        return Record(*pair, round(seconds, 4), mark(picture, case.boxes, case.wanted)), picture
+
+    def peak_memory(self, job: Job, layouts: Sequence[int]) -> int:
+        """Mean over layouts of the bytes that drawing a picture needs at most beside the weights (one step: all are alike)."""
+        self.parts(job.method)
+        peaks = []
+        for number in layouts:
+            with PeakMemory() as memory:
+                self.paint(Job(job.method, job.settings, job.split, Sampler(1)), case_of(job.split, number), number)
+            peaks.append(memory.peak)
+        return int(np.mean(peaks))
+
+
+def _clock() -> float:
+    """The processor's time, which other work on the machine does not stretch; the wall's where a GPU draws."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+class Bench:
+    """Completes jobs: what is on disk is not drawn again."""
+
+    def __init__(self, places: Places, draw: Draw, say: Callable[[str], None] = print) -> None:
+        self.places, self.draw, self.say = places, draw, say
+
+    def results(self, job: Job) -> Results:
+        return Results(self.places.results, job.about(self.places))
+
+    def complete(self, job: Job, pairs: Sequence[Pair], ahead: int = 0) -> Results:
+        """ahead: pictures that come after these, for the time left."""
+        results = self.results(job)
+        todo = [pair for pair in pairs if pair not in results.records]
+        began = shown = time.monotonic()
+        for done, (record, picture) in enumerate(self.draw(job, todo), 1):
+            results.add(record, picture)
+            now = time.monotonic()
+            if now - shown > 10 or done in (1, len(todo)):
+                shown = now
+                each = (now - began) / done
+                self.say(f"{' '.join([job.method, *_settings(job)])}, {job.split}: {len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
+                         f"{_duration(each * (len(todo) - done))} left" + (f", about {_duration(each * (len(todo) - done + ahead))} for all" if ahead else ""))
+        return results
+
+
+def _settings(job: Job) -> list[str]:
+    return [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in job.settings.items()]
+
+
+def _duration(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"

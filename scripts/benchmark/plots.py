@@ -1,0 +1,125 @@
+"""Plots and the contact sheet, from stored results and logs. All of the demo model, and they say so."""
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from roictrl_core.demo.world import SIZE
+
+from .layouts import Case
+from .store import Results
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")     # Okabe and Ito's
+MARKERS = "osD^vP*X"
+RIGHT, WRONG = "#35d732", "#ff3b30"
+GAP, HEAD = 6, 40           # px of the sheet
+
+
+def _style(index: int) -> dict:
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def _axes(title: str, across: str, up: str):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.5), layout="constrained")
+    axes.set(title=f"{title} (demo model)", xlabel=across, ylabel=up)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _save(figure, path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def plot_levels(report: Mapping, path: Path) -> None:
+    """ISR by the number of instances, with intervals."""
+    figure, axes = _axes("Instance success rate by number of instances", "instances per picture", "ISR")
+    rows = [*report["methods"].items(), ("ceiling", {"title": "VAE round trip", **report["ceiling"]})]
+    for index, (name, found) in enumerate(rows):
+        levels = [int(level) for level in found["levels"]]
+        values = np.array([level["isr"] for level in found["levels"].values()])
+        spread = np.abs(np.array([level["interval"] for level in found["levels"].values()]).T - values)
+        shift = (index - len(rows) / 2) * 0.02      # so that intervals do not hide one another
+        axes.errorbar(np.array(levels) + shift, values, spread, capsize=2, label=found.get("title", name), linewidth=1.2, markersize=4, **_style(index))
+    axes.set(xticks=sorted({int(level) for found in report["methods"].values() for level in found["levels"]}), ylim=(-0.02, 1.02))
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
+
+
+def plot_cost(report: Mapping, path: Path) -> None:
+    """ISR against the time of a picture."""
+    figure, axes = _axes("Control against time", "seconds per picture", "ISR")
+    for index, (name, found) in enumerate(report["methods"].items()):
+        low, high = found["interval"]
+        axes.errorbar(found["seconds"], found["isr"], [[found["isr"] - low], [high - found["isr"]]], capsize=2, label=found.get("title", name),
+                      linestyle="none", markersize=6, **_style(index))
+    axes.set(xlim=(0, None), ylim=(-0.02, 1.02))
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
+
+
+def plot_losses(logs: Mapping[str, Path], path: Path) -> None:
+    """Prediction losses of the runs by optimiser step, each the mean of a window: single steps are noise."""
+    figure, axes = _axes("Training", "optimiser step", "prediction loss")
+    for index, (name, log) in enumerate(logs.items()):
+        with log.open(newline="") as file:
+            rows = [(int(row["step"]), float(row["prediction_loss"])) for row in csv.DictReader(file)]
+        steps, losses = np.array(rows, float).T
+        window = max(1, len(steps) // 20)
+        kept = len(steps) // window * window
+        axes.plot(steps[:kept].reshape(-1, window).mean(1), losses[:kept].reshape(-1, window).mean(1), label=name, linewidth=1.2,
+                  markersize=3, **_style(index))
+    axes.legend(fontsize=7)
+    _save(figure, path)
+
+
+def contact_sheet(cases: Sequence[Case], columns: Mapping[str, Results], path: Path) -> None:
+    """A row per layout, a column per method; a box is green where the judge found what its caption says, else red."""
+    titles = ["captions", *columns]
+    sheet = Image.new("RGB", (len(titles) * (SIZE + GAP) + GAP, HEAD + len(cases) * (SIZE + GAP)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for column, title in enumerate(titles):
+        draw.multiline_text((GAP + column * (SIZE + GAP), 4), _wrapped(title, 22), fill="black", font=font, spacing=2)
+    for row, case in enumerate(cases):
+        top = HEAD + row * (SIZE + GAP)
+        sheet.paste(_captions(case), (GAP, top))
+        for column, results in enumerate(columns.values(), 1):
+            picture = Image.fromarray(results.picture(case.number, case.number))
+            _outline(picture, case, results.records[case.number, case.number].marks.successes)
+            sheet.paste(picture, (GAP + column * (SIZE + GAP), top))
+    sheet.quantize(255).save(path, optimize=True)
+
+
+def _captions(case: Case) -> Image.Image:
+    tile = Image.new("RGB", (SIZE, SIZE), "white")
+    lines = [_wrapped(f"{number}. {caption}", 26) for number, caption in enumerate(case.captions, 1)]
+    ImageDraw.Draw(tile).multiline_text((0, 0), "\n".join(lines), fill="black", font=ImageFont.load_default(9), spacing=1)
+    return tile
+
+
+def _outline(picture: Image.Image, case: Case, successes: Sequence[bool]) -> None:
+    draw = ImageDraw.Draw(picture)
+    for box, success in zip(case.boxes, successes):
+        draw.rectangle([side * case.size for side in box], outline=RIGHT if success else WRONG)
+
+
+def _wrapped(text: str, width: int) -> str:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = "   " + word if text[0].isdigit() else word
+        else:
+            line = f"{line} {word}".lstrip() if line else word
+    return "\n".join([*lines, line])

@@ -1,0 +1,155 @@
+"""Stored results -> docs/demo_benchmark.json and the tables that are made from it. Nothing here draws or judges."""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from roictrl_core.demo.scores import diversity, interval, measures, resampled
+
+from .layouts import LEVELS
+from .store import Record, Results
+
+BEGIN, END = "<!-- demo benchmark: begin (written by scripts/bench_control.py) -->", "<!-- demo benchmark: end -->"
+DIGITS = 4
+RATES = ("isr", "miou", "leakage", "background", "strays")
+CEILING = "VAE round trip of ground truth"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One method's results and what is known of it beside. seeds: further seeds of the first layouts, for the diversity."""
+
+    results: Results
+    layouts: int
+    seeds: Sequence[tuple[int, int]] = ()
+    about: Mapping | None = None
+
+
+def entry(drawn: Drawn) -> dict:
+    """A method's part of the JSON."""
+    records = drawn.results.of(drawn.layouts)
+    levels = [record.marks.instances for record in records]
+    rates = measures([record.marks for record in records])
+    found = {name: round(rates[name].value, DIGITS) for name in RATES}
+    found["interval"], found["miou_interval"] = (_interval(rates[name], levels) for name in ("isr", "miou"))
+    found["levels"] = {str(level): _of_level([r for r in records if r.marks.instances == level]) for level in LEVELS if level in levels}
+    found["layouts"], found["instances"] = len(records), sum(levels)
+    found["diversity"] = _diversity(drawn)
+    found["seconds"] = round(float(np.median([record.seconds for record in records])), DIGITS)
+    return {**found, **(drawn.about or {})}
+
+
+def _of_level(records: Sequence[Record]) -> dict:
+    rates, level = measures([record.marks for record in records]), records[0].marks.instances
+    return {**{name: round(rates[name].value, DIGITS) for name in RATES}, "interval": _interval(rates["isr"], [level] * len(records)),
+            "layouts": len(records)}
+
+
+def _interval(measure, levels: Sequence[int]) -> list[float]:
+    return [round(side, DIGITS) for side in interval(resampled(measure, levels))]
+
+
+def _diversity(drawn: Drawn) -> float | None:
+    """Mean over the layouts that were drawn from several seeds; None where none was."""
+    by_layout: dict[int, list[int]] = {}
+    for layout, seed in drawn.seeds:
+        by_layout.setdefault(layout, [layout]).append(seed)
+    values = [diversity([drawn.results.picture(layout, seed) for seed in seeds]) for layout, seeds in by_layout.items()]
+    return round(float(np.mean(values)), DIGITS) if values else None
+
+
+def differences(drawn: Mapping[str, Drawn], reference: str = "roictrl") -> dict[str, list[float]]:
+    """The reference's ISR minus each method's: [value, low, high], a paired bootstrap on the same layouts."""
+    def isr(one: Drawn):
+        records = one.results.of(one.layouts)
+        return measures([r.marks for r in records])["isr"], [r.marks.instances for r in records]
+    first, levels = isr(drawn[reference])
+    found = {}
+    for name, other in drawn.items():
+        if name != reference and other.layouts == drawn[reference].layouts:
+            measure = isr(other)[0]
+            samples = resampled(first, levels) - resampled(measure, levels)
+            found[name] = [round(value, DIGITS) for value in (first.value - measure.value, *interval(samples))]
+    return found
+
+
+def document(methods: Mapping[str, Drawn], ceiling: Drawn, untrained: Sequence[str], command: str, commit: str) -> dict:
+    """docs/demo_benchmark.json."""
+    entries = {name: entry(drawn) for name, drawn in methods.items()}
+    if "roictrl" in methods:
+        for name, difference in differences(methods).items():
+            entries[name]["roictrl_ahead_by"] = difference
+    return {"methods": entries, "ceiling": entry(ceiling), "untrained": [name for name in untrained if name in methods],
+            "command": command, "commit": commit}
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+def table(report: Mapping) -> str:
+    """The README's: a row per method, figures of the demo model."""
+    lines = ["| Demo model, method | ISR | 95 % interval | mIoU | L2 | L6 | leakage | background | s / picture |", "|---|---|---|---|---|---|---|---|---|"]
+    rows = [(_name(name, found, report), found) for name, found in report["methods"].items()] + [(CEILING, report["ceiling"])]
+    for name, found in rows:
+        low, high = found["interval"]
+        levels = [_rate(found["levels"][level]["isr"]) if level in found["levels"] else "-" for level in ("2", "6")]
+        cells = [name, _rate(found["isr"]), f"{_rate(low)} to {_rate(high)}", _rate(found["miou"]), *levels, _rate(found["leakage"]),
+                 f"{100 * found['background']:.1f} %", f"{found['seconds']:.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def details(report: Mapping) -> str:
+    """The benchmark page's: every level, settings, cost, and how far ROICtrl is ahead."""
+    lines = ["| Demo model, method | " + " | ".join(f"L{level}" for level in LEVELS) + " | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |",
+             "|---" * (len(LEVELS) + 7) + "|"]
+    for name, found in [*report["methods"].items(), (None, report["ceiling"])]:
+        levels = [_rate(found["levels"][str(level)]["isr"]) if str(level) in found["levels"] else "-" for level in LEVELS]
+        ahead = found.get("roictrl_ahead_by")
+        cells = [CEILING if name is None else _name(name, found, report), *levels, f"{found['strays']:.2f}",
+                 "-" if found["diversity"] is None else f"{found['diversity']:.3f}",
+                 f"{found['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in found else "-",
+                 ", ".join(f"{key} {value}" for key, value in found.get("settings", {}).items()) or "-", _training(found),
+                 "-" if ahead is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*ahead)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _training(found: Mapping) -> str:
+    cost = found.get("training_cost")
+    steps = f"{found['steps_trained']} steps" if "steps_trained" in found else "-"
+    return steps if cost is None else f"{steps} of {cost['seconds_per_step']:.2f} s, {cost['kept_for_backward_bytes'] / 1e6:.0f} MB kept for the backward pass"
+
+
+def readme_part(report: Mapping) -> str:
+    """What stands between the README's markers."""
+    return f"![Demo model: the same layouts by every method; boxes are green where the judge found what the caption says](docs/images/demo_benchmark_sheet.png)\n\n{table(report)}"
+
+
+def page_part(report: Mapping) -> str:
+    """What stands between the benchmark page's markers."""
+    pictures = [f"![Demo model: {what}](images/demo_benchmark_{name}.png)" for name, what in
+                (("levels", "ISR by number of instances"), ("cost", "control against time"), ("losses", "training losses"), ("sheet", "contact sheet"))]
+    return "\n\n".join([table(report), details(report), *pictures])
+
+
+def _name(name: str, found: Mapping, report: Mapping) -> str:
+    return found.get("title", name) + (" (no training)" if name in report["untrained"] else "")
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3f}".lstrip("0") if value < 1 else f"{value:.2f}"
+
+
+def between_markers(text: str, table: str) -> str:
+    """The text with what is between the two marker lines exchanged. Raises ValueError where they are not there once."""
+    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"the page needs the lines '{BEGIN}' and '{END}' once each, where the table goes")
+    return pattern.sub(lambda _: f"{BEGIN}\n{table}\n{END}", text)
+
+
+def write_page(path: Path, table: str) -> None:
+    path.write_text(between_markers(path.read_text(encoding="utf-8"), table), encoding="utf-8")

@@ -1,0 +1,51 @@
+"""Painters in this process or in several. Imports nothing of ComfyUI before a process has started it."""
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .places import Places
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .drawing import Job, Painter
+    from .store import Record
+
+Pair = tuple[int, int]      # layout, seed
+Draw = Callable[["Job", Sequence[Pair]], Iterator[tuple["Record", "np.ndarray"]]]
+_painter: Painter | None = None      # of a worker process
+
+
+@contextmanager
+def painters(places: Places, processes: int) -> Iterator[Draw]:
+    """A function (job, pairs) -> judged pictures as they get ready, drawn here or in processes of one thread each."""
+    if processes == 1:
+        from .drawing import Painter
+
+        painter = Painter(places)
+        yield lambda job, pairs: (painter.draw(job, pair) for pair in pairs)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (places,)) as pool:
+        yield lambda job, pairs: pool.imap_unordered(_work, [(job, pair) for pair in pairs])
+
+
+def _start(places: Places) -> None:
+    global _painter
+    from demo_common import start
+
+    start()
+    import torch
+    from devtools.pack import load_pack
+
+    load_pack()
+    from .drawing import Painter
+
+    torch.set_num_threads(1)
+    _painter = Painter(places)
+
+
+def _work(task: tuple[Job, Pair]) -> tuple[Record, np.ndarray]:
+    return _painter.draw(*task)

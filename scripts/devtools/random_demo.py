@@ -1,0 +1,52 @@
+"""A demo model with random weights, for tests of what runs on it. Needs ComfyUI and the pack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from . import tiny_models
+from .pack import pack_module
+
+GRIDS, SLOTS = (8, 6, 4, 2), 10
+
+
+def write_demo(folder: Path) -> Path:
+    """base.safetensors and vae.safetensors, as `load_demo` reads them."""
+    from comfy.taesd.taesd import TAESD
+
+    module = pack_module("nodes.demo_model")
+    unet = tiny_models.randomize(module.new_base_model().diffusion_model).state_dict()
+    text = tiny_models.randomize(module.DemoClipModel(dtype=torch.float32).clip_l.transformer).state_dict()
+    save_file({**{f"unet.{k}": v for k, v in unet.items()}, **{f"text.{k}": v.clone() for k, v in text.items()}}, folder / "base.safetensors")
+    statistics = json.dumps({"mean": [0.0] * 4, "std": [1.0] * 4})
+    save_file(tiny_models.randomize(TAESD()).state_dict(), folder / "vae.safetensors", {"latents": statistics})
+    return folder
+
+
+def write_adapter(path: Path, seed: int = 2, steps: int = 3) -> Path:
+    """An adapter for it, its gates open."""
+    config = pack_module("roictrl_core.config").AdapterConfig.for_unet(pack_module("nodes.demo_model").UNET_CONFIG, grids=GRIDS, slots=SLOTS)
+    weights = tiny_models.randomize(pack_module("roictrl_core.adapter").ROICtrlAdapter(config), seed).state_dict()
+    weights.update({key: torch.tensor(0.8) for key in weights if ".alpha_" in key})
+    pack_module("roictrl_core.checkpoint").save_adapter(path, config, weights, {"training_steps": str(steps)})
+    return path
+
+
+def write_cache(folder: Path, clip, pictures: int = 6, side: int = 8) -> Path:
+    """A training cache of random latents `side` cells wide, with the demo world's boxes and captions."""
+    from roictrl_core.demo.captions import instance_caption
+    from roictrl_core.demo.world import normalised_boxes, random_scene
+
+    cache, generator = pack_module("roictrl_core.training.cache"), torch.Generator().manual_seed(0)
+    writer = cache.CacheWriter(folder)
+    for index in range(pictures):
+        scene = random_scene((1, index), 1 + index % 3)
+        captions = [instance_caption(thing.attributes) for thing in scene.things]
+        writer.add(torch.randn(4, side, side, generator=generator), normalised_boxes(scene), [", ".join(captions)], captions)
+    with torch.no_grad():
+        writer.finish(lambda texts: [cache.Embedding(clip.encode_from_tokens(clip.tokenize(text))[0]) for text in texts])
+    return folder

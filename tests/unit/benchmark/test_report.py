@@ -1,0 +1,85 @@
+"""Settings are found by climbing, tables are made from the JSON, and the README's is the published one's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from benchmark import report
+from benchmark.store import Record, Results
+
+from roictrl_core.demo.scores import Marks
+
+MARKS = Marks((0.9, 0.2), (True, False), (False, None), 0.01, 1)
+
+
+def results(folder, method="roictrl", good=4, layouts=5):
+    """Level 2 layouts, of which the first `good` succeed wholly."""
+    import numpy as np
+
+    found = Results(folder, {"method": method, "split": "test", "weights": [method]})
+    for n in range(layouts):
+        right = n < good
+        marks = Marks((0.9, 0.8), (right, right), (False, False), 0.0, 0)
+        for seed in (n, n + 100):
+            found.add(Record(n, seed, 1.0 + n, marks), np.full((8, 8, 3), 10 * seed % 255, np.uint8))
+    return found
+
+
+def test_a_record_survives_its_line():
+    record = Record(3, 100003, 1.25, MARKS)
+    assert Record.from_line(record.to_line()) == record
+
+
+def test_results_end_at_the_last_whole_line(tmp_path):
+    found = results(tmp_path)
+    found.path.write_text(found.path.read_text()[:-20])
+    again = Results(tmp_path, {"method": "roictrl", "split": "test", "weights": ["roictrl"]})
+    assert len(again.records) == 9 and found.path.read_text().endswith("\n")
+    assert again.records.items() <= found.records.items()
+
+
+def test_the_documents_figures_are_the_records(tmp_path):
+    drawn = {"prompt": report.Drawn(results(tmp_path, "prompt", good=1), 5, about={"title": "plain"}),
+             "roictrl": report.Drawn(results(tmp_path), 5, [(0, 100), (1, 101)], {"title": "ROICtrl"})}
+    found = report.document(drawn, report.Drawn(results(tmp_path, "ceiling", good=5), 5), ["prompt", "area"], "the command", "abc")
+    roictrl, prompt = found["methods"]["roictrl"], found["methods"]["prompt"]
+    assert (roictrl["isr"], prompt["isr"], found["ceiling"]["isr"]) == (0.8, 0.2, 1.0) and roictrl["miou"] == pytest.approx(0.85 * 0.8)
+    assert roictrl["levels"]["2"]["isr"] == 0.8 and roictrl["levels"]["2"]["layouts"] == 5 and roictrl["instances"] == 10
+    assert prompt["roictrl_ahead_by"][0] == 0.6 and "roictrl_ahead_by" not in roictrl
+    assert roictrl["seconds"] == 3.0 and prompt["diversity"] is None and roictrl["diversity"] > 0
+    assert found["untrained"] == ["prompt"] and (found["command"], found["commit"]) == ("the command", "abc")
+    table = report.table(found)
+    assert "| plain (no training) | .200 |" in table and "| ROICtrl | .800 |" in table and f"| {report.CEILING} | 1.00 |" in table
+    assert "+0.600" in report.details(found) and all(len(line.split("|")) == len(report.details(found).splitlines()[1].split("|"))
+                                                    for line in report.details(found).splitlines())
+
+
+def test_a_table_goes_between_its_markers_and_nowhere_else():
+    page = f"above\n{report.BEGIN}\nold\n{report.END}\nbelow\n"
+    assert report.between_markers(page, "| new |") == f"above\n{report.BEGIN}\n| new |\n{report.END}\nbelow\n"
+    for wrong in ("no markers", page + page):
+        with pytest.raises(ValueError, match="once each"):
+            report.between_markers(wrong, "x")
+
+
+def test_the_readme_and_the_page_show_the_published_figures(root):
+    published = root / "docs" / "demo_benchmark.json"
+    pages = [(root / name).read_text(encoding="utf-8") for name in ("README.md", "docs/demo_benchmark.md")]
+    if not published.is_file():
+        assert all(report.between_markers(page, "Not measured yet.") == page for page in pages)
+        return
+    found = json.loads(published.read_text())
+    assert {"isr", "miou", "leakage", "levels", "interval"} <= set(found["methods"]["roictrl"]) and found["commit"]
+    parts = (report.readme_part(found), report.page_part(found))
+    assert all(report.between_markers(page, part) == page for page, part in zip(pages, parts))
+
+
+def test_held_out_layouts_are_in_turn_and_their_own():
+    from benchmark.layouts import LEVELS, SPLITS, case_of
+
+    assert [case_of("test", n).level for n in range(10)] == [*LEVELS, *LEVELS]
+    assert case_of("test", 3) == case_of("test", 3) and case_of("test", 3).scene != case_of("tuning", 3).scene
+    case = case_of("test", 4)
+    assert len(case.captions) == len(case.boxes) == len(case.wanted) == 6 and case.text.count(case.captions[5]) >= 1
+    assert not {20, 30, 10, 40, 50} & set(SPLITS.values())      # the seeds of the training data
