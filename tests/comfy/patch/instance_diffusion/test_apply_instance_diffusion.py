@@ -105,6 +105,42 @@ def test_cond_and_uncond_stay_one_batch_and_uncond_reads_the_null(pack, base, us
         assert [subject == null for subject in subjects] == [index == 1 for index in call.indices]
 
 
+def instances_by_index(pack, calls) -> list[dict[int, bool]]:
+    """Of each UNet call: which conds of its list read the instances."""
+    null = pack.module("nodes.patch.instance_diffusion").NULL
+    return [dict(zip(call.indices, (subject != null for subject in call.ours[0].subjects))) for call in calls]
+
+
+def guider_of(kind: str, model, prompts, encode):
+    """A guider whose lists stand in another order than CFG's."""
+    from comfy_extras.nodes_custom_sampler import DualCFGGuider
+    from comfy_extras.nodes_perpneg import PerpNegGuider
+
+    if kind == "PerpNeg":
+        return PerpNegGuider.execute(model, *prompts, encode(""), 5.0, 1.0)[0]
+    return DualCFGGuider.execute(model, prompts[0], encode("a lake"), prompts[1], 5.0, 3.0, "regular")[0]
+
+
+@pytest.mark.parametrize("kind, roles", [("PerpNeg", {0: True, 1: False, 2: False}), ("DualCFG", {0: False, 1: True, 2: True})])
+def test_a_rows_role_decides_its_tokens_and_not_its_index(pack, base, use, two_boxes, prompts, encode, spy, kind, roles):
+    import comfy.samplers
+
+    model, calls = spy(use(base.patcher, two_boxes))
+    guider = guider_of(kind, model, prompts, encode)
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", 1)
+    guider.sample(torch.randn(LATENT), torch.zeros(LATENT), comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True, seed=0)
+    assert instances_by_index(pack, calls) == [roles]
+
+
+def test_sag_reads_the_null_alone(pack, base, use, sample, two_boxes, spy):
+    from comfy_extras.nodes_sag import SelfAttentionGuidance
+
+    model, calls = spy(SelfAttentionGuidance.execute(use(base.patcher, two_boxes), 0.5, 2.0)[0])
+    sample(model, steps=1, shape=(1, 4, 32, 32))
+    found = instances_by_index(pack, calls)
+    assert {0: False} in found and {1: False, 0: True} in found
+
+
 def test_tokens_are_made_once_per_run(base, trained, use, sample, two_boxes):
     counted = []
     handle = trained.model.position_net.register_forward_hook(lambda *a: counted.append(1))
@@ -173,6 +209,35 @@ def test_stacking_with_roictrl_in_both_orders_is_the_same_model(base, use, apply
     assert torch.equal(first, sample(apply(use(base.patcher, two_boxes), other)))
     for alone in (use(base.patcher, two_boxes), apply(base.patcher, other)):
         assert not torch.equal(first, sample(alone))
+
+
+@pytest.fixture
+def states(pack, trained, monkeypatch) -> list:
+    """("fuser", x in, x out) of InstanceDiffusion's fusers and ("roi", h) of ROICtrl's, in the order of the calls."""
+    fuser, seen = pack.module("roictrl_core.fuser").ROIFuser, []
+    forward = fuser.forward
+    monkeypatch.setattr(fuser, "forward", lambda self, h, *args, **more: seen.append(("roi", h)) or forward(self, h, *args, **more))
+    kind = type(trained.model.fuser(0))
+    grounded = kind.forward
+
+    def watched(self, x, *args, **more):
+        result = grounded(self, x, *args, **more)
+        seen.append(("fuser", x, result))
+        return result
+
+    monkeypatch.setattr(kind, "forward", watched)
+    return seen
+
+
+@pytest.mark.parametrize("roictrl_first", [True, False])
+def test_stacked_methods_see_the_states_that_they_should(base, use, apply, sample, two_boxes, layout, states, roictrl_first):
+    """In every block the fuser reads the state after self-attention, and ROICtrl the fuser's result, in either order."""
+    other = layout(((0.1, 0.1, 0.6, 0.6), "a green frog"))
+    model = use(apply(base.patcher, other), two_boxes, alpha=1.0) if roictrl_first else apply(use(base.patcher, two_boxes, alpha=1.0), other)
+    sample(model, steps=1)
+    assert [state[0] for state in states] == ["fuser", "roi"] * 16
+    for (_, x, grounded), (_, h) in zip(states[::2], states[1::2]):
+        assert torch.equal(h, grounded) and not torch.equal(h, x)
 
 
 def test_two_applies_scale_the_skips_once(base, use, spy, sample, two_boxes, layout):
