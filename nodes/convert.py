@@ -146,8 +146,8 @@ class EditInstance(io.ComfyNode):
                                 "the picture, for methods that read points. Empty keeps it."),
                 io.String.Input("scribble", default="", tooltip="Strokes over the object, for methods that read them: "
                                 "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it."),
-                io.Mask.Input("mask", optional=True, tooltip="The object's shape on the whole picture, for methods "
-                              "that use it. The box stays as it is."),
+                io.Mask.Input("mask", optional=True, tooltip="The object's shape on the whole picture: the instance "
+                              "shows only inside it. The box stays as it is."),
                 io.Conditioning.Input("conditioning", optional=True, tooltip="Used in place of the encoded caption: "
                                       "another text encoder, weights, an averaged or per-block conditioning."),
             ],
@@ -181,8 +181,8 @@ class LayoutFromMasks(io.ComfyNode):
                 io.Mask.Input("masks", tooltip="A batch of masks of the whole picture, one for each instance."),
                 io.String.Input("captions", multiline=True, default="", placeholder="a red fox\na blue owl",
                                 tooltip="One caption per line, in the masks' order."),
-                io.Boolean.Input("keep_masks", default=True, tooltip="Keep each mask with its instance, for methods "
-                                 "that use its shape; off keeps only the boxes."),
+                io.Boolean.Input("keep_masks", default=True, tooltip="Keep each mask with its instance, which "
+                                 "then shows only inside it; off keeps only the boxes."),
             ],
             outputs=[LAYOUT.Output(display_name="layout", tooltip="Boxes, captions and masks.")])
 
