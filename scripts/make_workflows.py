@@ -191,6 +191,18 @@ def inpaint_one_box(g: Graph) -> str:
     return PATCH
 
 
+def masks(g: Graph) -> str:
+    """Instances that show only inside their masks, with a soft edge."""
+    g.note(0, WEIGHTS + "\n\nEach instance has a mask beside its box and shows only inside it; `mask_feather` in **Apply ROICtrl** is the width of its soft edge. To use your own masks, connect **Layout from Masks** in place of Instance Box Prompt.", 350)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    drawn = boxes(g, 0, FRUIT)
+    positive, negative = prompts(g, 1, model["CLIP"], "a photo of a green pear and an orange on a dark table")
+    controlled = apply(g, 2, model["MODEL"], model["CLIP"], drawn["layout"])
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    finish(g, 4, sample(g, 3, controlled, positive, negative, latent[0]), model["VAE"], drawn["layout"], "masks")
+    return FRUIT
+
+
 def sdxl_roi_prompts(g: Graph) -> str:
     """SDXL, for which there is no adapter: Apply ROI Prompts."""
     g.note(0, WEIGHTS_SDXL, 230)
@@ -275,7 +287,7 @@ def demo(g: Graph) -> str:
 
 
 WORKFLOWS: tuple[Callable[[Graph], str], ...] = (
-    text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, sdxl_roi_prompts, demo,
+    text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, masks, sdxl_roi_prompts, demo,
     instance_diffusion, instance_diffusion_scribbles, instance_diffusion_masks, multi_instance_sampler,
 )  # fmt: skip
 KEPT: tuple[str, ...] = ()  # thumbnails that are real pictures
