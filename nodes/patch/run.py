@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ...roictrl_core.blending import slot_order
 from ...roictrl_core.cache import KeyValueCache
+from ...roictrl_core.instances import InstanceBatch
 from .call import OURS, Chunk, Memo, UNetCall, place_instances
-from .control import Control, Window
+from .control import Control, Slot, Window
 from .frames import area_of_cond, frame_of_area
 from .roles import CAPTION, UNKNOWN, roles_of_lists
 from .topology import Block, text_blocks
@@ -78,6 +79,15 @@ class Run:
         self.batches += 1
         return self.batch_kind(self, tuple(lists), tuple(roles), size, active, self.batches - 1)
 
+    def place(self, active: Sequence[bool], chunks: Sequence[Chunk], rows: int, device: torch.device) -> InstanceBatch:
+        """The slots that are on, in every row of every chunk; ``rows`` to a chunk."""
+        control = self.control
+        return place_instances(control.slots, active, chunks, rows, self.method.slot_count(control), control.zero_uncond, device)
+
+    def slot(self, row: int, slot: int) -> Slot:
+        """What sits in a slot of a chunk's row."""
+        return self.control.slots[slot]
+
     @property
     def batch_kind(self) -> type[Batch]:
         """What `batch` makes; another method has its own."""
@@ -119,9 +129,7 @@ class Batch:
         uuids = options.get("uuids", [None] * len(chunks))
         rows = x.shape[0] // len(chunks)
         key = ("instances", chunks, rows, self.active, x.device)
-        instances = run.memo.make(key, lambda: place_instances(
-            run.control.slots, self.active, chunks, rows, run.method.slot_count(run.control), run.control.zero_uncond,
-            x.device))
+        instances = run.memo.make(key, lambda: run.place(self.active, chunks, rows, x.device))
         texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
         foreign = [p for p in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(p, OURS)]
         call = UNetCall(
@@ -161,7 +169,7 @@ class Batch:
                for c, (chunk, uuid) in enumerate(zip(chunks, uuids))]
         texts = []
         for row, slot in instances.pairs:
-            chunk, spec = chunks[row // rows], run.control.slots[slot]
+            chunk, spec = chunks[row // rows], run.slot(row % rows, slot)
             text = spec.caption if chunk.role == CAPTION else spec.negative
             if text is None:
                 texts.append((own[row // rows][row % rows], True))
