@@ -21,7 +21,7 @@ from demo_common import CACHE, ROOT, start
 DOCS, README = ROOT / "docs", ROOT / "README.md"
 PAGE = DOCS / "demo_benchmark.md"
 SEED_STEP, MORE_SEEDS = 100_000, 3          # further seeds of a layout: its number + k * SEED_STEP
-DIVERSE_LAYOUTS = MEMORY_LAYOUTS = 10       # the first ones: two of each level
+DIVERSE_LAYOUTS = COST_LAYOUTS = 10         # the first ones: two of each level
 SHEET_LAYOUTS = 10
 SHEET = ("ceiling", "prompt", "area", "mask", "roi_prompts", "gligen", "roictrl", "roictrl_community", "roictrl_lora")
 
@@ -104,7 +104,8 @@ def draw_all(bench, names: list[str], options: argparse.Namespace) -> dict:
         bench.complete(jobs[name][0], pairs, ahead=(len(names) - number) * len(pairs))
     painter = Painter(bench.places)
     for name in names:
-        jobs[name][1]["peak_bytes"] = painter.peak_memory(jobs[name][0], range(min(MEMORY_LAYOUTS, options.layouts)))
+        job, choice = jobs[name]
+        choice["cost"] = bench.results(job).cost(lambda job=job: painter.cost(job, range(min(COST_LAYOUTS, options.layouts))))
     return {name: (bench.results(job), choice) for name, (job, choice) in jobs.items()}
 
 
@@ -156,7 +157,7 @@ def about(name: str, choice: dict, places) -> dict:
     if name not in METHODS:
         return {}
     method = METHODS[name]
-    found = {"title": method.title, "settings": choice["settings"], "tuning_layouts": choice["layouts"], "peak_bytes": choice["peak_bytes"],
+    found = {"title": method.title, "settings": choice["settings"], "tuning_layouts": choice["layouts"], **choice["cost"],
              "weights": {path.name if path.parent == places.demo else f"{path.parent.name}/{path.name}": digest(path) for path in method.files(places)}}
     if method.trained:
         with safe_open(method.files(places)[-1], "pt") as file:

@@ -2,8 +2,9 @@
 
 layouts.py    held-out layouts of the demo world
 places.py     where weights and results lie
-sampling.py   one picture through ComfyUI's sampler
+sampling.py   pictures through ComfyUI's sampler
 methods.py    the methods: how each turns a layout into what the sampler takes
+rows.py       several layouts in one sampler call
 gligen.py     GLIGEN-style box and text tokens, on core's own GLIGEN modules
 ablations.py  ROICtrl with one part taken away or exchanged
 variants.py   what bench_train.py can train

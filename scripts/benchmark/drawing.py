@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from .store import Record, Results
 from .workers import Draw, Pair
 
 CEILING = "ceiling"
+BATCH = 8       # pictures per sampler call, and what a kill can cost
 
 
 @dataclass(frozen=True)
@@ -50,32 +51,37 @@ class Painter:
             self.loaded = (method, load(self.places))
         return self.loaded[1]
 
-    def paint(self, job: Job, case: Case, seed: int) -> np.ndarray:
-        """uint8 [size, size, 3]."""
+    def paint(self, job: Job, cases: Sequence[Case], seeds: Sequence[int]) -> list[np.ndarray]:
+        """A picture per case, uint8 [size, size, 3]; in one batch where the method can."""
         parts = self.parts(job.method)
         if job.method == CEILING:
-            return round_trip(parts.vae, render(case.scene))
+            return [round_trip(parts.vae, render(case.scene)) for case in cases]
+        method = METHODS[job.method]
+        if method.rows is None and len(cases) > 1:
+            return [self.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds, strict=True)]
         with torch.inference_mode():     # as ComfyUI executes nodes
-            conditioned = METHODS[job.method].prepare(parts, case, job.settings)
-        return sample(parts.vae, conditioned, case.size, job.settings["cfg"], job.sampler, seed)
+            conditioned = method.prepare(parts, cases[0], job.settings) if len(cases) == 1 else method.rows(parts, cases, job.settings)
+        return list(sample(parts.vae, conditioned, cases[0].size, job.settings["cfg"], job.sampler, seeds))
 
-    def draw(self, job: Job, pair: Pair) -> tuple[Record, np.ndarray]:
-        """A judged picture; weights are loaded before the clock starts."""
-        case, _ = case_of(job.split, pair[0]), self.parts(job.method)
-        began = _clock()
-        picture = self.paint(job, case, pair[1])
-        seconds = _clock() - began
-        return Record(*pair, round(seconds, 4), mark(picture, case.boxes, case.wanted)), picture
+    def draw(self, job: Job, pairs: Sequence[Pair]) -> list[tuple[Record, np.ndarray]]:
+        """Judged pictures."""
+        cases = [case_of(job.split, layout) for layout, _ in pairs]
+        pictures = self.paint(job, cases, [seed for _, seed in pairs])
+        return [(Record(*pair, mark(picture, case.boxes, case.wanted)), picture) for pair, case, picture in zip(pairs, cases, pictures)]
 
-    def peak_memory(self, job: Job, layouts: Sequence[int]) -> int:
-        """Mean over layouts of the bytes that drawing a picture needs at most beside the weights (one step: all are alike)."""
-        self.parts(job.method)
-        peaks = []
+    def cost(self, job: Job, layouts: Sequence[int]) -> dict[str, float]:
+        """{"seconds", "peak_bytes"} of a picture drawn alone through the nodes: the median, and the mean over layouts of the most
+        that tensors beside the weights hold at one time (in one step: all are alike)."""
+        one_step, seconds, peaks = replace(job, sampler=replace(job.sampler, steps=1)), [], []
         for number in layouts:
+            case = case_of(job.split, number)
             with PeakMemory() as memory:
-                self.paint(Job(job.method, job.settings, job.split, Sampler(1)), case_of(job.split, number), number)
+                self.paint(one_step, [case], [number])
+            began = _clock()
+            self.paint(job, [case], [number])
+            seconds.append(_clock() - began)
             peaks.append(memory.peak)
-        return int(np.mean(peaks))
+        return {"seconds": round(float(np.median(seconds)), 3), "peak_bytes": int(np.mean(peaks))}
 
 
 def _clock() -> float:
@@ -100,7 +106,8 @@ class Bench:
         results = self.results(job)
         todo = [pair for pair in pairs if pair not in results.records]
         began = shown = time.monotonic()
-        for done, (record, picture) in enumerate(self.draw(job, todo), 1):
+        batches = [todo[i:i + BATCH] for i in range(0, len(todo), BATCH)]
+        for done, (record, picture) in enumerate(self.draw(job, batches), 1):
             results.add(record, picture)
             now = time.monotonic()
             if now - shown > 10 or done in (1, len(todo)):

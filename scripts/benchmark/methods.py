@@ -4,7 +4,7 @@ All get the same base, layouts, seeds and steps, and captions joined to one glob
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import nodes as comfy_nodes
 import torch
 from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model import load_demo
+from roictrl_pack.nodes.patch.methods import AdapterMethod, PromptMethod
 from roictrl_pack.nodes.patch.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
@@ -23,7 +24,8 @@ from roictrl_pack.roictrl_core.layout import Instance, Layout
 from . import ablations, gligen
 from .layouts import Case
 from .places import Places
-from .sampling import Conditioned, encode
+from .rows import apply_rows
+from .sampling import Conditioned, encode, encode_rows
 
 Settings = Mapping[str, Any]
 CFG = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 7.5)
@@ -46,6 +48,7 @@ class Method:
     """One row of the table.
 
     prepare: (parts, case, settings) -> what the sampler takes.  load: places -> parts.  files: the weights it reads.
+    rows: the same for several cases in one batch, where that can be; None: one each.
     choices: values of its own settings to tune, in order, and `first` where tuning begins (guidance is tuned for all).
     maker: the command that makes its weights.
     """
@@ -55,6 +58,7 @@ class Method:
     prepare: Callable[[Parts, Case, Settings], Conditioned]
     load: Callable[[Places], Parts]
     files: Callable[[Places], tuple[Path, ...]]
+    rows: Callable[[Parts, Sequence[Case], Settings], Conditioned] | None = None
     choices: Mapping[str, tuple] = field(default_factory=dict)
     first: Mapping[str, Any] = field(default_factory=dict)
     trained: bool = True
@@ -75,6 +79,10 @@ def base_files(places: Places) -> tuple[Path, ...]:
 
 def global_prompt(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     return Conditioned(parts.model, encode(parts.clip, case.text), encode(parts.clip, ""))
+
+
+def global_prompts(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
+    return Conditioned(parts.model, encode_rows(parts.clip, [case.text for case in cases]), encode_rows(parts.clip, [""] * len(cases)))
 
 
 def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Conditioned:
@@ -111,6 +119,11 @@ def roi_prompts(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     return global_prompt(parts._replace(model=model), case, settings)
 
 
+def roi_prompts_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
+    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], PromptMethod(settings["global_weight"]), (0.0, settings["end_percent"]))
+    return global_prompts(parts._replace(model=model), cases, settings)
+
+
 def layout_of(case: Case) -> Layout:
     return Layout(case.size, case.size, tuple(Instance(box, caption) for box, caption in zip(case.boxes, case.captions)))
 
@@ -119,6 +132,11 @@ def layout_of(case: Case) -> Layout:
 def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     model, = ApplyROICtrl.execute(parts.model, parts.control, parts.clip, layout_of(case)).result
     return global_prompt(parts._replace(model=model), case, settings)
+
+
+def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
+    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], AdapterMethod(parts.control.model, parts.control))
+    return global_prompts(parts._replace(model=model), cases, settings)
 
 
 def with_adapter(parts: Parts, path: Path, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Parts:
@@ -137,7 +155,7 @@ def with_gligen(places: Places) -> Parts:
 
 def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, maker=f"python scripts/bench_train.py {name}",
+    return Method(name, title, roictrl, rows=roictrl_rows, maker=f"python scripts/bench_train.py {name}",
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -150,25 +168,25 @@ _REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2
              "first": {"text": "background", "strength": 1.0}, "trained": False}
 
 METHODS = {method.name: method for method in (
-    Method("prompt", "captions in the global prompt", global_prompt, base_parts, base_files, trained=False),
+    Method("prompt", "captions in the global prompt", global_prompt, base_parts, base_files, global_prompts, trained=False),
     Method("area", "Conditioning (Set Area)", areas, base_parts, base_files, **_REGIONAL),
     Method("mask", "Conditioning (Set Mask)", masks, base_parts, base_files, **_REGIONAL),
-    Method("roi_prompts", "Apply ROI Prompts", roi_prompts, base_parts, base_files, trained=False,
+    Method("roi_prompts", "Apply ROI Prompts", roi_prompts, base_parts, base_files, roi_prompts_rows, trained=False,
            choices={"global_weight": (0.0, 0.2, 0.4), "end_percent": (0.4, 0.6, 0.8, 1.0)},
            first={"global_weight": 0.2, "end_percent": 0.6}),
     Method("gligen", "GLIGEN-style box and text tokens", gligen.prepare, with_gligen,
            lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
            maker="python scripts/bench_train.py gligen"),
     Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
-           lambda places: (*places.base, places.adapter)),
+           lambda places: (*places.base, places.adapter), roictrl_rows),
     _variant("roictrl_short", "ROICtrl, short budget"),
     _variant("no_self_attention", "without ROI self-attention"),
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, maker="python scripts/bench_train.py community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, rows=roictrl_rows, maker="python scripts/bench_train.py community",
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, maker="python scripts/bench_train.py lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, rows=roictrl_rows, maker="python scripts/bench_train.py lora",
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

@@ -39,7 +39,6 @@ def entry(drawn: Drawn) -> dict:
     found["levels"] = {str(level): _of_level([r for r in records if r.marks.instances == level]) for level in LEVELS if level in levels}
     found["layouts"], found["instances"] = len(records), sum(levels)
     found["diversity"] = _diversity(drawn)
-    found["seconds"] = round(float(np.median([record.seconds for record in records])), DIGITS)
     return {**found, **(drawn.about or {})}
 
 
@@ -96,7 +95,7 @@ def table(report: Mapping) -> str:
         low, high = found["interval"]
         levels = [_rate(found["levels"][level]["isr"]) if level in found["levels"] else "-" for level in ("2", "6")]
         cells = [name, _rate(found["isr"]), f"{_rate(low)} to {_rate(high)}", _rate(found["miou"]), *levels, _rate(found["leakage"]),
-                 f"{100 * found['background']:.1f} %", f"{found['seconds']:.1f}"]
+                 f"{100 * found['background']:.1f} %", f"{found['seconds']:.1f}" if "seconds" in found else "-"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

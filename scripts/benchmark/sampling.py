@@ -1,6 +1,7 @@
-"""One picture through ComfyUI's own sampler. Import after ComfyUI is on sys.path."""
+"""Pictures through ComfyUI's own sampler. Import after ComfyUI is on sys.path."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -34,15 +35,20 @@ def encode(clip, text: str) -> list:
     return clip.encode_from_tokens_scheduled(clip.tokenize(text))
 
 
+def encode_rows(clip, texts: Sequence[str]) -> list:
+    """One conditioning of a batch, each row with its own text."""
+    return [[torch.cat([encode(clip, text)[0][0] for text in texts]), {}]]
+
+
 @torch.inference_mode()
-def sample(vae, conditioned: Conditioned, size: int, cfg: float, sampler: Sampler, seed: int) -> np.ndarray:
-    """KSampler on an empty latent and VAE Decode: a picture, uint8 [size, size, 3]."""
+def sample(vae, conditioned: Conditioned, size: int, cfg: float, sampler: Sampler, seeds: Sequence[int]) -> np.ndarray:
+    """KSampler on an empty latent and VAE Decode: a picture per seed, uint8 [B, size, size, 3], each with its own seed's noise."""
     latent = torch.zeros(1, 4, size // 8, size // 8)
-    noise = comfy.sample.prepare_noise(latent, seed)
+    noise = torch.cat([comfy.sample.prepare_noise(latent, seed) for seed in seeds])
     model, positive, negative = conditioned
-    out = comfy.sample.sample(model, noise, sampler.steps, cfg, sampler.name, sampler.scheduler, positive, negative, latent,
-                              seed=seed, disable_pbar=True)
-    return as_bytes(vae.decode(out)[0])
+    out = comfy.sample.sample(model, noise, sampler.steps, cfg, sampler.name, sampler.scheduler, positive, negative, torch.zeros_like(noise),
+                              seed=seeds[0], disable_pbar=True)
+    return as_bytes(vae.decode(out))
 
 
 @torch.inference_mode()
@@ -52,5 +58,5 @@ def round_trip(vae, picture: np.ndarray) -> np.ndarray:
 
 
 def as_bytes(picture: torch.Tensor) -> np.ndarray:
-    """float [H, W, 3] in 0..1 -> uint8."""
+    """float [..., 3] in 0..1 -> uint8."""
     return (picture.clamp(0, 1) * 255 + 0.5).byte().cpu().numpy()

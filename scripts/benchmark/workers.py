@@ -4,6 +4,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from .places import Places
@@ -15,21 +16,22 @@ if TYPE_CHECKING:
     from .store import Record
 
 Pair = tuple[int, int]      # layout, seed
-Draw = Callable[["Job", Sequence[Pair]], Iterator[tuple["Record", "np.ndarray"]]]
+Drawn = tuple["Record", "np.ndarray"]
+Draw = Callable[["Job", Sequence[Sequence[Pair]]], Iterator[Drawn]]
 _painter: Painter | None = None      # of a worker process
 
 
 @contextmanager
 def painters(places: Places, processes: int) -> Iterator[Draw]:
-    """A function (job, pairs) -> judged pictures as they get ready, drawn here or in processes of one thread each."""
+    """A function (job, batches of pairs) -> judged pictures as they get ready, drawn here or in processes of one thread each."""
     if processes == 1:
         from .drawing import Painter
 
         painter = Painter(places)
-        yield lambda job, pairs: (painter.draw(job, pair) for pair in pairs)
+        yield lambda job, batches: chain.from_iterable(painter.draw(job, pairs) for pairs in batches)
         return
     with multiprocessing.get_context("spawn").Pool(processes, _start, (places,)) as pool:
-        yield lambda job, pairs: pool.imap_unordered(_work, [(job, pair) for pair in pairs])
+        yield lambda job, batches: chain.from_iterable(pool.imap_unordered(_work, [(job, pairs) for pairs in batches]))
 
 
 def _start(places: Places) -> None:
@@ -47,5 +49,5 @@ def _start(places: Places) -> None:
     _painter = Painter(places)
 
 
-def _work(task: tuple[Job, Pair]) -> tuple[Record, np.ndarray]:
+def _work(task: tuple[Job, Sequence[Pair]]) -> list[Drawn]:
     return _painter.draw(*task)

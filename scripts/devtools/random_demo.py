@@ -12,6 +12,7 @@ from . import tiny_models
 from .pack import pack_module
 
 GRIDS, SLOTS = (8, 6, 4, 2), 10
+CONTRAST = 8.0
 
 
 def write_demo(folder: Path) -> Path:
@@ -21,9 +22,13 @@ def write_demo(folder: Path) -> Path:
     module = pack_module("nodes.demo_model")
     unet = tiny_models.randomize(module.new_base_model().diffusion_model).state_dict()
     text = tiny_models.randomize(module.DemoClipModel(dtype=torch.float32).clip_l.transformer).state_dict()
+    unet["out.2.weight"].mul_(CONTRAST)      # a random UNet's output is faint
     save_file({**{f"unet.{k}": v for k, v in unet.items()}, **{f"text.{k}": v.clone() for k, v in text.items()}}, folder / "base.safetensors")
-    statistics = json.dumps({"mean": [0.0] * 4, "std": [1.0] * 4})
-    save_file(tiny_models.randomize(TAESD()).state_dict(), folder / "vae.safetensors", {"latents": statistics})
+    statistics, vae = json.dumps({"mean": [0.0] * 4, "std": [1.0] * 4}), tiny_models.randomize(TAESD())
+    with torch.no_grad():       # grey with a contrast that shows small differences, where chance may draw all black
+        vae.taesd_decoder[-1].weight.mul_(CONTRAST)
+        vae.taesd_decoder[-1].bias.fill_(0.5)
+    save_file(vae.state_dict(), folder / "vae.safetensors", {"latents": statistics})
     return folder
 
 

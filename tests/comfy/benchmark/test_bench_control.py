@@ -1,0 +1,163 @@
+"""The whole benchmark on a handful of layouts with random weights: killed, started again, repeated, and with other weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from devtools.random_demo import write_adapter
+
+LAYOUTS, METHODS = 5, ("prompt", "roictrl")
+
+
+def arguments(places, *more, methods=METHODS):
+    return ["--methods", *methods, "--layouts", str(LAYOUTS), "--tuning-layouts", "1", "--steps", "1", "--processes", "1", "--demo", str(places.demo),
+            "--trained", str(places.trained), "--results", str(places.results), *more]
+
+
+def lines(places, split="test"):
+    return {path: path.read_text().splitlines() for path in (places.results / split).rglob("*.jsonl")}
+
+
+def test_killed_and_started_again_loses_nothing(root, places, capsys):
+    import bench_control
+
+    process = subprocess.Popen([sys.executable, str(root / "scripts" / "bench_control.py"), *arguments(places)], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("prompt cfg") and ", test: 1/" in line:
+            process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "".join(said)
+    before = lines(places)
+    assert {path.parent.name for path in before} == {"ceiling", "prompt"}
+    prompt = next(path for path in before if path.parent.name == "prompt")
+    prompt.write_text(prompt.read_text() + '{"layout": 4, "se')        # a kill in the middle of a line
+
+    bench_control.main(arguments(places))
+    drawn = capsys.readouterr().out
+    after = lines(places)
+    for path, old in before.items():
+        assert after[path][:len(old)] == old      # nothing was drawn again
+    assert "ceiling, test" not in drawn
+    seeds = LAYOUTS * (1 + bench_control.MORE_SEEDS)
+    assert {path.parent.name: len(found) for path, found in after.items()} == {"ceiling": LAYOUTS, "prompt": seeds, "roictrl": seeds}
+
+    report = (places.results / "demo_benchmark.json").read_text()
+    bench_control.main(arguments(places))
+    assert ", test:" not in capsys.readouterr().out and lines(places) == after
+    again = json.loads((places.results / "demo_benchmark.json").read_text())
+    assert again == json.loads(report)
+    check_report(again, places)
+
+
+def check_report(report, places):
+    assert set(report) == {"methods", "ceiling", "untrained", "command", "commit"}
+    assert list(report["methods"]) == list(METHODS) and report["untrained"] == ["prompt"]
+    assert report["command"].startswith("python scripts/dev.py bench --methods prompt roictrl")
+    for name, found in report["methods"].items():
+        assert set(found["levels"]) == {"2", "3", "4", "5", "6"} and found["layouts"] == LAYOUTS and found["instances"] == 20
+        assert found["interval"][0] <= found["isr"] <= found["interval"][1]
+        assert {"isr", "miou", "leakage", "background", "diversity", "seconds", "peak_bytes", "settings", "weights"} <= set(found)
+        assert found["seconds"] > 0 and found["peak_bytes"] > 100_000 and "cfg" in found["settings"]
+        assert not any("/" in key and key.startswith("/") for key in found["weights"])
+    assert report["methods"]["roictrl"]["steps_trained"] == 3 and "roictrl_ahead_by" in report["methods"]["prompt"]
+    tuned = json.loads((places.results / "tuning.json").read_text())
+    assert set(tuned) == set(METHODS) and len(tuned["prompt"]["tried"]) >= 2
+    images = {path.name for path in (places.results / "images").iterdir()}
+    assert images >= {"demo_benchmark_levels.png", "demo_benchmark_cost.png", "demo_benchmark_sheet.png"}
+
+
+def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
+    import bench_control
+    from benchmark.drawing import Bench, Job
+    from benchmark.places import Places
+    from benchmark.sampling import Sampler
+    from benchmark.workers import painters
+
+    demo = shutil.copytree(places.demo, tmp_path / "demo")
+    places = Places(demo, demo / "adapter.safetensors", places.trained, places.results)
+
+    def results(of=None, **settings):
+        """What is stored; of: layouts to complete first."""
+        job = Job("roictrl", {"cfg": settings.get("cfg", 2.0)}, "test", Sampler(settings.get("steps", 1)))
+        with painters(places, 1) as draw:
+            bench = Bench(places, draw, say=lambda text: None)
+            return bench.results(job) if of is None else bench.complete(job, of)
+    first = results(of=[(0, 0)])
+    assert results().records == first.records and first.cost(lambda: {"seconds": 1}) == first.cost(lambda: {"seconds": 2})
+    assert not results(cfg=3.0).records and not results(steps=2).records
+    write_adapter(places.adapter, seed=5)
+    second = results(of=[(0, 0)])
+    assert second.path != first.path and not np.array_equal(second.picture(0, 0), first.picture(0, 0))
+    with pytest.raises(ValueError, match="layout 1 of 2 is not drawn yet"):
+        second.of(2)
+    assert bench_control.more_seeds(1) == [(0, 100_000), (0, 200_000), (0, 300_000)]
+
+
+@pytest.mark.parametrize("more, sentence", [
+    (["--methods", "magic"], "there is no method magic; there are prompt, area"),
+    (["--methods", "gligen"], "make it with `python scripts/bench_train.py gligen`"),
+])
+def test_wrong_names_and_missing_weights_are_explained(places, more, sentence):
+    import bench_control
+
+    with pytest.raises(ValueError, match=sentence):
+        bench_control.main([*arguments(places), *more])
+
+
+@pytest.mark.parametrize("name", ["area", "mask", "roi_prompts"])
+def test_methods_without_training_act_where_their_boxes_are(places, name):
+    """Another caption for one box changes the picture; the prompt alone gives another one again."""
+    from benchmark.drawing import Job, Painter
+    from benchmark.layouts import Case, case_of
+    from benchmark.methods import METHODS
+    from benchmark.sampling import Sampler
+
+    painter, case = Painter(places), case_of("test", 0)
+    other = Case(case.number, case.scene, (case.captions[0], "a white plain square"))
+    settings = {**METHODS[name].first, "cfg": 2.0, **({"text": "background"} if "text" in METHODS[name].choices else {})}
+    job = Job(name, settings, "test", Sampler(1))
+    plain = Job("prompt", {"cfg": 2.0}, "test", Sampler(1))
+    pictures = [painter.paint(job, [case], [0])[0], painter.paint(job, [other], [0])[0], painter.paint(plain, [case], [0])[0]]
+    assert not np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
+
+
+@pytest.mark.parametrize("name", ["prompt", "roi_prompts", "roictrl", "masked_attention"])
+def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name):
+    from benchmark.drawing import Job, Painter
+    from benchmark.layouts import case_of
+    from benchmark.methods import METHODS
+    from benchmark.sampling import Sampler
+
+    if name == "masked_attention":
+        places.weights(name).parent.mkdir(parents=True)
+        shutil.copyfile(places.adapter, places.weights(name))
+    painter, cases, seeds = Painter(places), [case_of("test", n) for n in (4, 0, 2)], [4, 7, 2]
+    job = Job(name, {**METHODS[name].first, "cfg": 2.0}, "test", Sampler(2))
+    together = painter.paint(job, cases, seeds)
+    alone = [painter.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds)]
+    elsewhere = painter.paint(job, [cases[0], cases[2], cases[1]], seeds)
+    for a, b in zip(together, alone, strict=True):
+        assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
+    assert np.abs(together[0].astype(int) - elsewhere[0]).max() <= 1
+    assert not np.array_equal(together[1], elsewhere[1])
+
+
+def test_two_processes_draw_what_one_draws(places):
+    from benchmark.drawing import Job
+    from benchmark.sampling import Sampler
+    from benchmark.workers import painters
+
+    job, batches, drawn = Job("prompt", {"cfg": 2.0}, "test", Sampler(1)), [[(0, 0), (1, 1)], [(0, 7)]], []
+    for processes in (1, 2):
+        with painters(places, processes) as draw:
+            drawn.append({(record.layout, record.seed): (record.marks, picture.tobytes()) for record, picture in draw(job, batches)})
+    assert drawn[0] == drawn[1] and set(drawn[0]) == {(0, 0), (1, 1), (0, 7)}
