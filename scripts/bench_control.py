@@ -44,9 +44,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     start()
+    import torch
     from devtools.pack import load_pack
 
     load_pack()
+    torch.set_num_threads(1)        # of the processor: a process per core is faster, and costs compare
     from benchmark.drawing import Bench
     from benchmark.places import Places
     from benchmark.workers import painters
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     with painters(places, options.processes or default_processes()) as draw:
         bench = Bench(places, draw, lambda text: print(text, flush=True))
         drawn = draw_all(bench, names, options)
-    command = " ".join(["python scripts/dev.py bench", *(arguments if arguments is not None else sys.argv[1:])])
+    command = " ".join(["python scripts/dev.py bench", *(arguments if arguments is not None else sys.argv[1:])]).replace(str(Path.home()), "~")
     write_report(options, places, drawn, command)
 
 
