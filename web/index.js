@@ -47,8 +47,8 @@ function addEditor(node, name, text, t) {
   host.widget = widget;
   widget.roictrl = editor;
   keep(node, editor, host);
+  hear(node, editor);
   chained(node, "onConnectionsChange", () => queueMicrotask(() => editor.refresh()));
-  chained(node, "onExecuted", (output) => output?.roictrl?.[0] && editor.report.take(output.roictrl[0]));
   for (const other of node.widgets ?? []) if (other !== widget) chained(other, "callback", () => editor.refresh());
   return { widget, minWidth: SIZE.width, minHeight: SIZE.height };
 }
@@ -61,6 +61,10 @@ function keep(node, editor, host) {
   chained(node, "onRemoved", () => living.delete(life));
 }
 
+/** What the server says of the layout after a run. @param {any} node @param {Editor} editor */
+const hear = (node, editor) =>
+  chained(node, "onExecuted", (output) => output?.roictrl?.[0] && editor.report.take(output.roictrl[0]));
+
 /** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer @param {import("./editor/i18n.js").Translate} t */
 function promote(outer, t) {
   showPromoted(outer, TYPE, (source, promoted) => {
@@ -70,6 +74,7 @@ function promote(outer, t) {
     host.changed = () => { promoted.value = editor.text; };
     editor.setText(String(promoted.value ?? ""));
     keep(outer, editor, host);
+    hear(source.node, editor);
     const { setValue, ...options } = optionsOf(editor);
     return { editor, options: { ...options, setValue: (/** @type {any} */ text) => {
       setValue(text);

@@ -63,10 +63,22 @@ export class CaptionField {
     if (refocus) this.editor.focus();
   }
 
+  /** What is meant for the box, as there is no text yet to undo or delete. @param {KeyboardEvent} e @returns {import("./state.js").Action|null} */
+  regret(e) {
+    const undo = (e.ctrlKey || e.metaKey) && !e.shiftKey && e.key.toLowerCase() === "z";
+    if (undo && this.element.value === this.before) return { type: "undo" };
+    return e.key === "Delete" && !this.element.value ? { type: "remove", ids: [this.id] } : null;
+  }
+
   /** @param {KeyboardEvent} e */
   key(e) {
     if (e.isComposing) return;
-    if (e.key === "Escape") {
+    const action = this.regret(e);
+    if (action) {
+      this.close(true);
+      this.editor.store.dispatch(action);
+      this.editor.host.captureUndo();
+    } else if (e.key === "Escape") {
       if (this.id && this.element.value !== this.before) this.editor.type(this.id, "caption", this.before);
       this.close(true);
     } else if (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.metaKey) {

@@ -82,6 +82,8 @@ export function createCommands(editor) {
     pref: (key) => editor.togglePref(key),
     /** @param {number} factor */
     zoom: (factor) => editor.view.zoom(factor),
+    /** The picture on the stage, also where newer Nodes 2.0 keep the middle button for the graph. @param {number} dx screen pixels @param {number} dy */
+    pan: (dx, dy) => editor.view.pan(dx, dy),
     fit: () => editor.view.fit(),
     help: () => editor.toggleHelp(),
   };

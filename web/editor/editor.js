@@ -148,12 +148,13 @@ export class Editor {
 
   /** @param {import("./draw.js").Frame} frame @returns {import("./draw.js").Scene} */
   scene(frame) {
-    this.warnings = warnings(this.state.doc, this.size, this.view.caption.id);
+    const { gestures, caption } = this.view;
+    this.warnings = warnings(this.state.doc, this.size, gestures.name === "drawing" ? this.state.selection[0] : caption.id);
     for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
     return {
-      frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: this.view.caption.id,
+      frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: caption.id,
       warnings: this.warnings, ghosts: this.report.ghosts.map((it) => it.box), background: this.background.image,
-      dim: this.pref("dim"), grid: this.pref("grid"), gestures: this.view.gestures,
+      dim: this.pref("dim"), grid: this.pref("grid"), gestures,
     };
   }
 

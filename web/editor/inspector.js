@@ -15,6 +15,8 @@ export class Inspector {
     const { t } = editor;
     /** @type {Record<string, HTMLInputElement|HTMLTextAreaElement>} */
     this.fields = {};
+    /** @type {HTMLInputElement|null} */
+    this.done = null;
     this.title = h("div", { class: "roictrl-inspector-title" });
     this.warning = h("div", { class: "roictrl-warning" });
     this.unit = h("button", { type: "button", class: "roictrl-unit", onclick: () => editor.togglePref("percent") });
@@ -52,7 +54,7 @@ export class Inspector {
     const input = h("input", { type: "number", min, max, step, onchange: () => {
       const value = input.value === "" ? DEFAULTS[key] : Number(input.value);
       if (Number.isFinite(value)) this.setNumber(key, clamp(value, min, max));
-      this.update();
+      this.update(input);
     } });
     this.fields[key] = input;
     return this.labelled(key, input);
@@ -74,7 +76,7 @@ export class Inspector {
   place(key) {
     const input = h("input", { type: "number", step: "any", "aria-label": this.editor.t(`field.${key}`), onchange: () => {
       this.setPlace(key, Number(input.value) / this.scale(key));
-      this.update();
+      this.update(input);
     } });
     this.fields[key] = input;
     return h("label", {}, h("span", { "aria-hidden": "true" }, key.toUpperCase()), input);
@@ -118,8 +120,10 @@ export class Inspector {
     this.fields.caption.select();
   }
 
-  update() {
+  /** @param {HTMLInputElement|null} [done] the number that has just been typed to its end */
+  update(done = null) {
     const { store, t } = this.editor;
+    this.done = done;
     const chosen = store.selected;
     this.element.hidden = !chosen.length;
     if (!chosen.length) return;
@@ -146,6 +150,7 @@ export class Inspector {
   show(key, values) {
     const shared = values.every((v) => v === values[0]) ? String(values[0]) : "";
     const input = this.fields[key];
-    if (input.value !== shared) input.value = shared;
+    const typing = input.type === "number" && input === document.activeElement && input !== this.done;
+    if (input.value !== shared && !typing) input.value = shared;
   }
 }

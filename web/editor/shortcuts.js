@@ -51,6 +51,10 @@ export const SHORTCUTS = [
   { key: "=", command: "zoom", args: [1.25] },
   { key: "-", command: "zoom", args: [0.8] },
   { key: "0", command: "fit" },
+  { key: "Ctrl+ArrowLeft", command: "pan", args: [40, 0], say: "pan", shown: "Ctrl+← ↑ → ↓" },
+  { key: "Ctrl+ArrowRight", command: "pan", args: [-40, 0] },
+  { key: "Ctrl+ArrowUp", command: "pan", args: [0, 40] },
+  { key: "Ctrl+ArrowDown", command: "pan", args: [0, -40] },
   { key: "?", command: "help", say: "help" },
 ];
 

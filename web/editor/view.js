@@ -148,9 +148,10 @@ export class View {
     if (top && e.target === this.stage && !this.editor.readOnly) this.caption.open(top.id);
   }
 
-  /** Only Ctrl-wheel is ours; the plain wheel stays the graph's. @param {WheelEvent} e */
+  /** Ctrl-wheel is ours, and Alt-wheel, as newer Nodes 2.0 let nobody else have the first; the plain wheel stays the graph's.
+   * @param {WheelEvent} e */
   wheel(e) {
-    if (!e.ctrlKey && !e.metaKey) {
+    if (!e.ctrlKey && !e.metaKey && !e.altKey) {
       this.editor.host.wheel(e);
       requestAnimationFrame(() => this.editor.refresh()); // the graph's zoom may be another one now
       return;

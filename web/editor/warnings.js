@@ -32,7 +32,7 @@ export function missedLevel(box, size) {
     || covered(box[1], box[3], levelSize(size.height, stride)) < 1) ?? null;
 }
 
-/** @param {Doc} doc @param {Size} size @param {string|null} [typing] the box whose caption is being typed: not missed yet
+/** @param {Doc} doc @param {Size} size @param {string|null} [typing] the box being drawn or captioned: its caption is not missed yet
  * @returns {Map<string, Warning[]>} by id; boxes without a warning are left out */
 export function warnings(doc, size, typing = null) {
   const found = new Map();

@@ -15,7 +15,8 @@ for (const frontend of [undefined, "1.58.1"]) {
     /** @type {import("playwright-core").Browser} */
     let browser;
     before(async () => {
-      [server, browser] = await Promise.all([startServer(frontend), startBrowser()]);
+      server = await startServer(frontend);
+      browser = await startBrowser();
     });
     after(async () => {
       await browser?.close();

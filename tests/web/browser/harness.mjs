@@ -5,14 +5,17 @@ import { chromium } from "playwright-core";
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
-const START_MS = 300_000;
+const START_MS = 900_000;
 
 /** @param {string} [frontend] version of the page; the one that ComfyUI pins when left out @returns {Promise<{url: string, stop: () => Promise<void>}>} */
 export async function startServer(frontend) {
   const script = new URL("./serve.py", import.meta.url).pathname;
   const child = spawn(process.env.PYTHON ?? "python3", [script, ...(frontend ? [frontend] : [])], { stdio: ["pipe", "pipe", "inherit"] });
   const url = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("ComfyUI did not start in time")), START_MS);
+    const timer = setTimeout(() => {
+      child.kill();
+      reject(new Error("ComfyUI did not start in time"));
+    }, START_MS);
     let said = "";
     child.stdout.on("data", (data) => {
       said += data;
@@ -22,7 +25,10 @@ export async function startServer(frontend) {
         resolve(found[0]);
       }
     });
-    child.on("exit", (code) => reject(new Error(`ComfyUI ended while starting (${code}).`)));
+    child.on("exit", (code) => {
+      clearTimeout(timer);
+      reject(new Error(`ComfyUI ended while starting (${code}).`));
+    });
   });
   return { url, stop: () => new Promise((resolve) => {
     child.removeAllListeners("exit").on("exit", () => resolve());

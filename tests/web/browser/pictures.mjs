@@ -42,6 +42,15 @@ async function overPicture(page) {
   return node.shown();
 }
 
+/** A pointer to follow with the eye: pictures of a page show none. @param {import("playwright-core").Page} page */
+const showPointer = (page) => page.evaluate(() => {
+  const pointer = document.createElement("div");
+  pointer.innerHTML = '<svg width="20" height="20" viewBox="0 0 20 20"><path d="M4 1v15l4-4 3 7 3-1-3-7h6z" fill="#fff" stroke="#000"/></svg>';
+  pointer.style.cssText = "position: fixed; left: -30px; z-index: 9999; pointer-events: none";
+  document.body.append(pointer);
+  addEventListener("pointermove", (e) => Object.assign(pointer.style, { left: `${e.clientX - 4}px`, top: `${e.clientY - 1}px` }), true);
+});
+
 /** Draws and types; `shoot` is called at every step. @param {Node} node @param {() => Promise<any>} shoot */
 async function draw(node, shoot) {
   const { mouse, keyboard } = node.page;
@@ -77,6 +86,7 @@ try {
       const node = await overPicture(page);
       let count = 0;
       const film = vue && palette === "dark";
+      if (film) await showPointer(page);
       await draw(node, async () => film && page.screenshot({ path: `${frames}/${String(count++).padStart(3, "0")}.png`, clip: await clip(node) }));
       await page.mouse.move(5, 900);
       await page.screenshot({ path: `${IMAGES}editor-${vue ? "nodes2" : "classic"}-${palette}.png`, clip: await clip(node) });

@@ -19,7 +19,8 @@ describe("workflows", () => {
   /** @type {import("playwright-core").Page} */
   let page;
   before(async () => {
-    [server, browser] = await Promise.all([startServer(), startBrowser()]);
+    server = await startServer();
+    browser = await startBrowser();
     page = (await openPage(browser, server.url)).page;
   });
   after(async () => {

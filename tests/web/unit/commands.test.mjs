@@ -23,7 +23,7 @@ function editor() {
     store, size: SIZE, host: { captureUndo: () => { log.captured++; } }, invalidate() {}, toggleHelp: called("help"),
     togglePref: called("pref"),
     insert: (/** @type {any[]} */ list) => store.dispatch({ type: "add", list }),
-    view: { tool: "draw", stage: { style: {} }, gestures: { cancel: () => false }, caption: { open: called("caption") }, zoom: called("zoom"), fit: called("fit") },
+    view: { tool: "draw", stage: { style: {} }, gestures: { cancel: () => false }, caption: { open: called("caption") }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
   };
   const commands = /** @type {any} */ (createCommands(/** @type {any} */ (around)));
   const captions = () => store.state.doc.items.map((it) => it.fields.caption);
@@ -62,7 +62,8 @@ const EFFECTS = {
   m: fieldIs("enabled", false), l: fieldIs("locked", true), h: fieldIs("hidden", true),
   s: (e) => assert.deepEqual(e.store.state.doc.items.map((it) => it.fields.enabled), [false, undefined, false]),
   PageUp: orderIs("1", "3", "2"), PageDown: orderIs("2", "1", "3"), "Shift+PageUp": orderIs("1", "3", "2"), "Shift+PageDown": orderIs("2", "1", "3"),
-  g: calls("pref", "grid"), "Shift+g": calls("pref", "snap"), "+": calls("zoom", 1.25), "=": calls("zoom", 1.25), "-": calls("zoom", 0.8), 0: calls("fit"), "?": calls("help"),
+  g: calls("pref", "grid"), "Shift+g": calls("pref", "snap"), "+": calls("zoom", 1.25), "=": calls("zoom", 1.25), "-": calls("zoom", 0.8), 0: calls("fit"),
+  "Ctrl+ArrowLeft": calls("pan", 40, 0), "Ctrl+ArrowRight": calls("pan", -40, 0), "Ctrl+ArrowUp": calls("pan", 0, 40), "Ctrl+ArrowDown": calls("pan", 0, -40), "?": calls("help"),
 };
 
 test("no shortcut is without its case here", () => assert.deepEqual(Object.keys(EFFECTS).sort(), SHORTCUTS.map((s) => s.key).sort()));
