@@ -68,6 +68,8 @@ class AttentionBlending(nn.Module):
 
         gates = self.channel_gate(self._maxima(global_logit, cell_logit, instances, plan).to(a.dtype), order).to(dtype)  # [B, 1 + S]
         weights = self._cell_weights(global_logit, cell_logit, gates, plan)  # [N, 1 + K]
+        if plan.coverage is not None:
+            weights = self._apply_masks(weights, plan.coverage)
         weights = self._apply_strength(weights, instances, plan)
         return self._gather(a, rois, weights, plan)
 
@@ -98,12 +100,28 @@ class AttentionBlending(nn.Module):
         instance_part = instance_part.masked_fill(plan.cell_pair == len(plan.active), -torch.inf)
         return torch.cat([global_part[:, None], instance_part], dim=1).softmax(dim=1)
 
+    @staticmethod
+    def _apply_masks(weights: Tensor, coverage: Tensor) -> Tensor:
+        """What a mask takes from an instance goes to all others at that cell, in proportion to what those show there.
+
+        A cell outside the only mask thus looks as if that instance did not exist, and a soft edge fades linearly between the two.
+
+        Args:
+            weights: `[N, 1 + K]` of the softmax, the global slot first.
+            coverage: `[N, K]` of the plan.
+        """
+        shown = weights[:, 1:] * coverage  # [N, K]
+        taken = weights[:, 1:] - shown
+        others = 1 - torch.eye(shown.shape[1], device=shown.device, dtype=shown.dtype)  # [K, K]
+        beside = weights[:, :1] + shown @ others  # [N, K], what shows at the cell besides each instance
+        growth = (taken / beside.clamp(min=torch.finfo(beside.dtype).tiny)) @ others  # [N, K]
+        shown = shown + shown * growth
+        return torch.cat([1 - shown.sum(1, keepdim=True), shown], dim=1)
+
     def _apply_strength(self, weights: Tensor, instances: InstanceBatch, plan: LevelPlan) -> Tensor:
-        """Each instance keeps its strength's share of its weight, by its mask's coverage; the global slot gets what is left."""
+        """Each instance keeps its strength's share of its weight; the global slot gets what is left."""
         strength = instances.strength.to(weights.device)[plan.pair_row, plan.pair_slot]  # [A]
         share = torch.cat([strength, strength.new_ones(1)])[plan.cell_pair]  # [N, K]
-        if plan.coverage is not None:
-            share = share * plan.coverage
         rest = (weights[:, 1:] * (1 - share)).sum(1, keepdim=True)  # [N, 1]
         return torch.cat([weights[:, :1] + rest, weights[:, 1:] * share], dim=1)
 

@@ -134,11 +134,12 @@ def coverage(mask, feather: tuple[float, float], frame: tuple[float, float, floa
 
 
 def blend(
-    weights: dict[str, Tensor], slots: Tensor, foreground: Tensor, order: Tensor | None = None, strength: Tensor | None = None
+    weights: dict[str, Tensor], slots: Tensor, foreground: Tensor, order: Tensor | None = None, strength: Tensor | None = None,
+    covered: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f `[C, H, W]` and the blending weights `[1 + S, H, W]`.
 
-    `strength` is `[S]`, or `[S, H, W]` with the masks' coverage in it.
+    `strength` is `[S]`; `covered` `[S, H, W]` is the masks' coverage.
     """
     order = torch.arange(len(slots) - 1) if order is None else order
     logits = torch.einsum("c,schw->shw", weights["channel_reduction.weight"].flatten(), slots)
@@ -151,10 +152,24 @@ def blend(
     logits = logits * gate[:, None, None]
     logits = torch.where(foreground, logits, torch.finfo(logits.dtype).min)
     share = logits.softmax(dim=0)
+    if covered is not None:
+        share = within_masks(share, covered)
     if strength is not None:
-        kept = share[1:] * (strength if strength.ndim == 3 else strength[:, None, None]).to(share)
+        kept = share[1:] * strength[:, None, None].to(share)
         share = torch.cat([share[:1] + (share[1:] - kept).sum(0, keepdim=True), kept])
     return (share[:, None] * slots).sum(0), share
+
+
+def within_masks(share: Tensor, covered: Tensor) -> Tensor:
+    """Every instance hands what its mask takes to the others in turn, by their part of what those show: `[1 + S, H, W]`."""
+    shown = torch.cat([share[:1], share[1:] * covered.to(share)])
+    result = shown.clone()
+    for giver in range(1, len(share)):
+        others = [slot for slot in range(len(share)) if slot != giver]
+        beside = shown[others].sum(0)
+        for taker in others:
+            result[taker] += (share[giver] - shown[giver]) * shown[taker] / beside
+    return result
 
 
 # ---- one block -----------------------------------------------------------------------------------------------------
@@ -168,8 +183,8 @@ def layer_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-5)
 
 
-def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, order=None, strength=None) -> Tensor:
-    """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, strength as in `blend`."""
+def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, order=None, strength=None, covered=None) -> Tensor:
+    """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, the rest as in `blend`."""
     height, width = size
     features = n.T.unflatten(1, size)
     slots, foreground = [a.T.unflatten(1, size)], [torch.ones(size, dtype=torch.bool)]
@@ -183,7 +198,7 @@ def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, conte
             values, valid = roi_unpool(roi.T.unflatten(1, (bins, bins)), boxes[slot], height, width)
         slots.append(values)
         foreground.append(valid)
-    fused, _ = blend(sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), order, strength)
+    fused, _ = blend(sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), order, strength, covered)
     h = h + fused.flatten(1).T
     visible = torch.cat([h, F.linear(tokens.to(h), weights["context_proj.weight"], weights["context_proj.bias"])])
     visible = layer_norm(weights, "norm2", visible)

@@ -86,15 +86,16 @@ class Case:
         attn2 = dict(self.attn2.named_parameters())
         rows = []
         for row in range(len(self.counts)):
-            strength = self.instances.strength[row, :, None, None].repeat(1, *self.size)  # [S, H, W]
+            covered = torch.ones(SLOTS, *self.size, dtype=torch.float64)
             for (_, slot), (mask, frame) in ((pair, placed) for pair, placed in self.instances.masks.items() if pair[0] == row):
-                strength[slot] *= torch.from_numpy(reference.coverage(mask.pixels, mask.feather, frame, *self.size))
+                covered[slot] = torch.from_numpy(reference.coverage(mask.pixels, mask.feather, frame, *self.size))
             contexts = {pair.slot: context for pair, context in zip(self.instances.pairs, self.contexts) if pair.row == row}
             contexts = {slot: c if c.ndim == 2 else c[self.layer] for slot, c in contexts.items()}
             rows.append(
                 reference.block_row(
                     weights, attn2, self.heads, self.bins, self.size, self.h[row], self.a[row], self.n[row],
-                    self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row], self.order, strength,
+                    self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row], self.order,
+                    self.instances.strength[row], covered,
                 )
             )  # fmt: skip
         return torch.stack(rows)
