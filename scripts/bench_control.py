@@ -75,14 +75,12 @@ def chosen(names: list[str] | None, places) -> list[str]:
     unknown = sorted(set(names or ()) - set(METHODS))
     if unknown:
         raise ValueError(f"there is no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
-    missing = {name: METHODS[name].missing(places) for name in names or METHODS}
-    missing = {name: paths for name, paths in missing.items() if paths}
-    for name, paths in missing.items():
-        text = f"{name} needs {paths[0]}, which is not there: make it with `{METHODS[name].maker}`"
+    problems = {name: METHODS[name].problem(places) for name in names or METHODS}
+    for sentence in filter(None, problems.values()):
         if names:
-            raise ValueError(text)
-        print(f"left out: {text}", flush=True)
-    left = [name for name in names or METHODS if name not in missing]
+            raise ValueError(sentence)
+        print(f"left out: {sentence}", flush=True)
+    left = [name for name, problem in problems.items() if problem is None]
     if not left:
         raise ValueError("no method has its weights")
     return left

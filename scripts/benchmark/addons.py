@@ -16,6 +16,7 @@ from demo_common import device, save_atomically
 from roictrl_pack.nodes.demo_model import DemoTokenizer, load_vae_file
 from roictrl_pack.nodes.patch.topology import text_blocks
 from roictrl_pack.roictrl_core.files import write_atomically
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
@@ -23,6 +24,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from roictrl_core.demo.captions import global_caption
 from roictrl_core.demo.world import MAX_INSTANCES, random_scene, render
 
+from .places import BASE, digest
 from .styles import STYLES
 
 SEED = 90                   # of the restyled scenes
@@ -36,7 +38,8 @@ def train_addon(name: str, demo: Path, out: Path, steps: int, pictures: int, say
     """The fine-tuned base, or the LoRA, on top of a demo model; returns its file."""
     out = out / name
     target = out / ("base.safetensors" if name == "community" else "weights.safetensors")
-    if target.is_file():
+    about = {"training_steps": str(steps), BASE: digest(demo / "base.safetensors")}
+    if target.is_file() and made_with(target, about):
         say(f"{name}: trained already ({target})")
         return target
     out.mkdir(parents=True, exist_ok=True)
@@ -44,14 +47,19 @@ def train_addon(name: str, demo: Path, out: Path, steps: int, pictures: int, say
     model.load_state_dict({key: tensor.float() for key, tensor in load_file(demo / "base.safetensors").items()})
     model.requires_grad_(False).to(device())
     trained = list(add_lora(model).parameters()) if name == "lora" else list(model.unet.requires_grad_(True).parameters())
-    _train(name, model, trained, _data(name, demo, out, pictures), steps, out / "checkpoint.pt", say)
+    _train(name, model, trained, _data(name, demo, out, pictures), steps, out / f"checkpoint-{about[BASE]}.pt", say)
     if name == "lora":
-        write_atomically(target, lambda file: save_file(lora_weights(model), file, {"training_steps": str(steps)}))
+        write_atomically(target, lambda file: save_file(lora_weights(model), file, about))
     else:
         shutil.copyfile(demo / "vae.safetensors", out / "vae.safetensors")
         weights = {key: tensor.detach().to(torch.float16).contiguous().cpu() for key, tensor in model.state_dict().items()}
-        write_atomically(target, lambda file: save_file(weights, file, {"format": "pt", "training_steps": str(steps)}))
+        write_atomically(target, lambda file: save_file(weights, file, {"format": "pt", **about}))
     return target
+
+
+def made_with(path: Path, about: dict[str, str]) -> bool:
+    with safe_open(path, "pt") as file:
+        return about.items() <= (file.metadata() or {}).items()
 
 
 def _train(name: str, model: Base, trained: list[nn.Parameter], data: tuple, steps: int, checkpoint: Path, say: Callable) -> None:

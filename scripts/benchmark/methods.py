@@ -64,8 +64,10 @@ class Method:
     trained: bool = True
     maker: str = "python scripts/demo_train.py"
 
-    def missing(self, places: Places) -> list[Path]:
-        return [path for path in self.files(places) if not path.is_file()]
+    def problem(self, places: Places) -> str | None:
+        """What its weights lack and the command that makes them, as a sentence; None where all is there."""
+        found = next(filter(None, map(places.problem, self.files(places))), None)
+        return found and f"{self.name} needs {found}; make it with `{self.maker}`"
 
 
 # ---- without training ------------------------------------------------------------------------------------------------

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from safetensors import safe_open
+
+BASE = "base"       # metadata of what bench_train.py makes: the digest of the base that it was trained on
+
 
 @dataclass(frozen=True)
 class Places:
@@ -27,6 +31,15 @@ class Places:
     def community(self) -> Path:
         """The fine-tuned base: a demo model's folder."""
         return self.trained / "community"
+
+
+    def problem(self, path: Path) -> str | None:
+        """Why a file of weights cannot be used, as the end of a sentence; None where it can."""
+        if not path.is_file():
+            return f"{path}, which is not there"
+        with safe_open(path, "pt") as file:
+            base = (file.metadata() or {}).get(BASE)
+        return None if base in (None, digest(self.base[0])) else f"{path}, which was trained on another base: delete {path.parent}"
 
 
 def digest(path: Path) -> str:

@@ -25,6 +25,7 @@ from roictrl_pack.roictrl_core.training.loop import PRECISIONS, LoopSettings, ma
 from roictrl_pack.roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from train_options import parse_options
 
+from .places import BASE, digest
 from .variants import Setup, Variant
 
 SAVE_EVERY, LOG_EVERY = 50, 20     # steps
@@ -42,7 +43,8 @@ def train_variant(name: str, variant: Variant, options: Namespace, say: Callable
     """Trains to the end and returns the weights' file. Raises ValueError where the folder holds a run with other settings."""
     out = options.out / name
     weights = out / "weights.safetensors"
-    settings = {"variant": name, **{key: str(value) for key, value in vars(options).items() if key not in ("out", "cache", "demo")}}
+    base_digest = digest(options.demo / "base.safetensors")
+    settings = {"variant": name, BASE: base_digest, **{key: str(value) for key, value in vars(options).items() if key not in ("out", "cache", "demo")}}
     demo, cache = load_demo(options.demo), TrainingCache(options.cache)
     base = TrainingBase.from_model(demo.model, PRECISIONS[options.precision], tuple(8 * side for side in cache.latent_shape[:1:-1]))
     setup = variant.build(base, demo.clip, options)
@@ -60,7 +62,7 @@ def train_variant(name: str, variant: Variant, options: Namespace, say: Callable
     reports = training_steps(setup.objective, stream, state, LoopSettings(rate, options.precision, options.clip_norm, options.seed),
                              start=start, device=base.device)
     seconds = _train(name, reports, start, options, stream.samples_per_step, lambda step: save_checkpoint(out, step, state, settings, keep=1), out, say)
-    setup.save(weights, {key: tensor.cpu() for key, tensor in state.average.shadow.items()}, {"variant": name, "training_steps": str(options.steps)})
+    setup.save(weights, {key: tensor.cpu() for key, tensor in state.average.shadow.items()}, {"variant": name, "training_steps": str(options.steps), BASE: base_digest})
     cost = {"seconds_per_step": seconds, "kept_for_backward_bytes": kept, "batch_size": options.batch_size, "steps": options.steps,
             "parameters": sum(p.numel() for p in setup.network.parameters())}
     write_atomically(out / COST, lambda file: file.write_text(json.dumps(cost, indent=1)))

@@ -113,6 +113,21 @@ def test_wrong_names_and_missing_weights_are_explained(places, more, sentence):
         bench_control.main([*arguments(places), *more])
 
 
+def test_weights_that_were_trained_on_another_base_are_refused(places):
+    import bench_control
+    import torch
+    from benchmark.places import digest
+    from safetensors.torch import save_file
+
+    path = places.weights("lora")
+    path.parent.mkdir(parents=True)
+    save_file({"x": torch.zeros(1)}, path, {"base": digest(places.demo / "base.safetensors")})
+    assert bench_control.chosen(["roictrl_lora"], places) == ["roictrl_lora"]
+    save_file({"x": torch.zeros(1)}, path, {"base": "another"})
+    with pytest.raises(ValueError, match="roictrl_lora needs .*trained on another base: delete .*; make it with `python scripts/bench_train.py lora`"):
+        bench_control.chosen(["roictrl_lora"], places)
+
+
 @pytest.mark.parametrize("name", ["area", "mask", "roi_prompts"])
 def test_methods_without_training_act_where_their_boxes_are(places, name):
     """Another caption for one box changes the picture; the prompt alone gives another one again."""
