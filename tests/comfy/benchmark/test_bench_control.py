@@ -25,8 +25,9 @@ def lines(places, split="test"):
     return {path: path.read_text().splitlines() for path in (places.results / split).rglob("*.jsonl")}
 
 
-def test_killed_and_started_again_loses_nothing(root, places, capsys):
+def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, places, tmp_path, capsys, monkeypatch):
     import bench_control
+    from benchmark import report
 
     process = subprocess.Popen([sys.executable, str(root / "scripts" / "bench_control.py"), *arguments(places)], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
@@ -50,12 +51,21 @@ def test_killed_and_started_again_loses_nothing(root, places, capsys):
     seeds = LAYOUTS * (1 + bench_control.MORE_SEEDS)
     assert {path.parent.name: len(found) for path, found in after.items()} == {"ceiling": LAYOUTS, "prompt": seeds, "roictrl": seeds}
 
-    report = (places.results / "demo_benchmark.json").read_text()
-    bench_control.main(arguments(places))
+    found = json.loads((places.results / "demo_benchmark.json").read_text())
+    check_report(found, places)
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, path in (("DOCS", docs), ("README", tmp_path / "README.md"), ("PAGE", docs / "page.md")):
+        monkeypatch.setattr(bench_control, name, path)
+        if path.suffix:
+            path.write_text(f"above\n{report.BEGIN}\nNot measured yet.\n{report.END}\nbelow\n")
+    bench_control.main(arguments(places, "--publish"))
     assert ", test:" not in capsys.readouterr().out and lines(places) == after
-    again = json.loads((places.results / "demo_benchmark.json").read_text())
-    assert again == json.loads(report)
-    check_report(again, places)
+    published = json.loads((docs / "demo_benchmark.json").read_text())
+    assert {**published, "command": ""} == {**found, "command": ""} and published["command"].endswith("--publish")
+    for page, part in ((tmp_path / "README.md", report.readme_part(published)), (docs / "page.md", report.page_part(published))):
+        assert report.between_markers(page.read_text(), part) == page.read_text() and page.read_text().endswith("\nbelow\n")
+    assert (docs / "images" / "demo_benchmark_sheet.png").is_file()
 
 
 def check_report(report, places):
