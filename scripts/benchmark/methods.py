@@ -13,7 +13,7 @@ import comfy.sd
 import comfy.utils
 import nodes as comfy_nodes
 import torch
-from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
+from roictrl_pack.nodes.apply import NEGATIVE, NONE, ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model import load_demo
 from roictrl_pack.nodes.patch.methods import AdapterMethod, PromptMethod
 from roictrl_pack.nodes.patch.weights import adapter_patcher
@@ -31,6 +31,7 @@ Settings = Mapping[str, Any]
 CFG = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 7.5)
 FIRST_CFG = 2.0
 BACKGROUND = "a picture on a dark background"       # a background prompt of the demo world's words
+NOTHING = "nothing"                                 # no global prompt
 CELL = 8                                            # px
 
 
@@ -80,11 +81,16 @@ def base_files(places: Places) -> tuple[Path, ...]:
 
 
 def global_prompt(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    return Conditioned(parts.model, encode(parts.clip, case.text), encode(parts.clip, ""))
+    return Conditioned(parts.model, encode(parts.clip, _text(case, settings)), encode(parts.clip, ""))
 
 
 def global_prompts(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    return Conditioned(parts.model, encode_rows(parts.clip, [case.text for case in cases]), encode_rows(parts.clip, [""] * len(cases)))
+    return Conditioned(parts.model, encode_rows(parts.clip, [_text(case, settings) for case in cases]), encode_rows(parts.clip, [""] * len(cases)))
+
+
+def _text(case: Case, settings: Settings) -> str:
+    """The global prompt: the captions, or nothing where a method does better without them."""
+    return "" if settings.get("text") == NOTHING else case.text
 
 
 def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Conditioned:
@@ -132,12 +138,13 @@ def layout_of(case: Case) -> Layout:
 
 # ---- with an adapter -------------------------------------------------------------------------------------------------
 def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    model, = ApplyROICtrl.execute(parts.model, parts.control, parts.clip, layout_of(case)).result
+    model, = ApplyROICtrl.execute(parts.model, parts.control, parts.clip, layout_of(case), uncond_boxes=settings["uncond_boxes"]).result
     return global_prompt(parts._replace(model=model), case, settings)
 
 
 def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], AdapterMethod(parts.control.model, parts.control))
+    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], AdapterMethod(parts.control.model, parts.control),
+                       zero_uncond=settings["uncond_boxes"] == NONE)
     return global_prompts(parts._replace(model=model), cases, settings)
 
 
@@ -157,7 +164,7 @@ def with_gligen(places: Places) -> Parts:
 
 def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, rows=roictrl_rows, maker=f"python scripts/bench_train.py {name}",
+    return Method(name, title, roictrl, **_ROICTRL, maker=f"python scripts/bench_train.py {name}",
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -166,6 +173,8 @@ def _community(places: Places) -> Parts:
     return with_adapter(Parts(*load_demo(places.community())), places.adapter)
 
 
+_ROICTRL = {"rows": roictrl_rows, "choices": {"uncond_boxes": (NEGATIVE, NONE), "text": ("captions", NOTHING)},
+            "first": {"uncond_boxes": NEGATIVE, "text": "captions"}}
 _REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0)},
              "first": {"text": "background", "strength": 1.0}, "trained": False}
 
@@ -180,15 +189,15 @@ METHODS = {method.name: method for method in (
            lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
            maker="python scripts/bench_train.py gligen"),
     Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
-           lambda places: (*places.base, places.adapter), roictrl_rows),
+           lambda places: (*places.base, places.adapter), **_ROICTRL),
     _variant("roictrl_short", "ROICtrl, short budget"),
     _variant("no_self_attention", "without ROI self-attention"),
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, rows=roictrl_rows, maker="python scripts/bench_train.py community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_ROICTRL, maker="python scripts/bench_train.py community",
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, rows=roictrl_rows, maker="python scripts/bench_train.py lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_ROICTRL, maker="python scripts/bench_train.py lora",
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

@@ -88,6 +88,7 @@ def check_report(report, places):
 def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
     import bench_control
     from benchmark.drawing import Bench, Job
+    from benchmark.methods import METHODS
     from benchmark.places import Places
     from benchmark.sampling import Sampler
     from benchmark.workers import painters
@@ -97,7 +98,7 @@ def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
 
     def results(of=None, **settings):
         """What is stored; of: layouts to complete first."""
-        job = Job("roictrl", {"cfg": settings.get("cfg", 2.0)}, "test", Sampler(settings.get("steps", 1)))
+        job = Job("roictrl", {**METHODS["roictrl"].first, "cfg": settings.get("cfg", 2.0)}, "test", Sampler(settings.get("steps", 1)))
         with painters(places, 1) as draw:
             bench = Bench(places, draw, say=lambda text: None)
             return bench.results(job) if of is None else bench.complete(job, of)
@@ -148,15 +149,17 @@ def test_methods_without_training_act_where_their_boxes_are(places, name):
 
     painter, case = Painter(places), case_of("test", 0)
     other = Case(case.number, case.scene, (case.captions[0], "a white plain square"))
-    settings = {**METHODS[name].first, "cfg": 2.0, **({"text": "background"} if "text" in METHODS[name].choices else {})}
+    elsewhere = [text for text in METHODS[name].choices.get("text", ()) if text != "captions"]     # what the box itself reads
+    settings = {**METHODS[name].first, "cfg": 2.0, **({"text": elsewhere[0]} if elsewhere else {})}
     job = Job(name, settings, "test", Sampler(1))
     plain = Job("prompt", {"cfg": 2.0}, "test", Sampler(1))
     pictures = [painter.paint(job, [case], [0])[0], painter.paint(job, [other], [0])[0], painter.paint(plain, [case], [0])[0]]
     assert not np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
 
 
-@pytest.mark.parametrize("name", ["prompt", "roi_prompts", "roictrl", "masked_attention"])
-def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name):
+@pytest.mark.parametrize("name, own", [("prompt", {}), ("roi_prompts", {}), ("roictrl", {}), ("masked_attention", {}),
+                                       ("roictrl", {"uncond_boxes": "none", "text": "nothing"})])
+def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name, own):
     from benchmark.drawing import Job, Painter
     from benchmark.layouts import case_of
     from benchmark.methods import METHODS
@@ -166,7 +169,7 @@ def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name):
         places.weights(name).parent.mkdir(parents=True)
         shutil.copyfile(places.adapter, places.weights(name))
     painter, cases, seeds = Painter(places), [case_of("test", n) for n in (4, 0, 2)], [4, 7, 2]
-    job = Job(name, {**METHODS[name].first, "cfg": 2.0}, "test", Sampler(2))
+    job = Job(name, {**METHODS[name].first, "cfg": 2.0, **own}, "test", Sampler(2))
     together = painter.paint(job, cases, seeds)
     alone = [painter.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds)]
     elsewhere = painter.paint(job, [cases[0], cases[2], cases[1]], seeds)
