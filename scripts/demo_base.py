@@ -45,7 +45,7 @@ class Stage:
 
 STAGES = {
     "small": Stage((("small", 96),), 900, None, 1e-3, 1.0),
-    "train": Stage((("train", 32), ("small", 64)), 1750, "small", 1e-3, 0.6),
+    "train": Stage((("train", 32), ("small", 64)), 7000, "small", 1e-3, 0.6),
 }
 WEIGHT_OF_COUNT = {1: 6, 2: 5, 3: 4, 4: 2, 5: 2, 6: 1}      # how often pictures of so many instances are shown
 

@@ -40,7 +40,7 @@ class DataSet:
 
 DATA_SETS = {
     "small": DataSet(seed=20, count=20000, size=64, instances=1, captions=2),      # single objects, a quarter of the cost
-    "train": DataSet(seed=30, count=12000, size=SIZE, instances=None, captions=2),
+    "train": DataSet(seed=30, count=30000, size=SIZE, instances=None, captions=2),
 }
 
 

@@ -1,6 +1,6 @@
 """Makes the demo model from nothing: pictures, VAE, latents, base, adapter, evaluation. One command, on a CPU or a GPU.
 
-    python scripts/demo_train.py [--adapter-steps 3000] [--until STAGE]
+    python scripts/demo_train.py [--adapter-steps 3500] [--until STAGE]
 
 Every stage keeps its checkpoints in the cache folder; what is finished is not done again, and a killed run goes on where it
 was when the command is given again. `--publish` copies the weights into demo_model. On a CPU there is one process per core.
@@ -68,7 +68,7 @@ def stages(adapter_steps: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--adapter-steps", type=int, default=3000)
+    parser.add_argument("--adapter-steps", type=int, default=3500)
     parser.add_argument("--from", dest="first", default="tokenizer", help="the stage to begin with")
     parser.add_argument("--until", default="evaluate", help="the last stage")
     parser.add_argument("--publish", action="store_true", help="write the weights into demo_model when all is done")
