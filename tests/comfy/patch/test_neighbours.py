@@ -148,7 +148,7 @@ def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter,
             seen.append((h.clone(), n.clone(), block))
             return original(self, call, block, h, a, n, options)
 
-    slots = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", "test")
+    slots = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", 0, "test")
     control = pack.module("nodes.patch.control").Control("test", slots)
     patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))
     assert not torch.allclose(sample(patched, positive=positive), sample(apply(model, two_boxes)), atol=1e-3)
