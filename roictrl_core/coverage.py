@@ -1,7 +1,7 @@
 """Masks inside boxes: how much of each feature cell an instance's mask covers, soft at its edge.
 
-An extension: the paper leaves masks as future work.  Coverage acts as a strength per cell, on top of the instance's own:
-it multiplies the instance's blending weight, and slot 0 gets what is left.  A mask is averaged over the area of each
+An extension: the paper leaves masks as future work.  Coverage multiplies the instance's blending weight at each cell, and
+whatever else shows there gets what is left (blending.py, roi_prompts.py).  A mask is averaged over the area of each
 cell, after a moving average as wide as the feather, which turns a straight edge into a linear ramp of that width,
 half of it on either side.  Both averages are separable, so a map is rows x mask x columns: for a mask of h x w pixels
 and H x W cells 2 (H h w + H w W) FLOPs, 0.3 G at 1024 x 1024 and 128 x 128, once per plan and not per step.

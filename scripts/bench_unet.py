@@ -118,7 +118,6 @@ def build(options: argparse.Namespace, size: int, count: int) -> tuple:
     """The plain model, the same with a random adapter and boxes, the adapter's config, and (positive, negative)."""
     import torch
     from devtools import tiny_models
-    from devtools.pack import pack_module
 
     unet = {**tiny_models.SD15, "model_channels": options.width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
     dtype = torch.float16 if options.device == "cuda" else torch.float32

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from demo_common import CACHE, Log, device, save_atomically, start
+from demo_common import CACHE, Log, device, start
 
 start()
 from safetensors.torch import load_file, save_file
 
 from devtools.pack import pack_module
+from roictrl_core.files import write_atomically
 
 SEED = 40
 CAPTION_DROPOUT = 0.1
@@ -45,7 +46,7 @@ class Stage:
 
 STAGES = {
     "small": Stage((("small", 96),), 900, None, 1e-3, 1.0),
-    "train": Stage((("train", 32), ("small", 64)), 7000, "small", 1e-3, 0.6),
+    "train": Stage((("train", 32), ("small", 64)), 14000, "small", 1e-3, 0.6),
 }
 WEIGHT_OF_COUNT = {1: 6, 2: 5, 3: 4, 4: 2, 5: 2, 6: 1}      # how often pictures of so many instances are shown
 
@@ -177,8 +178,8 @@ class Run:
 
     def save(self) -> None:
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average, "step": self.step}
-        save_atomically(lambda p: torch.save(state, p), self.checkpoint)
-        save_atomically(lambda p: save_file({k: v.contiguous() for k, v in self.average.items()}, p), CACHE / f"base_{self.name}.safetensors")
+        write_atomically(self.checkpoint, lambda p: torch.save(state, p))
+        write_atomically(CACHE / f"base_{self.name}.safetensors", lambda p: save_file({k: v.contiguous() for k, v in self.average.items()}, p))
 
 
 def share_gradients(model: Base, processes: int) -> None:

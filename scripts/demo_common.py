@@ -1,4 +1,4 @@
-"""What the demo_*.py scripts share: the cache folder, ComfyUI and the pack, atomic files, a log."""
+"""What the demo_*.py scripts share: the cache folder, ComfyUI and the pack, a log."""
 from __future__ import annotations
 
 import csv
@@ -14,9 +14,10 @@ CACHE = Path(os.environ.get("ROICTRL_DEMO_CACHE", cache_folder() / "demo"))
 
 
 def start() -> None:
-    """ComfyUI and `roictrl_core` importable; on a GPU when there is one."""
+    """ComfyUI and `roictrl_core` importable, on a GPU when there is one; the cache folder is there."""
     import torch
 
+    CACHE.mkdir(parents=True, exist_ok=True)
     start_comfyui(cpu=not torch.cuda.is_available())
     register_core()
 
@@ -26,14 +27,6 @@ def device():
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def save_atomically(write, path: Path) -> None:
-    """Calls write(temporary path) and moves the result to `path`, so that a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    write(temporary)
-    os.replace(temporary, path)
 
 
 class Log:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from demo_common import CACHE, Log, device, save_atomically, start
+from demo_common import CACHE, Log, device, start
 
 start()
 from comfy.taesd.taesd import TAESD
@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 
 from roictrl_core.demo.captions import global_caption, instance_caption
 from roictrl_core.demo.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render
+from roictrl_core.files import write_atomically
 
 BATCH = 4                   # fits the processor's cache; larger ones are slower on a CPU
 
@@ -81,8 +82,8 @@ def make(name: str) -> None:
                 rows.write(json.dumps(describe(data, index, scene)) + "\n")
             if first % 2000 == 0:
                 log.row(first + len(scenes), pictures=first + len(scenes))
-    save_atomically(lambda p: p.write_text(digest.hexdigest()), CACHE / f"{name}_sha256.txt")
-    save_atomically(lambda p: np.save(open(p, "wb"), latents), path)
+    write_atomically(CACHE / f"{name}_sha256.txt", lambda p: p.write_text(digest.hexdigest()))
+    write_atomically(path, lambda p: np.save(open(p, "wb"), latents))
 
 
 def main() -> None:

@@ -29,8 +29,6 @@ from benchmark.sampling import Sampler
 from roictrl_core.demo.judge import judge, summarise
 from roictrl_core.demo.world import render
 
-SHORT_NAMES = {"base": "prompt", "prompts": "roi_prompts"}
-
 
 def evaluate(painter: Painter, job: Job, cases: list[Case]) -> tuple[dict, list[np.ndarray]]:
     """(report, pictures): rates over all instances and per level."""
@@ -60,7 +58,7 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, help="another adapter than the folder's")
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--layouts", type=int, default=100)
-    parser.add_argument("--methods", nargs="+", default=[CEILING, "prompt", "roictrl"], choices=[CEILING, *METHODS, *SHORT_NAMES])
+    parser.add_argument("--methods", nargs="+", default=[CEILING, "prompt", "roictrl"], choices=[CEILING, *METHODS])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg", type=float, nargs="+", default=[2.0])
     parser.add_argument("--sampler", default="euler")
@@ -69,7 +67,7 @@ def main() -> None:
     a = parser.parse_args()
     places = Places(a.folder, a.adapter or a.folder / "adapter.safetensors", CACHE / "benchmark" / "trained", CACHE / "benchmark" / "results")
     painter, cases, report, columns = Painter(places), [case_of(a.split, number) for number in range(a.layouts)], {}, {}
-    for method in (SHORT_NAMES.get(name, name) for name in a.methods):
+    for method in a.methods:
         for cfg in a.cfg if method != CEILING else [1.0]:
             name = f"{method} cfg {cfg:g}" if len(a.cfg) > 1 else method
             settings = {**(METHODS[method].first if method != CEILING else {}), "cfg": cfg}

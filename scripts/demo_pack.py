@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from demo_common import CACHE, save_atomically, start
+from demo_common import CACHE, start
 
 start()
 from safetensors.torch import load_file, save_file
 
 from roictrl_core.checkpoint import read_adapter, save_adapter
+from roictrl_core.files import write_atomically
 
 
 def preview_factors() -> dict:
@@ -46,9 +47,10 @@ def main() -> None:
     parser.add_argument("--base", default="train", help="stage of demo_base.py")
     parser.add_argument("--adapter", type=Path)
     a = parser.parse_args()
-    save_atomically(lambda p: save_file(half(load_file(CACHE / f"base_{a.base}.safetensors")), p, {"format": "pt"}), a.folder / "base.safetensors")
+    a.folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(a.folder / "base.safetensors", lambda p: save_file(half(load_file(CACHE / f"base_{a.base}.safetensors")), p, {"format": "pt"}))
     vae = half(load_file(CACHE / "vae.safetensors"))
-    save_atomically(lambda p: save_file(vae, p, {"format": "pt", "latents": json.dumps(preview_factors())}), a.folder / "vae.safetensors")
+    write_atomically(a.folder / "vae.safetensors", lambda p: save_file(vae, p, {"format": "pt", "latents": json.dumps(preview_factors())}))
     if a.adapter:
         file = read_adapter(a.adapter)
         save_adapter(a.folder / "adapter.safetensors", file.config, half(dict(file.weights)), dict(file.metadata))

@@ -120,16 +120,21 @@ def finish(g: Graph, column: int, latent: Output, vae: Output, drawn: Output, na
     g.add(column, "ROICtrlPreviewLayout", room=300, layout=drawn, image=image)
 
 
+def one_pass(g: Graph, column: int, model: Output, clip: Output, vae: Output, drawn: Output, text: str | Output, name: str) -> None:
+    """From the prompts in `column` to the finished picture: Apply ROICtrl, one KSampler on an empty latent."""
+    positive, negative = prompts(g, column, clip, text)
+    controlled = apply(g, column + 1, model, clip, drawn["layout"])
+    latent = g.add(column + 1, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    finish(g, column + 3, sample(g, column + 2, controlled, positive, negative, latent[0]), vae, drawn["layout"], name)
+
+
 def text_to_image(g: Graph) -> str:
     """The main job: boxes and captions in, a picture out."""
     g.note(0, WEIGHTS, 260)
     model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
     drawn = boxes(g, 0, ANIMALS)
     whole = g.add(1, "ROICtrlLayoutToPrompt", layout=drawn["layout"], prefix="a photo of", suffix="a meadow in the morning sun")
-    positive, negative = prompts(g, 1, model["CLIP"], whole[0])
-    controlled = apply(g, 2, model["MODEL"], model["CLIP"], drawn["layout"])
-    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
-    finish(g, 4, sample(g, 3, controlled, positive, negative, latent[0]), model["VAE"], drawn["layout"], "text_to_image")
+    one_pass(g, 1, model["MODEL"], model["CLIP"], model["VAE"], drawn, whole[0], "text_to_image")
     return ANIMALS
 
 
@@ -139,10 +144,8 @@ def checkpoint_with_lora(g: Graph) -> str:
     base = g.add(0, "CheckpointLoaderSimple", ckpt_name="dreamshaper_8.safetensors")
     model = g.add(0, "LoraLoader", model=base["MODEL"], clip=base["CLIP"], lora_name="style_lora_sd15.safetensors", strength_model=0.8, strength_clip=0.8)
     drawn = boxes(g, 1, TABLE)
-    positive, negative = prompts(g, 2, model["CLIP"], "a blue teapot and a slice of strawberry cake on a wooden table, soft light")
-    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
-    latent = g.add(3, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
-    finish(g, 5, sample(g, 4, controlled, positive, negative, latent[0]), base["VAE"], drawn["layout"], "checkpoint_with_lora")
+    text = "a blue teapot and a slice of strawberry cake on a wooden table, soft light"
+    one_pass(g, 2, model["MODEL"], model["CLIP"], base["VAE"], drawn, text, "checkpoint_with_lora")
     return TABLE
 
 
@@ -196,10 +199,7 @@ def masks(g: Graph) -> str:
     g.note(0, WEIGHTS + "\n\nEach instance has a mask beside its box and shows only inside it; `mask_feather` in **Apply ROICtrl** is the width of its soft edge. To use your own masks, connect **Layout from Masks** in place of Instance Box Prompt.", 350)
     model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
     drawn = boxes(g, 0, FRUIT)
-    positive, negative = prompts(g, 1, model["CLIP"], "a photo of a green pear and an orange on a dark table")
-    controlled = apply(g, 2, model["MODEL"], model["CLIP"], drawn["layout"])
-    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
-    finish(g, 4, sample(g, 3, controlled, positive, negative, latent[0]), model["VAE"], drawn["layout"], "masks")
+    one_pass(g, 1, model["MODEL"], model["CLIP"], model["VAE"], drawn, "a photo of a green pear and an orange on a dark table", "masks")
     return FRUIT
 
 

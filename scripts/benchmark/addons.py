@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from demo_base import Base, loss_of, noise_levels
-from demo_common import device, save_atomically
+from demo_common import device
 from roictrl_pack.nodes.demo_model import DemoTokenizer, load_vae_file
 from roictrl_pack.nodes.patch.topology import text_blocks
 from roictrl_pack.roictrl_core.files import write_atomically
@@ -85,7 +85,7 @@ def _train(name: str, model: Base, trained: list[nn.Parameter], data: tuple, ste
             losses = []
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
             state = {"trained": [p.detach() for p in trained], "optimizer": optimizer.state_dict(), "step": step + 1}
-            save_atomically(lambda p, state=state: torch.save(state, p), checkpoint)
+            write_atomically(checkpoint, lambda p, state=state: torch.save(state, p))
 
 
 @torch.no_grad()

@@ -23,6 +23,10 @@ from safetensors.torch import save_file
 from .inprocess import start_comfyui
 from .pack import register_core
 
+register_core()
+
+from roictrl_core.files import write_atomically  # noqa: E402
+
 SD15_CHECKPOINT = "checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
 COMMUNITY_CHECKPOINT = "checkpoints/dreamshaper_8.safetensors"
 SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
@@ -144,7 +148,6 @@ def sdxl_checkpoint() -> StateDict:
 
 def write_adapter(file: Path) -> None:
     """A ROICtrl adapter for the small SD1.5 UNet under the published key names, every gate open, its ROI grids small."""
-    register_core()
     from roictrl_core.adapter import ROICtrlAdapter
     from roictrl_core.checkpoint import save_adapter
     from roictrl_core.config import AdapterConfig
@@ -155,7 +158,6 @@ def write_adapter(file: Path) -> None:
 
 def instance_diffusion() -> StateDict:
     """InstanceDiffusion for the small SD1.5 UNet, its token networks narrow; the mask branch has only one size."""
-    register_core()
     from roictrl_core.instance_diffusion.config import InstanceDiffusionConfig
     from roictrl_core.instance_diffusion.model import InstanceDiffusion
 
@@ -186,9 +188,8 @@ def write_models(folder: Path, names: Sequence[str] = NAMES) -> None:
         elif name == COMMUNITY_CHECKPOINT:
             os.link(folder / SD15_CHECKPOINT, file)
         else:
-            partial = file.with_name(f"{file.name}.partial")  # an interrupted run leaves nothing that looks whole
-            save_file({key: tensor.contiguous() for key, tensor in WRITERS[name]().items()}, partial)
-            partial.replace(file)
+            weights = {key: tensor.contiguous() for key, tensor in WRITERS[name]().items()}
+            write_atomically(file, lambda partial, weights=weights: save_file(weights, partial))
 
 
 if __name__ == "__main__":
