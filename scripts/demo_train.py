@@ -1,6 +1,6 @@
 """Makes the demo model from nothing: pictures, VAE, latents, base, adapter, evaluation. One command, on a CPU or a GPU.
 
-    python scripts/demo_train.py [--adapter-steps 3500] [--until STAGE]
+    python scripts/demo_train.py [--adapter-steps 5000] [--until STAGE]
 
 Every stage keeps its checkpoints in the cache folder; what is finished is not done again, and a killed run goes on where it
 was when the command is given again. `--publish` copies the weights into demo_model. On a CPU there is one process per core.
@@ -17,7 +17,6 @@ from pathlib import Path
 from demo_common import CACHE, ROOT
 
 SCRIPTS = Path(__file__).resolve().parent
-VAE_STEPS = 1700
 ADAPTER = {                 # train.py's options; cells across the latents' levels are 16, 8, 4, 2
     "--grids": ("8", "6", "4", "2"), "--slots": ("10",), "--dropout": ("0",), "--lr": ("1e-3",), "--gate-lr": ("5e-3",),
     "--warmup": ("100",), "--decay-from": ("0.6",), "--ema": ("0.998",), "--flip": ("0",), "--box-dropout": ("0.1",),
@@ -56,7 +55,7 @@ def stages(adapter_steps: int) -> dict:
     cache = CACHE / "adapter_cache"
     return {
         "tokenizer": lambda: script("demo_tokenizer.py"),
-        "vae": lambda: (CACHE / "vae.safetensors").exists() or script("demo_vae.py", "--steps", VAE_STEPS),
+        "vae": lambda: (CACHE / "vae.safetensors").exists() or script("demo_vae.py"),
         "data": lambda: script("demo_data.py", "small", "train"),
         "base": lambda: [script("demo_base.py", stage, "--processes", processes()) for stage in ("small", "train")],
         "pack": lambda: script("demo_pack.py"),
@@ -68,7 +67,7 @@ def stages(adapter_steps: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--adapter-steps", type=int, default=3500)
+    parser.add_argument("--adapter-steps", type=int, default=5000)
     parser.add_argument("--from", dest="first", default="tokenizer", help="the stage to begin with")
     parser.add_argument("--until", default="evaluate", help="the last stage")
     parser.add_argument("--publish", action="store_true", help="write the weights into demo_model when all is done")
