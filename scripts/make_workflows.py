@@ -290,7 +290,7 @@ WORKFLOWS: tuple[Callable[[Graph], str], ...] = (
     text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, masks, sdxl_roi_prompts, demo,
     instance_diffusion, instance_diffusion_scribbles, instance_diffusion_masks, multi_instance_sampler,
 )  # fmt: skip
-KEPT: tuple[str, ...] = ()  # thumbnails that are real pictures
+KEPT = ("demo",)  # thumbnails that are real pictures
 
 
 def write(object_info: dict, folder: Path = FOLDER) -> None:

@@ -6,7 +6,6 @@ The demo model is a small one that comes with the pack: it knows coloured shapes
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from .pack import ROOT, register_core
 from .pictures import Made, make_picture, node_of, open_server, without_control
 from .server import ServerError
 from .shell import say
-from .small_models import ADAPTER, SD15_CHECKPOINT
 from .workflow import WorkflowError, load_workflow, to_prompt
 
 register_core()
@@ -30,9 +28,6 @@ from roictrl_core.demo.world import Attributes  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
 
 WORKFLOW = ROOT / "workflows" / "demo.json"
-WEIGHTS = ROOT / "demo_model" / "adapter.safetensors"
-RANDOM_WORKFLOW, RANDOM_STEPS = ROOT / "workflows" / "text_to_image.json", 2
-RANDOM_MODELS = (SD15_CHECKPOINT, ADAPTER)
 GAP = 8  # pixels between pictures side by side
 
 
@@ -43,25 +38,10 @@ def main() -> int:
     arguments = parser.parse_args()
     base = make_base(default_base())
     try:
-        if not WEIGHTS.is_file():
-            return noise(base)
         return demo(base, arguments.seed)
     except (ServerError, PromptError, WorkflowError) as error:
         print(f"[roictrl] {error}", file=sys.stderr)
         return 1
-
-
-def noise(base: Path) -> int:
-    """The same path with random weights, for a checkout whose demo model is not trained yet."""
-    say("the demo model's weights are not in this checkout: the models are random, so THE PICTURE IS NOISE. It shows that everything runs.")
-    subprocess.run([sys.executable, "-m", "devtools.small_models", base / "models", *RANDOM_MODELS], check=True)
-    with open_server(base) as server:
-        prompt = to_prompt(load_workflow(RANDOM_WORKFLOW), server.object_info)
-        prompt[node_of(prompt, "KSampler")]["inputs"]["steps"] = RANDOM_STEPS
-        made = make_picture(server, prompt, base)
-    say(f"picture, noise from random weights: {made.picture} ({made.seconds:.1f} s)")
-    say(f"  its boxes drawn on it: {made.boxes}")
-    return 0
 
 
 def demo(base: Path, seed: int | None) -> int:

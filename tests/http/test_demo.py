@@ -1,4 +1,4 @@
-"""`dev.py demo` with the model that comes with the pack: two pictures of one seed, and verdicts that favour the one with boxes."""
+"""`dev.py demo`: two pictures of one seed, and verdicts that favour the one with boxes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from PIL import Image
 
 from devtools.pack import ROOT
 from devtools.places import find_comfyui
-
-TRAINED = (ROOT / "demo_model" / "adapter.safetensors").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +29,6 @@ def printed(tmp_path_factory) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(TRAINED, reason="the demo weights are in this checkout")
-def test_without_weights_the_demo_says_that_its_picture_is_noise(printed):
-    assert "THE PICTURE IS NOISE" in printed
-
-
-@pytest.mark.skipif(not TRAINED, reason="the demo weights are not in this checkout")
-def test_more_boxes_hold_what_they_say_with_control(printed):
+def test_every_box_holds_what_it_says_but_not_without_control(printed):
     with_boxes, without = (int(count) for count in re.findall(r"(\d) of 3 boxes hold what they say", printed))
-    assert with_boxes > without
+    assert with_boxes == 3 > without
