@@ -74,12 +74,13 @@ def axis_weights(low: float, high: float, cells: int, pixels: int, feather: floa
     """
     edges = [(low + (high - low) * i / cells) * pixels for i in range(cells)]
     side = (high - low) * pixels / cells
-    offset = torch.arange(pixels + 1, dtype=torch.float32) - torch.tensor(edges, dtype=torch.float32)[:, None]  # [cells, pixels + 1]
+    # In double precision: a thin crop's weights are small differences of sums.
+    offset = torch.arange(pixels + 1, dtype=torch.float64) - torch.tensor(edges, dtype=torch.float64)[:, None]  # [cells, pixels + 1]
     # Clamped before it is squared: far away only rounding would be left.
     offset = offset.clamp(-feather / 2, side + feather / 2) + feather / 2
     share = (_ramp(offset, feather) - _ramp(offset - side, feather)) / side  # of the trapezoid, left of each pixel edge
     weights = share.diff(dim=1)
-    return weights / weights.sum(1, keepdim=True)
+    return (weights / weights.sum(1, keepdim=True)).float()
 
 
 def _ramp(x: Tensor, width: float) -> Tensor:
