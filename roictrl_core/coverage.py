@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,18 +73,18 @@ def axis_weights(low: float, high: float, cells: int, pixels: int, feather: floa
     The cells divide `low`..`high`, normalised.  A cell's weights are a box as wide as the cell, convolved with one as
     wide as the feather (a trapezoid); at the picture's border they are averages of what lies inside.
     """
-    edges = [(low + (high - low) * i / cells) * pixels for i in range(cells)]
+    edges = low + (high - low) * np.arange(cells) / cells
     side = (high - low) * pixels / cells
-    # In double precision: a thin crop's weights are small differences of sums.
-    offset = torch.arange(pixels + 1, dtype=torch.float64) - torch.tensor(edges, dtype=torch.float64)[:, None]  # [cells, pixels + 1]
+    # In double precision, as a thin crop's weights are small differences of sums; in numpy, as no run may make double tensors (Apple GPUs).
+    offset = np.arange(pixels + 1) - edges[:, None] * pixels  # [cells, pixels + 1]
     # Clamped before it is squared: far away only rounding would be left.
-    offset = offset.clamp(-feather / 2, side + feather / 2) + feather / 2
+    offset = offset.clip(-feather / 2, side + feather / 2) + feather / 2
     share = (_ramp(offset, feather) - _ramp(offset - side, feather)) / side  # of the trapezoid, left of each pixel edge
-    weights = share.diff(dim=1)
-    return (weights / weights.sum(1, keepdim=True)).float()
+    weights = np.diff(share, axis=1)
+    return torch.from_numpy((weights / weights.sum(1, keepdims=True)).astype(np.float32))
 
 
-def _ramp(x: Tensor, width: float) -> Tensor:
+def _ramp(x: np.ndarray, width: float) -> np.ndarray:
     """Integral from 0 to x of a line that climbs from 0 to 1 within `width`, and of zeros before it and ones after it."""
-    climbed = x.clamp(0, width).square() / (2 * width) if width else 0
-    return climbed + (x - width).clamp(min=0)
+    climbed = x.clip(0, width) ** 2 / (2 * width) if width else 0
+    return climbed + (x - width).clip(min=0)
