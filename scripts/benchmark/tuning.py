@@ -1,6 +1,6 @@
 """Chooses a method's settings on the tuning layouts: one setting after the other, each by climbing from where it stands.
 
-Guidance comes last, since all methods have it. The best is the highest ISR, and of equal ones the highest mIoU.
+Guidance comes last, since all methods have it. The best has the highest sum of ISR and mIoU, the table's two figures for control.
 """
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from .methods import CFG, FIRST_CFG, METHODS
 from .sampling import Sampler
 
 SPLIT = "tuning"
-Score = tuple[float, float]     # ISR, mIoU
 
 
-def climb(values: Sequence, first: Any, score: Callable[[Any], Score]) -> Any:
+def climb(values: Sequence, first: Any, score: Callable[[Any], float]) -> Any:
     """From `first` to the neighbour that is better, until none is; `values` in order, each scored at most once."""
-    known: dict[int, Score] = {}
+    known: dict[int, float] = {}
 
-    def at(index: int) -> Score:
+    def at(index: int) -> float:
         if index not in known:
             known[index] = score(values[index])
         return known[index]
@@ -40,7 +39,7 @@ def tune(bench: Bench, name: str, layouts: int, sampler: Sampler) -> dict:
     method, tried = METHODS[name], []
     settings: dict[str, Any] = {**method.first, "cfg": FIRST_CFG}
 
-    def score(candidate: dict) -> Score:
+    def score(candidate: dict) -> tuple[float, float]:
         results = bench.complete(Job(name, candidate, SPLIT, sampler), [(n, n) for n in range(layouts)])
         rates = measures([record.marks for record in results.of(layouts)])
         found = round(rates["isr"].value, 4), round(rates["miou"].value, 4)
@@ -49,7 +48,7 @@ def tune(bench: Bench, name: str, layouts: int, sampler: Sampler) -> dict:
             tried.append(entry)
         return found
     for setting, values in {**method.choices, "cfg": CFG}.items():
-        settings[setting] = climb(values, settings[setting], lambda value, setting=setting: score({**settings, setting: value}))
+        settings[setting] = climb(values, settings[setting], lambda value, setting=setting: sum(score({**settings, setting: value})))
     isr, miou = score(settings)
     bench.say(f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, of {len(tried)} settings tried")
     return {"settings": settings, "isr": isr, "miou": miou, "layouts": layouts, "tried": tried}
