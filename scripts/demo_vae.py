@@ -72,15 +72,8 @@ def new_model() -> TAESD:
     model = TAESD()
     for layer in model.modules():
         if isinstance(layer, torch.nn.Conv2d):
-            _default_init(layer)
+            torch.nn.Conv2d.reset_parameters(layer)
     return model.requires_grad_(True)
-
-
-def _default_init(layer: torch.nn.Conv2d) -> None:
-    torch.nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
-    if layer.bias is not None:
-        bound = 1 / math.sqrt(layer.weight[0].numel())
-        torch.nn.init.uniform_(layer.bias, -bound, bound)
 
 
 def crops(source: np.ndarray, step: int) -> torch.Tensor:
@@ -154,8 +147,8 @@ class Run:
         """One step."""
         phase, at = phase_of(self.step)
         if phase is COLOURS and at == 0:       # new layers on both sides of the latents
-            _default_init(self.model.taesd_encoder[-1])
-            _default_init(self.model.taesd_decoder[1])
+            torch.nn.Conv2d.reset_parameters(self.model.taesd_encoder[-1])
+            torch.nn.Conv2d.reset_parameters(self.model.taesd_decoder[1])
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(phase, at)
         loss, squared, colour = self.losses(phase, x.to(device(), memory_format=torch.channels_last))
