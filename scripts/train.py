@@ -39,7 +39,7 @@ from roictrl_pack.roictrl_core.training.batches import Augmentation, BatchStream
 from roictrl_pack.roictrl_core.training.cache import MANIFEST, TrainingCache  # noqa: E402
 from roictrl_pack.roictrl_core.training.checkpoints import (  # noqa: E402
     RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint)
-from roictrl_pack.roictrl_core.training.logbook import CsvLog, Progress, loss_curve, save_picture  # noqa: E402
+from roictrl_pack.roictrl_core.training.logbook import Progress, RunLog, loss_curve, save_picture  # noqa: E402
 from roictrl_pack.roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler, training_steps  # noqa: E402
 from roictrl_pack.roictrl_core.training.objective import Objective  # noqa: E402
 from roictrl_pack.roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer  # noqa: E402
@@ -140,8 +140,6 @@ if checkpoint := latest_checkpoint(options.out):
         say(f"warning: --{name.replace('_', '-')} was {old} when this run began and is {new} now: it is no longer the same run")
     start = load_checkpoint(checkpoint, state)
     say(f"going on from {checkpoint.name}")
-log = CsvLog(options.out / "log.csv", start) if RANK == 0 else None
-progress = Progress(start, options.steps, stream.samples_per_step)
 stop: list[int] = []  # signals that asked us to
 
 
@@ -157,20 +155,10 @@ def save(step: int) -> None:
         save_checkpoint(options.out, step, state, settings_of_run(), options.keep)
 
 
-def write_log(step: int, sums: torch.Tensor, count: int, norm: torch.Tensor, learning_rate: float) -> None:
-    """One row and one line: means over the steps since the last ones, over all processes."""
-    means = sums / count
+def mean_of_ranks(means: torch.Tensor) -> torch.Tensor:
     if RANKS > 1:
         torch.distributed.all_reduce(means)
-        means = means / RANKS
-    if not torch.isfinite(means).all():
-        sys.exit(f"step {step}: the loss is not a number. The last checkpoint is kept: go on from it with a lower --lr, or with --precision bf16 or fp32")
-    loss, prediction, regulariser = means.tolist()
-    speed, left = progress.report(step)
-    if RANK == 0:
-        log.append(step=step, loss=loss, prediction_loss=prediction, regulariser=regulariser, gradient_norm=float(norm),
-                   learning_rate=learning_rate, images_per_second=speed)
-        say(progress.line(step, loss, prediction, regulariser, speed, left))
+    return means / RANKS
 
 
 def stopping() -> bool:
@@ -185,7 +173,7 @@ def stopping() -> bool:
 def show(step: int) -> None:
     """The loss curve, and pictures."""
     if RANK == 0:
-        save_picture(options.out / "loss.png", loss_curve(log.history))
+        save_picture(options.out / "loss.png", loss_curve(log.rows.history))
         if vae is not None and options.samples:
             settings = SampleSettings(tuple(range(min(options.samples, len(cache)))), size, options.sample_steps, options.guidance, options.seed)
             grid = sample_grid(model, vae, cache, config, weights_to_save(), settings, NODE)
@@ -202,14 +190,12 @@ for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, stop_after_this_step)
 
 # ---- training --------------------------------------------------------------------------------------------------------
-sums, count = 0, 0
+log = RunLog(options.out / "log.csv" if RANK == 0 else None, Progress(start, options.steps, stream.samples_per_step), options.log_every, mean_of_ranks)
 loop = LoopSettings(rate, options.precision, options.clip_norm, options.seed)
 for report in training_steps(objective, stream, state, loop, start=start, device=base.device):
-    sums, count = sums + report.losses, count + 1
     last, leaving = report.step == options.steps, stopping()
-    if report.step % options.log_every == 0 or last:
-        write_log(report.step, sums, count, report.norm, report.learning_rate)
-        sums, count = 0, 0
+    if line := log.add(report):
+        say(line)
     if report.step % options.save_every == 0 or last or leaving:
         save(report.step)
     if leaving:

@@ -11,5 +11,5 @@ losses        noise-prediction loss and the regulariser
 objective     the module that DistributedDataParallel wraps: batch -> loss
 optimisation  parameter groups, learning rate, one optimiser step, EMA
 checkpoints   atomic, resumable to the bit
-logbook       CSV log, loss curve, progress, sample grids
+logbook       CSV log, loss curve, lines of progress
 """

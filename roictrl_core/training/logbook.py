@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from ..files import write_atomically
+from .loop import Report
 
 COLUMNS = ("step", "loss", "prediction_loss", "regulariser", "gradient_norm", "learning_rate", "images_per_second")
 OVERSAMPLING = 2  # the curve is drawn this much larger and scaled down, which smooths its edges
@@ -63,6 +65,36 @@ class Progress:
         hours, seconds = divmod(int(left), 3600)
         return (f"step {done}/{self.steps}  loss {loss:.5f} (prediction {prediction:.5f}, regulariser {regulariser:.4f})  "
                 f"{speed:.1f} images/s  {hours}:{seconds // 60:02d}:{seconds % 60:02d} left")
+
+
+class RunLog:
+    """What a run writes as it goes: a row of the CSV log and a line to print, every `every` steps and after the last one.
+
+    path: of the CSV log; None: lines alone.  progress: of the same run.
+    gather: [3] means of this process -> those of all, where several share the run.
+    """
+
+    def __init__(self, path: str | Path | None, progress: Progress, every: int, gather: Callable[[Tensor], Tensor] = lambda means: means) -> None:
+        self.progress, self.every, self.gather = progress, every, gather
+        self.rows = CsvLog(path, progress.first) if path else None
+        self.losses: list[Tensor] = []      # since the last row
+
+    def add(self, report: Report) -> str | None:
+        """The line, after a step that has one.  Raises ValueError where the loss is not a number."""
+        self.losses.append(report.losses)
+        if report.step % self.every and report.step != self.progress.steps:
+            return None
+        means = self.gather(sum(self.losses) / len(self.losses))
+        self.losses.clear()
+        if not means.isfinite().all():
+            raise ValueError(f"the loss is not a number at step {report.step}. The last checkpoint is kept: "
+                             "go on from it with a lower learning rate, or in bf16 or fp32")
+        loss, prediction, regulariser = means.tolist()
+        speed, left = self.progress.report(report.step)
+        if self.rows is not None:
+            self.rows.append(step=report.step, loss=loss, prediction_loss=prediction, regulariser=regulariser, gradient_norm=float(report.norm),
+                            learning_rate=report.learning_rate, images_per_second=speed)
+        return self.progress.line(report.step, loss, prediction, regulariser, speed, left)
 
 
 def loss_curve(history: Sequence[tuple[int, float]], size: tuple[int, int] = (640, 360)) -> Image.Image:

@@ -20,7 +20,7 @@ from roictrl_pack.roictrl_core.files import write_atomically
 from roictrl_pack.roictrl_core.training.batches import Augmentation
 from roictrl_pack.roictrl_core.training.cache import TrainingCache
 from roictrl_pack.roictrl_core.training.checkpoints import RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint
-from roictrl_pack.roictrl_core.training.logbook import CsvLog, Progress
+from roictrl_pack.roictrl_core.training.logbook import Progress, RunLog
 from roictrl_pack.roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler, training_steps
 from roictrl_pack.roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from train_options import parse_options
@@ -85,21 +85,13 @@ def _resume(out: Path, settings: dict, state: RunState, say: Callable[[str], Non
 def _train(name: str, reports: Iterable, start: int, options: Namespace, pictures: int, save: Callable[[int], object], out: Path,
            say: Callable[[str], None]) -> float:
     """Runs to the end; returns the median seconds per step (of the processor, where that computes)."""
-    log, progress, sums, count, times = CsvLog(out / "log.csv", start), Progress(start, options.steps, pictures), 0, 0, []
+    log, times = RunLog(out / "log.csv", Progress(start, options.steps, pictures), options.log_every), []
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     began = clock()
     for report in reports:
-        sums, count, last = sums + report.losses, count + 1, report.step == options.steps
-        if report.step % options.log_every == 0 or last:
-            loss, prediction, regulariser = (sums / count).tolist()
-            if loss != loss:
-                raise ValueError(f"{name}: the loss is not a number at step {report.step}; the last checkpoint is kept")
-            speed, left = progress.report(report.step)
-            log.append(step=report.step, loss=loss, prediction_loss=prediction, regulariser=regulariser, gradient_norm=float(report.norm),
-                       learning_rate=report.learning_rate, images_per_second=speed)
-            say(f"{name}: {progress.line(report.step, loss, prediction, regulariser, speed, left)}")
-            sums, count = 0, 0
-        if report.step % options.save_every == 0 or last:
+        if line := log.add(report):
+            say(f"{name}: {line}")
+        if report.step % options.save_every == 0 or report.step == options.steps:
             save(report.step)
         times.append(clock() - began)
         began = clock()

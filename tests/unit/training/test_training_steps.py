@@ -12,7 +12,8 @@ import pytest
 import torch
 from roictrl_core.training.checkpoints import RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint
 from roictrl_core.files import write_atomically
-from roictrl_core.training.logbook import CsvLog, Progress, loss_curve
+from roictrl_core.training.logbook import CsvLog, Progress, RunLog, loss_curve
+from roictrl_core.training.loop import Report
 from roictrl_core.training.losses import global_weight_regulariser, prediction_loss
 from roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer, optimiser_step, set_learning_rate
 from roictrl_core.training.schedule import NoiseSchedule
@@ -248,3 +249,13 @@ def test_loss_curve_shows_the_values():
 def test_progress_line():
     line = Progress(10, 100, 4).line(20, 0.5, 0.4, 0.1, 26.12, 3725)
     assert line == "step 20/100  loss 0.50000 (prediction 0.40000, regulariser 0.1000)  26.1 images/s  1:02:05 left"
+
+
+def test_run_log_writes_means_over_all_processes(tmp_path):
+    log = RunLog(tmp_path / "log.csv", Progress(0, 5, 4), 2, lambda means: means / 2)
+    lines = [log.add(Report(step, torch.tensor([2.0 * step, 1.0, 0.5]), torch.tensor(3.0), 1e-3)) for step in (1, 2, 3, 4, 5)]
+    assert [bool(line) for line in lines] == [False, True, False, True, True]
+    assert log.rows.history == [(2, 1.5), (4, 3.5), (5, 5.0)]
+    assert lines[1].startswith("step 2/5  loss 1.50000 (prediction 0.50000, regulariser 0.2500)")
+    with pytest.raises(ValueError, match="not a number at step 6"):
+        RunLog(None, Progress(5, 6, 4), 2).add(Report(6, torch.full((3,), math.nan), torch.tensor(3.0), 1e-3))
