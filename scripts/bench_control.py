@@ -30,7 +30,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="rows of the table (default: all whose weights are there)")
     parser.add_argument("--layouts", type=int, default=500, help="test layouts, levels 2 to 6 in turn")
-    parser.add_argument("--tuning-layouts", type=int, default=40, help="layouts on which settings are chosen")
+    parser.add_argument("--tuning-layouts", type=int, default=100, help="layouts on which settings are chosen")
     parser.add_argument("--steps", type=int, default=20, help="sampling steps, of all methods")
     parser.add_argument("--processes", type=int, help="on a CPU one per core (default); each has one thread")
     parser.add_argument("--demo", type=Path, default=ROOT / "demo_model", help="folder of the demo model")
@@ -90,14 +90,11 @@ def draw_all(bench, names: list[str], options: argparse.Namespace) -> dict:
     """{method: (job, choice)}, complete, the ceiling first."""
     from benchmark.drawing import CEILING, Job, Painter
     from benchmark.sampling import Sampler
-    from benchmark.tuning import record_choice, tune
 
     sampler, own = Sampler(options.steps), [(n, n) for n in range(options.layouts)]
     jobs = {CEILING: (Job(CEILING, {}, "test", sampler), {})}
     bench.complete(jobs[CEILING][0], own)
-    for name in names:
-        choice = tune(bench, name, options.tuning_layouts, sampler)
-        record_choice(options.results / "tuning.json", name, choice)
+    for name, choice in choices(bench, names, options, sampler).items():
         jobs[name] = (Job(name, choice["settings"], "test", sampler), choice)
     pairs = [*own, *more_seeds(options.layouts)]
     for number, name in enumerate(names, 1):
@@ -107,6 +104,22 @@ def draw_all(bench, names: list[str], options: argparse.Namespace) -> dict:
         job, choice = jobs[name]
         choice["cost"] = bench.results(job).cost(lambda job=job: painter.cost(job, range(min(COST_LAYOUTS, options.layouts))))
     return {name: (bench.results(job), choice) for name, (job, choice) in jobs.items()}
+
+
+def choices(bench, names: list[str], options: argparse.Namespace, sampler) -> dict[str, dict]:
+    """What tuning chose for every method; one that is like another waits for that one's settings."""
+    from benchmark.methods import METHODS
+    from benchmark.tuning import record_choice, tune
+
+    found: dict[str, dict] = {}
+
+    def choose(name: str) -> dict:
+        if name not in found:
+            like = METHODS[name].like
+            found[name] = tune(bench, name, options.tuning_layouts, sampler, choose(like)["settings"] if like else None)
+            record_choice(options.results / "tuning.json", name, found[name])
+        return found[name]
+    return {name: choose(name) for name in names}
 
 
 def more_seeds(layouts: int) -> list[tuple[int, int]]:

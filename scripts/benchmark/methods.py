@@ -51,6 +51,7 @@ class Method:
     prepare: (parts, case, settings) -> what the sampler takes.  load: places -> parts.  files: the weights it reads.
     rows: the same for several cases in one batch, where that can be; None: one each.
     choices: values of its own settings to tune, in order, and `first` where tuning begins (guidance is tuned for all).
+    like: the method from which it differs in one thing, and whose own settings it therefore has.
     maker: the command that makes its weights.
     """
 
@@ -62,12 +63,14 @@ class Method:
     rows: Callable[[Parts, Sequence[Case], Settings], Conditioned] | None = None
     choices: Mapping[str, tuple] = field(default_factory=dict)
     first: Mapping[str, Any] = field(default_factory=dict)
+    like: str | None = None
     trained: bool = True
     maker: str = "python scripts/demo_train.py"
 
     def problem(self, places: Places) -> str | None:
         """What its weights lack and the command that makes them, as a sentence; None where all is there."""
-        found = next(filter(None, map(places.problem, self.files(places))), None)
+        files = (*self.files(places), *(METHODS[self.like].files(places) if self.like else ()))
+        found = next(filter(None, map(places.problem, files)), None)
         return found and f"{self.name} needs {found}; make it with `{self.maker}`"
 
 
@@ -164,7 +167,7 @@ def with_gligen(places: Places) -> Parts:
 
 def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, **_ROICTRL, maker=f"python scripts/bench_train.py {name}",
+    return Method(name, title, roictrl, **_ROICTRL, like="roictrl", maker=f"python scripts/bench_train.py {name}",
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -195,9 +198,9 @@ METHODS = {method.name: method for method in (
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_ROICTRL, maker="python scripts/bench_train.py community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_ROICTRL, like="roictrl", maker="python scripts/bench_train.py community",
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_ROICTRL, maker="python scripts/bench_train.py lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_ROICTRL, like="roictrl", maker="python scripts/bench_train.py lora",
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

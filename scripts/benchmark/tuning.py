@@ -5,7 +5,7 @@ Guidance comes last, since all methods have it. The best has the highest sum of 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,14 @@ def climb(values: Sequence, first: Any, score: Callable[[Any], float]) -> Any:
         here = best
 
 
-def tune(bench: Bench, name: str, layouts: int, sampler: Sampler) -> dict:
-    """{"settings", "isr", "miou", "layouts", "tried": [{"settings", "isr", "miou"}]} of a method."""
+def tune(bench: Bench, name: str, layouts: int, sampler: Sampler, like: Mapping[str, Any] | None = None) -> dict:
+    """{"settings", "isr", "miou", "layouts", "tried": [{"settings", "isr", "miou"}]} of a method.
+
+    like: another method's settings, which it takes over; its guidance alone is chosen then, from that one's.
+    """
     method, tried = METHODS[name], []
-    settings: dict[str, Any] = {**method.first, "cfg": FIRST_CFG}
+    settings: dict[str, Any] = {**method.first, "cfg": FIRST_CFG, **(like or {})}
+    choices = {} if like else method.choices
 
     def score(candidate: dict) -> tuple[float, float]:
         results = bench.complete(Job(name, candidate, SPLIT, sampler), [(n, n) for n in range(layouts)])
@@ -47,7 +51,7 @@ def tune(bench: Bench, name: str, layouts: int, sampler: Sampler) -> dict:
         if entry not in tried:
             tried.append(entry)
         return found
-    for setting, values in {**method.choices, "cfg": CFG}.items():
+    for setting, values in {**choices, "cfg": CFG}.items():
         settings[setting] = climb(values, settings[setting], lambda value, setting=setting: sum(score({**settings, setting: value})))
     isr, miou = score(settings)
     bench.say(f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, of {len(tried)} settings tried")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 
@@ -22,3 +24,21 @@ def test_equal_scores_are_settled_by_standing_still(pack):
     from benchmark.tuning import climb
 
     assert climb(("a", "b"), "a", lambda value: 0.5) == "a"
+
+
+def test_a_method_that_is_like_another_has_its_settings_and_a_guidance_of_its_own(places):
+    from benchmark.drawing import Bench
+    from benchmark.sampling import Sampler
+    from benchmark.tuning import tune
+    from benchmark.workers import painters
+
+    places.weights("roictrl_short").parent.mkdir(parents=True)
+    shutil.copyfile(places.adapter, places.weights("roictrl_short"))
+    own = {"uncond_boxes": "none", "text": "nothing"}
+    with painters(places, 1) as draw:
+        bench = Bench(places, draw, say=lambda text: None)
+        alike = tune(bench, "roictrl_short", 1, Sampler(1), {**own, "cfg": 4.0})["tried"]
+        alone = tune(bench, "roictrl_short", 1, Sampler(1))["tried"]
+    assert alike[0]["settings"] == {**own, "cfg": 4.0} and all(own.items() <= entry["settings"].items() for entry in alike)
+    assert {entry["settings"]["cfg"] for entry in alike} >= {3.0, 4.0, 5.5}
+    assert {entry["settings"]["uncond_boxes"] for entry in alone} == {"negative prompt", "none"}
