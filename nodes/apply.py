@@ -10,7 +10,7 @@ from ..roictrl_core.adapter import ROICtrlAdapter
 from ..roictrl_core.coverage import SoftMask
 from ..roictrl_core.layout import Instance, Layout
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
-from .patch.control import Control, Slot, usable_instances
+from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
 from .patch.fit import check_adapter_fits, text_width, unet_blocks
 from .patch.hooks import attach
 from .patch.methods import AdapterMethod, PromptMethod
@@ -18,7 +18,6 @@ from .report import warn
 from .types import ADAPTER, LAYOUT, advanced, schema
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
-NEGATIVE, NONE = "negative prompt", "none"
 MASK_FEATHER = 8   # pixels: one cell of the finest feature map
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
@@ -86,9 +85,10 @@ class ApplyROICtrl(io.ComfyNode):
                 _percent("end_percent", 1.0, "Where they stop. Ending early leaves details to the model and saves time."),
                 io.String.Input("caption_suffix", default="", tooltip="Added to every caption after a comma. The published "
                                 f"demos use '{PUBLISHED_SUFFIX}'."),
-                advanced(io.Combo.Input("uncond_boxes", options=[NEGATIVE, NONE], default=NEGATIVE, tooltip=(
+                advanced(io.Combo.Input("uncond_boxes", options=[PROMPT, NONE, OFF], default=PROMPT, tooltip=(
                     "What the boxes of the negative pass read: the negative prompt, as the adapter was published, "
-                    "or nothing. An instance's own negative caption needs the first."))),
+                    "or nothing. Off: the adapter leaves the negative pass alone, at half the cost, and guidance "
+                    "counts for places as well. An instance's own negative caption needs the first."))),
                 advanced(io.Int.Input("slot_shuffle_seed", default=-1, min=-1, max=2**31 - 1, tooltip=(
                     "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
                     "every block, as the published code does, from this seed."))),
@@ -98,12 +98,12 @@ class ApplyROICtrl(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, adapter, clip, layout, strength=1.0, start_percent=0.0, end_percent=1.0, caption_suffix="",
-                uncond_boxes=NEGATIVE, slot_shuffle_seed=-1, mask_feather=MASK_FEATHER) -> io.NodeOutput:
+                uncond_boxes=PROMPT, slot_shuffle_seed=-1, mask_feather=MASK_FEATHER) -> io.NodeOutput:
         network = adapter_of(adapter, APPLY)
         check_adapter_fits(model, network.config, APPLY)
         control = Control(
             node=APPLY, slots=slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY),
-            strength=strength, window=(start_percent, end_percent), zero_uncond=uncond_boxes == NONE,
+            strength=strength, window=(start_percent, end_percent), uncond=uncond_boxes,
             shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed)
         return io.NodeOutput(attach(model, control, AdapterMethod(network, adapter)))
 

@@ -47,6 +47,8 @@ class UNetCall:
 
     Attributes:
         size: rows, height, width of the UNet's input; a pass over something else is left alone.
+        acting: the rows of the input that the method changes, or None for all; ``chunks``, ``instances`` and all that
+            belongs to them are of these alone.
         contexts: the embedding ``[L, c]`` or ``[layers, L, c]`` that each used ROI reads, in the order of
             ``instances.pairs``.
         own_text: whether that is just the context of the ROI's row.
@@ -65,6 +67,7 @@ class UNetCall:
     contexts: list[Tensor]
     own_text: list[bool]
     blocks: dict[BlockKey, Block]
+    acting: Tensor | None = None
     cache: KeyValueCache | None = None
     memo: Memo = field(default_factory=Memo)
     strength: float = 1.0
@@ -77,7 +80,7 @@ class UNetCall:
 
     def chunk_number(self, pair: int) -> int:
         """Which chunk the row of a pair (index into ``instances.pairs``) belongs to."""
-        return self.instances.pairs[pair].row // (self.size[0] // len(self.chunks))
+        return self.instances.pairs[pair].row // (self.instances.rows // len(self.chunks))
 
 
 def place_instances(slots: Sequence[Slot], active: Sequence[bool], chunks: Sequence[Chunk], rows_per_chunk: int,

@@ -13,6 +13,7 @@ from ...roictrl_core.layout import Instance, Layout
 
 log = logging.getLogger("ROICtrl")
 
+PROMPT, NONE, OFF = "negative prompt", "none", "off"   # what rows that read no captions have of the boxes
 Window = tuple[float, float]   # percents of the schedule, 0..1; in a run: sigmas, high to low
 
 
@@ -39,7 +40,8 @@ class Slot:
 class Control:
     """The slots and settings of one Apply.
 
-    ``zero_uncond`` takes the ROIs (not the box tokens) away from the rows that read the negative prompt;
+    ``uncond``, for the rows that read the negative prompt: PROMPT, their ROIs read it as well; NONE, they have box
+    tokens alone; OFF, they are the model's own.
     ``shuffle_seed`` permutes the slots for the gate, as the published code does, but from a seed.
     """
 
@@ -47,7 +49,7 @@ class Control:
     slots: tuple[Slot, ...]
     strength: float = 1.0
     window: Window = (0.0, 1.0)
-    zero_uncond: bool = False
+    uncond: str = PROMPT
     shuffle_seed: int | None = None
 
     @property

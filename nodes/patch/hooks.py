@@ -139,16 +139,24 @@ def make_patches(key: str, method: Method) -> dict[str, Callable]:
         block = call.blocks.get((*options["block"], options.get("block_index", 0))) if h is not None else None
         if block is None or n is None or not _belongs(call, block, h, n, a, options):
             return a
-        base = h + a
-        fused = method.fuse(call, block, h, a, n, options)
-        if call.strength != 1:
-            fused = base + call.strength * (fused - base)
-        return fused - h
+        if call.acting is None:
+            return _read(method, call, block, h, a, n, options)
+        acting = (state[call.acting] for state in (h, a, n))
+        return a.index_copy(0, call.acting, _read(method, call, block, *acting, options))
 
     patches = {"middle_patch": capture_h, "attn2_patch": capture_n, "attn2_output_patch": fuse}
     for patch in patches.values():
         setattr(patch, OURS, True)
     return patches
+
+
+def _read(method: Method, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
+    """What the block is to add to h instead of a, ``[B, T, C]``: the method's state at the Apply's strength, less h."""
+    fused = method.fuse(call, block, h, a, n, options)
+    if call.strength != 1:
+        base = h + a
+        fused = base + call.strength * (fused - base)
+    return fused - h
 
 
 def _belongs(call: UNetCall, block: Block, h: Tensor, n: Tensor, a: Tensor, options: dict) -> bool:

@@ -14,7 +14,7 @@ from ...roictrl_core.blending import slot_order
 from ...roictrl_core.cache import KeyValueCache
 from ...roictrl_core.instances import InstanceBatch
 from .call import OURS, Chunk, Memo, UNetCall, place_instances
-from .control import Control, Slot, Window
+from .control import NONE, OFF, Control, Slot, Window
 from .frames import area_of_cond, frame_of_area
 from .roles import CAPTION, UNKNOWN, roles_of_lists
 from .topology import Block, text_blocks
@@ -82,7 +82,7 @@ class Run:
     def place(self, active: Sequence[bool], chunks: Sequence[Chunk], rows: int, device: torch.device) -> InstanceBatch:
         """The slots that are on, in every row of every chunk; ``rows`` to a chunk."""
         control = self.control
-        return place_instances(control.slots, active, chunks, rows, self.method.slot_count(control), control.zero_uncond, device)
+        return place_instances(control.slots, active, chunks, rows, self.method.slot_count(control), control.uncond == NONE, device)
 
     def slot(self, row: int, slot: int) -> Slot:
         """What sits in a slot of a chunk's row."""
@@ -126,8 +126,16 @@ class Batch:
         run, chunks = self.run, self.chunks(x, context, options)
         if chunks is None:
             return None
-        uuids = options.get("uuids", [None] * len(chunks))
         rows = x.shape[0] // len(chunks)
+        numbers = [c for c, chunk in enumerate(chunks) if chunk.role == CAPTION or run.control.uncond != OFF]
+        if not numbers:
+            return None
+        acting = None
+        if len(numbers) < len(chunks):
+            acting = torch.tensor([c * rows + r for c in numbers for r in range(rows)], device=x.device)
+            context = context[acting.to(context.device)]
+        uuids = options.get("uuids", [None] * len(chunks))
+        chunks, uuids = tuple(chunks[c] for c in numbers), [uuids[c] for c in numbers]
         key = ("instances", chunks, rows, self.active, x.device)
         instances = run.memo.make(key, lambda: run.place(self.active, chunks, rows, x.device))
         texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
@@ -135,7 +143,7 @@ class Batch:
         call = UNetCall(
             size=(x.shape[0], *x.shape[-2:]), chunks=chunks, instances=instances,
             contexts=[text for text, _ in texts], own_text=[own for _, own in texts],
-            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)),
+            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), acting=acting,
             cache=run.cache(x.device), memo=run.memo, strength=run.control.strength,
             replacements=options.get("patches_replace", {}).get("attn2", {}), context_patches=tuple(foreign),
             order=lambda block: run.order(self.number, block), say=run.say)

@@ -13,8 +13,9 @@ import comfy.sd
 import comfy.utils
 import nodes as comfy_nodes
 import torch
-from roictrl_pack.nodes.apply import NEGATIVE, NONE, ApplyROICtrl, ApplyROIPrompts
+from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model import load_demo
+from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
 from roictrl_pack.nodes.patch.methods import AdapterMethod, PromptMethod
 from roictrl_pack.nodes.patch.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
@@ -147,7 +148,7 @@ def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
 
 def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
     model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], AdapterMethod(parts.control.model, parts.control),
-                       zero_uncond=settings["uncond_boxes"] == NONE)
+                       uncond=settings["uncond_boxes"])
     return global_prompts(parts._replace(model=model), cases, settings)
 
 
@@ -176,8 +177,8 @@ def _community(places: Places) -> Parts:
     return with_adapter(Parts(*load_demo(places.community())), places.adapter)
 
 
-_ROICTRL = {"rows": roictrl_rows, "choices": {"uncond_boxes": (NEGATIVE, NONE), "text": ("captions", NOTHING)},
-            "first": {"uncond_boxes": NEGATIVE, "text": "captions"}}
+_ROICTRL = {"rows": roictrl_rows, "choices": {"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)},
+            "first": {"uncond_boxes": PROMPT, "text": "captions"}}
 _REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0)},
              "first": {"text": "background", "strength": 1.0}, "trained": False}
 

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from roictrl_pack.nodes.patch.call import Chunk, place_instances
 from roictrl_pack.nodes.patch.captions import CaptionEncoder, make_slots
-from roictrl_pack.nodes.patch.control import Control, Slot, Window, usable_instances
+from roictrl_pack.nodes.patch.control import NONE, PROMPT, Control, Slot, Window, usable_instances
 from roictrl_pack.nodes.patch.hooks import NAME, make_patches, register, with_patches
 from roictrl_pack.nodes.patch.methods import Method
 from roictrl_pack.nodes.patch.run import Run, inside
@@ -34,7 +34,7 @@ class RowsRun(Run):
 
     def place(self, active: Sequence[bool], chunks: Sequence[Chunk], rows: int, device: torch.device) -> InstanceBatch:
         slots = max(self.method.slot_count(control) for control in self.controls)
-        placed = [place_instances(c.slots, [True] * len(c.slots), chunks, 1, slots, c.zero_uncond, device) for c in self.controls]
+        placed = [place_instances(c.slots, [True] * len(c.slots), chunks, 1, slots, c.uncond == NONE, device) for c in self.controls]
         names = ("boxes", "roi_mask", "token_mask", "strength")
         # Chunk-major, as core puts rows together: [chunks, R, ...] -> [chunks * R, ...].
         return InstanceBatch(*(torch.stack([getattr(one, name) for one in placed], 1).flatten(0, 1) for name in names))
@@ -43,10 +43,10 @@ class RowsRun(Run):
         return self.controls[row].slots[slot]
 
 
-def apply_rows(model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), zero_uncond: bool = False):
+def apply_rows(model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT):
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
     encoder, patched = CaptionEncoder(clip, NODE), model.clone()
-    controls = [Control(NODE, make_slots(usable_instances(layout, None, NODE), encoder), window=window, zero_uncond=zero_uncond) for layout in layouts]
+    controls = [Control(NODE, make_slots(usable_instances(layout, None, NODE), encoder), window=window, uncond=uncond) for layout in layouts]
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
     register(patched, key, partial(RowsRun, controls, method), lambda options, call: with_patches(options, patches), method.models())

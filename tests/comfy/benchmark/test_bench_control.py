@@ -158,7 +158,7 @@ def test_methods_without_training_act_where_their_boxes_are(places, name):
 
 
 @pytest.mark.parametrize("name, own", [("prompt", {}), ("roi_prompts", {}), ("roictrl", {}), ("masked_attention", {}),
-                                       ("roictrl", {"uncond_boxes": "none", "text": "nothing"})])
+                                       ("roictrl", {"uncond_boxes": "none", "text": "nothing"}), ("roictrl", {"uncond_boxes": "off"})])
 def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name, own):
     from benchmark.drawing import Job, Painter
     from benchmark.layouts import case_of

@@ -70,6 +70,31 @@ def test_no_rois_in_the_negative_rows(model, apply, two_boxes, sample, spy):
     assert instances.token_mask.any(1).tolist() == [True, True]
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_off_leaves_the_negative_rows_to_the_model(model, apply, two_boxes, sample, spy, size):
+    """Bit for bit the model's own, and the rows with captions as they are otherwise."""
+    def predictions(patched):
+        seen = []
+        patched = patched.clone()
+        patched.set_model_sampler_cfg_function(lambda args: seen.append((args["cond"], args["uncond"])) or args["cond"])
+        sample(patched, shape=(size, 4, 16, 24))
+        return seen[0]
+    patched, calls = spy(apply(model, two_boxes, uncond_boxes="off"))
+    caption, negative = predictions(patched)
+    assert calls[0].rows == 2 * size and calls[0].roles == [CAPTION] and calls[0].ours[0].acting.tolist() == list(range(size, 2 * size))
+    assert torch.equal(negative, predictions(model)[1])
+    assert torch.allclose(caption, predictions(apply(model, two_boxes))[0], atol=1e-5)
+    assert not torch.allclose(caption, predictions(model)[0], atol=1e-3)
+
+
+def test_off_with_prompts_that_cannot_share_a_batch(model, apply, two_boxes, sample, spy, prompts):
+    (text, extra), = prompts[1]
+    patched, calls = spy(apply(model, two_boxes, uncond_boxes="off"))
+    apart = sample(patched, negative=[[text.repeat(1, 5, 1), extra]])
+    assert {call.indices[0]: call.roles for call in calls[:2]} == {0: [CAPTION], 1: None}
+    assert torch.allclose(apart, sample(patched), atol=1e-4)
+
+
 def test_an_instance_with_a_negative_of_its_own(model, apply, layout, sample, spy):
     boxes = layout(((0.1, 0.1, 0.6, 0.9), "a fox", {"negative": "a cat"}), ((0.4, 0.2, 0.9, 0.9), "a bird"))
     patched, calls = spy(apply(model, boxes))
