@@ -87,8 +87,8 @@ class ApplyROICtrl(io.ComfyNode):
                                 f"demos use '{PUBLISHED_SUFFIX}'."),
                 advanced(io.Combo.Input("uncond_boxes", options=[PROMPT, NONE, OFF], default=PROMPT, tooltip=(
                     "What the boxes of the negative pass read: the negative prompt, as the adapter was published, "
-                    "or nothing. Off: the adapter leaves the negative pass alone, at half the cost, and guidance "
-                    "counts for places as well. An instance's own negative caption needs the first."))),
+                    "or nothing. Off: the adapter leaves the negative pass alone, which halves its work, and "
+                    "guidance counts for places as well. An instance's own negative caption needs the first."))),
                 advanced(io.Int.Input("slot_shuffle_seed", default=-1, min=-1, max=2**31 - 1, tooltip=(
                     "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
                     "every block, as the published code does, from this seed."))),

@@ -140,9 +140,9 @@ def make_patches(key: str, method: Method) -> dict[str, Callable]:
         if block is None or n is None or not _belongs(call, block, h, n, a, options):
             return a
         if call.acting is None:
-            return _read(method, call, block, h, a, n, options)
+            return _output(method, call, block, h, a, n, options)
         acting = (state[call.acting] for state in (h, a, n))
-        return a.index_copy(0, call.acting, _read(method, call, block, *acting, options))
+        return a.index_copy(0, call.acting, _output(method, call, block, *acting, options))
 
     patches = {"middle_patch": capture_h, "attn2_patch": capture_n, "attn2_output_patch": fuse}
     for patch in patches.values():
@@ -150,7 +150,7 @@ def make_patches(key: str, method: Method) -> dict[str, Callable]:
     return patches
 
 
-def _read(method: Method, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
+def _output(method: Method, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
     """What the block is to add to h instead of a, ``[B, T, C]``: the method's state at the Apply's strength, less h."""
     fused = method.fuse(call, block, h, a, n, options)
     if call.strength != 1:

@@ -75,7 +75,8 @@ class Run:
             return None
         roles = roles_of_lists(lists, self.guider.conds)
         if any(role == UNKNOWN and conds is not None for role, conds in zip(roles, lists)):
-            self.say("a sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.")
+            done = "the boxes leave it alone" if self.control.uncond == OFF else "it reads its own prompt inside the boxes"
+            self.say(f"a sampling pass is neither of the guider's prompts; {done}.")
         self.batches += 1
         return self.batch_kind(self, tuple(lists), tuple(roles), size, active, self.batches - 1)
 
@@ -126,16 +127,14 @@ class Batch:
         run, chunks = self.run, self.chunks(x, context, options)
         if chunks is None:
             return None
+        uuids = options.get("uuids", [None] * len(chunks))
         rows = x.shape[0] // len(chunks)
-        numbers = [c for c, chunk in enumerate(chunks) if chunk.role == CAPTION or run.control.uncond != OFF]
+        numbers, acting = self._acting(chunks, rows, x.device)
         if not numbers:
             return None
-        acting = None
-        if len(numbers) < len(chunks):
-            acting = torch.tensor([c * rows + r for c in numbers for r in range(rows)], device=x.device)
-            context = context[acting.to(context.device)]
-        uuids = options.get("uuids", [None] * len(chunks))
-        chunks, uuids = tuple(chunks[c] for c in numbers), [uuids[c] for c in numbers]
+        if acting is not None:
+            context, uuids = context[acting.to(context.device)], [uuids[c] for c in numbers]
+            chunks = tuple(chunks[c] for c in numbers)
         key = ("instances", chunks, rows, self.active, x.device)
         instances = run.memo.make(key, lambda: run.place(self.active, chunks, rows, x.device))
         texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
@@ -158,6 +157,14 @@ class Batch:
             return None
         uuids = options.get("uuids", [None] * len(indices))
         return tuple(self._chunk(i, uuid, x) for i, uuid in zip(indices, uuids))
+
+    def _acting(self, chunks: Sequence[Chunk], rows: int, device: torch.device) -> tuple[list[int], Tensor | None]:
+        """The numbers of the chunks that the boxes act in, and their rows in the UNet's batch; rows None: all."""
+        numbers = [c for c, chunk in enumerate(chunks) if chunk.role == CAPTION or self.run.control.uncond != OFF]
+        if len(numbers) == len(chunks):
+            return numbers, None
+        return numbers, self.run.memo.make(("acting", *numbers, rows, device), lambda: torch.tensor(
+            [c * rows + r for c in numbers for r in range(rows)], device=device))
 
     def _chunk(self, index: int, uuid: object, x: Tensor) -> Chunk:
         cond = next((c for c in self.lists[index] or () if c.get("uuid") == uuid), {})

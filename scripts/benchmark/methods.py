@@ -168,7 +168,7 @@ def with_gligen(places: Places) -> Parts:
 
 def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, **_ROICTRL, like="roictrl", maker=f"python scripts/bench_train.py {name}",
+    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"python scripts/bench_train.py {name}",
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -177,8 +177,8 @@ def _community(places: Places) -> Parts:
     return with_adapter(Parts(*load_demo(places.community())), places.adapter)
 
 
-_ROICTRL = {"rows": roictrl_rows, "choices": {"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)},
-            "first": {"uncond_boxes": PROMPT, "text": "captions"}}
+_ROICTRL = {"rows": roictrl_rows, "first": {"uncond_boxes": PROMPT, "text": "captions"}}
+_LIKE_ROICTRL = {**_ROICTRL, "like": "roictrl"}
 _REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0)},
              "first": {"text": "background", "strength": 1.0}, "trained": False}
 
@@ -193,15 +193,16 @@ METHODS = {method.name: method for method in (
            lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
            maker="python scripts/bench_train.py gligen"),
     Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
-           lambda places: (*places.base, places.adapter), **_ROICTRL),
+           lambda places: (*places.base, places.adapter), **_ROICTRL,
+           choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)}),
     _variant("roictrl_short", "ROICtrl, short budget"),
     _variant("no_self_attention", "without ROI self-attention"),
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_ROICTRL, like="roictrl", maker="python scripts/bench_train.py community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker="python scripts/bench_train.py community",
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_ROICTRL, like="roictrl", maker="python scripts/bench_train.py lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker="python scripts/bench_train.py lora",
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

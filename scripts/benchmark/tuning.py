@@ -37,11 +37,10 @@ def climb(values: Sequence, first: Any, score: Callable[[Any], float]) -> Any:
 def tune(bench: Bench, name: str, layouts: int, sampler: Sampler, like: Mapping[str, Any] | None = None) -> dict:
     """{"settings", "isr", "miou", "layouts", "tried": [{"settings", "isr", "miou"}]} of a method.
 
-    like: another method's settings, which it takes over; its guidance alone is chosen then, from that one's.
+    like: the settings of the method that it is like, from which it begins; it has no choices of its own but guidance.
     """
     method, tried = METHODS[name], []
     settings: dict[str, Any] = {**method.first, "cfg": FIRST_CFG, **(like or {})}
-    choices = {} if like else method.choices
 
     def score(candidate: dict) -> tuple[float, float]:
         results = bench.complete(Job(name, candidate, SPLIT, sampler), [(n, n) for n in range(layouts)])
@@ -51,7 +50,7 @@ def tune(bench: Bench, name: str, layouts: int, sampler: Sampler, like: Mapping[
         if entry not in tried:
             tried.append(entry)
         return found
-    for setting, values in {**choices, "cfg": CFG}.items():
+    for setting, values in {**method.choices, "cfg": CFG}.items():
         settings[setting] = climb(values, settings[setting], lambda value, setting=setting: sum(score({**settings, setting: value})))
     isr, miou = score(settings)
     bench.say(f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, of {len(tried)} settings tried")

@@ -38,7 +38,7 @@ def test_a_method_that_is_like_another_has_its_settings_and_a_guidance_of_its_ow
     with painters(places, 1) as draw:
         bench = Bench(places, draw, say=lambda text: None)
         alike = tune(bench, "roictrl_short", 1, Sampler(1), {**own, "cfg": 4.0})["tried"]
-        alone = tune(bench, "roictrl_short", 1, Sampler(1))["tried"]
+        alone = tune(bench, "roictrl", 1, Sampler(1))["tried"]
     assert alike[0]["settings"] == {**own, "cfg": 4.0} and all(own.items() <= entry["settings"].items() for entry in alike)
     assert {entry["settings"]["cfg"] for entry in alike} >= {3.0, 4.0, 5.5}
     assert {entry["settings"]["uncond_boxes"] for entry in alone} == {"negative prompt", "none", "off"}

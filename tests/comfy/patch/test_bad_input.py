@@ -127,12 +127,13 @@ def test_a_pack_with_batching_of_its_own(apply, model, two_boxes, sample, caplog
     assert caplog.text.count("past the sampler's own batching runs without the boxes") == 1
 
 
-def test_a_prompt_that_is_not_the_guiders(apply, model, two_boxes, sample, encode, caplog):
+@pytest.mark.parametrize("uncond_boxes, done", [("negative prompt", "it reads its own prompt"), ("off", "the boxes leave it alone")])
+def test_a_prompt_that_is_not_the_guiders(apply, model, two_boxes, sample, encode, caplog, uncond_boxes, done):
     """The deprecated PerpNeg node samples a third prompt that the guider does not know."""
     from comfy_extras.nodes_perpneg import PerpNeg
 
-    sample(PerpNeg.execute(apply(model, two_boxes), encode(""), 1.0)[0])
-    assert caplog.text.count("neither of the guider's prompts") == 1
+    sample(PerpNeg.execute(apply(model, two_boxes, uncond_boxes=uncond_boxes), encode(""), 1.0)[0])
+    assert caplog.text.count(f"neither of the guider's prompts; {done}") == 1
 
 
 @pytest.fixture
