@@ -6,7 +6,7 @@
 
 Each method's settings are chosen on tuning layouts, then it draws the test layouts, one picture each through ComfyUI's sampler.
 Every picture is judged and stored at once; started again, the command goes on where it was. Stored results belong to the weights,
-the settings and the judge that made them. scripts/bench_train.py makes the weights of the rows other than ROICtrl's.
+the settings and the judge that made them. `dev.py bench-train` makes the weights of the rows other than ROICtrl's.
 """
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """Trains the benchmark's other rows: the GLIGEN-style baseline, the ablations, and the add-ons under the adapter.
 
-    python scripts/bench_train.py NAME [NAME ...]        gligen, roictrl_short, no_self_attention, no_regulariser,
+    python scripts/dev.py bench-train NAME [NAME ...]    gligen, roictrl_short, no_self_attention, no_regulariser,
                                                          no_box_tokens, masked_attention, community, lora; or all
 
 gligen has ROICtrl's own budget (the steps that its file names); the ablations, and a ROICtrl beside them, SHORT steps; all with
-ROICtrl's options, data and batch (demo_train.py). community and lora tune the base a little on a palette of their own. Weights,
-log and cost go to a folder per name; a killed run goes on where it was. One process each, so on a CPU run two names side by side.
+ROICtrl's options, data and batch (demo_train.py); the pictures are drawn first where they are not there yet. community and lora
+tune the base a little on a palette of their own. Weights, log and cost go to a folder per name; a killed run goes on where it was.
+One process each, so on a CPU run two names side by side.
 """
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from demo_common import CACHE, start
+from demo_common import CACHE, ROOT, start
 
 SHORT = 400                     # optimiser steps of the ablations
 ADDON_STEPS, ADDON_PICTURES = 300, 1200
@@ -38,26 +39,38 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse(variants: list[str], arguments: list[str] | None) -> argparse.Namespace:
     names = [*variants, *ADDONS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="dev.py bench-train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=[*names, "all"], metavar="NAME")
     parser.add_argument("--steps", type=int, help=f"optimiser steps (default: gligen ROICtrl's, ablations {SHORT}, add-ons {ADDON_STEPS})")
-    parser.add_argument("--demo", type=Path, default=CACHE / "model", help="folder of the demo model")
-    parser.add_argument("--adapter", type=Path, default=CACHE / "adapter" / "adapter.safetensors", help="ROICtrl, for its budget")
-    parser.add_argument("--cache", type=Path, default=CACHE / "adapter_cache", help="the training cache of demo_cache.py")
+    parser.add_argument("--demo", type=Path, default=ROOT / "demo_model", help="folder of the demo model")
+    parser.add_argument("--adapter", type=Path, help="another ROICtrl than the folder's, for its budget")
+    parser.add_argument("--cache", type=Path, default=CACHE / "adapter_cache", help="the training cache; made where there is none")
     parser.add_argument("--trained", type=Path, default=TRAINED, help="a folder per name goes there")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--pictures", type=int, default=ADDON_PICTURES, help="restyled pictures for the add-ons")
     options = parser.parse_args(arguments)
     options.names = names if "all" in options.names else options.names
+    options.adapter = options.adapter or options.demo / "adapter.safetensors"
     return options
 
 
 def train(name: str, variant, options: argparse.Namespace) -> None:
     from benchmark.training import options_of, train_variant
 
+    make_cache(options.cache, options.demo)
     steps = options.steps or (budget_of(options.adapter) if variant.full else SHORT)
     run = options_of(options.demo, options.cache, options.trained, steps, options.batch_size)
     print(f"{variant.title}: {train_variant(name, variant, run)}", flush=True)
+
+
+def make_cache(cache: Path, demo: Path) -> None:
+    """ROICtrl's training pictures, encoded with the demo model: drawn where no cache is there yet."""
+    if not (cache / "manifest.json").exists():
+        import demo_cache
+        import demo_data
+
+        demo_data.make("train", demo / "vae.safetensors")
+        demo_cache.make(["train"], demo, cache)
 
 
 def train_addon(name: str, options: argparse.Namespace) -> None:

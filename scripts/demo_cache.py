@@ -1,6 +1,6 @@
 """Makes the trainer's cache (latents and text embeddings) from the demo data, for `train.py --demo ... --cache ...`.
 
-    python scripts/demo_cache.py NAME [NAME ...] --out FOLDER
+    python scripts/demo_cache.py NAME [NAME ...] [--demo FOLDER] [--out FOLDER]
 
 The latents are those of demo_data.py; the texts are encoded with the packed base (demo_pack.py).
 """
@@ -29,15 +29,11 @@ def rows_of(name: str):
 
 
 @torch.no_grad()
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="+")
-    parser.add_argument("--out", type=Path, default=CACHE / "adapter_cache")
-    a = parser.parse_args()
+def make(names: list[str], demo: Path, out: Path) -> None:
     cache = pack_module("roictrl_core.training.cache")
-    clip = pack_module("nodes.demo_model").load_demo(CACHE / "model").clip
-    writer = cache.CacheWriter(a.out, {"data": a.names})
-    for name in a.names:
+    clip = pack_module("nodes.demo_model").load_demo(demo).clip
+    writer = cache.CacheWriter(out, {"data": names})
+    for name in names:
         for row in rows_of(name):
             writer.add(*row)
     text_model = clip.cond_stage_model.clip_l
@@ -46,7 +42,16 @@ def main() -> None:
         tokens = [[token for token, _ in clip.tokenize(text)["l"][0]] for text in texts]
         return [cache.Embedding(embedding) for embedding in text_model(tokens)[0]]
     writer.finish(encode, batch=256, progress=lambda done, total: print(f"{done}/{total} texts", flush=True) if done % 4096 == 0 else None)
-    print(f"{a.out}: {len(cache.TrainingCache(a.out))} pictures")
+    print(f"{out}: {len(cache.TrainingCache(out))} pictures")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--demo", type=Path, default=CACHE / "model", help="folder of the demo model that encodes the texts")
+    parser.add_argument("--out", type=Path, default=CACHE / "adapter_cache")
+    options = parser.parse_args()
+    make(options.names, options.demo, options.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draws the demo model's training pictures and encodes them with its VAE.
 
-    python scripts/demo_data.py NAME [NAME ...]
+    python scripts/demo_data.py NAME [NAME ...] [--vae FILE]
 
 Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them) and NAME_captions.jsonl
 (per picture its global captions, and its instances' boxes and captions) into the cache folder. Nothing is drawn twice.
@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,12 +62,12 @@ def describe(data: DataSet, index: int, scene) -> dict:
 
 
 @torch.no_grad()
-def make(name: str) -> None:
+def make(name: str, vae_file: Path) -> None:
     data, path = DATA_SETS[name], CACHE / f"{name}_latents.npy"
     if path.exists():
         return
     vae = TAESD()
-    vae.load_state_dict(load_file(CACHE / "vae.safetensors"))
+    vae.load_state_dict(load_file(vae_file))
     vae = vae.to(device(), memory_format=torch.channels_last).eval()
     latents = np.zeros((data.count, 4, data.size // 8, data.size // 8), np.float16)
     digest, log = hashlib.sha256(), Log(CACHE / f"{name}_data_log.csv", ("pictures",), data.count)
@@ -89,8 +90,10 @@ def make(name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="+", choices=list(DATA_SETS))
-    for name in parser.parse_args().names:
-        make(name)
+    parser.add_argument("--vae", type=Path, default=CACHE / "vae.safetensors", help="what encodes the pictures")
+    options = parser.parse_args()
+    for name in options.names:
+        make(name, options.vae)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
     python scripts/dev.py try --checkpoint FILE --adapter FILE
                                    the same picture with and without boxes, with your own weights
     python scripts/dev.py bench    the demo benchmark: how well each method fills its boxes
+    python scripts/dev.py bench-train ROW
+                                   the weights of one of its rows, which are not in the repository
     python scripts/dev.py cost     what the boxes cost, as a table
     python scripts/dev.py workflows   write the example workflows anew, after a node has changed
     python scripts/dev.py setup    the set-up alone
@@ -35,6 +37,7 @@ COMMANDS = {
     "test": ["-m", "devtools.test"],
     "try": ["-m", "devtools.try_weights"],
     "bench": [ROOT / "scripts" / "bench_control.py"],
+    "bench-train": [ROOT / "scripts" / "bench_train.py"],
     "cost": [ROOT / "scripts" / "bench_unet.py"],
     "workflows": [ROOT / "scripts" / "make_workflows.py"],
 }

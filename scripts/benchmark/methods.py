@@ -168,7 +168,7 @@ def with_gligen(places: Places) -> Parts:
 
 def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"python scripts/bench_train.py {name}",
+    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"python scripts/dev.py bench-train {name}",
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -191,7 +191,7 @@ METHODS = {method.name: method for method in (
            first={"global_weight": 0.2, "end_percent": 0.6}),
     Method("gligen", "GLIGEN-style box and text tokens", gligen.prepare, with_gligen,
            lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
-           maker="python scripts/bench_train.py gligen"),
+           maker="python scripts/dev.py bench-train gligen"),
     Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
            lambda places: (*places.base, places.adapter), **_ROICTRL,
            choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)}),
@@ -200,9 +200,9 @@ METHODS = {method.name: method for method in (
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker="python scripts/bench_train.py community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker="python scripts/dev.py bench-train community",
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker="python scripts/bench_train.py lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker="python scripts/dev.py bench-train lora",
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

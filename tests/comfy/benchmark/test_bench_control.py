@@ -115,7 +115,7 @@ def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
 
 @pytest.mark.parametrize("more, sentence", [
     (["--methods", "magic"], "there is no method magic; there are prompt, area"),
-    (["--methods", "gligen"], "make it with `python scripts/bench_train.py gligen`"),
+    (["--methods", "gligen"], "make it with `python scripts/dev.py bench-train gligen`"),
 ])
 def test_wrong_names_and_missing_weights_are_explained(places, more, sentence):
     import bench_control
@@ -135,7 +135,7 @@ def test_weights_that_were_trained_on_another_base_are_refused(places):
     save_file({"x": torch.zeros(1)}, path, {"base": digest(places.demo / "base.safetensors")})
     assert bench_control.chosen(["roictrl_lora"], places) == ["roictrl_lora"]
     save_file({"x": torch.zeros(1)}, path, {"base": "another"})
-    with pytest.raises(ValueError, match="roictrl_lora needs .*trained on another base: delete .*; make it with `python scripts/bench_train.py lora`"):
+    with pytest.raises(ValueError, match="roictrl_lora needs .*trained on another base: delete .*; make it with `python scripts/dev.py bench-train lora`"):
         bench_control.chosen(["roictrl_lora"], places)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,6 +74,23 @@ def test_a_variant_trains_saves_loads_and_acts(bench, random_demo, places, name)
     assert not np.array_equal(picture, painted(bench, places, "prompt", case))
     swapped = bench.layouts.Case(case.number, case.scene, (*case.captions[1:], case.captions[0]))
     assert not np.array_equal(picture, painted(bench, places, name, swapped))
+
+
+def test_training_pictures_are_drawn_where_there_are_none(random_demo, places, tmp_path, monkeypatch, capsys):
+    """What a fresh clone does: `dev.py bench-train NAME` with nothing but the demo model."""
+    import bench_train
+    import demo_cache
+    import demo_data
+
+    few = {"train": replace(demo_data.DATA_SETS["train"], count=6)}
+    for module, name, value in ((demo_data, "CACHE", tmp_path), (demo_cache, "CACHE", tmp_path), (demo_data, "DATA_SETS", few)):
+        monkeypatch.setattr(module, name, value)
+    arguments = ["roictrl_short", "--steps", "1", "--batch-size", "2", "--demo", str(random_demo.folder), "--cache", str(tmp_path / "cache"),
+                 "--trained", str(places.trained)]
+    bench_train.main(arguments)
+    assert places.weights("roictrl_short").is_file() and f"{tmp_path / 'cache'}: 6 pictures" in capsys.readouterr().out
+    bench_train.main(arguments)
+    assert "6 pictures" not in (said := capsys.readouterr().out) and "trained already" in said
 
 
 def test_what_an_ablation_takes_out_stays_out(bench, random_demo, places):

@@ -66,6 +66,10 @@ def test_stopped_and_started_again(pack, root, demo, data, tmp_path):
     with Image.open(tmp_path / "run" / "loss.png") as curve, Image.open(tmp_path / "run" / "samples-00000006.jpg") as grid:
         assert curve.size == (640, 360) and grid.size == (384, 2 * 384 + 6)
 
+    more = command(root, demo, data, tmp_path / "more", "--start-from", tmp_path / "run" / "adapter.safetensors", "--steps", "1", "--bad-rows", "skip")
+    assert subprocess.run(more, env=environment()).returncode == 0
+    assert pack.module("roictrl_core.checkpoint").read_adapter(tmp_path / "more" / "adapter.safetensors").metadata["training_steps"] == "7"
+
 
 @pytest.mark.parametrize("changes, sentence", [
     (["--size", "100x64"], "both sides must be multiples of 8"),
