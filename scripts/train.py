@@ -110,8 +110,9 @@ base = TrainingBase.from_model(model, PRECISIONS[options.precision], size)
 torch.manual_seed(options.seed)
 if options.start_from:
     start_from = read_adapter(options.start_from)
-    config = start_from.config
+    config, steps_before = start_from.config, int(start_from.metadata.get("training_steps", 0))
 else:
+    steps_before = 0
     config = base.adapter_config(grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
 adapter = ROICtrlAdapter(config)
 if options.start_from:
@@ -150,7 +151,7 @@ def weights_to_save() -> dict[str, torch.Tensor]:
 def save(step: int) -> None:
     """A checkpoint to go on from, and the adapter as it is now, for ComfyUI."""
     if RANK == 0:
-        about = {"training_steps": str(step), "prediction": base.schedule.prediction}
+        about = {"training_steps": str(steps_before + step), "prediction": base.schedule.prediction}
         save_adapter(options.out / "adapter.safetensors", config, weights_to_save(), about)  # refuses weights that are not numbers
         save_checkpoint(options.out, step, state, settings_of_run(), options.keep)
 
