@@ -4,7 +4,9 @@
 
 Stages run one after the other, each from the weights of the one before: `small` (64-px pictures of one object: a quarter of the
 cost, and the UNet has no positions that would bind it to a size) and `train` (in turn those and 128-px pictures of 1 to 6
-objects, mostly few: what a single caption means is learned from single objects).
+objects, mostly few: what a single caption means is learned from single objects), `crowded` (128-px pictures alone, all numbers
+equally often, so that small objects near others become sharp; the text encoder, the deepest level and the two blocks before it
+stay: they draw no detail, and git stores only what of a file has changed if that is less than half).
 Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout. Resumes from its last checkpoint.
 Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys) and base_STAGE_log.csv into the cache folder.
 """
@@ -42,13 +44,16 @@ class Stage:
     start: str | None       # the stage whose weights it begins with
     rate: float
     decay_from: float       # fraction of the steps after which the rate falls (cosine, to a fiftieth)
+    counts: tuple[int, ...] = (6, 5, 4, 2, 2, 1)        # how often pictures of 1, 2, ... instances are shown
+    keeps: tuple[str, ...] = ()                         # beginnings of the names of weights that it leaves as they are
 
 
+KEPT = ("text.", *(f"unet.input_blocks.{n}." for n in range(7, 12)), "unet.middle_block.", *(f"unet.output_blocks.{n}." for n in range(3)))
 STAGES = {
     "small": Stage((("small", 96),), 900, None, 1e-3, 1.0),
     "train": Stage((("train", 32), ("small", 64)), 14000, "small", 1e-3, 0.6),
+    "crowded": Stage((("train", 32),), 7000, "train", 5e-4, 0.0, (1, 1, 2, 2, 3, 3), KEPT),
 }
-WEIGHT_OF_COUNT = {1: 6, 2: 5, 3: 4, 4: 2, 5: 2, 6: 1}      # how often pictures of so many instances are shown
 
 
 class Base(torch.nn.Module):
@@ -100,13 +105,13 @@ class Base(torch.nn.Module):
 class Data:
     """Normalised latents and tokenised captions of a data set."""
 
-    def __init__(self, name: str, size: int):
+    def __init__(self, name: str, size: int, counts: tuple[int, ...]):
         self.size = size
         statistics = json.loads((CACHE / "vae_statistics.json").read_text())
         mean, std = (np.array(statistics[k], np.float32)[None, :, None, None] for k in ("mean", "std"))
         self.latents = ((np.load(CACHE / f"{name}_latents.npy") - mean) / std).astype(np.float32)
         rows = [json.loads(line) for line in open(CACHE / f"{name}_captions.jsonl")]
-        weights = np.array([WEIGHT_OF_COUNT[len(row["instances"])] for row in rows], np.float64)
+        weights = np.array([counts[len(row["instances"]) - 1] for row in rows], np.float64)
         self.share = np.cumsum(weights / weights.sum())
         encode = pack_module("nodes.demo_model").DemoTokenizer()
         def tokens(text):
@@ -155,7 +160,10 @@ class Run:
         self.model.initialise()
         if self.stage.start:
             self.model.load_state_dict(load_file(CACHE / f"base_{self.stage.start}.safetensors"))
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), self.stage.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        for parameter_name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not parameter_name.startswith(self.stage.keeps))
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, self.stage.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.checkpoint = CACHE / f"base_{name}_checkpoint.pt"
         if self.checkpoint.exists():
@@ -196,7 +204,7 @@ def train(rank: int, processes: int, name: str) -> None:
         torch.set_num_threads(1)
         dist.init_process_group("gloo", init_method="tcp://127.0.0.1:29577", rank=rank, world_size=processes)
     run, levels = Run(name), noise_levels().to(device())
-    data = [Data(*part) for part in run.stage.data]
+    data = [Data(*part, run.stage.counts) for part in run.stage.data]
     log = Log(CACHE / f"base_{name}_log.csv", ("step", "loss", "rate"), run.stage.steps, run.step) if rank == 0 else None
     recent = []
     while run.step < run.stage.steps:

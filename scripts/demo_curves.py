@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import math
 
 from PIL import Image, ImageDraw
 
@@ -13,17 +14,18 @@ from demo_common import CACHE, ROOT, start
 start()
 from roictrl_core.training.logbook import loss_curve
 
-LOGS = {"VAE": "vae_log.csv", "base, 64 px": "base_small_log.csv", "base, 128 px": "base_train_log.csv", "adapter": "adapter/log.csv"}
-TILE = (480, 280)
+LOGS = {"VAE": "vae_log.csv", "base, small": "base_small_log.csv", "base, train": "base_train_log.csv", "base, crowded": "base_crowded_log.csv",
+        "adapter": "adapter/log.csv"}
+COLUMNS, TILE = 2, (480, 280)
 
 
 def main() -> None:
-    sheet = Image.new("RGB", (2 * TILE[0], 2 * TILE[1]), "white")
+    sheet = Image.new("RGB", (COLUMNS * TILE[0], math.ceil(len(LOGS) / COLUMNS) * TILE[1]), "white")
     for number, (name, file) in enumerate(LOGS.items()):
         rows = {int(row["step"]): float(row["loss"]) for row in csv.DictReader(open(CACHE / file))}     # a resumed step replaces the first
         curve = loss_curve(sorted(rows.items()), TILE)
         ImageDraw.Draw(curve).text((TILE[0] // 2, 20), name, fill="#333333", anchor="mm")
-        sheet.paste(curve, (number % 2 * TILE[0], number // 2 * TILE[1]))
+        sheet.paste(curve, (number % COLUMNS * TILE[0], number // COLUMNS * TILE[1]))
     target = ROOT / "docs" / "images" / "demo_model_loss.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     sheet.quantize(32).save(target, optimize=True)

@@ -1,6 +1,6 @@
 """Puts the demo model's parts into a folder as `Load ROICtrl Demo Model` reads them: float16 safetensors.
 
-    python scripts/demo_pack.py [FOLDER] [--base train] [--adapter FILE]
+    python scripts/demo_pack.py [FOLDER] [--base crowded] [--adapter FILE]
 
 FOLDER is the cache's `model` folder unless named; `demo_model` is the pack's own.
 """
@@ -44,7 +44,7 @@ def half(weights: dict) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=CACHE / "model")
-    parser.add_argument("--base", default="train", help="stage of demo_base.py")
+    parser.add_argument("--base", default="crowded", help="stage of demo_base.py")
     parser.add_argument("--adapter", type=Path)
     a = parser.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)

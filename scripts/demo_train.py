@@ -57,7 +57,7 @@ def stages(adapter_steps: int) -> dict:
         "tokenizer": lambda: script("demo_tokenizer.py"),
         "vae": lambda: (CACHE / "vae.safetensors").exists() or script("demo_vae.py"),
         "data": lambda: script("demo_data.py", "small", "train"),
-        "base": lambda: [script("demo_base.py", stage, "--processes", processes()) for stage in ("small", "train")],
+        "base": lambda: [script("demo_base.py", stage, "--processes", processes()) for stage in ("small", "train", "crowded")],
         "pack": lambda: script("demo_pack.py"),
         "cache": lambda: (cache / "manifest.json").exists() or script("demo_cache.py", "train", "--out", cache),
         "adapter": lambda: train_adapter(adapter_steps),
