@@ -150,6 +150,30 @@ def test_gligen_reads_the_text_that_cores_node_reads(bench, random_demo):
         assert min(float((context - expected[text].detach()).abs().max()) for text in set(texts)) < 5e-3      # the cache is float16
 
 
+def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_demo, places, tmp_path, monkeypatch):
+    """Boxes, masks and text of one layout, as core's sampler hands them to `Gligen` and as training does."""
+    from comfy.gligen import Gligen
+    from roictrl_pack.roictrl_core.training.cache import CacheWriter, Embedding
+
+    clip, case = random_demo.parts.clip, bench.layouts.case_of("test", 4)
+    sampled, real = [], Gligen._set_position
+    bench.training.train_variant("gligen", bench.variants.VARIANTS["gligen"], options_of(bench, random_demo, places))
+    monkeypatch.setattr(Gligen, "_set_position", lambda self, *tokens: sampled.append(tokens) or real(self, *tokens))
+    painted(bench, places, "gligen", case)
+    boxes, masks, text = next(tokens for tokens in sampled if tokens[1].any())
+
+    writer = CacheWriter(tmp_path / "one")
+    writer.add(torch.zeros(4, 8, 8), np.array(case.boxes, np.float32), [case.text], list(case.captions))
+    with torch.no_grad():
+        writer.finish(lambda texts: [Embedding(clip.encode_from_tokens(clip.tokenize(text))[0]) for text in texts])
+    stream = bench.gligen.PooledStream(bench.training.TrainingCache(tmp_path / "one"), clip, batch_size=1, slots=boxes.shape[1], timesteps=1000,
+                                       seed=1, augmentation=bench.training.Augmentation(0, 0, 0, 0, random_slots=False))
+    trained = bench.gligen.placed(next(stream.step(0)), text.shape[-1])
+    assert torch.equal(trained[1][0], masks[0]) and int(masks[0].sum()) == len(case.boxes)
+    assert torch.allclose(trained[0][0], boxes[0].float(), atol=1e-6)
+    assert torch.allclose(trained[2][0], text[0].float(), atol=5e-3)      # the cache is float16
+
+
 def test_masked_attention_equals_a_literal_version(bench):
     """Per instance: attn2 at every cell, self-attention among the box's cells, softmax over the slots that show at a cell."""
     from roictrl_pack.roictrl_core.attention import BlockAttention
