@@ -43,6 +43,12 @@ class AdapterFile:
     metadata: Mapping[str, str]
     description: str
 
+    @property
+    def training_steps(self) -> int:
+        """Optimiser steps of its training; 0 where the file does not say."""
+        steps = self.metadata.get("training_steps", "")
+        return int(steps) if steps.isdecimal() else 0
+
 
 def read_adapter(path: str | Path, *, heads: int | None = None) -> AdapterFile:
     """Reads an adapter file.

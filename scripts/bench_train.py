@@ -83,10 +83,10 @@ def budget_of(adapter: Path) -> int:
     """The optimiser steps of ROICtrl's own run."""
     from roictrl_pack.roictrl_core.checkpoint import read_adapter
 
-    steps = read_adapter(adapter).metadata.get("training_steps")
-    if steps is None:
+    steps = read_adapter(adapter).training_steps
+    if not steps:
         raise ValueError(f"{adapter} does not say for how many steps it was trained: give --steps")
-    return int(steps)
+    return steps
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ base = TrainingBase.from_model(model, PRECISIONS[options.precision], size)
 torch.manual_seed(options.seed)
 if options.start_from:
     start_from = read_adapter(options.start_from)
-    config, steps_before = start_from.config, int(start_from.metadata.get("training_steps", 0))
+    config, steps_before = start_from.config, start_from.training_steps
 else:
     steps_before = 0
     config = base.adapter_config(grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)

@@ -70,14 +70,16 @@ def test_pickles_of_weights(tmp_path, weights, suffix, wrap):
 
 def test_pickles_of_old_pytorch(tmp_path, weights):
     torch.save(weights, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
-    assert same(read_adapter(tmp_path / "a.pt").weights, weights)
+    adapter = read_adapter(tmp_path / "a.pt")
+    assert same(adapter.weights, weights) and adapter.training_steps == 0
 
 
 def test_ours_keeps_config_and_metadata(tmp_path, weights):
     config = AdapterConfig(CONFIG.blocks, grids=(5, 4, 3, 2), dropout=0.0)
-    save_adapter(tmp_path / "a.safetensors", config, weights, {"steps": "12"})
+    save_adapter(tmp_path / "a.safetensors", config, weights, {"training_steps": "12"})
     adapter = read_adapter(tmp_path / "a.safetensors")
-    assert adapter.config == config and adapter.metadata == {"steps": "12"} and same(adapter.weights, weights)
+    assert adapter.config == config and adapter.metadata == {"training_steps": "12"} and same(adapter.weights, weights)
+    assert adapter.training_steps == 12
 
 
 def test_a_golden_adapter(golden_file):
