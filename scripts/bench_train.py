@@ -65,7 +65,9 @@ def train(name: str, variant, options: argparse.Namespace) -> None:
 
 def make_cache(cache: Path, demo: Path) -> None:
     """ROICtrl's training pictures, encoded with the demo model: drawn where no cache is there yet."""
-    if not (cache / "manifest.json").exists():
+    from roictrl_pack.roictrl_core.training.cache import MANIFEST
+
+    if not (cache / MANIFEST).is_file():
         import demo_cache
         import demo_data
 

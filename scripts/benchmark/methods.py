@@ -168,7 +168,7 @@ def with_gligen(places: Places) -> Parts:
 
 def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"python scripts/dev.py bench-train {name}",
+    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} {name}",
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -177,6 +177,7 @@ def _community(places: Places) -> Parts:
     return with_adapter(Parts(*load_demo(places.community())), places.adapter)
 
 
+_TRAIN = "python scripts/dev.py bench-train"
 _ROICTRL = {"rows": roictrl_rows, "first": {"uncond_boxes": PROMPT, "text": "captions"}}
 _LIKE_ROICTRL = {**_ROICTRL, "like": "roictrl"}
 _REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0)},
@@ -191,7 +192,7 @@ METHODS = {method.name: method for method in (
            first={"global_weight": 0.2, "end_percent": 0.6}),
     Method("gligen", "GLIGEN-style box and text tokens", gligen.prepare, with_gligen,
            lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
-           maker="python scripts/dev.py bench-train gligen"),
+           maker=f"{_TRAIN} gligen"),
     Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
            lambda places: (*places.base, places.adapter), **_ROICTRL,
            choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)}),
@@ -200,9 +201,9 @@ METHODS = {method.name: method for method in (
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker="python scripts/dev.py bench-train community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community",
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker="python scripts/dev.py bench-train lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} lora",
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

@@ -52,6 +52,12 @@ def write_cache(folder: Path, clip, pictures: int = 6, side: int = 8) -> Path:
         scene = random_scene((1, index), 1 + index % 3)
         captions = [instance_caption(thing.attributes) for thing in scene.things]
         writer.add(torch.randn(4, side, side, generator=generator), normalised_boxes(scene), [", ".join(captions)], captions)
-    with torch.no_grad():
-        writer.finish(lambda texts: [cache.Embedding(clip.encode_from_tokens(clip.tokenize(text))[0]) for text in texts])
+    finish_cache(writer, clip)
     return folder
+
+
+@torch.no_grad()
+def finish_cache(writer, clip) -> None:
+    """Encodes the texts of a `CacheWriter` as its model's CLIP does."""
+    embedding = pack_module("roictrl_core.training.cache").Embedding
+    writer.finish(lambda texts: [embedding(clip.encode_from_tokens(clip.tokenize(text))[0]) for text in texts])

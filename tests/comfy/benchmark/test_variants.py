@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from devtools.random_demo import finish_cache
 from safetensors.torch import load_file, save_file
 
 STEPS, BATCH = 2, 2
@@ -153,7 +154,7 @@ def test_gligen_reads_the_text_that_cores_node_reads(bench, random_demo):
 def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_demo, places, tmp_path, monkeypatch):
     """Boxes, masks and text of one layout, as core's sampler hands them to `Gligen` and as training does."""
     from comfy.gligen import Gligen
-    from roictrl_pack.roictrl_core.training.cache import CacheWriter, Embedding
+    from roictrl_pack.roictrl_core.training.cache import CacheWriter
 
     clip, case = random_demo.parts.clip, bench.layouts.case_of("test", 4)
     sampled, real = [], Gligen._set_position
@@ -164,8 +165,7 @@ def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_dem
 
     writer = CacheWriter(tmp_path / "one")
     writer.add(torch.zeros(4, 8, 8), np.array(case.boxes, np.float32), [case.text], list(case.captions))
-    with torch.no_grad():
-        writer.finish(lambda texts: [Embedding(clip.encode_from_tokens(clip.tokenize(text))[0]) for text in texts])
+    finish_cache(writer, clip)
     stream = bench.gligen.PooledStream(bench.training.TrainingCache(tmp_path / "one"), clip, batch_size=1, slots=boxes.shape[1], timesteps=1000,
                                        seed=1, augmentation=bench.training.Augmentation(0, 0, 0, 0, random_slots=False))
     trained = bench.gligen.placed(next(stream.step(0)), text.shape[-1])
