@@ -180,8 +180,8 @@ def _community(places: Places) -> Parts:
 _TRAIN = "python scripts/dev.py bench-train"
 _ROICTRL = {"rows": roictrl_rows, "first": {"uncond_boxes": PROMPT, "text": "captions"}}
 _LIKE_ROICTRL = {**_ROICTRL, "like": "roictrl"}
-_REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0)},
-             "first": {"text": "background", "strength": 1.0}, "trained": False}
+_REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0, 8.0)},
+             "first": {"text": "background", "strength": 4.0}, "trained": False}
 
 METHODS = {method.name: method for method in (
     Method("prompt", "captions in the global prompt", global_prompt, base_parts, base_files, global_prompts, trained=False),
