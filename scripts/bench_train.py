@@ -47,7 +47,7 @@ def parse(variants: list[str], arguments: list[str] | None) -> argparse.Namespac
     parser.add_argument("--cache", type=Path, default=CACHE / "adapter_cache", help="the training cache; made where there is none")
     parser.add_argument("--trained", type=Path, default=TRAINED, help="a folder per name goes there")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--pictures", type=int, default=ADDON_PICTURES, help="restyled pictures for the add-ons")
+    parser.add_argument("--pictures", type=int, default=ADDON_PICTURES, help="pictures of the add-ons' palettes")
     options = parser.parse_args(arguments)
     options.names = names if "all" in options.names else options.names
     options.adapter = options.adapter or options.demo / "adapter.safetensors"

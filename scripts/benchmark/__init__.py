@@ -10,7 +10,7 @@ ablations.py  ROICtrl with one part taken away or exchanged
 variants.py   what bench_train.py can train
 training.py   one training run of a variant, by the parts of train.py
 addons.py     a fine-tuned base and a LoRA, for the adapter to cope with
-styles.py     the palettes that they are tuned on
+palettes.py   what they are tuned on: some colours drawn as others
 store.py      results, a line per picture as soon as it is drawn
 drawing.py    draws and judges what is missing
 workers.py    the same in several processes

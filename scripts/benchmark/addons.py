@@ -1,7 +1,7 @@
 """What people put under an adapter: a base fine-tuned to a palette of its own, and a LoRA. Import after the pack is loaded.
 
-Both are trained with demo_base.py's loss on restyled pictures and know nothing of the adapter, nor it of them. Started again, a
-run goes on from its last checkpoint.
+Both are trained with demo_base.py's loss on pictures of another palette and know nothing of the adapter, nor it of them. Started
+again, a run goes on from its last checkpoint.
 """
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from torch.nn.utils.parametrize import register_parametrization
 from roictrl_core.demo.captions import global_caption
 from roictrl_core.demo.world import MAX_INSTANCES, random_scene, render
 
+from .palettes import PALETTES, described, recoloured_scene
 from .places import BASE, digest
-from .styles import STYLES
 
-SEED = 90                   # of the restyled scenes
+SEED = 90                   # of their scenes
 BATCH, RANK = 32, 8
 CHECKPOINT_EVERY, LOG_EVERY = 50, 20      # steps
 RATES = {"community": 3e-4, "lora": 1e-3}
@@ -38,7 +38,8 @@ def train_addon(name: str, demo: Path, out: Path, steps: int, pictures: int, say
     """The fine-tuned base, or the LoRA, on top of a demo model; returns its file."""
     out = out / name
     target = out / ("base.safetensors" if name == "community" else "weights.safetensors")
-    about = {"training_steps": str(steps), BASE: digest(demo / "base.safetensors")}
+    about = {"training_steps": str(steps), "palette": described(PALETTES[name]), BASE: digest(demo / "base.safetensors")}
+    checkpoint = out / f"checkpoint-{'-'.join((about[BASE], *map('_'.join, PALETTES[name].items())))}.pt"
     if target.is_file() and made_with(target, about):
         say(f"{name}: trained already ({target})")
         return target
@@ -47,7 +48,7 @@ def train_addon(name: str, demo: Path, out: Path, steps: int, pictures: int, say
     model.load_state_dict({key: tensor.float() for key, tensor in load_file(demo / "base.safetensors").items()})
     model.requires_grad_(False).to(device())
     trained = list(add_lora(model).parameters()) if name == "lora" else list(model.unet.requires_grad_(True).parameters())
-    _train(name, model, trained, _data(name, demo, out, pictures), steps, out / f"checkpoint-{about[BASE]}.pt", say)
+    _train(name, model, trained, _data(name, demo, out, pictures), steps, checkpoint, say)
     if name == "lora":
         write_atomically(target, lambda file: save_file(lora_weights(model), file, about))
     else:
@@ -90,13 +91,13 @@ def _train(name: str, model: Base, trained: list[nn.Parameter], data: tuple, ste
 
 @torch.no_grad()
 def _data(name: str, demo: Path, out: Path, pictures: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalised latents [n, 4, h, w] of restyled pictures, their captions' tokens [n, 77], and those of no caption [77]."""
+    """Normalised latents [n, 4, h, w] of pictures in the palette, their captions' tokens [n, 77], and those of no caption [77]."""
     vae, statistics = load_vae_file(demo / "vae.safetensors")
     mean, std = (torch.tensor(statistics[key]).view(1, 4, 1, 1) for key in ("mean", "std"))
     tokenizer, latents, texts = DemoTokenizer(), [], []
     for index in range(pictures):
         scene = random_scene((SEED, index), 1 + index % MAX_INSTANCES)
-        picture = torch.from_numpy(STYLES[name].apply(render(scene))).float()[None] / 255
+        picture = torch.from_numpy(render(recoloured_scene(scene, PALETTES[name]))).float()[None] / 255
         latents.append((vae.encode(picture).cpu() - mean) / std)
         texts.append(global_caption(scene, np.random.default_rng((SEED, 1, index))))
     tokens = torch.tensor([[token for token, _ in tokenizer.tokenize_with_weights(text)[0]] for text in ("", *texts)])

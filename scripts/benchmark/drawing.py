@@ -15,6 +15,7 @@ from roictrl_core.demo.world import render
 
 from .layouts import Case, case_of
 from .methods import METHODS, Parts
+from .palettes import recoloured
 from .places import Places, digest
 from .sampling import Sampler, round_trip, sample
 from .store import Record, Results
@@ -65,9 +66,11 @@ class Painter:
 
     def draw(self, job: Job, pairs: Sequence[Pair]) -> list[tuple[Record, np.ndarray]]:
         """Judged pictures."""
+        palette = {} if job.method == CEILING else METHODS[job.method].palette
         cases = [case_of(job.split, layout) for layout, _ in pairs]
         pictures = self.paint(job, cases, [seed for _, seed in pairs])
-        return [(Record(*pair, mark(picture, case.boxes, case.wanted)), picture) for pair, case, picture in zip(pairs, cases, pictures)]
+        marks = [mark(picture, case.boxes, [recoloured(wanted, palette) for wanted in case.wanted]) for case, picture in zip(cases, pictures)]
+        return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures)]
 
     def cost(self, job: Job, layouts: Sequence[int]) -> dict[str, float]:
         """{"seconds", "peak_bytes"} of a picture drawn alone through the nodes: the median, and the mean over layouts of the most

@@ -24,6 +24,7 @@ from roictrl_pack.roictrl_core.layout import Instance, Layout
 
 from . import ablations, gligen
 from .layouts import Case
+from .palettes import PALETTES, Palette
 from .places import Places
 from .rows import apply_rows
 from .sampling import Conditioned, encode, encode_rows
@@ -53,6 +54,7 @@ class Method:
     rows: the same for several cases in one batch, where that can be; None: one each.
     choices: values of its own settings to tune, in order, and `first` where tuning begins (guidance is tuned for all).
     like: the method from which it differs in one thing, and whose own settings it therefore has.
+    palette: colours that its base draws in place of others, so that the judge wants those.
     maker: the command that makes its weights.
     """
 
@@ -66,6 +68,7 @@ class Method:
     first: Mapping[str, Any] = field(default_factory=dict)
     like: str | None = None
     trained: bool = True
+    palette: Palette = field(default_factory=dict)
     maker: str = "python scripts/demo_train.py"
 
     def problem(self, places: Places) -> str | None:
@@ -188,8 +191,8 @@ METHODS = {method.name: method for method in (
     Method("area", "Conditioning (Set Area)", areas, base_parts, base_files, **_REGIONAL),
     Method("mask", "Conditioning (Set Mask)", masks, base_parts, base_files, **_REGIONAL),
     Method("roi_prompts", "Apply ROI Prompts", roi_prompts, base_parts, base_files, roi_prompts_rows, trained=False,
-           choices={"global_weight": (0.0, 0.2, 0.4), "end_percent": (0.4, 0.6, 0.8, 1.0)},
-           first={"global_weight": 0.2, "end_percent": 0.6}),
+           choices={"global_weight": (0.0, 0.2, 0.4, 0.6), "end_percent": (0.4, 0.6, 0.8, 1.0)},
+           first={"global_weight": 0.4, "end_percent": 1.0}),
     Method("gligen", "GLIGEN-style box and text tokens", gligen.prepare, with_gligen,
            lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
            maker=f"{_TRAIN} gligen"),
@@ -201,9 +204,9 @@ METHODS = {method.name: method for method in (
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community",
+    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community", palette=PALETTES["community"],
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} lora",
+    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} lora", palette=PALETTES["lora"],
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

@@ -20,7 +20,8 @@ GAP, HEAD = 6, 40           # px of the sheet
 
 
 def _style(index: int) -> dict:
-    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+    """Of line `index`: the colours come round again with other markers."""
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]}
 
 
 def _axes(title: str, across: str, up: str):

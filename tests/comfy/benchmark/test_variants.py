@@ -252,13 +252,18 @@ def test_an_addon_is_tuned_goes_on_and_changes_the_picture(bench, random_demo, p
     assert not np.array_equal(changed, painted(bench, places, "roictrl", case))
 
 
-def test_styles_keep_what_the_judge_reads():
-    from benchmark.styles import STYLES
-    from roictrl_core.demo.judge import judge, summarise
-    from roictrl_core.demo.world import normalised_boxes, random_scene, render
+def test_the_judge_wants_an_addons_colours(bench, places, random_demo, monkeypatch):
+    """A drawing in the add-on's palette is right for its row, and in the world's own palette for ROICtrl's."""
+    from benchmark.palettes import PALETTES, recoloured_scene
+    from roictrl_core.demo.world import render
 
-    for style in STYLES.values():
-        verdicts = []
-        for scene in (random_scene((5, index), 1 + index % 6) for index in range(30)):
-            verdicts += judge(style.apply(render(scene)), normalised_boxes(scene), [thing.attributes for thing in scene.things])
-        assert summarise(verdicts)["isr"] >= 0.95
+    pairs = [(number, number) for number in range(5)]
+    cases = [bench.layouts.case_of("test", number) for number, _ in pairs]
+    for name, palette in PALETTES.items():
+        painter = bench.drawing.Painter(places)
+        pictures = [render(recoloured_scene(case.scene, palette)) for case in cases]
+        monkeypatch.setattr(painter, "paint", lambda *_, pictures=pictures: pictures)
+        own, other = ([success for record, _ in painter.draw(bench.drawing.Job(method, {}, "test"), pairs) for success in record.marks.successes]
+                      for method in (f"roictrl_{name}", "roictrl"))
+        changed = [thing.attributes.colour in palette for case in cases for thing in case.scene.things]
+        assert all(own) and other == [not it for it in changed] and 0 < sum(changed) < len(changed)
