@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from roictrl_core.demo.judge import IOU_SUCCESS
 from roictrl_core.demo.scores import diversity, interval, measures, resampled
 
-from .layouts import LEVELS
+from .layouts import LEVELS, case_of
+from .palettes import Palette, described
 from .store import Record, Results
 
 BEGIN, END = "<!-- demo benchmark: begin (written by scripts/bench_control.py) -->", "<!-- demo benchmark: end -->"
@@ -38,8 +40,23 @@ def entry(drawn: Drawn) -> dict:
     found["interval"], found["miou_interval"] = (_interval(rates[name], levels) for name in ("isr", "miou"))
     found["levels"] = {str(level): _of_level([r for r in records if r.marks.instances == level]) for level in LEVELS if level in levels}
     found["layouts"], found["instances"] = len(records), sum(levels)
+    found["fit"] = _share([iou >= IOU_SUCCESS for record in records for iou in record.marks.iou])
     found["diversity"] = _diversity(drawn)
-    return {**found, **(drawn.about or {})}
+    about = drawn.about or {}
+    return {**found, **about, **(_by_colour(records, about["palette"]) if "palette" in about else {})}
+
+
+def _share(successes: Sequence[bool]) -> float:
+    return round(float(np.mean(successes)), DIGITS)
+
+
+def _by_colour(records: Sequence[Record], palette: Palette) -> dict[str, float]:
+    """The ISR of instances whose colour the palette exchanges, and of the others."""
+    successes: dict[bool, list[bool]] = {True: [], False: []}
+    for record in records:
+        for wanted, success in zip(case_of("test", record.layout).wanted, record.marks.successes, strict=True):
+            successes[wanted.colour in palette].append(success)
+    return {"isr_exchanged": _share(successes[True]), "isr_others": _share(successes[False])}
 
 
 def _of_level(records: Sequence[Record]) -> dict:
@@ -102,18 +119,25 @@ def table(report: Mapping) -> str:
 
 def details(report: Mapping) -> str:
     """The benchmark page's: every level, settings, cost, and how far ROICtrl is ahead."""
-    lines = ["| Demo model, method | " + " | ".join(f"L{level}" for level in LEVELS) + " | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |",
-             "|---" * (len(LEVELS) + 7) + "|"]
+    lines = ["| Demo model, method | " + " | ".join(f"L{level}" for level in LEVELS) + " | fit | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |",
+             "|---" * (len(LEVELS) + 8) + "|"]
     for name, found in [*report["methods"].items(), (None, report["ceiling"])]:
         levels = [_rate(found["levels"][str(level)]["isr"]) if str(level) in found["levels"] else "-" for level in LEVELS]
         ahead = found.get("roictrl_ahead_by")
-        cells = [CEILING if name is None else _name(name, found, report), *levels, f"{found['strays']:.2f}",
+        cells = [CEILING if name is None else _name(name, found, report), *levels, _rate(found["fit"]), f"{found['strays']:.2f}",
                  "-" if found["diversity"] is None else f"{found['diversity']:.3f}",
                  f"{found['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in found else "-",
                  ", ".join(f"{key} {value}" for key, value in found.get("settings", {}).items()) or "-", _training(found),
                  "-" if ahead is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*ahead)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def palettes(report: Mapping) -> list[str]:
+    """A table of the rows whose base draws colours in place of others; nothing where there is none."""
+    rows = [f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | {_rate(found['isr_others'])} | {_rate(found['fit'])} |"
+            for found in report["methods"].values() if "palette" in found]
+    return ["\n".join(["| Demo model, method | palette | ISR, these colours | ISR, other colours | fit |", "|---|---|---|---|---|", *rows])] if rows else []
 
 
 def _training(found: Mapping) -> str:
@@ -131,7 +155,7 @@ def page_part(report: Mapping) -> str:
     """What stands between the benchmark page's markers."""
     pictures = [f"![Demo model: {what}](images/demo_benchmark_{name}.png)" for name, what in
                 (("levels", "ISR by number of instances"), ("cost", "control against time"), ("losses", "training losses"), ("sheet", "contact sheet"))]
-    return "\n\n".join([table(report), details(report), *pictures])
+    return "\n\n".join([table(report), details(report), *palettes(report), *pictures])
 
 
 def _name(name: str, found: Mapping, report: Mapping) -> str:

@@ -60,6 +60,22 @@ def test_the_documents_figures_are_the_records(tmp_path):
                                                     for line in report.details(found).splitlines())
 
 
+def test_a_palettes_colours_are_counted_apart(tmp_path):
+    """Five layouts in which an instance is right where its colour is not exchanged."""
+    from benchmark.layouts import case_of
+
+    palette = {"red": "magenta", "magenta": "red"}
+    wanted = {n: case_of("test", n).wanted for n in range(5)}
+    found = Results(tmp_path, {"method": "m", "split": "test", "weights": []})
+    for n, attributes in wanted.items():
+        right = tuple(it.colour not in palette for it in attributes)
+        found.records[n, n] = Record(n, n, Marks((0.9,) * len(right), right, (False,) * len(right), 0.0, 0))
+    document = report.document({"m": report.Drawn(found, 5, about={"title": "m", "palette": palette})}, report.Drawn(found, 5), [], "", "")
+    row = document["methods"]["m"]
+    assert (row["isr_exchanged"], row["isr_others"], row["fit"]) == (0.0, 1.0, 1.0) and 0 < row["isr"] < 1
+    assert "| m | red as magenta, magenta as red | .000 | 1.00 | 1.00 |" in report.palettes(document)[0]
+
+
 def test_a_table_goes_between_its_markers_and_nowhere_else():
     page = f"above\n{report.BEGIN}\nold\n{report.END}\nbelow\n"
     assert report.between_markers(page, "| new |") == f"above\n{report.BEGIN}\n| new |\n{report.END}\nbelow\n"
