@@ -176,6 +176,8 @@ def about(name: str, choice: dict, places) -> dict:
         with safe_open(method.files(places)[-1], "pt") as file:
             steps = (file.metadata() or {}).get("training_steps")
         found |= {"steps_trained": int(steps)} if steps else {}
+    if method.beside:
+        found["beside"] = method.beside
     if method.palette:
         found["palette"] = dict(method.palette)
     cost = places.trained / name / "cost.json"

@@ -54,6 +54,7 @@ class Method:
     rows: the same for several cases in one batch, where that can be; None: one each.
     choices: values of its own settings to tune, in order, and `first` where tuning begins (guidance is tuned for all).
     like: the method from which it differs in one thing, and whose own settings it therefore has.
+    beside: the method of the same budget that an ablation is to be read against.
     palette: colours that its base draws in place of others, so that the judge wants those.
     maker: the command that makes its weights.
     """
@@ -67,6 +68,7 @@ class Method:
     choices: Mapping[str, tuple] = field(default_factory=dict)
     first: Mapping[str, Any] = field(default_factory=dict)
     like: str | None = None
+    beside: str | None = None
     trained: bool = True
     palette: Palette = field(default_factory=dict)
     maker: str = "python scripts/demo_train.py"
@@ -169,9 +171,9 @@ def with_gligen(places: Places) -> Parts:
     return parts._replace(control=gligen.read_gligen(places.weights("gligen"), parts.model))
 
 
-def _variant(name: str, title: str, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
+def _variant(name: str, title: str, beside: str | None = "roictrl_short", network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} {name}",
+    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} {name}", beside=beside,
                   load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
                   files=lambda places: (*places.base, places.weights(name)))
 
@@ -199,11 +201,11 @@ METHODS = {method.name: method for method in (
     Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
            lambda places: (*places.base, places.adapter), **_ROICTRL,
            choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)}),
-    _variant("roictrl_short", "ROICtrl, short budget"),
+    _variant("roictrl_short", "ROICtrl, short budget", beside=None),
     _variant("no_self_attention", "without ROI self-attention"),
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
-    _variant("masked_attention", "masked attention", ablations.MaskedAdapter),
+    _variant("masked_attention", "masked attention", network=ablations.MaskedAdapter),
     Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community",
            palette=PALETTES["community"],
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),

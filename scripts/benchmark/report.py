@@ -78,27 +78,25 @@ def _diversity(drawn: Drawn) -> float | None:
     return round(float(np.mean(values)), DIGITS) if values else None
 
 
-def differences(drawn: Mapping[str, Drawn], reference: str = "roictrl") -> dict[str, list[float]]:
-    """The reference's ISR minus each method's: [value, low, high], a paired bootstrap on the same layouts."""
-    def isr(one: Drawn):
+def ahead(reference: Drawn, other: Drawn, name: str = "isr") -> list[float]:
+    """How much more the reference has of a rate: [value, low, high], a paired bootstrap on the same layouts."""
+    def rate(one: Drawn):
         records = one.results.of(one.layouts)
-        return measures([r.marks for r in records])["isr"], [r.marks.instances for r in records]
-    first, levels = isr(drawn[reference])
-    found = {}
-    for name, other in drawn.items():
-        if name != reference and other.layouts == drawn[reference].layouts:
-            measure = isr(other)[0]
-            samples = resampled(first, levels) - resampled(measure, levels)
-            found[name] = [round(value, DIGITS) for value in (first.value - measure.value, *interval(samples))]
-    return found
+        return measures([r.marks for r in records])[name], [r.marks.instances for r in records]
+    (first, levels), (second, _) = rate(reference), rate(other)
+    samples = resampled(first, levels) - resampled(second, levels)
+    return [round(value, DIGITS) for value in (first.value - second.value, *interval(samples))]
 
 
 def document(methods: Mapping[str, Drawn], ceiling: Drawn, untrained: Sequence[str], command: str, commit: str) -> dict:
     """docs/demo_benchmark.json."""
     entries = {name: entry(drawn) for name, drawn in methods.items()}
-    if "roictrl" in methods:
-        for name, difference in differences(methods).items():
-            entries[name]["roictrl_ahead_by"] = difference
+    for name, drawn in methods.items():
+        if name != "roictrl" and "roictrl" in methods:
+            entries[name]["roictrl_ahead_by"] = ahead(methods["roictrl"], drawn)
+        beside = methods.get(entries[name].get("beside"))
+        if beside is not None:
+            entries[name]["beside_ahead_by"] = {rate: ahead(beside, drawn, rate) for rate in ("isr", "miou")}
     return {"methods": entries, "ceiling": entry(ceiling), "untrained": [name for name in untrained if name in methods],
             "command": command, "commit": commit}
 
@@ -123,14 +121,22 @@ def details(report: Mapping) -> str:
              "|---" * (len(LEVELS) + 8) + "|"]
     for name, found in [*report["methods"].items(), (None, report["ceiling"])]:
         levels = [_rate(found["levels"][str(level)]["isr"]) if str(level) in found["levels"] else "-" for level in LEVELS]
-        ahead = found.get("roictrl_ahead_by")
         cells = [CEILING if name is None else _name(name, found, report), *levels, _rate(found["fit"]), f"{found['strays']:.2f}",
                  "-" if found["diversity"] is None else f"{found['diversity']:.3f}",
                  f"{found['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in found else "-",
                  ", ".join(f"{key} {value}" for key, value in found.get("settings", {}).items()) or "-", _training(found),
-                 "-" if ahead is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*ahead)]
+                 _difference(found.get("roictrl_ahead_by"))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def ablations(report: Mapping) -> list[str]:
+    """A table of the rows that were trained beside a ROICtrl of the same budget; nothing where there is none."""
+    rows = [f"| {found['title']} | {_rate(found['isr'])} | {_rate(found['miou'])} | {_rate(found['fit'])} | "
+            f"{_difference(found['beside_ahead_by']['isr'])} | {_difference(found['beside_ahead_by']['miou'])} |"
+            for found in report["methods"].values() if "beside_ahead_by" in found]
+    header = "| Demo model, ablation | ISR | mIoU | fit | ROICtrl of the same budget is ahead by, ISR | mIoU |"
+    return ["\n".join([header, "|---" * 6 + "|", *rows])] if rows else []
 
 
 def palettes(report: Mapping) -> list[str]:
@@ -138,6 +144,11 @@ def palettes(report: Mapping) -> list[str]:
     rows = [f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | {_rate(found['isr_others'])} | {_rate(found['fit'])} |"
             for found in report["methods"].values() if "palette" in found]
     return ["\n".join(["| Demo model, method | palette | ISR, these colours | ISR, other colours | fit |", "|---|---|---|---|---|", *rows])] if rows else []
+
+
+def _difference(found: Sequence[float] | None) -> str:
+    """[value, low, high] as a table has it."""
+    return "-" if found is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*found)
 
 
 def _training(found: Mapping) -> str:
@@ -155,7 +166,7 @@ def page_part(report: Mapping) -> str:
     """What stands between the benchmark page's markers."""
     pictures = [f"![Demo model: {what}](images/demo_benchmark_{name}.png)" for name, what in
                 (("levels", "ISR by number of instances"), ("cost", "control against time"), ("losses", "training losses"), ("sheet", "contact sheet"))]
-    return "\n\n".join([table(report), details(report), *palettes(report), *pictures])
+    return "\n\n".join([table(report), details(report), *ablations(report), *palettes(report), *pictures])
 
 
 def _name(name: str, found: Mapping, report: Mapping) -> str:

@@ -206,6 +206,18 @@ def test_masked_attention_equals_a_literal_version(bench):
     assert len(plan.active) == 3      # a box smaller than a cell shows nowhere
 
 
+def test_training_cost_of_both_is_printed(pack, monkeypatch, capsys):
+    """A grid of its own size and one that grows with the map, of the same pictures."""
+    import bench_masked
+
+    monkeypatch.setattr(bench_masked, "LATENT_CELLS", 32 * 32)
+    bench_masked.main(["--sides", "16", "32", "--repeats", "1"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:6] for row in rows] == [["16", "4", "8", "6", "4", "2"], ["32", "1", "8", "6", "4", "2"], ["32", "1", "16", "12", "8", "4"]]
+    masked = [float(row[7]) for row in rows]
+    assert all(float(value) > 0 for row in rows for value in row[6:]) and masked[1] == masked[2]
+
+
 def literal_blend(fuser, a, n, instances, attention, height, width):
     rows, tokens, channels = a.shape
     values = torch.zeros(rows, 1 + instances.slots, tokens, channels)

@@ -60,6 +60,18 @@ def test_the_documents_figures_are_the_records(tmp_path):
                                                     for line in report.details(found).splitlines())
 
 
+def test_an_ablation_is_read_against_the_roictrl_of_its_budget(tmp_path):
+    drawn = {"roictrl": report.Drawn(results(tmp_path, good=5), 5, about={"title": "ROICtrl"}),
+             "short": report.Drawn(results(tmp_path, "short", good=4), 5, about={"title": "short"}),
+             "without": report.Drawn(results(tmp_path, "without", good=1), 5, about={"title": "without", "beside": "short"})}
+    found = report.document(drawn, report.Drawn(results(tmp_path, "ceiling", good=5), 5), [], "", "")
+    without = found["methods"]["without"]
+    assert without["roictrl_ahead_by"][0] == 0.8 and without["beside_ahead_by"]["isr"][0] == 0.6 and "beside_ahead_by" not in found["methods"]["short"]
+    assert without["beside_ahead_by"]["miou"][0] == pytest.approx(0.85 * 0.6) and "+0.600" in report.ablations(found)[0]
+    del drawn["short"]
+    assert not report.ablations(report.document(drawn, drawn["roictrl"], [], "", ""))
+
+
 def test_a_palettes_colours_are_counted_apart(tmp_path):
     """Five layouts in which an instance is right where its colour is not exchanged."""
     from benchmark.layouts import case_of
