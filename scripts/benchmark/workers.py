@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -30,8 +32,23 @@ def painters(places: Places, processes: int) -> Iterator[Draw]:
         painter = Painter(places)
         yield lambda job, batches: chain.from_iterable(painter.draw(job, pairs) for pairs in batches)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (places,)) as pool:
-        yield lambda job, batches: chain.from_iterable(pool.imap_unordered(_work, [(job, pairs) for pairs in batches]))
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (places,)) as pool:
+        yield lambda job, batches: _as_they_get_ready(pool, job, batches)
+
+
+def _as_they_get_ready(pool: ProcessPoolExecutor, job: Job, batches: Sequence[Sequence[Pair]]) -> Iterator[Drawn]:
+    """Raises ValueError where a process ended by itself."""
+    tasks = []
+    try:
+        tasks.extend(pool.submit(_work, job, pairs) for pairs in batches)
+        for task in as_completed(tasks):
+            yield from task.result()
+    except BrokenProcessPool:
+        raise ValueError("a drawing process could not start, or ended by itself, perhaps for want of memory (what it said is above); "
+                         "the same command goes on, with --processes 1 in one process") from None
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _start(places: Places) -> None:
@@ -49,5 +66,5 @@ def _start(places: Places) -> None:
     _painter = Painter(places)
 
 
-def _work(task: tuple[Job, Sequence[Pair]]) -> list[Drawn]:
-    return _painter.draw(*task)
+def _work(job: Job, pairs: Sequence[Pair]) -> list[Drawn]:
+    return _painter.draw(job, pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -111,6 +112,26 @@ def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
     with pytest.raises(ValueError, match="layout 1 of 2 is not drawn yet"):
         second.of(2)
     assert bench_control.more_seeds(1) == [(0, 100_000), (0, 200_000), (0, 300_000)]
+
+
+def test_several_processes_draw_the_same_and_the_end_of_one_is_said(places):
+    from benchmark.drawing import Bench, Job
+    from benchmark.sampling import Sampler
+    from benchmark.workers import painters
+
+    job, pairs = Job("prompt", {"cfg": 2.0}, "test", Sampler(1)), [(n, n) for n in range(17)]
+    with painters(places, 2) as draw:
+        results = Bench(places, draw, lambda text: None).complete(job, pairs)
+        with painters(places, 1) as alone:
+            for record, picture in alone(job, [pairs[:8], pairs[8:16], pairs[16:]]):
+                assert results.records[record.layout, record.seed] == record
+                assert np.array_equal(results.picture(record.layout, record.seed), picture)
+        drawn = draw(job, [pairs] * 4)
+        next(drawn)
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises(ValueError, match="ended by itself, .*the same command goes on"):
+            list(drawn)
 
 
 @pytest.mark.parametrize("more, sentence", [
