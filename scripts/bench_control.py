@@ -88,7 +88,8 @@ def chosen(names: list[str] | None, places) -> list[str]:
 
 def draw_all(bench, names: list[str], options: argparse.Namespace) -> dict:
     """{method: (job, choice)}, complete, the ceiling first."""
-    from benchmark.drawing import CEILING, Job, Painter
+    from benchmark.costs import costs
+    from benchmark.drawing import CEILING, Job
     from benchmark.sampling import Sampler
 
     sampler, own = Sampler(options.steps), [(n, n) for n in range(options.layouts)]
@@ -99,10 +100,9 @@ def draw_all(bench, names: list[str], options: argparse.Namespace) -> dict:
     pairs = [*own, *more_seeds(options.layouts)]
     for number, name in enumerate(names, 1):
         bench.complete(jobs[name][0], pairs, ahead=(len(names) - number) * len(pairs))
-    painter = Painter(bench.places)
+    found = costs({name: jobs[name][0] for name in names}, range(min(COST_LAYOUTS, options.layouts)), bench.places, bench.say)
     for name in names:
-        job, choice = jobs[name]
-        choice["cost"] = bench.results(job).cost(lambda job=job: painter.cost(job, range(min(COST_LAYOUTS, options.layouts))))
+        jobs[name][1]["cost"] = found[name]
     return {name: (bench.results(job), choice) for name, (job, choice) in jobs.items()}
 
 
@@ -158,7 +158,7 @@ def write_files(folder: Path, found: dict, cases: list, columns: dict, logs: dic
     plots.plot_cost(found, images / "demo_benchmark_cost.png")
     plots.contact_sheet(cases, columns, images / "demo_benchmark_sheet.png")
     if logs:
-        plots.plot_losses(logs, images / "demo_benchmark_losses.png")
+        plots.plot_losses(found, logs, images / "demo_benchmark_losses.png")
 
 
 def about(name: str, choice: dict, places) -> dict:
@@ -173,7 +173,8 @@ def about(name: str, choice: dict, places) -> dict:
     found = {"title": method.title, "settings": choice["settings"], "tuning_layouts": choice["layouts"], **choice["cost"],
              "weights": {path.name if path.parent == places.demo else f"{path.parent.name}/{path.name}": digest(path) for path in method.files(places)}}
     if method.trained:
-        with safe_open(method.files(places)[-1], "pt") as file:
+        files = method.files(places)
+        with safe_open(places.adapter if places.adapter in files else files[-1], "pt") as file:
             steps = (file.metadata() or {}).get("training_steps")
         found |= {"steps_trained": int(steps)} if steps else {}
     if method.beside:
@@ -185,9 +186,9 @@ def about(name: str, choice: dict, places) -> dict:
 
 
 def logs(places, rows: dict) -> dict[str, Path]:
-    """The training logs that are there, by title."""
+    """The training logs that are there, by name."""
     files = {name: (CACHE / "adapter" if name == "roictrl" else places.trained / name) / "log.csv" for name in rows}
-    return {rows[name].about["title"]: file for name, file in files.items() if file.is_file()}
+    return {name: file for name, file in files.items() if file.is_file()}
 
 
 if __name__ == "__main__":

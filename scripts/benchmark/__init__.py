@@ -14,6 +14,7 @@ palettes.py   what they are tuned on: some colours drawn as others
 store.py      results, a line per picture as soon as it is drawn
 drawing.py    draws and judges what is missing
 workers.py    the same in several processes
+costs.py      seconds and memory of a picture, all methods in turn
 tuning.py     chooses a method's settings on layouts of their own
 report.py     stored results -> docs/demo_benchmark.json and the tables
 plots.py      plots and the contact sheet

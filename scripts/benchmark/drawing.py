@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from devtools.tensor_memory import PeakMemory
 
 from roictrl_core.demo.scores import mark
 from roictrl_core.demo.world import render
@@ -71,28 +70,6 @@ class Painter:
         pictures = self.paint(job, cases, [seed for _, seed in pairs])
         marks = [mark(picture, case.boxes, [recoloured(wanted, palette) for wanted in case.wanted]) for case, picture in zip(cases, pictures)]
         return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures)]
-
-    def cost(self, job: Job, layouts: Sequence[int]) -> dict[str, float]:
-        """{"seconds", "peak_bytes"} of a picture drawn alone through the nodes: the median, and the mean over layouts of the most
-        that tensors beside the weights hold at one time (in one step: all are alike)."""
-        one_step, seconds, peaks = replace(job, sampler=replace(job.sampler, steps=1)), [], []
-        for number in layouts:
-            case = case_of(job.split, number)
-            with PeakMemory() as memory:
-                self.paint(one_step, [case], [number])
-            began = _clock()
-            self.paint(job, [case], [number])
-            seconds.append(_clock() - began)
-            peaks.append(memory.peak)
-        return {"seconds": round(float(np.median(seconds)), 3), "peak_bytes": int(np.mean(peaks))}
-
-
-def _clock() -> float:
-    """The processor's time, which other work on the machine does not stretch; the wall's where a GPU draws."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
 
 
 class Bench:

@@ -206,10 +206,10 @@ METHODS = {method.name: method for method in (
     _variant("no_regulariser", "without the regulariser"),
     _variant("no_box_tokens", "without box tokens"),
     _variant("masked_attention", "masked attention", network=ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl on a fine-tuned base", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community",
+    Method("roictrl_community", "ROICtrl, base tuned to exchange white and yellow", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community",
            palette=PALETTES["community"],
            files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl with a LoRA", roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} lora", palette=PALETTES["lora"],
+    Method("roictrl_lora", "ROICtrl, LoRA that exchanges red and magenta", roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} lora", palette=PALETTES["lora"],
            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
            files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
 )}

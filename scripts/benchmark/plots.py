@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,36 @@ from .store import Results
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")     # Okabe and Ito's
 MARKERS = "osD^vP*X"
 RIGHT, WRONG = "#35d732", "#ff3b30"
-GAP, HEAD = 6, 40           # px of the sheet
+GAP, HEAD = 6, 48           # px of the sheet
+
+
+Rows = Mapping[str, Mapping]
+
+
+def panels(rows: Rows) -> dict[str, Rows]:
+    """The report's rows by panel: the methods, and what was trained at the ablations' budget."""
+    beside = {found["beside"] for found in rows.values() if "beside" in found}
+    ablations = {name: found for name, found in rows.items() if "beside" in found or name in beside}
+    groups = {"methods": {name: found for name, found in rows.items() if name not in ablations}, "ablations, short budget": ablations}
+    return {title: group for title, group in groups.items() if group}
+
+
+def _figure(report: Mapping, across: str, up: str, draw: Callable[[object, Rows], None], path: Path) -> None:
+    """Draws every panel beside the other, the legend under each."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    groups = panels(report["methods"])
+    figure, row = pyplot.subplots(1, len(groups), figsize=(5.5 * len(groups), 5.5), layout="constrained", squeeze=False)
+    for axes, (title, group) in zip(row[0], groups.items()):
+        axes.set(title=f"{title} (demo model)", xlabel=across, ylabel=up)
+        axes.grid(alpha=0.3)
+        draw(axes, group)
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
 
 
 def _style(index: int) -> dict:
@@ -24,65 +53,47 @@ def _style(index: int) -> dict:
     return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]}
 
 
-def _axes(title: str, across: str, up: str):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.5), layout="constrained")
-    axes.set(title=f"{title} (demo model)", xlabel=across, ylabel=up)
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _save(figure, path: Path) -> None:
-    from matplotlib import pyplot
-
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
 def plot_levels(report: Mapping, path: Path) -> None:
     """ISR by the number of instances, with intervals."""
-    figure, axes = _axes("Instance success rate by number of instances", "instances per picture", "ISR")
-    rows = [*report["methods"].items(), ("ceiling", {"title": "VAE round trip", **report["ceiling"]})]
-    for index, (name, found) in enumerate(rows):
-        levels = [int(level) for level in found["levels"]]
-        values = np.array([level["isr"] for level in found["levels"].values()])
-        spread = np.abs(np.array([level["interval"] for level in found["levels"].values()]).T - values)
-        shift = (index - len(rows) / 2) * 0.02      # so that intervals do not hide one another
-        axes.errorbar(np.array(levels) + shift, values, spread, capsize=2, label=found.get("title", name), linewidth=1.2, markersize=4, **_style(index))
-    axes.set(xticks=sorted({int(level) for found in report["methods"].values() for level in found["levels"]}), ylim=(-0.02, 1.02))
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, path)
+    levels = [int(level) for level in report["ceiling"]["levels"]]
+
+    def draw(axes, rows: Rows) -> None:
+        for index, found in enumerate(rows.values()):
+            values = np.array([level["isr"] for level in found["levels"].values()])
+            spread = np.abs(np.array([level["interval"] for level in found["levels"].values()]).T - values)
+            shift = (index - len(rows) / 2) * 0.03      # so that intervals do not hide one another
+            axes.errorbar(np.array(levels) + shift, values, spread, capsize=2, label=found["title"], linewidth=1.2, markersize=4, **_style(index))
+        axes.plot(levels, [level["isr"] for level in report["ceiling"]["levels"].values()], ":", color="black", label="VAE round trip of ground truth")
+        axes.set(xticks=levels, ylim=(-0.02, 1.02))
+    _figure(report, "instances per picture", "ISR", draw, path)
 
 
 def plot_cost(report: Mapping, path: Path) -> None:
     """ISR against the time of a picture."""
-    figure, axes = _axes("Control against time", "seconds per picture", "ISR")
-    for index, (name, found) in enumerate(report["methods"].items()):
-        low, high = found["interval"]
-        axes.errorbar(found["seconds"], found["isr"], [[found["isr"] - low], [high - found["isr"]]], capsize=2, label=found.get("title", name),
-                      linestyle="none", markersize=6, **_style(index))
-    axes.set(xlim=(0, None), ylim=(-0.02, 1.02))
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, path)
+    most = max(found["seconds"] for found in report["methods"].values())
+
+    def draw(axes, rows: Rows) -> None:
+        for index, found in enumerate(rows.values()):
+            low, high = found["interval"]
+            axes.errorbar(found["seconds"], found["isr"], [[found["isr"] - low], [high - found["isr"]]], capsize=2, label=found["title"],
+                          linestyle="none", markersize=6, **_style(index))
+        axes.set(xlim=(0, 1.1 * most), ylim=(-0.02, 1.02))
+    _figure(report, "seconds per picture", "ISR", draw, path)
 
 
-def plot_losses(logs: Mapping[str, Path], path: Path) -> None:
-    """Prediction losses of the runs by optimiser step, each the mean of a window: single steps are noise."""
-    figure, axes = _axes("Training", "optimiser step", "prediction loss")
-    for index, (name, log) in enumerate(logs.items()):
-        with log.open(newline="") as file:
-            rows = [(int(row["step"]), float(row["prediction_loss"])) for row in csv.DictReader(file)]
-        steps, losses = np.array(rows, float).T
-        window = max(1, len(steps) // 20)
-        kept = len(steps) // window * window
-        axes.plot(steps[:kept].reshape(-1, window).mean(1), losses[:kept].reshape(-1, window).mean(1), label=name, linewidth=1.2,
-                  markersize=3, **_style(index))
-    axes.legend(fontsize=7)
-    _save(figure, path)
+def plot_losses(report: Mapping, logs: Mapping[str, Path], path: Path) -> None:
+    """Prediction losses of the runs by optimiser step, each the mean of a window: single steps are noise. logs: by name."""
+    def draw(axes, rows: Rows) -> None:
+        for index, (name, found) in enumerate(rows.items()):
+            with logs[name].open(newline="") as file:
+                points = [(int(row["step"]), float(row["prediction_loss"])) for row in csv.DictReader(file)]
+            steps, losses = np.array(points, float).T
+            window = max(1, len(steps) // 20)
+            kept = len(steps) // window * window
+            axes.plot(steps[:kept].reshape(-1, window).mean(1), losses[:kept].reshape(-1, window).mean(1), label=found["title"], linewidth=1.2,
+                      markersize=3, **_style(index))
+    logged = {name: found for name, found in report["methods"].items() if name in logs}
+    _figure({"methods": logged}, "optimiser step", "prediction loss", draw, path)
 
 
 def contact_sheet(cases: Sequence[Case], columns: Mapping[str, Results], path: Path) -> None:

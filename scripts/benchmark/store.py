@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -74,13 +74,6 @@ class Results:
         with self.path.open("a") as file:
             file.write(record.to_line() + "\n")
         self.records[record.layout, record.seed] = record
-
-    def cost(self, measure: Callable[[], dict]) -> dict:
-        """What a picture costs, measured once."""
-        path = self.path.with_suffix(".cost.json")
-        if not path.is_file():
-            path.write_text(json.dumps(measure()))
-        return json.loads(path.read_text())
 
     def picture(self, layout: int, seed: int) -> np.ndarray:
         """uint8 [H, W, 3]."""

@@ -104,7 +104,7 @@ def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
             bench = Bench(places, draw, say=lambda text: None)
             return bench.results(job) if of is None else bench.complete(job, of)
     first = results(of=[(0, 0)])
-    assert results().records == first.records and first.cost(lambda: {"seconds": 1}) == first.cost(lambda: {"seconds": 2})
+    assert results().records == first.records
     assert not results(cfg=3.0).records and not results(steps=2).records
     write_adapter(places.adapter, seed=5)
     second = results(of=[(0, 0)])
@@ -112,6 +112,27 @@ def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
     with pytest.raises(ValueError, match="layout 1 of 2 is not drawn yet"):
         second.of(2)
     assert bench_control.more_seeds(1) == [(0, 100_000), (0, 200_000), (0, 300_000)]
+
+
+def test_costs_of_one_table_are_of_one_run(places):
+    from benchmark import costs as module
+    from benchmark.drawing import Job
+    from benchmark.sampling import Sampler
+
+    said = []
+    jobs = {name: Job("prompt", {"cfg": cfg}, "test", Sampler(1)) for name, cfg in (("a", 1.0), ("b", 2.0), ("c", 3.0))}
+
+    def cost(*names, layouts=2):
+        return module.costs({name: jobs[name] for name in names}, range(layouts), places, said.append)
+    both = cost("a", "b")
+    assert set(both) == {"a", "b"} and all(row["seconds"] > 0 and row["peak_bytes"] > 100_000 for row in both.values()) and len(said) == 2
+    assert cost("b") == {"b": both["b"]} and len(said) == 2           # a part of that run
+    cost("a", "b", "c")
+    assert len(said) == 4                                             # one row more: all are measured
+    cost("a", "b", layouts=1)
+    jobs["a"] = Job("prompt", {"cfg": 5.0}, "test", Sampler(1))
+    cost("a", "b", layouts=1)
+    assert len(said) == 6
 
 
 def test_several_processes_draw_the_same_and_the_end_of_one_is_said(places):
