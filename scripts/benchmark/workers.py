@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -52,7 +53,9 @@ def _as_they_get_ready(pool: ProcessPoolExecutor, job: Job, batches: Sequence[Se
 
 
 def _start(places: Places) -> None:
+    """Of a worker. Ctrl-C is the first process's business: a worker ends its batch and is told to stop."""
     global _painter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from demo_common import start
 
     start()
