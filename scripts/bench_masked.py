@@ -9,11 +9,11 @@ grids stay as the demo adapter's are, or grow with the map.
 from __future__ import annotations
 
 import argparse
-import time
 
 from demo_common import ROOT, start
+from demo_train import ADAPTER
 
-SLOTS = 10
+GRIDS, SLOTS = tuple(int(side) for side in ADAPTER["--grids"]), int(ADAPTER["--slots"][0])
 LATENT_CELLS = 16 * 16 * 32         # per forward pass: 32 pictures of the demo's size, or fewer of a larger
 PAIR = ("roictrl_short", "masked_attention")
 
@@ -39,16 +39,10 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{'cells':>5} {'pictures':>8} {'grids':>14} {'ROI MB':>7} {'masked':>7} {'ratio':>6} {'ROI s':>6} {'masked':>7} {'ratio':>6}")
     for side in options.sides:
         batch = batch_of(demo.clip, max(LATENT_CELLS // side**2, 1), options.instances, side).to(base.device)
-        for grids in dict.fromkeys((own_grids(), tuple(max(grid * side // 16, 1) for grid in own_grids()))):
+        for grids in dict.fromkeys((GRIDS, tuple(max(grid * side // 16, 1) for grid in GRIDS))):
             (roi, roi_seconds), (masked, masked_seconds) = measured(base, demo.clip, batch, grids, options.repeats)
             print(f"{side:>5} {len(batch.latents):>8} {' '.join(map(str, grids)):>14} {roi / 1e6:>7.0f} {masked / 1e6:>7.0f} {masked / roi:>6.2f}"
                   f" {roi_seconds:>6.2f} {masked_seconds:>7.2f} {masked_seconds / roi_seconds:>6.2f}", flush=True)
-
-
-def own_grids() -> tuple[int, ...]:
-    from demo_train import ADAPTER
-
-    return tuple(int(grid) for grid in ADAPTER["--grids"])
 
 
 def batch_of(clip, pictures: int, instances: int, side: int):
@@ -82,14 +76,10 @@ def measured(base, clip, batch, grids: tuple[int, ...], repeats: int) -> list[tu
 
 
 def seconds_of(run) -> float:
-    """Of the processor, or on a GPU of the wall."""
-    import torch
+    from devtools.clock import clock
 
-    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     began = clock()
     run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
     return clock() - began
 
 

@@ -6,13 +6,12 @@ the pack is loaded.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
+from devtools.clock import clock
 from devtools.tensor_memory import PeakMemory
 
 from roictrl_core.files import write_atomically
@@ -53,14 +52,6 @@ def _cost(painter: Painter, job: Job, number: int) -> tuple[float, int]:
     case = case_of(job.split, number)
     with PeakMemory() as memory:
         painter.paint(replace(job, sampler=replace(job.sampler, steps=1)), [case], [number])
-    began = _clock()
+    began = clock()
     painter.paint(job, [case], [number])
-    return _clock() - began, memory.peak
-
-
-def _clock() -> float:
-    """The processor's time, which other work on the machine does not stretch; the wall's where a GPU draws."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
+    return clock() - began, memory.peak

@@ -104,7 +104,7 @@ def document(methods: Mapping[str, Drawn], ceiling: Drawn, untrained: Sequence[s
 # ---- tables ----------------------------------------------------------------------------------------------------------
 def table(report: Mapping) -> str:
     """The README's: a row per method, figures of the demo model."""
-    lines = ["| Demo model, method | ISR | 95 % interval | mIoU | L2 | L6 | leakage | background | s / picture |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = []
     rows = [(_name(name, found, report), found) for name, found in report["methods"].items()] + [(CEILING, report["ceiling"])]
     for name, found in rows:
         low, high = found["interval"]
@@ -112,13 +112,12 @@ def table(report: Mapping) -> str:
         cells = [name, _rate(found["isr"]), f"{_rate(low)} to {_rate(high)}", _rate(found["miou"]), *levels, _rate(found["leakage"]),
                  f"{100 * found['background']:.1f} %", f"{found['seconds']:.1f}" if "seconds" in found else "-"]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return _table("| Demo model, method | ISR | 95 % interval | mIoU | L2 | L6 | leakage | background | s / picture |", lines)
 
 
 def details(report: Mapping) -> str:
     """The benchmark page's: every level, settings, cost, and how far ROICtrl is ahead."""
-    lines = ["| Demo model, method | " + " | ".join(f"L{level}" for level in LEVELS) + " | fit | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |",
-             "|---" * (len(LEVELS) + 8) + "|"]
+    lines = []
     for name, found in [*report["methods"].items(), (None, report["ceiling"])]:
         levels = [_rate(found["levels"][str(level)]["isr"]) if str(level) in found["levels"] else "-" for level in LEVELS]
         cells = [CEILING if name is None else _name(name, found, report), *levels, _rate(found["fit"]), f"{found['strays']:.2f}",
@@ -127,7 +126,8 @@ def details(report: Mapping) -> str:
                  ", ".join(f"{key} {value}" for key, value in found.get("settings", {}).items()) or "-", _training(found),
                  _difference(found.get("roictrl_ahead_by"))]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    levels = " | ".join(f"L{level}" for level in LEVELS)
+    return _table(f"| Demo model, method | {levels} | fit | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |", lines)
 
 
 def ablations(report: Mapping) -> list[str]:
@@ -136,14 +136,18 @@ def ablations(report: Mapping) -> list[str]:
             f"{_difference(found['beside_ahead_by']['isr'])} | {_difference(found['beside_ahead_by']['miou'])} |"
             for found in report["methods"].values() if "beside_ahead_by" in found]
     header = "| Demo model, ablation | ISR | mIoU | fit | ROICtrl of the same budget is ahead by, ISR | mIoU |"
-    return ["\n".join([header, "|---" * 6 + "|", *rows])] if rows else []
+    return [_table(header, rows)] if rows else []
 
 
 def palettes(report: Mapping) -> list[str]:
     """A table of the rows whose base draws colours in place of others; nothing where there is none."""
     rows = [f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | {_rate(found['isr_others'])} | {_rate(found['fit'])} |"
             for found in report["methods"].values() if "palette" in found]
-    return ["\n".join(["| Demo model, method | palette | ISR, these colours | ISR, other colours | fit |", "|---|---|---|---|---|", *rows])] if rows else []
+    return [_table("| Demo model, method | palette | ISR, these colours | ISR, other colours | fit |", rows)] if rows else []
+
+
+def _table(header: str, rows: Sequence[str]) -> str:
+    return "\n".join([header, "|---" * (header.count("|") - 1) + "|", *rows])
 
 
 def _difference(found: Sequence[float] | None) -> str:

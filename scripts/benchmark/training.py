@@ -6,7 +6,6 @@ trained is measured. Import after the pack is loaded.
 from __future__ import annotations
 
 import json
-import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from demo_train import ADAPTER
+from devtools.clock import clock
 from roictrl_pack.nodes.demo_model import load_demo
 from roictrl_pack.nodes.training.base import TrainingBase
 from roictrl_pack.roictrl_core.files import write_atomically
@@ -86,7 +86,6 @@ def _train(name: str, reports: Iterable, start: int, options: Namespace, picture
            say: Callable[[str], None]) -> float:
     """Runs to the end; returns the median seconds per step (of the processor, where that computes)."""
     log, times = RunLog(out / "log.csv", Progress(start, options.steps, pictures), options.log_every), []
-    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     began = clock()
     for report in reports:
         if line := log.add(report):
