@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from ..roictrl_core.notes import Note
 
 log = logging.getLogger("ROICtrl")
 
@@ -18,7 +20,12 @@ def named(node: str) -> Iterator[None]:
         raise ValueError(f"{node}: {error}") from error
 
 
-def warn(node: str, sentences: list[str]) -> None:
-    """Each sentence in the log, under the node's name."""
-    for sentence in sentences:
-        log.warning("%s: %s", node, sentence)
+def warn(node: str, notes: Iterable[Note]) -> None:
+    """Each note in the log, in English, under the node's name."""
+    for note in notes:
+        log.warning("%s: %s", node, note.sentence())
+
+
+def shown(notes: Iterable[Note], **more: object) -> dict:
+    """The ``ui`` output of a node that has something to say: the page shows the notes in its own language."""
+    return {"roictrl": [{"notes": [note.to_dict() for note in notes], **more}]}
