@@ -28,18 +28,17 @@ def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, feathe
     warn(node, layout.warnings())
     slots = make_slots(instances, CaptionEncoder(clip, node, suffix))
     check_text_width(slots, text_width(model), node)
-    return tuple(replace(slot, mask=soft_mask(instance, slot.name, layout, feather, node)) if slot.enabled else slot
-                 for slot, (_, instance) in zip(slots, instances))
+    return tuple(replace(slot, mask=soft_mask(instance, i, layout, feather, node)) if slot.enabled else slot
+                 for slot, (i, instance) in zip(slots, instances))
 
 
-def soft_mask(instance: Instance, name: str, layout: Layout, feather: float, node: str) -> SoftMask | None:
+def soft_mask(instance: Instance, index: int, layout: Layout, feather: float, node: str) -> SoftMask | None:
     """The mask that an instance shows in, ``feather`` in the layout's pixels; says so where it misses the box."""
     if instance.mask is None:
         return None
     mask = SoftMask.of(instance.mask, feather, layout.width, layout.height)
     if mask is not None and mask.pixels.any() and not mask.touches(instance.box):
-        warn(node, [f"The mask of {name} lies outside its box, and an instance shows only where both are: nothing of it can "
-                    "appear. Move the box over the mask, or remove the mask."])
+        warn(node, [instance.note("apply.mask_outside", index)])
     return mask
 
 

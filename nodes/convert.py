@@ -13,6 +13,7 @@ from ..roictrl_core.formats.comfyui import read_masks
 from ..roictrl_core.formats.common import Reader
 from ..roictrl_core.layout import MAX_STRENGTH, Layout
 from ..roictrl_core.masks import RunLengthMask
+from ..roictrl_core.notes import Note, sentences
 from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
 from .types import LAYOUT, schema
@@ -49,17 +50,17 @@ def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:
     return changes
 
 
-def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[str]]:
+def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[Note]]:
     """The instances of both, those of ``top`` last; the size and the global caption of ``bottom`` come first."""
     notes = []
     if bottom.width * top.height != top.width * bottom.height:
-        notes.append(f"The layouts have different shapes, {bottom.width} x {bottom.height} and {top.width} x "
-                     f"{top.height}; the second one's boxes are stretched to the first one's.")
+        notes.append(Note("merge.shapes", values={"width": bottom.width, "height": bottom.height,
+                                                  "other_width": top.width, "other_height": top.height}))
     if bottom.caption and top.caption and bottom.caption != top.caption:
-        notes.append("Both layouts have a global caption; the first one's is kept.")
+        notes.append(Note("merge.captions"))
     lost = [key for key, value in top.extra.items() if bottom.extra.get(key, value) != value]
     if lost:
-        notes.append(f"Both layouts have their own {', '.join(lost)}; the first one's is kept.")
+        notes.append(Note("merge.fields", values={"fields": [str(key)[:60] for key in lost[:10]]}))
     merged = replace(bottom, instances=bottom.instances + top.instances, caption=bottom.caption or top.caption,
                      extra={**top.extra, **bottom.extra})
     return merged, notes
@@ -196,15 +197,15 @@ class LayoutFromMasks(io.ComfyNode):
         return io.NodeOutput(layout)
 
 
-def from_masks(masks, captions: str) -> tuple[Layout, list[str]]:
+def from_masks(masks, captions: str) -> tuple[Layout, list[Note]]:
     """[N, H, W] masks and one caption per line to a layout, and notes."""
     masks = masks.detach().float().cpu().numpy()
     count = 1 if masks.ndim == 2 else len(masks)
     lines = [line.strip() for line in captions.strip().splitlines()]
     reader = Reader()
     if len(lines) > count:
-        reader.note(f"There are {len(lines)} captions for {count} masks; the last {len(lines) - count} are not used.")
-    return read_masks(masks, reader, (lines + [""] * count)[:count]), reader.notes
+        reader.note("read.captions_left", captions=len(lines), masks=count, left=len(lines) - count)
+    return read_masks(masks, reader, (lines + [""] * count)[:count]), reader.all_notes()
 
 
 class ExportLayout(io.ComfyNode):
@@ -233,7 +234,7 @@ class ExportLayout(io.ComfyNode):
         with named("Export Layout"):
             text, notes = formats.write_text(layout, format)
         warn("Export Layout", notes)
-        return io.NodeOutput(text, "\n".join(notes))
+        return io.NodeOutput(text, "\n".join(sentences(notes)))
 
 
 NODES = [LayoutToPrompt, MergeLayouts, EditInstance, LayoutFromMasks, ExportLayout]

@@ -55,9 +55,7 @@ def chosen_instances(layout: Layout, limit: int) -> list[tuple[int, Instance]]:
     numbered = [pair for pair in usable_instances(layout, None, APPLY) if pair[1].enabled and pair[1].strength > 0]
     kept, left = largest([_area(instance) for _, instance in numbered], limit)
     if left:
-        names = ", ".join(numbered[i][1].name(numbered[i][0]) for i in left)
-        warn(APPLY, [f"InstanceDiffusion has {limit} slots, so the largest {limit} boxes are used; these have no effect: "
-                     f"{names}. Delete boxes, or put the rest into a second Apply."])
+        warn(APPLY, [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)])
     return [numbered[i] for i in kept]
 
 

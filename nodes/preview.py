@@ -5,8 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..roictrl_core import cells
+from ..roictrl_core.notes import sentences
 from .images import drawn
-from .report import named
+from .report import named, shown
 from .types import LAYOUT, schema
 
 NAME = "Preview Layout"
@@ -46,12 +47,12 @@ class PreviewLayout(io.ComfyNode):
     def execute(cls, layout, table=True, image=None) -> io.NodeOutput:
         with named(NAME):
             layout.validate()
-        rows, warnings = cells.table(layout), layout.warnings() + cells.warnings(layout)
+        rows, notes = cells.table(layout), layout.warnings() + cells.warnings(layout)
+        warnings = sentences(notes)
         sheet = {"rows": rows, "notes": warnings} if table else {}
         preview = drawn(layout, image, **sheet)
-        shown = {"layout": layout.to_dict(), "notes": warnings}
-        return io.NodeOutput(preview, report_text(rows, warnings),
-                             ui={**ui.PreviewImage(preview, cls=cls).as_dict(), "roictrl": [shown]})
+        return io.NodeOutput(preview, report_text(rows, warnings), ui={
+            **ui.PreviewImage(preview, cls=cls).as_dict(), **shown(notes, layout=layout.to_dict())})
 
 
 NODES = [PreviewLayout]

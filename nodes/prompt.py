@@ -10,13 +10,14 @@ from comfy_api.latest import io
 from ..roictrl_core import cells, formats
 from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
 from ..roictrl_core.layout import MAX_SIDE, Layout
+from ..roictrl_core.notes import Note
 from .images import drawn
-from .report import named, warn
+from .report import named, shown, warn
 from .types import BOUNDING_BOX, LAYOUT, advanced, schema
 
 NAME = "Instance Box Prompt"
 
-NOTHING = "No enabled box is drawn or connected; the picture will be the base model's."
+NOTHING = Note("prompt.nothing")
 MAX_MASK_BYTES = 2 * 2**30
 EMPTY = Layout().to_json()
 EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
@@ -24,7 +25,7 @@ EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
 
 
 def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, names: str,
-                  ) -> tuple[Layout, Layout | None, list[str]]:
+                  ) -> tuple[Layout, Layout | None, list[Note]]:
     """The widget's layout, or the one of the ``boxes`` input where the widget holds no instance; the latter; notes."""
     drawing, notes = formats.read(text, width, height, pick=pick, names=names)
     if boxes is None:
@@ -32,20 +33,18 @@ def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, 
     incoming, more = formats.read(boxes, width, height, pick=pick, names=names)
     if not drawing.instances:
         return replace(incoming, caption=incoming.caption or drawing.caption), incoming, notes + more
+    more = [replace(note, instance=None) for note in more]  # they are about instances that are not used
     if incoming.instances:
-        more.append(f"The boxes input brings {len(incoming.instances)} boxes, but {len(drawing.instances)} are drawn "
-                    "here already; the drawn ones are used. Delete them to use the input, or join both with "
-                    "Merge Layouts.")
+        more.append(Note("prompt.boxes_unused", values={"incoming": len(incoming.instances), "drawn": len(drawing.instances)}))
     return drawing, incoming, notes + more
 
 
-def mask_batch(layout: Layout) -> tuple[torch.Tensor, list[str]]:
+def mask_batch(layout: Layout) -> tuple[torch.Tensor, list[Note]]:
     """[N, H, W], one mask per enabled instance (one empty mask without any, as no batch may be empty), and notes."""
     size = 4 * len(layout.enabled) * layout.height * layout.width
     if 0 < size <= MAX_MASK_BYTES:
         return torch.from_numpy(write_masks(layout)), []
-    note = (f"The {len(layout.enabled)} masks would take {size / 2**30:.1f} GB; one empty mask is given instead. "
-            "Use fewer boxes, or a smaller picture.")
+    note = Note("prompt.masks_too_large", values={"count": len(layout.enabled), "gigabytes": f"{size / 2**30:.1f}"})
     return torch.zeros(1, layout.height, layout.width), [note] if size else []
 
 
@@ -85,9 +84,8 @@ class InstanceBoxPrompt(io.ComfyNode):
         warn(NAME, notes)
         preview = drawn(result, None if image is None else image[:1])
         # For the editor, which is the preview: what was used, what is to be said, and the connected boxes to adopt.
-        shown = {"layout": result.to_dict(), "notes": notes, "boxes": incoming and incoming.to_dict()}
-        return io.NodeOutput(result, write_bounding_boxes(result), masks, preview, width, height,
-                             ui={"roictrl": [shown]})
+        return io.NodeOutput(result, write_bounding_boxes(result), masks, preview, width, height, ui=shown(
+            notes, layout=result.to_dict(), boxes=incoming and incoming.to_dict()))
 
 
 def _layout_input() -> io.Input:

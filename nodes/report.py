@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..roictrl_core.notes import Note
+from ..roictrl_core.notes import Note, capped
 
 log = logging.getLogger("ROICtrl")
 
@@ -20,12 +20,12 @@ def named(node: str) -> Iterator[None]:
         raise ValueError(f"{node}: {error}") from error
 
 
-def warn(node: str, notes: Iterable[Note]) -> None:
+def warn(node: str, notes: Sequence[Note]) -> None:
     """Each note in the log, in English, under the node's name."""
-    for note in notes:
+    for note in capped(notes):
         log.warning("%s: %s", node, note.sentence())
 
 
-def shown(notes: Iterable[Note], **more: object) -> dict:
+def shown(notes: Sequence[Note], **more: object) -> dict:
     """The ``ui`` output of a node that has something to say: the page shows the notes in its own language."""
-    return {"roictrl": [{"notes": [note.to_dict() for note in notes], **more}]}
+    return {"roictrl": [{"notes": [note.to_dict() for note in capped(notes)], **more}]}

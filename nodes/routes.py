@@ -1,8 +1,8 @@
 """POST /roictrl/import: text in any known box format in, a layout out; for what is pasted or dropped into the editor.
 
 Request: JSON ``{"text": ..., "width": ..., "height": ...}``, sizes in pixels, and optionally ``"pick"`` and
-``"class_names"`` as in Instance Box Prompt.  Answer: ``{"layout": ..., "notes": [sentence, ...]}``; a refusal has a
-status of 4xx and ``{"error": sentence}``.
+``"class_names"`` as in Instance Box Prompt.  Answer: ``{"layout": ..., "notes": [note, ...]}``, each as
+`Note.to_dict` gives it; a refusal has a status of 4xx and ``{"error": sentence}``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_import(body: bytes) -> dict:
         raise ValueError(f"The width and height of the request must be whole numbers from 0 to {MAX_SIDE} pixels.")
     pick, names = (str(request.get(key, "")) for key in ("pick", "class_names"))
     layout, notes = formats.read(request["text"], width, height, pick=pick, names=names)
-    return {"layout": layout.to_dict(), "notes": notes}
+    return {"layout": layout.to_dict(), "notes": [note.to_dict() for note in notes]}
 
 
 async def _limited_body(request: web.Request) -> bytes | None:

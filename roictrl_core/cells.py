@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from .layout import Instance, Layout
+from .notes import Note
 from .roi import box_cells
 
 LATENT_STRIDE = 8              # pixels per latent cell
@@ -42,18 +43,13 @@ def table(layout: Layout) -> list[list[str]]:
     return rows
 
 
-def warnings(layout: Layout) -> list[str]:
-    """One sentence for each enabled instance that covers no cell at some level, naming the finest such level."""
+def warnings(layout: Layout) -> list[Note]:
+    """One note for each enabled instance that covers no cell at some level, naming the finest such level."""
     found = []
     for i, instance in layout.enabled:
         missed = [stride for stride in STRIDES if 0 in covered(instance, layout.width, layout.height, stride)]
         if not missed:
             continue
-        who = instance.name(i)
-        if missed[0] == STRIDES[0]:
-            found.append(f"The box of {who} covers no feature cell at any level ({STRIDES[0]} px and up) "
-                         "and will have no effect. Make it larger.")
-        else:
-            found.append(f"The box of {who} covers no feature cell at the levels of {missed[0]} px and up; "
-                         "its control will be weak. Make it larger, or the picture.")
+        code = "cells.none" if missed[0] == STRIDES[0] else "cells.few"
+        found.append(instance.note(code, i, px=missed[0]))
     return found

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from .fields import (Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap,
                      show)
 from .masks import RunLengthMask
+from .notes import Note, capped, named, quote, sentences, subject
 from .safe_text import check_depth, parse_json
 
 VERSION = 1
@@ -66,9 +67,15 @@ class Instance:
 
     def name(self, index: int) -> str:
         """How messages call the instance: its index from 1, and its label or the beginning of its caption."""
-        title = " ".join((self.label or self.caption).split())
-        title = title if len(title) <= 40 else title[:39] + "…"
-        return f"instance {index} ('{title}')" if title else f"instance {index}"
+        return named(self.subject(index))
+
+    def subject(self, index: int) -> dict:
+        """The same for notes."""
+        return subject("instance", index, self.label or self.caption)
+
+    def note(self, code: str, index: int, **values) -> Note:
+        """A note about the instance, which the sentence calls ``{who}``."""
+        return Note(code, index, {"who": self.subject(index), **values})
 
     def to_dict(self) -> dict:
         """Plain data for JSON; fields at their default are left out."""
@@ -99,45 +106,40 @@ class Instance:
                   if key == "box" or data.get(key) is not None}
         return cls(**shapes, **known, extra=extra)
 
-    def problems(self, index: int) -> list[str]:
-        """Sentences about what makes the instance unusable; empty when it is sound."""
-        who, found = self.name(index), []
+    def problems(self, index: int) -> list[Note]:
+        """What makes the instance unusable; empty when it is sound."""
         if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
-            return [f"The box of {who} is {self.box}; it needs four finite numbers x1, y1, x2, y2."]
+            return [self.note("layout.box_not_finite", index, box=quote(self.box))]
         x1, y1, x2, y2 = self.box
+        found = []
         if not self.has_area and self.point is None:
-            found.append(f"The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is "
-                         f"{show(self.box)}. Draw it again or delete it.")
+            found.append(self.note("layout.box_without_area", index, box=show(self.box)))
         elif (x1 >= 1 or y1 >= 1 or x2 <= 0 or y2 <= 0) and self.point is None:
-            found.append(f"The box of {who} lies outside the picture: {show(self.box)}, where the picture is 0 to 1. "
-                         "Boxes are normalised; move it inside or divide pixels by the picture's size.")
+            found.append(self.note("layout.box_outside", index, box=show(self.box)))
         if not 0 <= self.strength <= MAX_STRENGTH:
-            found.append(f"The strength of {who} is {self.strength:g}; it must lie between 0 and {MAX_STRENGTH:g}.")
+            found.append(self.note("layout.strength", index, strength=self.strength, most=MAX_STRENGTH))
         if not 0 <= self.start < self.end <= 1:
-            found.append(f"The schedule of {who} runs from {self.start:g} to {self.end:g}; "
-                         "it must begin before it ends, both between 0 and 1.")
+            found.append(self.note("layout.schedule", index, start=self.start, end=self.end))
         points = [*([self.point] if self.point else []), *(point for stroke in self.scribble for point in stroke)]
         if not all(0 <= value <= 1 for point in points for value in point):
-            found.append(f"The point or scribble of {who} leaves the picture; "
-                         "all its numbers must lie between 0 and 1.")
+            found.append(self.note("layout.points_outside", index))
         if self.color and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
-            found.append(f"The color of {who} is '{self.color}'; write it as #rrggbb.")
+            found.append(self.note("layout.color", index, color=quote(self.color)))
         return found
 
-    def warnings(self, index: int) -> list[str]:
-        """Sentences about what will work, but perhaps not as meant."""
+    def warnings(self, index: int) -> list[Note]:
+        """What will work, but perhaps not as meant."""
         if not self.enabled:
             return []
-        who, found = self.name(index), []
+        found = []
         if not self.caption.strip() and self.conditioning is None:
-            found.append(f"The caption of {who} is empty; its box will hold whatever the model likes.")
+            found.append(self.note("layout.caption_empty", index))
         if not self.has_area:
-            found.append(f"The box of {who} has no area; only a method that reads points can place it. "
-                         "Draw a box around its point for the others.")
+            found.append(self.note("layout.point_alone", index))
         if min(self.box[:2]) < 0 or max(self.box[2:]) > 1:
-            found.append(f"The box of {who} reaches over the picture's border: {show(self.box)}.")
+            found.append(self.note("layout.over_border", index, box=show(self.box)))
         if self.mask is not None and self.mask.area() == 0:
-            found.append(f"The mask of {who} is empty; nothing of it can appear. Paint it or remove it.")
+            found.append(self.note("layout.mask_empty", index))
         return found
 
 
@@ -171,7 +173,7 @@ class Layout:
 
     def to_json(self, indent: int | None = None) -> str:
         """JSON text, finite numbers only. What it cannot carry is said in the log."""
-        for sentence in self.left_out():
+        for sentence in sentences(self.left_out()):
             log.warning(sentence)
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
@@ -200,43 +202,40 @@ class Layout:
             caption=checked(data.get("caption", ""), str, "The layout's caption"),
             extra={key: value for key, value in data.items() if key not in known})
 
-    def problems(self) -> list[str]:
-        """Sentences about all that makes the layout unusable; empty when it is sound."""
+    def problems(self) -> list[Note]:
+        """All that makes the layout unusable; empty when it is sound."""
         found = []
         if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE):
-            found.append(f"The layout's size is {self.width} x {self.height}; "
-                         f"both must lie between 1 and {MAX_SIDE} pixels.")
+            found.append(Note("layout.size", values={"width": self.width, "height": self.height, "most": MAX_SIDE}))
         if len(self.instances) > MAX_INSTANCES:
-            found.append(f"The layout has {len(self.instances)} boxes; at most {MAX_INSTANCES} can be used.")
-        return found + [s for i, instance in enumerate(self.instances, 1) for s in instance.problems(i)]
+            found.append(Note("layout.too_many", values={"count": len(self.instances), "most": MAX_INSTANCES}))
+        return found + [note for i, instance in enumerate(self.instances, 1) for note in instance.problems(i)]
 
-    def warnings(self) -> list[str]:
-        """Sentences about what will work, but perhaps not as meant."""
-        return [s for i, instance in enumerate(self.instances, 1) for s in instance.warnings(i)] + self._doubled()
+    def warnings(self) -> list[Note]:
+        """What will work, but perhaps not as meant."""
+        return [note for i, instance in enumerate(self.instances, 1) for note in instance.warnings(i)] + self._doubled()
 
-    def _doubled(self) -> list[str]:
-        """A sentence for each enabled instance that shares its caption and over half a box with an earlier one."""
+    def _doubled(self) -> list[Note]:
+        """A note for each enabled instance that shares its caption and over half a box with an earlier one."""
         found, earlier = [], {}
         for j, other in self.enabled:
             same = earlier.setdefault(other.caption.strip(), [])
             twin = next(((i, one) for i, one in same if overlap(one.box, other.box) > 0.5), None)
             if twin and other.caption.strip():
-                found.append(f"The boxes of {twin[1].name(twin[0])} and {other.name(j)} share their caption and more "
-                             "than half of the smaller one; one object may fill both. Move them apart or delete one.")
+                found.append(other.note("layout.twins", j, other=twin[1].subject(twin[0])))
             if len(same) < MAX_COMPARED:
                 same.append((j, other))
         return found
 
     def validate(self) -> Layout:
-        """The layout itself; raises ValueError with every problem's sentence where it is unusable."""
+        """The layout itself; raises ValueError with the problems' sentences where it is unusable."""
         if found := self.problems():
-            raise ValueError("\n".join(found))
+            raise ValueError("\n".join(sentences(capped(found))))
         return self
 
-    def left_out(self) -> list[str]:
-        """One sentence for each thing that JSON does not carry."""
-        return [f"The custom conditioning of {instance.name(i)} exists only while a workflow runs and is left out "
-                "of the JSON; its caption stands in." for i, instance in enumerate(self.instances, 1)
+    def left_out(self) -> list[Note]:
+        """One note for each thing that JSON does not carry."""
+        return [instance.note("layout.conditioning_left_out", i) for i, instance in enumerate(self.instances, 1)
                 if instance.conditioning is not None]
 
 

@@ -7,13 +7,14 @@ a note names things by :func:`subject`, so that no sentence has to be searched f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .sentences import ITEMS, SENTENCES
 
-MAX_NOTES = 200   # of one reading; what is beyond is counted
+MAX_NOTES = 100   # of one source or node; what is beyond is counted
 MAX_QUOTE = 60    # characters of foreign text in a sentence
+MAX_QUOTED = 12   # entries of a foreign list in a sentence
 MAX_TITLE = 40    # characters of a caption or label in a subject's name
 
 Value = str | int | float | dict | list
@@ -59,10 +60,18 @@ def quote(value: object, limit: int = MAX_QUOTE) -> str:
         return repr(value[:limit] + ("…" if len(value) > limit else ""))
     if isinstance(value, Mapping):
         return "an object"
-    if isinstance(value, (list, tuple)) and (len(value) > 12 or any(isinstance(item, (Mapping, list, tuple, str)) for item in value)):
-        return f"a list of {len(value)}"
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**limit else f"a number of over {limit} digits"
-    return text if len(text) <= limit else text[:limit] + "…"
+    if isinstance(value, (list, tuple)):
+        short = len(value) <= MAX_QUOTED and not any(isinstance(item, (Mapping, list, tuple)) for item in value)
+        return f"[{', '.join(quote(item, limit) for item in value)}]"[:limit] if short else f"a list of {len(value)}"
+    if isinstance(value, int) and abs(value) >= 10**limit:
+        return f"a number of over {limit} digits"  # whose digits Python may refuse to print
+    return repr(value)[:limit]
+
+
+def capped(notes: Sequence[Note], unsaid: int = 0) -> list[Note]:
+    """The first :data:`MAX_NOTES`, and how many more there would be; ``unsaid`` are counted already."""
+    unsaid += max(0, len(notes) - MAX_NOTES)
+    return [*notes[:MAX_NOTES], *([Note("notes.more", values={"count": unsaid})] if unsaid else [])]
 
 
 def sentences(notes: Iterable[Note]) -> list[str]:

@@ -13,4 +13,105 @@ ITEMS = {
 }
 
 SENTENCES = {
+    "notes.more": "There are {count} more such sentences, which are left out here.",
+
+    "layout.box_not_finite": "The box of {who} is {box}; it needs four finite numbers x1, y1, x2, y2.",
+    "layout.box_without_area": (
+        "The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is {box}. Draw it again or delete it."),
+    "layout.box_outside": (
+        "The box of {who} lies outside the picture: {box}, where the picture is 0 to 1. Boxes are normalised; move it "
+        "inside or divide pixels by the picture's size."),
+    "layout.strength": "The strength of {who} is {strength}; it must lie between 0 and {most}.",
+    "layout.schedule": "The schedule of {who} runs from {start} to {end}; it must begin before it ends, both between 0 and 1.",
+    "layout.points_outside": "The point or scribble of {who} leaves the picture; all its numbers must lie between 0 and 1.",
+    "layout.color": "The color of {who} is {color}; write it as #rrggbb.",
+    "layout.caption_empty": "The caption of {who} is empty; its box will hold whatever the model likes.",
+    "layout.point_alone": (
+        "The box of {who} has no area; only a method that reads points can place it. Draw a box around its point for the "
+        "others."),
+    "layout.over_border": "The box of {who} reaches over the picture's border: {box}.",
+    "layout.mask_empty": "The mask of {who} is empty; nothing of it can appear. Paint it or remove it.",
+    "layout.size": "The layout's size is {width} x {height}; both must lie between 1 and {most} pixels.",
+    "layout.too_many": "The layout has {count} boxes; at most {most} can be used.",
+    "layout.twins": (
+        "The boxes of {other} and {who} share their caption and more than half of the smaller one; one object may fill "
+        "both. Move them apart or delete one."),
+    "layout.conditioning_left_out": (
+        "The custom conditioning of {who} exists only while a workflow runs and is left out of the JSON; its caption "
+        "stands in."),
+
+    "cells.none": (
+        "The box of {who} covers no feature cell at any level ({px} px and up) and will have no effect. Make it larger."),
+    "cells.few": (
+        "The box of {who} covers no feature cell at the levels of {px} px and up; its control will be weak. Make it "
+        "larger, or the picture."),
+
+    "prompt.nothing": "No enabled box is drawn or connected; the picture will be the base model's.",
+    "prompt.boxes_unused": (
+        "The boxes input brings {incoming} boxes, but {drawn} are drawn here already; the drawn ones are used. Delete "
+        "them to use the input, or join both with Merge Layouts."),
+    "prompt.masks_too_large": (
+        "The {count} masks would take {gigabytes} GB; one empty mask is given instead. Use fewer boxes, or a smaller "
+        "picture."),
+
+    "merge.shapes": (
+        "The layouts have different shapes, {width} x {height} and {other_width} x {other_height}; the second one's boxes "
+        "are stretched to the first one's."),
+    "merge.captions": "Both layouts have a global caption; the first one's is kept.",
+    "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
+
+    "apply.mask_outside": (
+        "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. Move "
+        "the box over the mask, or remove the mask."),
+    "apply.not_among_largest": (
+        "InstanceDiffusion has {limit} slots, so the largest {limit} boxes are used; {who} has no effect. Delete boxes, or "
+        "put the rest into a second Apply."),
+
+    "read.no_boxes": "There are no boxes here.",
+    "read.other_shape": (
+        "The boxes were drawn on {own_width} x {own_height} pixels, which has another shape than {width} x {height}; they "
+        "are stretched with the picture."),
+    "read.no_area": "{who} has no area and was left out.",
+    "read.outside": "{who} lies outside the picture and was left out.",
+    "read.cut": "{who} reaches over the picture's border and was cut there.",
+    "read.point_alone": (
+        "{who} is a point without a box, which only methods that read points can place. Draw a box around it for the "
+        "others."),
+    "read.not_numbers": "{who} has a box that is not {count} finite numbers, but {value}, and was left out.",
+    "read.points_not_numbers": "{who} has points that are not pairs of finite numbers, but {value}, and was left out.",
+    "read.first_image": "There are {count} images here; the first, {first}, is used. Pick another by its name or its index.",
+    "read.first_prompt": "There are {count} prompts here; the first, {first}, is used. Pick another by its name or its index.",
+    "read.first_frame": "There are {count} frames here; the first, {first}, is used. Pick another by its name or its index.",
+    "read.no_xywh": "{who} has no x, y, width and height and was left out.",
+    "read.shows_text": (
+        "{who} is to show the text {text}; it is kept, but only the caption reaches the model. Write it into the caption "
+        "if the picture should show it."),
+    "read.list_normalised": "The bare box list was read as x1, y1, x2, y2 normalised 0 to 1, without captions.",
+    "read.list_pixels": "The bare box list was read as x1, y1, x2, y2 in pixels, without captions.",
+    "read.seg_mask": (
+        "The mask of {who} has the shape {shape}, which does not fit its crop region {region} of a {width} x {height} "
+        "picture; only its box is used."),
+    "read.mask_not_finite": "{who} holds NaN or infinite values and was left out.",
+    "read.mask_empty": "{who} has no pixel over 0.5 and was left out.",
+    "read.mask_soft": "{who} has soft edges; its pixels over 0.5 are used.",
+    "read.captions_left": "There are {captions} captions for {masks} masks; the last {left} are not used.",
+    "read.coco_not_objects": "{count} annotations of the COCO file are not objects and were left out.",
+    "read.crowd": "{who} is a crowd and was left out.",
+    "read.category_unnamed": "{who} has a category that the file does not name; write its caption by hand.",
+    "read.polygon": "{who} has a polygon that is not a list of at least three x, y pairs; only its box is used.",
+    "read.shape_type": "{who} is a {kind}; only rectangles and polygons can be used, and it was left out.",
+    "read.rectangle_points": "{who} has too few points for a rectangle and was left out.",
+    "read.polygon_points": "{who} has too few points for a polygon and was left out.",
+    "read.yolo_without_names": (
+        "The YOLO file came without its names; the captions are class numbers. Give the names, or write the captions by "
+        "hand."),
+    "read.yolo_line": "{who} is neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 ...' and was left out.",
+    "read.class_unnamed": "{who} has class {number}, which the names do not hold; write its caption by hand.",
+    "read.point": "{who} has a point that is not x, y inside the picture, but {value}; it is not used.",
+    "read.mask": "{who} has a mask that cannot be read; only its box is used. {reason}",
+    "read.omost_global_alone": "The Omost canvas has only its global entry, and so no boxes.",
+
+    "write.yolo_class": "YOLO class {number} is '{name}'.",
+    "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
+    "write.not_carried": "{format} cannot carry the {fields} of {who}.",
 }

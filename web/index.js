@@ -11,6 +11,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { Editor } from "./editor/editor.js";
 import { ComfyHost } from "./editor/host.js";
+import { originOf } from "./editor/graph.js";
 import { chain, translator } from "./editor/i18n.js";
 import { showPromoted } from "./editor/promote.js";
 
@@ -65,6 +66,13 @@ function keep(node, editor, host) {
 const hear = (node, editor) =>
   chained(node, "onExecuted", (output) => output?.roictrl?.[0] && editor.report.take(output.roictrl[0]));
 
+/** A node that says something about a layout which an editor drew says it to that editor as well. @param {any} node */
+const tell = (node) => chained(node, "onExecuted", (output) => {
+  const said = output?.roictrl?.[0];
+  const source = said && originOf(node, "layout")?.node;
+  for (const { editor, host } of living) if (source && host.node === source) editor.report.takeFrom(String(node.id), said);
+});
+
 /** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer @param {import("./editor/i18n.js").Translate} t */
 function promote(outer, t) {
   showPromoted(outer, TYPE, (source, promoted) => {
@@ -110,7 +118,10 @@ app.registerExtension({
     return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
       addEditor(node, name, spec?.[1]?.default ?? "", t) };
   },
-  nodeCreated: (/** @type {any} */ node) => promote(node, t),
+  nodeCreated(/** @type {any} */ node) {
+    promote(node, t);
+    if (node.comfyClass?.startsWith("ROICtrlApply")) tell(node);
+  },
   setup() {
     api.addEventListener("executed", (/** @type {any} */ { detail }) => {
       const [image] = detail?.output?.images ?? [];

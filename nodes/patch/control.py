@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...roictrl_core.coverage import SoftMask
 from ...roictrl_core.layout import Instance, Layout
+from ...roictrl_core.notes import capped
 
 log = logging.getLogger("ROICtrl")
 
@@ -69,7 +70,7 @@ def usable_instances(layout: Layout, limit: int | None, node: str) -> list[tuple
         raise ValueError(f"{node}: the layout input holds {type(layout).__name__}; connect Instance Box Prompt or "
                          "another node with a ROICTRL_LAYOUT output.")
     if problems := layout.problems():
-        raise ValueError("\n".join(f"{node}: {sentence}" for sentence in problems))
+        raise ValueError("\n".join(f"{node}: {note.sentence()}" for note in capped(problems)))
     numbered = list(enumerate(layout.instances, 1))
     if limit is not None and len(numbered) > limit:
         # Muted ones give way first: a slot is worth more to an instance that is on.

@@ -1,7 +1,7 @@
 """Every foreign box format in, ours out: the only parser, for nodes and for the editor.
 
 :func:`read` takes text, plain data, or what ComfyUI's sockets carry (BOUNDING_BOX, ARRAY, SEGS, MASK, a Layout), and
-recognises the format by its content.  It returns the Layout and one sentence for each thing that it could not use;
+recognises the format by its content.  It returns the Layout and a note for each thing that it could not use;
 nothing is dropped silently.  :func:`write` goes the other way.
 
 A layout has the size that the data itself names, else the given one.  What the source said beyond a layout's fields
@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..layout import Instance, Layout
+from ..notes import Note
 from ..safe_text import check_depth, check_size, parse_json, parse_yaml
 from . import comfyui, datasets, methods
 from .common import Reader
@@ -75,7 +76,7 @@ _KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, COCO, labelme, YOL
 
 
 def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", names: str = "",
-         ) -> tuple[Layout, list[str]]:
+         ) -> tuple[Layout, list[Note]]:
     """Any of the formats of this package to a Layout, and the notes.
 
     ``width`` and ``height`` in pixels (0 = unknown) serve the formats that do not carry the picture's size; ``pick``
@@ -89,8 +90,8 @@ def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", nam
         source = _parsed(source)
     layout = _read_data(source, reader)
     if not layout.instances and not reader.notes and not _is_layout(source):
-        reader.note("There are no boxes here.")
-    return layout, reader.notes
+        reader.note("read.no_boxes")
+    return layout, reader.all_notes()
 
 
 def _parsed(text: str) -> object:
@@ -131,8 +132,8 @@ def _unknown(data: object) -> str:
     return f"The boxes are in no format that is known here: found {seen}. Use one of: {_KNOWN_FORMS}."
 
 
-def write(layout: Layout, kind: str) -> tuple[object, list[str]]:
-    """The layout as plain data of one of :data:`WRITABLE`, and a sentence for each thing that the form cannot carry."""
+def write(layout: Layout, kind: str) -> tuple[object, list[Note]]:
+    """The layout as plain data of one of :data:`WRITABLE`, and a note for each thing that the form cannot carry."""
     if kind not in WRITABLE:
         raise ValueError(f"Layouts cannot be written as '{kind}'. Use one of: {', '.join(WRITABLE)}.")
     entry = FORMATS[kind]
@@ -142,32 +143,28 @@ def write(layout: Layout, kind: str) -> tuple[object, list[str]]:
     return entry.write(layout), _not_carried(layout, entry)
 
 
-def write_text(layout: Layout, kind: str) -> tuple[str, list[str]]:
+def write_text(layout: Layout, kind: str) -> tuple[str, list[Note]]:
     """:func:`write` as the text of a file (for YOLO the labels; its names are the captions in order of appearance)."""
     data, notes = write(layout, kind)
     if kind == "yolo":
-        return data[0], [*notes, *(f"YOLO class {i} is '{name}'." for i, name in enumerate(data[1].splitlines()))]
+        return data[0], [*notes, *(Note("write.yolo_class", values={"number": i, "name": name}) for i, name in enumerate(data[1].splitlines()))]
     if kind == "migc":
         import yaml  # part of every ComfyUI; only this format needs it
         return yaml.safe_dump(data, allow_unicode=True, sort_keys=False), notes
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), notes
 
 
-def _not_carried(layout: Layout, entry: Format) -> list[str]:
-    """One sentence per instance that is off, or that says more than ``entry`` keeps."""
+def _not_carried(layout: Layout, entry: Format) -> list[Note]:
+    """One note per instance that is off, or that says more than ``entry`` keeps."""
     notes = []
     for i, instance in enumerate(layout.instances, 1):
         if not instance.enabled:
-            notes.append(f"{_capital(instance.name(i))} is not enabled and was left out of the {entry.title}.")
+            notes.append(instance.note("write.not_enabled", i, format=entry.title))
             continue
         kept = {key: getattr(instance, key) for key in entry.carries}
         plain = replace(Instance(instance.box), **kept, extra=instance.extra)
         lost = [key for key in instance.to_dict() if key not in plain.to_dict()]
         lost += ["conditioning"] if instance.conditioning is not None else []
         if lost:
-            notes.append(f"{entry.title} cannot carry the {', '.join(lost)} of {instance.name(i)}.")
+            notes.append(instance.note("write.not_carried", i, format=entry.title, fields=lost))
     return notes
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..layout import Layout
 from ..masks import MAX_PIXELS, RunLengthMask, box_of
-from .common import Reader, choose, entries, from_xywh, hex_color, is_number, numbers, text_of, title
+from ..notes import quote, subject
+from .common import Reader, choose, entries, from_xywh, hex_color, is_number, numbers, text_of
 
 _XYWH = ("x", "y", "width", "height")
 
@@ -32,12 +33,12 @@ def read_bounding_boxes(data: object, reader: Reader) -> Layout:
 
 def _read_bounding_box(item: object, index: int, reader: Reader) -> None:
     if not (isinstance(item, dict) and all(key in item for key in _XYWH)):
-        reader.note(f"Box {index} has no x, y, width and height and was left out.")
+        reader.note("read.no_xywh", who=subject("box", index))
         return
     label = text_of(item.get("label"))
     meta = item.get("metadata") if isinstance(item.get("metadata"), dict) else {}
     caption = text_of(meta.get("desc"), label)
-    who = title("Box", index, caption)
+    who = subject("box", index, caption)
     values = numbers([item[key] for key in _XYWH], 4, who, reader)
     imported = {key: value for key, value in item.items() if key not in (*_XYWH, "label", "metadata")}
     imported.update((key, value) for key, value in meta.items() if key not in ("desc", "palette"))
@@ -45,13 +46,12 @@ def _read_bounding_box(item: object, index: int, reader: Reader) -> None:
                  who, reader, label=label)
 
 
-def _add_element(box, caption: str, palette: object, imported: dict, who: str, reader: Reader, **fields) -> None:
+def _add_element(box, caption: str, palette: object, imported: dict, who: dict, reader: Reader, **fields) -> None:
     """An entry with core's element fields: type ("obj" is the default), text, and a palette, its first the color."""
     if imported.get("type") == "obj":
         del imported["type"]
     if imported.get("type") == "text" and text_of(imported.get("text")):
-        reader.note(f"{who} is to show the text '{imported['text']:.40}'; it is kept, but only the caption reaches "
-                    "the model. Write it into the caption if the picture should show it.")
+        reader.note("read.shows_text", who=who, text=quote(imported["text"]))
     color = ""
     if isinstance(palette, (list, tuple)) and palette:
         color = hex_color(palette[0])
@@ -93,7 +93,7 @@ def read_elements(data: object, reader: Reader) -> Layout:
     for i, item in enumerate([data] if isinstance(data, dict) else entries(data, "The list of elements"), 1):
         item = item if isinstance(item, dict) else {}
         caption = text_of(item.get("desc"), item.get("label"))
-        who = title("Element", i, caption)
+        who = subject("element", i, caption)
         values = numbers(item.get("bbox"), 4, who, reader)
         if values is None:
             continue
@@ -133,14 +133,14 @@ def is_box_list(data: object) -> bool:
 def read_box_list(data: object, reader: Reader) -> Layout:
     rows = data.tolist() if isinstance(data, np.ndarray) else data
     rows = entries([rows] if is_number(rows[0]) else rows, "The list of boxes")
-    boxes = [numbers(row, 4, f"Box {i}", reader) for i, row in enumerate(rows, 1)]
+    named = [(subject("box", i), row) for i, row in enumerate(rows, 1)]
+    boxes = [numbers(row, 4, who, reader) for who, row in named]
     normalised = max((value for box in boxes if box for value in box), default=0.0) <= 1.0
     if not normalised:
         reader.need_size("A list of boxes over 1")
-    reader.note(f"The bare box list was read as x1, y1, x2, y2 {'normalised 0 to 1' if normalised else 'in pixels'}, "
-                "without captions.")
-    for i, box in enumerate(boxes, 1):
-        reader.add(box if normalised or box is None else reader.pixels(box), f"Box {i}")
+    reader.note("read.list_normalised" if normalised else "read.list_pixels")
+    for (who, _), box in zip(named, boxes):
+        reader.add(box if normalised or box is None else reader.pixels(box), who)
     return reader.layout()
 
 
@@ -157,7 +157,7 @@ def read_segs(data: tuple, reader: Reader) -> Layout:
     reader.own_size(width, height, "SEGS")
     for i, seg in enumerate(entries(data[1], "SEGS"), 1):
         caption = text_of(getattr(seg, "label", ""))
-        who = title("SEG", i, caption)
+        who = subject("segment", i, caption)
         box = numbers(seg.bbox, 4, who, reader)
         if box is None:
             continue
@@ -169,7 +169,7 @@ def read_segs(data: tuple, reader: Reader) -> Layout:
     return reader.layout()
 
 
-def _seg_mask(seg, width: int, height: int, who: str, reader: Reader) -> np.ndarray | None:
+def _seg_mask(seg, width: int, height: int, who: dict, reader: Reader) -> np.ndarray | None:
     """[H, W] bool mask of the whole picture from the one that lies in the SEG's crop region; None without one."""
     cropped = getattr(seg, "cropped_mask", None)
     if cropped is None:
@@ -180,8 +180,8 @@ def _seg_mask(seg, width: int, height: int, who: str, reader: Reader) -> np.ndar
     x1, y1, x2, y2 = (int(value) for value in region)
     inside = 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
     if not inside or cropped.shape != (y2 - y1, x2 - x1) or width * height > MAX_PIXELS:
-        reader.note(f"The mask of {who} has the shape {cropped.shape}, which does not fit its crop region "
-                    f"{(x1, y1, x2, y2)} of a {width} x {height} picture; only its box is used.")
+        reader.note("read.seg_mask", who=who, shape=" x ".join(map(str, cropped.shape)), region=f"({x1}, {y1}, {x2}, {y2})",
+                    width=width, height=height)
         return None
     mask = np.zeros((height, width), dtype=bool)
     mask[y1:y2, x1:x2] = cropped > 0.5
@@ -202,22 +202,22 @@ def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = No
     entries(list(data), "The MASK batch")
     reader.own_size(data.shape[2], data.shape[1], "The MASK batch")
     for i, values in enumerate(data, 1):
-        _read_mask(values, title("Mask", i, captions[i - 1] if captions else ""), reader,
+        _read_mask(values, subject("mask", i, captions[i - 1] if captions else ""), reader,
                    captions[i - 1] if captions else "")
     return reader.layout()
 
 
-def _read_mask(values: np.ndarray, who: str, reader: Reader, caption: str) -> None:
+def _read_mask(values: np.ndarray, who: dict, reader: Reader, caption: str) -> None:
     if not np.isfinite(values).all():
-        reader.note(f"{who} holds NaN or infinite values and was left out.")
+        reader.note("read.mask_not_finite", who=who)
         return
     mask = values > 0.5
     box = box_of(mask)
     if box is None:
-        reader.note(f"{who} has no pixel over 0.5 and was left out.")
+        reader.note("read.mask_empty", who=who)
         return
     if ((values > 0) & (values < 1)).any():
-        reader.note(f"{who} has soft edges; its pixels over 0.5 are used.")
+        reader.note("read.mask_soft", who=who)
     height, width = mask.shape
     reader.add(box, who, caption=caption, mask=without_plain(mask, pixel_box(box, width, height)))
 

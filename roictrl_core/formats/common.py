@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..layout import DEFAULT_SIDE, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
+from ..notes import MAX_NOTES, Note, capped, quote
 
 MASK_SIDE = 1024       # pixels; a polygon's mask is drawn no larger than this on its longer side
 BORDER_SLACK = 1e-3    # share of the picture; rounding to whole pixels may lead this far over the border
@@ -24,11 +25,20 @@ class Reader:
     height: int = 0
     pick: str = ""
     names: str = ""
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
+    unsaid: int = 0   # notes beyond MAX_NOTES
 
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
+    def note(self, code: str, **values) -> None:
+        """One more thing to say; of an entry of the source, ``who`` is its subject."""
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(Note(code, values=values))
+        else:
+            self.unsaid += 1
+
+    def all_notes(self) -> list[Note]:
+        """What was said, and how much more there was to say."""
+        return capped(self.notes, self.unsaid)
 
     def own_size(self, width: object, height: object, what: str) -> None:
         """Take the size that the data itself names, where it names one; it wins over the given one."""
@@ -38,8 +48,7 @@ class Reader:
             raise ValueError(f"{what} has the size {width!r:.30} x {height!r:.30}; "
                              f"both must be whole numbers of pixels from 1 to {MAX_SIDE}.")
         if self.width and self.height and abs(width * self.height - height * self.width) > 0.01 * height * self.width:
-            self.note(f"The boxes were drawn on {int(width)} x {int(height)} pixels, which has another shape than "
-                      f"{self.width} x {self.height}; they are stretched with the picture.")
+            self.note("read.other_shape", own_width=int(width), own_height=int(height), width=self.width, height=self.height)
         self.width, self.height = int(width), int(height)
 
     def need_size(self, what: str) -> None:
@@ -47,7 +56,7 @@ class Reader:
         if not (self.width and self.height):
             raise ValueError(f"{what} gives boxes in pixels, but not the picture's size. Give width and height.")
 
-    def add(self, box: Box | None, who: str, **fields) -> None:
+    def add(self, box: Box | None, who: dict, **fields) -> None:
         """Clip the normalised ``box`` to the picture and keep the instance; notes where that cannot be done.
 
         ``imported`` holds what the source said beyond the layout's own fields; empty values in it are left out.
@@ -57,25 +66,29 @@ class Reader:
         # Nine decimals: far finer than float32, and without the noise of pixels / size in the JSON.
         x1, y1, x2, y2 = (round(min(max(value, 0.0), 1.0), 9) for value in box)
         if box[2] <= box[0] or box[3] <= box[1]:
-            self.note(f"{who} has no area and was left out.")
+            self.note("read.no_area", who=who)
         elif x2 <= x1 or y2 <= y1:
-            self.note(f"{who} lies outside the picture and was left out.")
+            self.note("read.outside", who=who)
         else:
             if max(-box[0], -box[1], box[2] - 1, box[3] - 1) > BORDER_SLACK:
-                self.note(f"{who} reaches over the picture's border and was cut there.")
-            self._keep((x1, y1, x2, y2), **fields)
+                self.note("read.cut", who=who)
+            self._keep((x1, y1, x2, y2), who, **fields)
 
-    def add_point(self, who: str, point: tuple[float, float], **fields) -> None:
+    def add_point(self, who: dict, point: tuple[float, float], **fields) -> None:
         """Keep an instance that has a normalised point and no box; its box stays without area."""
-        self.note(f"{who} is a point without a box, which only methods that read points can place. "
-                  "Draw a box around it for the others.")
-        self._keep((*point, *point), point=point, **fields)
+        self.note("read.point_alone", who=who)
+        self._keep((*point, *point), who, point=point, **fields)
 
-    def _keep(self, box: Box, imported: dict | None = None, **fields) -> None:
+    def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
         if len(self.instances) >= MAX_INSTANCES:
             raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
         imported = {key: value for key, value in (imported or {}).items() if not _empty(value)}
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
+        # What was said of the entry so far, which only now is an instance.
+        for place in range(len(self.notes) - 1, -1, -1):
+            if self.notes[place].values.get("who") is not who:
+                break
+            self.notes[place] = replace(self.notes[place], instance=len(self.instances))
 
     def pixels(self, box: tuple[float, ...]) -> Box:
         """xyxy in pixels to normalised."""
@@ -85,25 +98,26 @@ class Reader:
         return Layout(self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE, tuple(self.instances), caption, extra)
 
 
-def title(kind: str, index: int, text: object) -> str:
-    """How notes call a source's entry: "Annotation 3 ('fox')"."""
-    return f"{kind} {index} ('{text:.40}')" if isinstance(text, str) and text else f"{kind} {index}"
-
-
 def text_of(*values: object) -> str:
     """The first of ``values`` that is text with something in it; else ""."""
     return next((value for value in values if isinstance(value, str) and value.strip()), "")
 
 
-def numbers(value: object, count: int | None, who: str, reader: Reader, what: str = "box") -> tuple[float, ...] | None:
+def numbers(value: object, count: int, who: dict, reader: Reader) -> tuple[float, ...] | None:
     """``count`` finite numbers, or None with a note where ``value`` is something else."""
+    found = finite_numbers(value)
+    if found is not None and len(found) == count:
+        return found
+    reader.note("read.not_numbers", who=who, count=count, value=quote(value))
+    return None
+
+
+def finite_numbers(value: object) -> tuple[float, ...] | None:
+    """A list, tuple or array of finite numbers as floats; None where it is something else."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    good = isinstance(value, (list, tuple)) and (count is None or len(value) == count)
-    if good and all(is_number(item) for item in value):
+    if isinstance(value, (list, tuple)) and all(is_number(item) for item in value):
         return tuple(float(item) for item in value)
-    wanted = f"{count} finite numbers" if count else "finite numbers"
-    reader.note(f"{who} has a {what} that is not {wanted}, but {value!r:.60}, and was left out.")
     return None
 
 
@@ -143,8 +157,7 @@ def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
                          f"or one of: {shown}.")
     index = int(pick) - 1 if pick else 0
     if len(options) > 1 and not pick:
-        reader.note(f"There are {len(options)} {what}s here; the first, '{options[0]:.60}', is used. "
-                    "Pick another by its name or its index.")
+        reader.note(f"read.first_{what}", count=len(options), first=quote(options[0]))
     return index
 
 

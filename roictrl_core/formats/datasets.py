@@ -6,9 +6,9 @@ import re
 
 from ..layout import DEFAULT_SIDE, Layout
 from ..masks import RunLengthMask
+from ..notes import quote, subject
 from ..safe_text import parse_yaml
-from .common import (Reader, choose, entries, from_xywh, is_number, numbers, points_box, polygon_mask, text_of,
-                     title)
+from .common import Reader, choose, entries, finite_numbers, from_xywh, is_number, numbers, points_box, polygon_mask, text_of
 from .methods import rle_mask
 
 Point = tuple[float, float]
@@ -31,7 +31,7 @@ def read_coco(data: dict, reader: Reader) -> Layout:
                   if isinstance(category.get("id"), (int, str))}
     own = [item for item in data["annotations"] if isinstance(item, dict) and item.get("image_id") == image.get("id")]
     if broken := sum(not isinstance(item, dict) for item in data["annotations"]):
-        reader.note(f"{broken} annotations of the COCO file are not objects and were left out.")
+        reader.note("read.coco_not_objects", count=broken)
     for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1):
         _read_coco_annotation(annotation, i, categories, reader)
     return reader.layout(**{key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
@@ -52,26 +52,26 @@ def _read_coco_annotation(annotation: dict, index: int, categories: dict, reader
     category = annotation.get("category_id")
     known = isinstance(category, (int, str)) and category in categories
     caption = categories[category] if known else f"category {category}"
-    who = title("Annotation", index, caption)
+    who = subject("annotation", index, caption)
     if annotation.get("iscrowd"):
-        reader.note(f"{who} is a crowd and was left out.")
+        reader.note("read.crowd", who=who)
         return
     if not known:
-        reader.note(f"{who} has a category that the file does not name; write its caption by hand.")
+        reader.note("read.category_unnamed", who=who)
     values = numbers(annotation.get("bbox"), 4, who, reader)
     imported = {key: annotation[key] for key in ("score", "attributes") if key in annotation}
     reader.add(from_xywh(values, reader.width, reader.height), who, caption=caption, imported=imported,
                mask=_coco_mask(annotation.get("segmentation"), who, reader))
 
 
-def _coco_mask(data: object, who: str, reader: Reader) -> RunLengthMask | None:
+def _coco_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
     if not data or isinstance(data, dict):
         return rle_mask(data, who, reader)
     polygons = []
     for polygon in data if isinstance(data, list) else [data]:
         points = _points(polygon, reader.width, reader.height)
         if points is None:
-            reader.note(f"{who} has a polygon that is not a list of at least three x, y pairs; only its box is used.")
+            reader.note("read.polygon", who=who)
             return None
         polygons.append(points)
     return polygon_mask(polygons, reader.width, reader.height)
@@ -116,17 +116,18 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
 
 def _read_labelme_shape(shape: dict, index: int, reader: Reader) -> None:
     caption, kind = text_of(shape.get("label")), shape.get("shape_type")
-    who = title("Shape", index, caption)
+    who = subject("shape", index, caption)
     if kind not in ("rectangle", "polygon"):
-        reader.note(f"{who} is a {kind!s:.30}; only rectangles and polygons can be used, and it was left out.")
+        reader.note("read.shape_type", who=who, kind=quote(kind))
         return
     pairs = shape.get("points")
     flat = [value for pair in pairs if isinstance(pair, list) for value in pair] if isinstance(pairs, list) else None
-    values = numbers(flat, None, who, reader, "list of points")
-    if values is None:
+    values = finite_numbers(flat)
+    if values is None or len(values) != 2 * len(pairs):
+        reader.note("read.points_not_numbers", who=who, value=quote(pairs))
         return
-    if len(values) != 2 * len(pairs) or len(pairs) < (2 if kind == "rectangle" else 3):
-        reader.note(f"{who} has too few points for a {kind} and was left out.")
+    if len(pairs) < (2 if kind == "rectangle" else 3):
+        reader.note(f"read.{kind}_points", who=who)
         return
     points = [(x / reader.width, y / reader.height) for x, y in zip(values[::2], values[1::2])]
     mask = polygon_mask([points], reader.width, reader.height) if kind == "polygon" else None
@@ -164,23 +165,22 @@ def read_yolo(text: str, reader: Reader) -> Layout:
     for i, words in entries(lines, "The YOLO file"):
         _read_yolo_line(i, words, names, reader)
     if not reader.names and reader.instances:
-        reader.note("The YOLO file came without its names; the captions are class numbers. "
-                    "Give the names, or write the captions by hand.")
+        reader.note("read.yolo_without_names")
     return reader.layout()
 
 
 def _read_yolo_line(index: int, words: list[str], names: dict[int, str], reader: Reader) -> None:
-    who = f"Line {index}"
+    who = subject("line", index)
     values = [_float(word) for word in words[1:]]
     polygon = len(values) >= 6 and len(values) % 2 == 0
     if not words[0].isdecimal() or len(words[0]) > 9 or None in values or not (polygon or len(values) in (4, 5)):
-        reader.note(f"{who} is neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 ...' and was left out.")
+        reader.note("read.yolo_line", who=who)
         return
     number = int(words[0])
     caption = names.get(number, f"class {number}")
-    who = title("Line", index, caption)
+    who = subject("line", index, caption)
     if names and number not in names:
-        reader.note(f"{who} has class {number}, which the names do not hold; write its caption by hand.")
+        reader.note("read.class_unnamed", who=who, number=number)
     if polygon:
         points = list(zip(values[::2], values[1::2]))
         mask = polygon_mask([points], reader.width or DEFAULT_SIDE, reader.height or DEFAULT_SIDE)

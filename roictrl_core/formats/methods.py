@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..layout import Layout
 from ..masks import RunLengthMask
+from ..notes import quote, subject
 from .comfyui import pixel_box
-from .common import Reader, choose, entries, from_xywh, hex_color, numbers, text_of, title
+from .common import Reader, choose, entries, from_xywh, hex_color, numbers, text_of
 
 _OMOST_GRID = 90
 
@@ -27,7 +28,7 @@ def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
 
 def _read_anno(anno: dict, index: int, reader: Reader) -> None:
     caption = text_of(anno.get("caption"), anno.get("category_name"))
-    who = title("Annotation", index, caption)
+    who = subject("annotation", index, caption)
     point = _anno_point(anno.get("point"), who, reader)
     known = ("bbox", "point", "caption", "category_name", "mask")
     fields = {"caption": caption, "label": text_of(anno.get("category_name")), "point": point,
@@ -40,7 +41,7 @@ def _read_anno(anno: dict, index: int, reader: Reader) -> None:
     reader.add(from_xywh(values, reader.width, reader.height), who, **fields)
 
 
-def _anno_point(data: object, who: str, reader: Reader) -> tuple[float, float] | None:
+def _anno_point(data: object, who: dict, reader: Reader) -> tuple[float, float] | None:
     """x, y in pixels, normalised; None without one, or with a note where it is unusable."""
     if not data:
         return None
@@ -48,18 +49,18 @@ def _anno_point(data: object, who: str, reader: Reader) -> tuple[float, float] |
         point = (round(values[0] / reader.width, 9), round(values[1] / reader.height, 9))
         if all(0 <= value <= 1 for value in point):
             return point
-    reader.note(f"{who} has a point that is not x, y inside the picture, but {data!r:.60}; it is not used.")
+    reader.note("read.point", who=who, value=quote(data))
     return None
 
 
-def rle_mask(data: object, who: str, reader: Reader) -> RunLengthMask | None:
+def rle_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
     """A COCO RLE as a mask; None without one, or with a note where it is damaged."""
     if not data:
         return None
     try:
         return RunLengthMask.from_dict(data)
     except ValueError as error:
-        reader.note(f"{who} has a mask that cannot be read; only its box is used. {error}")
+        reader.note("read.mask", who=who, reason=str(error))
         return None
 
 
@@ -94,7 +95,7 @@ def read_migc(data: dict, reader: Reader) -> Layout:
     for caption, boxes in captions.items():
         boxes = [boxes] if boxes and not isinstance(boxes[0], list) else boxes
         for i, box in enumerate(boxes, 1):
-            who = title("Box", i, caption)
+            who = subject("box", i, caption)
             reader.add(numbers(box, 4, who, reader), who, caption=caption)
     coco_id = data[prompt].get("coco_id")
     return reader.layout(prompt, **({} if coco_id is None else {"coco_id": coco_id}))
@@ -121,7 +122,7 @@ def read_omost(data: list, reader: Reader) -> Layout:
     for i, entry in enumerate(parts, 2):
         own = [text for text in _texts(entry, "prefixes") if text not in shared]
         caption = " ".join(own + _texts(entry, "suffixes"))
-        who = title("Canvas entry", i, caption)
+        who = subject("entry", i, caption)
         rect = numbers(entry["rect"], 4, who, reader)
         if rect is not None:
             y0, y1, x0, x1 = (value / _OMOST_GRID for value in rect)
@@ -129,7 +130,7 @@ def read_omost(data: list, reader: Reader) -> Layout:
             reader.add((x0, y0, x1, y1), who, caption=caption, color=hex_color(entry.get("color")),
                        imported={key: value for key, value in entry.items() if key not in known})
     if not parts:
-        reader.note("The Omost canvas has only its global entry, and so no boxes.")
+        reader.note("read.omost_global_alone")
     return reader.layout(" ".join(shared + _texts(whole, "suffixes")))
 
 

@@ -91,7 +91,7 @@ def test_prompt_without_boxes_says_so(node, caplog):
     out, ui = prompt(node)
     assert out["layout"].instances == () and out["masks"].shape == (1, 64, 64) and not out["masks"].any()
     assert out["bboxes"] == [[]]
-    assert "the picture will be the base model's" in ui["roictrl"][0]["notes"][-1]
+    assert "the picture will be the base model's" in ui["roictrl"][0]["notes"][-1]["text"]
     assert "Instance Box Prompt: No enabled box" in caplog.text
 
 
@@ -126,7 +126,7 @@ def test_prompt_reads_every_kind_of_boxes(node, kind):
 def test_prompt_prefers_what_is_drawn(node, layout):
     out, ui = prompt(node, LAYOUT, boxes=INCOMING["elements"])
     assert len(out["layout"].instances) == 2
-    assert any("the drawn ones are used" in note for note in ui["roictrl"][0]["notes"])
+    assert any("the drawn ones are used" in note["text"] for note in ui["roictrl"][0]["notes"])
     out, _ = prompt(node, boxes=layout)
     assert out["layout"].instances == layout.instances
 
@@ -142,7 +142,7 @@ def test_masks_do_not_fill_the_memory(pack, layout):
     many = pack.module("roictrl_core.layout").Layout(4096, 4096, layout.instances[:1] * 33)
     masks, notes = pack.module("nodes.prompt").mask_batch(many)
     assert masks.shape == (1, 4096, 4096) and not masks.any()
-    assert notes[0].startswith("The 33 masks would take 2.1 GB; one empty mask is given instead.")
+    assert notes[0].sentence().startswith("The 33 masks would take 2.1 GB; one empty mask is given instead.")
 
 
 @pytest.mark.parametrize("text, sentence", [

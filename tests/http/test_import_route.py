@@ -25,7 +25,7 @@ def test_foreign_text_becomes_a_layout_and_sentences(server):
     assert status == 200
     assert answer["layout"]["instances"] == [{"box": [0.1, 0.2, 0.4, 0.6], "caption": "a red fox"}]
     assert (answer["layout"]["width"], answer["layout"]["height"]) == (512, 384)
-    assert answer["notes"] == ["Element 2 ('none') has no area and was left out."]
+    assert [(note["code"], note["text"]) for note in answer["notes"]] == [("read.no_area", "Element 2 ('none') has no area and was left out.")]
 
 
 @pytest.mark.parametrize("body, status, sentence", [

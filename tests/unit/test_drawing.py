@@ -12,6 +12,7 @@ from PIL import Image, ImageFont
 from roictrl_core import cells, drawing
 from roictrl_core.layout import Instance, Layout
 from roictrl_core.masks import RunLengthMask
+from roictrl_core.notes import sentences
 from roictrl_core.roi import roi_unpool
 
 BOX = Instance((0.25, 0.25, 0.75, 0.75), color="#00ff00")
@@ -133,7 +134,7 @@ def test_table_and_warnings():
     assert cells.table(layout) == [
         ["#", "caption", "8 px", "16 px", "32 px", "64 px"], ["1", "a red fox", "26 x 38", "12 x 20", "6 x 10", "4 x 4"],
         ["3", "an ant", "2 x 2", "1 x 1", "0 x 0", "0 x 0"], ["4", "dust", "0 x 0", "0 x 0", "0 x 0", "0 x 0"]]
-    assert cells.warnings(layout) == [
+    assert sentences(cells.warnings(layout)) == [
         "The box of instance 3 ('an ant') covers no feature cell at the levels of 32 px and up; its control will be weak. "
         "Make it larger, or the picture.",
         "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. Make it larger."]
@@ -141,5 +142,5 @@ def test_table_and_warnings():
 
 def test_long_tables_and_many_notes_are_cut():
     layout = Layout(64, 64, (Instance((0, 0, 1, 1), "a"),) * 200)
-    sheet = drawing.draw_layout(layout, rows=cells.table(layout), notes=layout.warnings())
+    sheet = drawing.draw_layout(layout, rows=cells.table(layout), notes=sentences(layout.warnings()))
     assert len(layout.warnings()) == 199 and sheet.height < 5000

@@ -20,6 +20,7 @@ from roictrl_core.formats.comfyui import write_masks
 from roictrl_core.formats.common import polygon_mask
 from roictrl_core.layout import Instance, Layout
 from roictrl_core.masks import RunLengthMask
+from roictrl_core.notes import sentences
 
 SAMPLES = Path(__file__).parent / "data" / "formats"
 NAMES = (SAMPLES / "yolo_names.txt").read_text()
@@ -46,8 +47,23 @@ EXPECTED = {
 }
 
 
+def read(*args, **more) -> tuple[Layout, list[str]]:
+    layout, notes = formats.read(*args, **more)
+    return layout, sentences(notes)
+
+
+def write(layout: Layout, kind: str) -> tuple[object, list[str]]:
+    data, notes = formats.write(layout, kind)
+    return data, sentences(notes)
+
+
+def write_text(layout: Layout, kind: str) -> tuple[str, list[str]]:
+    text, notes = formats.write_text(layout, kind)
+    return text, sentences(notes)
+
+
 def sample(name: str, **more) -> tuple[Layout, list[str]]:
-    return formats.read((SAMPLES / name).read_text(), *EXPECTED[name][0], names=NAMES, **more)
+    return read((SAMPLES / name).read_text(), *EXPECTED[name][0], names=NAMES, **more)
 
 
 def test_every_sample_is_expected():
@@ -101,9 +117,9 @@ LAYOUT = Layout(512, 512, (
 
 @pytest.mark.parametrize("kind", formats.WRITABLE)
 def test_what_is_written_is_read_again(kind):
-    text, notes = formats.write_text(LAYOUT, kind)
+    text, notes = write_text(LAYOUT, kind)
     names = "\n".join(note.split("'")[1] for note in notes if note.startswith("YOLO class"))
-    back, sentences = formats.read(text, 512, 512, names=names)
+    back, sentences = read(text, 512, 512, names=names)
     kept = LAYOUT.instances if kind == "layout" else LAYOUT.instances[:2]
     assert [i.box for i in back.instances] == [pytest.approx(i.box, abs=1e-3) for i in kept]
     assert [i.caption for i in back.instances] == [i.caption for i in kept] and sentences == []
@@ -112,34 +128,34 @@ def test_what_is_written_is_read_again(kind):
 
 def test_our_own_form_is_lossless():
     layout, _ = sample("labelme.json")
-    assert formats.read(formats.write_text(layout, "layout")[0])[0] == layout
+    assert read(write_text(layout, "layout")[0])[0] == layout
 
 
 @pytest.mark.parametrize("kind", ["coco", "instancediffusion"])
 def test_masks_travel_where_the_format_has_them(kind):
     mask = RunLengthMask.from_array(np.eye(8, dtype=bool))
-    text, notes = formats.write_text(Layout(64, 64, (Instance((0, 0, 1, 1), "a", mask=mask),)), kind)
-    assert notes == [] and formats.read(text)[0].instances[0].mask == mask
+    text, notes = write_text(Layout(64, 64, (Instance((0, 0, 1, 1), "a", mask=mask),)), kind)
+    assert notes == [] and read(text)[0].instances[0].mask == mask
 
 
 def test_points_travel_in_instance_diffusion():
     layout, _ = sample("instancediffusion.json")
-    data, notes = formats.write(layout, "instancediffusion")
+    data, notes = write(layout, "instancediffusion")
     assert notes == [] and data["annos"][1] == {"point": [384, 120.5], "mask": [], "category_name": "owl", "caption": "a blue owl"}
-    assert formats.read(data)[0] == layout
-    both = formats.read(anno(point=[16, 32]))[0].instances[0]
+    assert read(data)[0] == layout
+    both = read(anno(point=[16, 32]))[0].instances[0]
     assert both.point == (0.25, 0.5) and both.box == (0.125, 0.125, 0.25, 0.25)
 
 
 def test_what_cannot_be_carried_is_named():
     layout = Layout(64, 64, (Instance((0, 0, 1, 1), "a fox", "dog", 0.5, conditioning=[], label="x"),))
-    _, notes = formats.write(layout, "elements")
-    assert notes == ["elements cannot carry the negative, strength, label, conditioning of instance 1 ('x')."]
+    _, notes = write(layout, "elements")
+    assert notes == ["Elements cannot carry the negative, strength, label, conditioning of instance 1 ('x')."]
 
 
 def test_elements_text_and_palette_come_back():
     element = {"type": "text", "bbox": [50, 300, 120, 700], "text": "OPEN", "desc": "a sign", "color_palette": ["#112233", "#445566"]}
-    assert formats.write(formats.read([element])[0], "elements")[0] == [element]
+    assert write(read([element])[0], "elements")[0] == [element]
 
 
 def test_masks_out():
@@ -163,7 +179,7 @@ def seg(mask=None, region=(8, 8, 40, 24), bbox=(16, 8, 32, 24), confidence=0.9):
 def test_segs():
     shape = np.zeros((16, 32), dtype=np.float32)
     shape[4:8, 8:24] = 1
-    layout, notes = formats.read(((32, 64), [seg(shape), seg(torch.from_numpy(shape)[None], confidence=np.array([0.5])), seg()]))
+    layout, notes = read(((32, 64), [seg(shape), seg(torch.from_numpy(shape)[None], confidence=np.array([0.5])), seg()]))
     assert (layout.width, layout.height) == (64, 32) and notes == []
     assert layout.instances[0].box == (0.25, 0.25, 0.5, 0.75) and layout.instances[0].caption == "fox"
     mask = layout.instances[0].mask.to_array()
@@ -177,21 +193,21 @@ def test_mask_batches():
     masks[0, 8:16, 16:32] = 1
     masks[1] = masks[0] * 0.5001
     masks[2, 0, 0] = masks[2, 31, 63] = 1
-    layout, notes = formats.read(masks)
+    layout, notes = read(masks)
     assert [i.box for i in layout.instances] == [(0.25, 0.25, 0.5, 0.5)] * 2 + [(0, 0, 1, 1)]
     assert [i.mask is None for i in layout.instances] == [True, True, False]
     assert notes == ["Mask 2 has soft edges; its pixels over 0.5 are used.", "Mask 4 has no pixel over 0.5 and was left out."]
-    assert formats.read(masks[0])[0].instances == formats.read(masks[:1, None])[0].instances == layout.instances[:1]
+    assert read(masks[0])[0].instances == read(masks[:1, None])[0].instances == layout.instances[:1]
 
 
 def test_bare_boxes_and_layouts():
     for boxes in ([[0.1, 0.2, 0.4, 0.6]], [0.1, 0.2, 0.4, 0.6], np.array([FOX]), torch.tensor([FOX])):
-        layout, notes = formats.read(boxes)
+        layout, notes = read(boxes)
         assert layout.instances[0].box == pytest.approx(FOX) and "read as x1, y1, x2, y2 normalised" in notes[0]
-    layout, notes = formats.read([[51, 102, 205, 307]], 512, 512)
+    layout, notes = read([[51, 102, 205, 307]], 512, 512)
     assert layout.instances[0].box == pytest.approx((51 / 512, 102 / 512, 205 / 512, 307 / 512)) and "in pixels" in notes[0]
-    assert formats.read(layout) == (layout, [])
-    assert formats.read([])[0].instances == () and formats.read("")[0].instances == ()
+    assert read(layout) == (layout, [])
+    assert read([])[0].instances == () and read("")[0].instances == ()
 
 
 # --- choosing ---
@@ -204,28 +220,28 @@ COCO["annotations"].append({"id": 2, "image_id": 1, "category_id": 9, "bbox": [0
 @pytest.mark.parametrize("pick, image", [("", "0007.png"), ("7", "0007.png"), ("second.png", "second.png"),
                                          ("1", "second.png"), ("2", "second.png")])
 def test_a_coco_image_by_id_name_or_index(pick, image):
-    layout, notes = formats.read(COCO, pick=pick)
+    layout, notes = read(COCO, pick=pick)
     assert layout.extra["file_name"] == image
     assert any("There are 2 images here; the first, '0007.png', is used" in note for note in notes) == (pick == "")
 
 
 def test_a_migc_prompt_and_a_frame():
     data = {"one": {"a": [[0, 0, 1, 1]]}, "two": {"b": [0, 0, 0.5, 1], "coco_id": "2"}}
-    assert formats.read(data, pick="2") == formats.read(data, pick="two")
-    assert formats.read(data, pick="two")[0].instances[0].box == (0, 0, 0.5, 1)
+    assert read(data, pick="2") == read(data, pick="two")
+    assert read(data, pick="two")[0].instances[0].box == (0, 0, 0.5, 1)
     box = {"x": 0, "y": 0, "width": 8, "height": 8}
-    layout, notes = formats.read([[box], [box, box]], 8, 8)
+    layout, notes = read([[box], [box, box]], 8, 8)
     assert len(layout.instances) == 1 and notes == [
         "There are 2 frames here; the first, 'frame 1', is used. Pick another by its name or its index."]
-    assert len(formats.read([[box], [box, box]], 8, 8, pick="2")[0].instances) == 2
+    assert len(read([[box], [box, box]], 8, 8, pick="2")[0].instances) == 2
     with pytest.raises(ValueError, match="There is no frame '3' here. Give an index from 1 to 2 or one of: 'frame 1', 'frame 2'"):
-        formats.read([[box], [box, box]], 8, 8, pick="3")
+        read([[box], [box, box]], 8, 8, pick="3")
 
 
 @pytest.mark.parametrize("names, caption", [
     ("fox\nowl", "owl"), ("names: [fox, owl]", "owl"), ("nc: 2\nnames:\n  0: fox\n  1: owl\n", "owl"), ("", "class 1")])
 def test_yolo_names(names, caption):
-    layout, notes = formats.read("1 0.5 0.5 1 1 0.75", names=names)
+    layout, notes = read("1 0.5 0.5 1 1 0.75", names=names)
     assert layout.instances[0].caption == caption and layout.instances[0].extra == {"imported": {"score": 0.75}}
     assert len(notes) == (not names)
 
@@ -268,11 +284,11 @@ def shape(**change):
     (coco(category_id=[]), "Annotation 1 ('category []') has a category that the file does not name", 1),
     (coco(segmentation=[[1, 2, 3]]), "Annotation 1 ('fox') has a polygon that is not a list of at least three x, y pairs", 1),
     ({**coco(), "annotations": [*coco()["annotations"], 3]}, "1 annotations of the COCO file are not objects", 1),
-    (shape(shape_type="circle"), "Shape 1 ('fox') is a circle; only rectangles and polygons can be used", 0),
+    (shape(shape_type="circle"), "Shape 1 ('fox') is a 'circle'; only rectangles and polygons can be used", 0),
     (shape(points=[[8, 8]]), "Shape 1 ('fox') has too few points for a rectangle", 0),
     (shape(shape_type="polygon"), "Shape 1 ('fox') has too few points for a polygon", 0),
-    (shape(points=[[8, 8], [16, None]]), "Shape 1 ('fox') has a list of points that is not finite numbers", 0),
-    (shape(points=None), "Shape 1 ('fox') has a list of points that is not finite numbers", 0),
+    (shape(points=[[8, 8], [16, None]]), "Shape 1 ('fox') has points that are not pairs of finite numbers", 0),
+    (shape(points=None), "Shape 1 ('fox') has points that are not pairs of finite numbers", 0),
     ({"p": {"fox": [[0, 0, 1, "1"]]}}, "Box 1 ('fox') has a box that is not 4 finite numbers", 0),
     ({"p": {}}, "There are no boxes here.", 0),
     ([{"rect": [0, 90, 0, 90]}], "The Omost canvas has only its global entry, and so no boxes.", 0),
@@ -280,18 +296,18 @@ def shape(**change):
     ("0 0.5 0.5 1 1\n0 0.5", "Line 2 is neither 'class cx cy w h' nor", 1),
     ("0 0.5 0.5 1 1e999", "Line 1 is neither 'class cx cy w h' nor", 0),
     ("7 0.5 0.5 1 1", "Line 1 ('class 7') has class 7, which the names do not hold", 1),
-    (((32, 64), [seg(np.ones((2, 2)))]), "The mask of SEG 1 ('fox') has the shape (2, 2), which does not fit its crop region", 1),
+    (((32, 64), [seg(np.ones((2, 2)))]), "The mask of SEG 1 ('fox') has the shape 2 x 2, which does not fit its crop region", 1),
     (((32, 64), [seg(bbox=(1, 2))]), "SEG 1 ('fox') has a box that is not 4 finite numbers", 0),
     (np.full((1, 4, 8), np.nan), "Mask 1 holds NaN or infinite values and was left out.", 0),
 ], ids=lambda value: value[:40] if isinstance(value, str) else None)
 def test_unusable_entries_are_named(source, sentence, left):
-    layout, notes = formats.read(copy.deepcopy(source), 64, 64, names=NAMES)
+    layout, notes = read(copy.deepcopy(source), 64, 64, names=NAMES)
     assert any(note.startswith(sentence) for note in notes), notes
     assert len(layout.instances) == left
 
 
 def test_another_shape_is_said():
-    assert formats.read(anno(), 64, 128)[1] == [
+    assert read(anno(), 64, 128)[1] == [
         "The boxes were drawn on 64 x 64 pixels, which has another shape than 64 x 128; they are stretched with the picture."]
 
 
@@ -330,25 +346,25 @@ def test_another_shape_is_said():
 ], ids=lambda value: value[:40] if isinstance(value, str) else None)
 def test_unusable_sources_are_refused(source, sentence):
     with pytest.raises(ValueError, match=sentence):
-        formats.read(copy.copy(source))
+        read(copy.copy(source))
 
 
 def test_a_bad_list_of_names_is_refused():
     with pytest.raises(ValueError, match="names of the YOLO file must be a list"):
-        formats.read("0 0.5 0.5 1 1", names="names: 3")
+        read("0 0.5 0.5 1 1", names="names: 3")
 
 
 def test_unknown_kinds_and_broken_layouts_are_not_written():
     with pytest.raises(ValueError, match="cannot be written as 'omost'. Use one of: layout, bounding_box"):
-        formats.write(LAYOUT, "omost")
+        write(LAYOUT, "omost")
     with pytest.raises(ValueError, match="has no area"):
-        formats.write(replace(LAYOUT, instances=(Instance((0, 0, 0, 0)),)), "coco")
+        write(replace(LAYOUT, instances=(Instance((0, 0, 0, 0)),)), "coco")
 
 
 def test_aliases_cannot_unfold():
     bomb = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefgh", "bcdefghi"))
     with pytest.raises(ValueError, match="aliases"):
-        formats.read(bomb)
+        read(bomb)
 
 
 # --- damage of any kind: a layout or a sentence, nothing else ---
@@ -380,7 +396,7 @@ def test_any_damage_gives_a_layout_or_a_sentence(data):
         else:
             del target[last]
     try:
-        layout, notes = formats.read(source, 64, 64, pick=data.draw(st.sampled_from(["", "1", "x"])))
+        layout, notes = read(source, 64, 64, pick=data.draw(st.sampled_from(["", "1", "x"])))
     except ValueError as error:
         assert str(error).rstrip().endswith((".", ")", "'"))
         return
@@ -392,6 +408,6 @@ def test_any_damage_gives_a_layout_or_a_sentence(data):
 @given(st.one_of(st.text(max_size=60), st.text(alphabet="0 1.9-e\n{}[]\":,&*!", max_size=60)))
 def test_any_text_gives_a_layout_or_a_sentence(text):
     try:
-        formats.read(text, 64, 64)
+        read(text, 64, 64)
     except ValueError as error:
         assert len(str(error)) > 20

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from roictrl_core import layout as module
 from roictrl_core.layout import MAX_INSTANCES, Instance, Layout
 from roictrl_core.masks import RunLengthMask
+from roictrl_core.notes import sentences
 
 FULL = {
     "version": 1, "width": 512, "height": 768, "caption": "a forest", "author": {"name": "x"},
@@ -61,7 +62,7 @@ def test_conditioning_is_left_out_and_named(caplog):
     layout = Layout(instances=(Instance((0, 0, 1, 1), "a fox", conditioning=[["x", {}]]), Instance((0, 0, 1, 1))))
     assert "conditioning" not in layout.to_json()
     sentence = "The custom conditioning of instance 1 ('a fox') exists only while a workflow runs"
-    assert layout.left_out()[0].startswith(sentence) and len(layout.left_out()) == 1
+    assert layout.left_out()[0].sentence().startswith(sentence) and len(layout.left_out()) == 1
     assert sentence in caplog.text
 
 
@@ -140,10 +141,10 @@ def test_validation_names_the_instance(change, sentence):
 
 def test_validation_names_every_problem_and_the_size():
     bad = Layout(0, 512, (replace(GOOD, strength=9), GOOD, replace(GOOD, color="blue")))
-    assert [sentence.split(" is ")[0] for sentence in bad.problems()] == [
+    assert [sentence.split(" is ")[0] for sentence in sentences(bad.problems())] == [
         "The layout's size", "The strength of instance 1 ('a fox')", "The color of instance 3 ('a fox')"]
     assert Layout(instances=(GOOD,)).validate().problems() == []
-    assert "at most 10000" in Layout(instances=(GOOD,) * (MAX_INSTANCES + 1)).problems()[0]
+    assert "at most 10000" in Layout(instances=(GOOD,) * (MAX_INSTANCES + 1)).problems()[0].sentence()
 
 
 @pytest.mark.parametrize("change, sentence", [
@@ -154,13 +155,13 @@ def test_validation_names_every_problem_and_the_size():
 ])
 def test_warnings_name_the_instance(change, sentence):
     layout = Layout(instances=(replace(GOOD, **change),)).validate()
-    assert len(layout.warnings()) == 1 and sentence in layout.warnings()[0]
+    assert len(layout.warnings()) == 1 and sentence in layout.warnings()[0].sentence()
     assert Layout(instances=(replace(GOOD, **change, enabled=False),)).warnings() == []
 
 
 def test_doubled_boxes_are_warned_about():
     small, beside = replace(GOOD, box=(0.1, 0.1, 0.3, 0.3)), replace(GOOD, box=(0.8, 0.8, 1.0, 1.0))
-    assert "instance 1 ('a fox') and instance 2 ('a fox') share their caption" in Layout(instances=(GOOD, small)).warnings()[0]
+    assert "instance 1 ('a fox') and instance 2 ('a fox') share their caption" in Layout(instances=(GOOD, small)).warnings()[0].sentence()
     assert Layout(instances=(GOOD, beside)).warnings() == []
     assert Layout(instances=(GOOD, replace(small, caption="an owl"))).warnings() == []
 

@@ -8,7 +8,7 @@
  * @typedef {import("./geometry.js").Size} Size
  * @typedef {import("./layout.js").Doc} Doc
  * @typedef {import("./layout.js").Fields} Fields
- * @typedef {{doc: Doc, notes: string[]}} Imported
+ * @typedef {{doc: Doc, notes: import("./notes.js").Note[]}} Imported
  * @typedef {(path: string, init: any) => Promise<Response>} Fetch
  */
 import { roundBox, toPixels } from "./geometry.js";

@@ -3,17 +3,25 @@
  * What is shown above the stage: why a text cannot be read, boxes that come through the `boxes` input (ghosts), and what
  * the server said after a run.
  *
- * @typedef {{layout?: any, notes?: string[], boxes?: any}} Output the node's `roictrl` output
+ * @typedef {import("./notes.js").Note} Note
+ * @typedef {{layout?: any, notes?: Note[], boxes?: any}} Output a node's `roictrl` output
  */
 import { h } from "./dom.js";
 import { fromData, parse } from "./layout.js";
+import { FORESEEN, sentence } from "./notes.js";
+
+const MOST_SHOWN = 12; // sentences of one notice
 
 export class Report {
   /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
-    /** What the server said of a box, with the fields that it was said of: @type {Map<string, {fields: any, sentences: string[]}>} */
+    /** What was said of a box, with the fields that it was said of: @type {Map<string, {fields: any, notes: Note[]}>} */
     this.notes = new Map();
+    /** The boxes as they ran, in the layout's order: @type {{id: string, fields: any}[]} */
+    this.ran = [];
+    /** What was said by this node ("") and by the ones that its layout goes to, by their ids: @type {Map<string, Note[]>} */
+    this.said = new Map();
     /** @type {import("./layout.js").Fields[]} boxes that came through the link, in the last run */
     this.ghosts = [];
     this.adopt = h("button", { type: "button", class: "roictrl-adopt", hidden: true, onclick: () => this.adoptGhosts() });
@@ -30,31 +38,42 @@ export class Report {
     const { items } = this.editor.state.doc;
     this.ghosts = instances(boxes);
     const used = items.length ? instances(layout) : [];
+    const same = (/** @type {any} */ it, /** @type {number} */ i) => used[i] && JSON.stringify(used[i].box) === JSON.stringify(it.fields.box);
+    this.ran = items.every(same) ? items.map(({ id, fields }) => ({ id, fields })) : [];
+    this.said = new Map([["", notes]]);
+    this.share();
+  }
+
+  /** A node that this layout goes to ran, and spoke of the same boxes. @param {string} id of that node @param {Output} output */
+  takeFrom(id, { notes = [] }) {
+    this.said.set(id, notes);
+    this.share();
+  }
+
+  /** Gives each box what was said of it, and the rest to the notice. */
+  share() {
     this.notes.clear();
-    items.forEach((it, i) => {
-      const same = used[i] && JSON.stringify(used[i].box) === JSON.stringify(it.fields.box);
-      const sentences = same ? notes.filter((s) => new RegExp(`\\binstance ${i + 1}\\b`).test(s)) : [];
-      if (sentences.length) this.notes.set(it.id, { fields: it.fields, sentences });
-    });
-    const general = notes.filter((s) => !/\binstance \d+\b/.test(s));
-    this.editor.notice(general);
+    const rest = [];
+    for (const note of unique([...this.said.values()].flat())) {
+      const box = note.instance ? this.ran[note.instance - 1] : undefined;
+      if (!box) rest.push(sentence(note, this.editor.t));
+      else this.notes.set(box.id, { fields: box.fields, notes: [...this.notes.get(box.id)?.notes ?? [], note] });
+    }
+    const more = rest.length - MOST_SHOWN;
+    this.editor.notice(more > 0 ? [...rest.slice(0, MOST_SHOWN), this.editor.t("notice.more", { n: more })] : rest);
     this.editor.invalidate();
   }
 
-  /** What the server said of a box, as long as the box is what it was then. @param {string} id @returns {string[]} */
+  /** What was said of a box, as long as the box is what it was then; without what is foreseen here anyway. @param {string} id @returns {Note[]} */
   of(id) {
-    const note = this.notes.get(id);
-    return note && note.fields === this.editor.find(id)?.fields ? note.sentences : [];
+    const said = this.notes.get(id);
+    return said && said.fields === this.editor.find(id)?.fields ? said.notes.filter((note) => !FORESEEN[note.code]) : [];
   }
 
-  /** All that is to be said about a box: the server's words where it saw more than what is foreseen here. @param {string} id */
+  /** All that is to be said about a box. @param {string} id */
   sentences(id) {
-    const own = this.editor.warnings.get(id) ?? [];
-    const shared = own.filter((w) => w.key !== "warn.limit"); // the adapter's limit is not this node's to tell
-    const said = this.of(id);
-    const more = said.length > shared.length;
-    const foreseen = more ? own.filter((w) => !shared.includes(w)) : own;
-    return [...foreseen.map((w) => this.editor.t(w.key, w.values)), ...(more ? said : [])].join(" ");
+    const { t, warnings } = this.editor;
+    return [...(warnings.get(id) ?? []).map((w) => t(w.key, w.values)), ...this.of(id).map((note) => sentence(note, t))].join(" ");
   }
 
   adoptGhosts() {
@@ -123,6 +142,9 @@ export class Report {
     input.focus();
   }
 }
+
+/** Two nodes say the same of the same layout. @param {Note[]} notes @returns {Note[]} */
+const unique = (notes) => [...new Map(notes.map((note) => [`${note.code} ${note.instance} ${note.text}`, note])).values()];
 
 /** @param {any} layout @returns {import("./layout.js").Fields[]} */
 function instances(layout) {

@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { MAX_BYTES, boundingBoxText, copyText, placed, read } from "./io.js";
 import { LayoutError } from "./layout.js";
+import { sentence } from "./notes.js";
 
 export class Transfer {
   /** @param {import("./editor.js").Editor} editor */
@@ -72,7 +73,7 @@ export class Transfer {
       const { doc, notes } = await read(text, editor.size, editor.host.fetchApi);
       editor.insert(placed(doc.items.map((it) => it.fields), editor.state.doc, editor.size));
       if (doc.head.caption && !editor.state.doc.head.caption) editor.store.dispatch({ type: "head", changes: { caption: doc.head.caption } });
-      return notes;
+      return notes.map((note) => sentence(note, editor.t));
     } catch (error) {
       return [error instanceof LayoutError ? editor.t(error.key, error.values) : String(error)];
     }
