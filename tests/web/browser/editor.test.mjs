@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
 import * as more from "./more_scenarios.mjs";
 import * as rows from "./rows.mjs";
+import { notesReachTheirBoxes } from "./said.mjs";
 import * as scenario from "./scenario.mjs";
 
 /** undefined: the page that the ComfyUI under test asks for. */
@@ -43,6 +44,7 @@ for (const frontend of [undefined, "1.58.1"]) {
         await step("graph zoom 0.5 and 2", () => scenario.graphZoom(page));
         await step("paints", () => scenario.paints(page));
         for (const [name, run] of Object.entries(rows)) await step(name, () => run(page));
+        await step("what the server says reaches its box", () => notesReachTheirBoxes(page));
         await step("promoted out of a subgraph", () => more.promoted(page));
         await step("with a finger", () => more.touch(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));

@@ -1,0 +1,49 @@
+// @ts-check
+/** What the server says after a run reaches the box that it is about, from this node and from the ones that its layout goes to. */
+import assert from "node:assert/strict";
+import { Node } from "./harness.mjs";
+
+const LAYOUT = { version: 1, width: 128, height: 128, instances: [
+  { box: [0.05, 0.05, 0.45, 0.45], caption: "a red plain circle next to instance 2" },
+  { box: [0.55, 0.05, 0.95, 0.45], caption: "a blue plain star", mask: { size: [4, 4], counts: "`0" } },          // empty
+  { box: [0.05, 0.55, 0.95, 0.7], caption: "a green plain ring", mask: { size: [4, 4], counts: "31300000" } }, // below its box
+] };
+
+/** @param {import("playwright-core").Page} page */
+export async function notesReachTheirBoxes(page) {
+  const node = await Node.add(page, [120, 60], { width: 128, height: 128, layout: JSON.stringify(LAYOUT) });
+  await page.evaluate(sampleOnce, node.id);
+  await page.getByTestId("queue-button").first().click();
+  await page.waitForFunction((id) => {
+    const { report } = /** @type {any} */ (window).app.canvas.graph.getNodeById(id).widgets.find((/** @type {any} */ w) => w.name === "layout").roictrl;
+    return report.said.size > 1; // this node's word and Apply ROICtrl's
+  }, node.id);
+  await node.settle();
+  const said = await node.eval((n, w, e) => e.state.doc.items.map((/** @type {any} */ it) => e.report.sentences(it.id)));
+  assert.equal(said[0], "", "a caption that names another box is nobody's note");
+  assert.match(said[1], /The mask of instance 2 .* is empty/);
+  assert.match(said[2], /The mask of instance 3 .* lies outside its box/);
+  await node.eval((n, w, e) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[1].id], changes: { caption: "a star" } }));
+  assert.equal(await node.eval((n, w, e) => e.report.sentences(e.state.doc.items[1].id)), "", "a box that has changed is not what was spoken of");
+}
+
+/** The demo model, one step, with the node's layout. Runs in the page. @param {any} id */
+function sampleOnce(id) {
+  const { app, LiteGraph } = /** @type {any} */ (window);
+  const add = (/** @type {string} */ type, /** @type {Record<string, any>} */ links, values = {}) => {
+    const made = LiteGraph.createNode(type);
+    app.graph.add(made);
+    for (const [name, [from, slot]] of Object.entries(links)) {
+      from.connect(slot, made, made.inputs.findIndex((/** @type {any} */ i) => i.name === name));
+    }
+    for (const [name, value] of Object.entries(values)) made.widgets.find((/** @type {any} */ w) => w.name === name).value = value;
+    return made;
+  };
+  const layout = app.graph.getNodeById(id);
+  const demo = add("ROICtrlLoadDemoModel", {});
+  const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] });
+  const prompt = add("CLIPTextEncode", { clip: [demo, 1] }, { text: "a red plain circle" });
+  const latent = add("EmptyLatentImage", {}, { width: 128, height: 128 });
+  const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps: 1, cfg: 1 });
+  add("PreviewImage", { images: [add("VAEDecode", { samples: [sampled, 0], vae: [demo, 2] }), 0] });
+}
