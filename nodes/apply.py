@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from comfy_api.latest import io
@@ -9,37 +10,48 @@ from comfy_api.latest import io
 from ..roictrl_core.adapter import ROICtrlAdapter
 from ..roictrl_core.coverage import SoftMask
 from ..roictrl_core.layout import Instance, Layout
+from ..roictrl_core.notes import Note
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
 from .patch.fit import check_adapter_fits, text_width, unet_blocks
 from .patch.hooks import attach
-from .patch.methods import AdapterMethod, PromptMethod
-from .report import warn
+from .patch.methods import AdapterMethod, Method, PromptMethod
+from .report import said
 from .types import ADAPTER, LAYOUT, advanced, schema
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
+MANY = 100         # boxes from which on their cost is said
 MASK_FEATHER = 8   # pixels: one cell of the finest feature map
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 
-def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str) -> tuple[Slot, ...]:
-    """The layout's instances with their captions encoded and their masks softened, checked against the model."""
-    instances = usable_instances(layout, limit, node)
-    warn(node, layout.warnings())
-    slots = make_slots(instances, CaptionEncoder(clip, node, suffix))
+def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str,
+             ) -> tuple[tuple[Slot, ...], list[Note]]:
+    """The layout's instances with their captions encoded and their masks softened, checked against the model; and notes."""
+    instances, notes = usable_instances(layout, limit, node)
+    encoder = CaptionEncoder(clip, node, suffix)
+    slots = make_slots(instances, encoder)
     check_text_width(slots, text_width(model), node)
-    return tuple(replace(slot, mask=soft_mask(instance, i, layout, feather, node)) if slot.enabled else slot
-                 for slot, (i, instance) in zip(slots, instances))
+    slots = tuple(replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
+                  for slot, (_, instance) in zip(slots, instances))
+    missed = [instance.note("apply.mask_outside", i) for slot, (i, instance) in zip(slots, instances) if _misses(slot)]
+    return slots, notes + layout.warnings() + encoder.notes + missed
 
 
-def soft_mask(instance: Instance, index: int, layout: Layout, feather: float, node: str) -> SoftMask | None:
-    """The mask that an instance shows in, ``feather`` in the layout's pixels; says so where it misses the box."""
-    if instance.mask is None:
-        return None
-    mask = SoftMask.of(instance.mask, feather, layout.width, layout.height)
-    if mask is not None and mask.pixels.any() and not mask.touches(instance.box):
-        warn(node, [instance.note("apply.mask_outside", index)])
-    return mask
+def soft_mask(instance: Instance, layout: Layout, feather: float) -> SoftMask | None:
+    """The mask that an instance shows in, ``feather`` in the layout's pixels."""
+    return instance.mask and SoftMask.of(instance.mask, feather, layout.width, layout.height)
+
+
+def _misses(slot: Slot) -> bool:
+    """Whether nothing of the instance can appear because its mask lies outside its box; an empty mask is said elsewhere."""
+    return slot.mask is not None and bool(slot.mask.pixels.any()) and not slot.mask.touches(slot.box)
+
+
+def applied(model, control: Control, method: Method, notes: list[Note]) -> io.NodeOutput:
+    """The patched model, and in the log and on the page what there is to say."""
+    notes = notes + [note for note in (control.why_off,) if note]
+    return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes))
 
 
 def adapter_of(patcher, node: str) -> ROICtrlAdapter:
@@ -60,6 +72,16 @@ def _mask_feather() -> io.Input:
     return advanced(io.Int.Input("mask_feather", default=MASK_FEATHER, min=0, max=512, optional=True, tooltip=(
         "Width of the soft edge of the instances' masks, in pixels of the layout; half of it lies outside the mask. 0 is a "
         "hard edge. An instance without a mask fills its box as ever.")))
+
+
+def many_boxes(slots: Sequence[Slot]) -> list[Note]:
+    """What many boxes cost without an adapter, where every one of them is read in every step."""
+    on = [slot for slot in slots if slot.enabled]
+    if len(on) < MANY:
+        return []
+    areas = (max(0.0, min(x2, 1) - max(x1, 0)) * max(0.0, min(y2, 1) - max(y1, 0)) for x1, y1, x2, y2 in (slot.box for slot in on))
+    return [Note("apply.many_boxes", values={"count": len(on), "captions": len({id(slot.caption) for slot in on}),
+                                             "times": f"{sum(areas):.1f}"})]
 
 
 class ApplyROICtrl(io.ComfyNode):
@@ -100,11 +122,11 @@ class ApplyROICtrl(io.ComfyNode):
                 uncond_boxes=PROMPT, slot_shuffle_seed=-1, mask_feather=MASK_FEATHER) -> io.NodeOutput:
         network = adapter_of(adapter, APPLY)
         check_adapter_fits(model, network.config, APPLY)
+        slots, notes = slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
         control = Control(
-            node=APPLY, slots=slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY),
-            strength=strength, window=(start_percent, end_percent), uncond=uncond_boxes,
-            shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed)
-        return io.NodeOutput(attach(model, control, AdapterMethod(network, adapter)))
+            node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent), uncond=uncond_boxes,
+            shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed, picture=(layout.width, layout.height))
+        return applied(model, control, AdapterMethod(network, adapter), notes)
 
 
 class ApplyROIPrompts(io.ComfyNode):
@@ -137,10 +159,10 @@ class ApplyROIPrompts(io.ComfyNode):
     def execute(cls, model, clip, layout, strength=1.0, global_weight=0.2, start_percent=0.0, end_percent=0.6,
                 caption_suffix="", mask_feather=MASK_FEATHER) -> io.NodeOutput:
         unet_blocks(model, PROMPTS)
-        control = Control(
-            node=PROMPTS, slots=slots_of(model, clip, layout, None, caption_suffix, mask_feather, PROMPTS), strength=strength,
-            window=(start_percent, end_percent))
-        return io.NodeOutput(attach(model, control, PromptMethod(global_weight)))
+        slots, notes = slots_of(model, clip, layout, None, caption_suffix, mask_feather, PROMPTS)
+        control = Control(node=PROMPTS, slots=slots, strength=strength, window=(start_percent, end_percent),
+                          picture=(layout.width, layout.height))
+        return applied(model, control, PromptMethod(global_weight), notes + many_boxes(slots))
 
 
 NODES = [ApplyROICtrl, ApplyROIPrompts]

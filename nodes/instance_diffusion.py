@@ -14,12 +14,13 @@ from ..roictrl_core.instance_diffusion.config import FORMATS, Formats
 from ..roictrl_core.instance_diffusion.grounding import GroundedInstance, largest
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
+from ..roictrl_core.notes import Note
 from .patch.captions import PooledCaptionEncoder, check_text_width, make_slots
 from .patch.control import usable_instances
 from .patch.fit import text_width
 from .patch.instance_diffusion import CORRECTED, NO_MASK, TRANSPOSED, GroundingControl, attach, check_fits
 from .patch.weights import instance_diffusion_patcher
-from .report import named, warn
+from .report import named, said
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema
 
 FOLDER = "instance_diffusion"
@@ -50,13 +51,12 @@ def grounded(instance: Instance, encoder: PooledCaptionEncoder, name: str) -> Gr
         mask=None if instance.mask is None else instance.mask.to_array(), presence=min(instance.strength, 1.0))
 
 
-def chosen_instances(layout: Layout, limit: int) -> list[tuple[int, Instance]]:
-    """The enabled instances, index from 1 each; of more than ``limit`` the largest, and the others are named."""
-    numbered = [pair for pair in usable_instances(layout, None, APPLY) if pair[1].enabled and pair[1].strength > 0]
+def chosen_instances(layout: Layout, limit: int) -> tuple[list[tuple[int, Instance]], list[Note]]:
+    """The enabled instances, index from 1 each, of more than ``limit`` the largest; and notes on the others."""
+    numbered = [pair for pair in usable_instances(layout, None, APPLY)[0] if pair[1].enabled and pair[1].strength > 0]
     kept, left = largest([_area(instance) for _, instance in numbered], limit)
-    if left:
-        warn(APPLY, [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)])
-    return [numbered[i] for i in kept]
+    notes = [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)]
+    return [numbered[i] for i in kept], notes
 
 
 def _area(instance: Instance) -> float:
@@ -136,16 +136,17 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                 end_percent=1.0, scaleu=True, masked_attention=NO_MASK, null_missing=False) -> io.NodeOutput:
         config = network_of(instance_diffusion).config
         check_fits(model, config, APPLY)
-        instances = chosen_instances(layout, config.slots)
-        warn(APPLY, layout.warnings())
+        instances, notes = chosen_instances(layout, config.slots)
         encoder = PooledCaptionEncoder(clip, APPLY, config.text_width)
         slots = make_slots(instances, encoder)
         check_text_width(slots, text_width(model), APPLY)
         control = GroundingControl(
             node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent),
             instances=tuple(grounded(instance, encoder, instance.name(i)) for i, instance in instances),
-            formats=choose_formats(formats, layout), alpha=alpha, scaleu=scaleu, attention=masked_attention, null_missing=null_missing)
-        return io.NodeOutput(attach(model, control, instance_diffusion))
+            formats=choose_formats(formats, layout), alpha=alpha, scaleu=scaleu, attention=masked_attention, null_missing=null_missing,
+            picture=(layout.width, layout.height))
+        notes = notes + layout.warnings() + encoder.notes + [note for note in (control.why_off,) if note]
+        return io.NodeOutput(attach(model, control, instance_diffusion), ui=said(APPLY, notes))
 
 
 def _schedule() -> list[io.Input]:

@@ -26,6 +26,12 @@ def warn(node: str, notes: Sequence[Note]) -> None:
         log.warning("%s: %s", node, note.sentence())
 
 
+def said(node: str, notes: Sequence[Note]) -> dict:
+    """Logs the notes, and gives the node's ``ui`` output with them."""
+    warn(node, notes)
+    return shown(notes)
+
+
 def shown(notes: Sequence[Note], **more: object) -> dict:
     """The ``ui`` output of a node that has something to say: the page shows the notes in its own language."""
     return {"roictrl": [{"notes": [note.to_dict() for note in capped(notes)], **more}]}

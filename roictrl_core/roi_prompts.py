@@ -7,7 +7,7 @@ cross-attention will do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 from .coverage import coverage_maps
 from .instances import InstanceBatch
 
-AttendCells = Callable[[Tensor, int, tuple[int, int]], Tensor]   # [T, C], pair, (height, width) -> [T, C]
+AttendCells = Callable[[Tensor, Sequence[int], tuple[int, int]], Tensor]   # [m, T, C], pairs, (height, width) -> [m, T, C]
+MAX_CELLS = 1 << 15   # cells that are attended at once: what is held besides stays small (at 320 channels in float32, 40 MB a tensor)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Patch:
     @property
     def size(self) -> tuple[int, int]:
         return self.bottom - self.top, self.right - self.left
+
+    @property
+    def window(self) -> tuple[int, slice, slice]:
+        """Its cells in maps ``[B, H, W, ...]``."""
+        return self.row, slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 def edge_weights(low: float, high: float, size: int) -> Tensor:
@@ -55,21 +61,27 @@ def plan_patches(instances: InstanceBatch, height: int, width: int, global_weigh
     """
     strength = instances.strength.cpu()
     coverage = coverage_maps([instances.masks.get(pair) for pair in instances.pairs], height, width)  # [M, H, W]
-    edges, total = [], torch.zeros(instances.rows, height, width)
+    found, total = [], torch.zeros(instances.rows, height, width)
     for pair, ((row, slot), (x1, y1, x2, y2)) in enumerate(zip(instances.pairs, instances.pair_boxes.tolist())):
-        weight = edge_weights(y1, y2, height)[:, None] * edge_weights(x1, x2, width) * strength[row, slot]  # [H, W]
+        across, down = edge_weights(x1, x2, width), edge_weights(y1, y2, height)  # [W], [H]
+        if coverage is not None:  # a mask may leave less of the box
+            across, down = across * coverage[pair].any(0), down * coverage[pair].any(1)
+        rows, columns = _span(down), _span(across)
+        weight = down[rows, None] * across[columns] * strength[row, slot]  # [h, w]
         if coverage is not None:
-            weight = weight * coverage[pair]
-        edges.append(weight)
-        total[row] += weight
+            weight = weight * coverage[pair][rows, columns]
+        if weight.any():
+            found.append((pair, row, rows, columns, weight))
+            total[row, rows, columns] += weight
     share = (1 - global_weight) / total.clamp(min=1)  # [B, H, W]
-    patches = []
-    for pair, ((row, _), weight) in enumerate(zip(instances.pairs, edges)):
-        ys, xs = weight.sum(1).nonzero().flatten().tolist(), weight.sum(0).nonzero().flatten().tolist()
-        if ys and xs:
-            window = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
-            patches.append(Patch(pair, row, ys[0], ys[-1] + 1, xs[0], xs[-1] + 1, (weight * share[row])[window].to(device)))
-    return patches
+    return [Patch(pair, row, rows.start, rows.stop, columns.start, columns.stop, (weight * share[row, rows, columns]).to(device))
+            for pair, row, rows, columns, weight in found]
+
+
+def _span(weights: Tensor) -> slice:
+    """From the first to the last that is not 0."""
+    used = weights.nonzero().flatten().tolist()
+    return slice(used[0], used[-1] + 1) if used else slice(0, 0)
 
 
 def fuse_prompts(a: Tensor, n: Tensor, patches: Sequence[Patch], size: tuple[int, int], attend: AttendCells) -> Tensor:
@@ -80,15 +92,25 @@ def fuse_prompts(a: Tensor, n: Tensor, patches: Sequence[Patch], size: tuple[int
         n: ``[B, T, C]``, its normed input; T = height * width.
         patches: of `plan_patches` for this map.
         size: height, width.
-        attend: the block's attn2 on some cells, reading the caption of a pair.
+        attend: the block's attn2 on the cells of boxes of one size, each reading the caption of its pair.
 
     Returns:
         ``[B, T, C]``: a + sum over boxes of weight * (attn2 on the box's caption - a).
     """
     maps, queries = a.unflatten(1, size), n.unflatten(1, size)  # [B, H, W, C]
     fused = maps.clone()
-    for p in patches:
-        window = p.row, slice(p.top, p.bottom), slice(p.left, p.right)
-        own = attend(queries[window].flatten(0, 1), p.pair, p.size).view(*p.size, -1)  # [h, w, C]
-        fused[window] += p.weight[..., None].to(a.dtype) * (own - maps[window])
+    for group in _by_size(patches):
+        cells = torch.stack([queries[p.window].flatten(0, 1) for p in group])  # [m, h * w, C]
+        for p, own in zip(group, attend(cells, [p.pair for p in group], group[0].size)):
+            fused[p.window] += p.weight[..., None].to(a.dtype) * (own.view(*p.size, -1) - maps[p.window])
     return fused.flatten(1, 2)
+
+
+def _by_size(patches: Sequence[Patch]) -> Iterator[list[Patch]]:
+    """Patches of one size together, at most MAX_CELLS cells (or one patch) at a time."""
+    groups: dict[tuple[int, int], list[Patch]] = {}
+    for patch in patches:
+        groups.setdefault(patch.size, []).append(patch)
+    for (height, width), group in groups.items():
+        count = max(1, MAX_CELLS // (height * width))
+        yield from (group[start:start + count] for start in range(0, len(group), count))

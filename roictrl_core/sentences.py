@@ -13,6 +13,29 @@ ITEMS = {
 }
 
 SENTENCES = {
+    "run.other_shape": (
+        "The layout was drawn for {layout} pixels, and the latent of {latent} cells has another shape: the boxes are stretched "
+        "with it. Give the latent the layout's shape; and where a tiled upscaler or a detailer cuts pieces of the picture, use "
+        "the model without boxes there, since every piece would get the whole layout."),
+    "run.other_size": (
+        "A sampling pass over a {size} latent, where the picture's is {picture}, runs without the boxes, because nothing says "
+        "which part of the picture it is. If a tiled sampler makes it, remove that, or use area conditioning."),
+    "run.prompt_left_alone": "A sampling pass is neither of the guider's prompts; the boxes leave it alone.",
+    "run.prompt_unknown": "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.",
+    "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",
+    "run.past_batching": "A UNet call that another pack makes past the sampler's own batching runs without the boxes.",
+    "run.tokens_changed": (
+        "Another pack changes the batch or the tokens before cross-attention, so the boxes have no effect in those blocks. Use "
+        "the boxes or the regions of that pack, not both."),
+    "run.batch_patch": (
+        "A patch on the cross-attention changes the batch (AttentionCouple does), so it is left out inside the boxes. Use the "
+        "boxes or the regions of that pack, not both."),
+    "run.freeu": (
+        "FreeU and ScaleU both scale the decoder's features here, so their gains multiply. Remove FreeU, or turn ScaleU off."),
+    "run.no_instances": (
+        "The guider has no instances, so the picture is sampled as a whole. Connect Multi-Instance Guider, with a model from "
+        "Apply InstanceDiffusion."),
+
     "notes.more": "There are {count} more such sentences, which are left out here.",
 
     "layout.box_not_finite": "The box of {who} is {box}; it needs four finite numbers x1, y1, x2, y2.",
@@ -60,6 +83,18 @@ SENTENCES = {
     "merge.captions": "Both layouts have a global caption; the first one's is kept.",
     "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
 
+    "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
+    "apply.window_empty": "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect.",
+    "apply.no_instance": (
+        "The layout has no enabled instance, so the picture is the base model's. Draw a box in Instance Box Prompt."),
+    "apply.no_slot": (
+        "The adapter has {limit} slots, so {who} has no effect. Delete boxes, or put the rest into a second Apply."),
+    "apply.several_prompts": (
+        "The custom conditioning of {who} combines {count} prompts; only the first acts inside the box. Use Conditioning "
+        "(Concat) to join them."),
+    "apply.many_boxes": (
+        "{count} boxes act here, with {captions} captions to encode. Together they cover the picture {times} times, and each "
+        "step computes the model's cross-attention for that much more. Fewer boxes are faster."),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. Move "
         "the box over the mask, or remove the mask."),

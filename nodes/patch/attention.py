@@ -45,11 +45,11 @@ class CaptionAttention(BlockAttention):
             return super().attend_queries(queries, pairs)
         return self._by_chunk(queries, pairs, projected=True)
 
-    def attend_cells(self, cells: Tensor, pair: int, size: Size) -> Tensor:
-        """``[T, C]`` -> ``[T, C]``: a ``size`` = (height, width) patch of the map, T = height * width, as one ROI."""
+    def attend_cells(self, cells: Tensor, pairs: Sequence[int], size: Size) -> Tensor:
+        """``[m, T, C]`` -> ``[m, T, C]``: patches of the map, each of ``size`` = (height, width), T = height * width, as ROIs."""
         if self._is_plain:
-            return super().attend(cells[None], [pair])[0]
-        return self._read(cells[None], [pair], size, projected=False)[0]
+            return super().attend(cells, pairs)
+        return self._by_chunk(cells, pairs, projected=False, size=size)
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         # Looked up at the call: some packs replace the function in its module.
@@ -60,14 +60,14 @@ class CaptionAttention(BlockAttention):
     def _is_plain(self) -> bool:
         return self.replacement is None and not self.call.context_patches
 
-    def _by_chunk(self, x: Tensor, pairs: Sequence[int], projected: bool) -> Tensor:
+    def _by_chunk(self, x: Tensor, pairs: Sequence[int], projected: bool, size: Size | None = None) -> Tensor:
         """ROIs of one cond chunk and one caption length at a time: a replacement is told whose rows it gets."""
-        side = round(x.shape[1] ** 0.5)
+        size = size or (round(x.shape[1] ** 0.5),) * 2
         groups: dict[tuple, list[int]] = {}
         for position, pair in enumerate(pairs):
             groups.setdefault((self.contexts[pair].shape[-2], self.call.chunk_number(pair)), []).append(position)
         members = torch.tensor([position for group in groups.values() for position in group], device=x.device)
-        parts = [self._read(x[group], [pairs[i] for i in group], (side, side), projected) for group in groups.values()]
+        parts = [self._read(x[group], [pairs[i] for i in group], size, projected) for group in groups.values()]
         return torch.cat(parts)[members.argsort()]  # [m, T, C]
 
     def _read(self, x: Tensor, pairs: Sequence[int], size: Size, projected: bool) -> Tensor:
@@ -88,8 +88,7 @@ class CaptionAttention(BlockAttention):
             if n.shape[0] == k.shape[0] == v.shape[0] == x.shape[0]:
                 keys_from, values_from = k, v
             else:
-                self.call.say("a patch on the cross-attention changes the batch (AttentionCouple does), so it is left "
-                              "out inside the boxes. Use the boxes or the regions of that pack, not both.")
+                self.call.say("run.batch_patch")
         return keys_from, values_from
 
     def _options(self, pairs: Sequence[int], size: Size) -> dict:

@@ -58,7 +58,7 @@ class UNetCall:
         box_tokens: ``[rows, S, width]`` of the adapter's box embedding.
         order: the slot permutation of a block, or None for the layout's order.
         record: takes (global weight, foreground) of every block in training.
-        say: a warning, said once per run.
+        say: a note by its code and values, said once per run.
     """
 
     size: tuple[int, int, int]
@@ -76,7 +76,7 @@ class UNetCall:
     box_tokens: Tensor | None = None
     order: Callable[[Block], Tensor | None] = lambda block: None
     record: Record | None = None
-    say: Callable[[str], None] = lambda sentence: None
+    say: Callable[..., None] = lambda code, **values: None
 
     def chunk_number(self, pair: int) -> int:
         """Which chunk the row of a pair (index into ``instances.pairs``) belongs to."""

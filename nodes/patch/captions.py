@@ -2,41 +2,79 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
+from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.utils import ProgressBar
 from torch import Tensor
 
 from ...roictrl_core.layout import Instance
+from ...roictrl_core.notes import Note
 from .control import Slot
 
-log = logging.getLogger("ROICtrl")
+MANY, BATCH = 100, 64   # captions that are encoded together: from how many on, and at once
 
 
 class CaptionEncoder:
-    """Encodes each different caption once; equal captions share one tensor, and so their keys and values."""
+    """Encodes each different caption once; equal captions share one tensor, and so their keys and values.
+
+    ``notes``: what there was to say.
+    """
 
     def __init__(self, clip, node: str, suffix: str = "") -> None:
         if clip is None:
             raise ValueError(f"{node}: the CLIP input is empty. Connect the CLIP of the checkpoint, or a CLIP Loader.")
         self.clip, self.node, self.suffix = clip, node, suffix.strip(" ,")
+        self.notes: list[Note] = []
         self._seen: dict[str, Tensor] = {}
 
-    def caption(self, text: str, name: str) -> Tensor:
+    def text_of(self, instance: Instance) -> str:
+        """An instance's caption with the suffix."""
+        return ", ".join(part for part in (instance.caption.strip(), self.suffix) if part)
+
+    def caption(self, instance: Instance, name: str) -> Tensor:
         """``[L, c]``: prompt weights, ``embedding:`` names and more than 77 tokens as in CLIP Text Encode."""
-        text = ", ".join(part for part in (text.strip(), self.suffix) if part)
-        return self.encode(text, f"the caption of {name}")
+        return self.encode(self.text_of(instance), f"the caption of {name}")
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Encodes many captions together; of fewer than MANY each is encoded when it is asked for."""
+        texts = [text for text in dict.fromkeys(texts) if text not in self._seen]
+        if len(texts) >= MANY:
+            self._seen.update(encode_together(self.clip, texts))
 
     def encode(self, text: str, what: str) -> Tensor:
         """``[L, c]`` of any text; raises ValueError naming ``what`` where the embedding is not finite."""
         if text not in self._seen:
-            embedding = self.clip.encode_from_tokens(self.clip.tokenize(text))  # [1, L, c]
-            if not torch.isfinite(embedding).all():
-                raise ValueError(f"{self.node}: CLIP gives an embedding that is not a number for {what}. "
-                                 "Shorten it, remove its prompt weights, or run CLIP in fp32.")
-            self._seen[text] = embedding[0].clone()
+            self._seen[text] = self.clip.encode_from_tokens(self.clip.tokenize(text))[0].clone()  # [L, c]
+        if not torch.isfinite(self._seen[text]).all():
+            raise ValueError(f"{self.node}: CLIP gives an embedding that is not a number for {what}. "
+                             "Shorten it, remove its prompt weights, or run CLIP in fp32.")
         return self._seen[text]
+
+
+def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
+    """The embeddings ``[L, c]`` of those captions that can be encoded together: as the sections of one long prompt.
+
+    Core encodes each section by itself and gives them one after the other.  A CLIP that another pack has changed may not:
+    the first caption of each batch is encoded alone as well, and where it differs the batch is left to be encoded one by one.
+    """
+    found, short = {}, []
+    for text in texts:
+        tokens = clip.tokenize(text)
+        if all(len(sections) == 1 for sections in tokens.values()):
+            short.append((text, tokens))
+    bar = ProgressBar(len(short))
+    for start in range(0, len(short), BATCH):
+        throw_exception_if_processing_interrupted()
+        batch = short[start:start + BATCH]
+        joined = {name: [section for _, tokens in batch for section in tokens[name]] for name in batch[0][1]}
+        parts = clip.encode_from_tokens(joined)[0].chunk(len(batch))  # n of [L, c]
+        alone = clip.encode_from_tokens(batch[0][1])[0]
+        if parts[0].shape == alone.shape and torch.allclose(parts[0], alone, rtol=1e-3, atol=1e-3, equal_nan=True):
+            found.update((text, part.clone()) for (text, _), part in zip(batch, parts))
+        bar.update(len(batch))
+    return found
 
 
 class PooledCaptionEncoder(CaptionEncoder):
@@ -80,8 +118,8 @@ def _pooled_output(conditioning: object) -> Tensor | None:
 def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
     """``[L, c]`` or ``[layers, L, c]`` out of a ComfyUI CONDITIONING that stands in for a caption.
 
-    Raises ValueError where it holds no finite text embedding; several combined ones have no meaning inside one box,
-    so the first is taken and that is said.
+    Raises ValueError where it holds no finite text embedding. Several combined ones have no meaning inside one box:
+    the first is taken.
     """
     try:
         first = conditioning[0][0]
@@ -92,29 +130,43 @@ def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
                          "Connect the output of a CLIP Text Encode node.")
     if not torch.isfinite(first).all():
         raise ValueError(f"{node}: the custom conditioning of {name} holds values that are not numbers.")
-    if len(conditioning) > 1:
-        log.warning("%s: the custom conditioning of %s combines %d prompts; only the first acts inside the box. "
-                    "Use Conditioning (Concat) to join them.", node, name, len(conditioning))
     return first[0]
 
 
 def make_slots(instances: Iterable[tuple[int, Instance]], encoder: CaptionEncoder) -> tuple[Slot, ...]:
     """A slot per instance; captions of disabled ones are not encoded."""
-    return tuple(_slot(instance, instance.name(i), encoder) for i, instance in instances)
+    instances = list(instances)
+    encoder.prepare(text for _, instance in instances if _is_on(instance) for text in _texts(instance, encoder))
+    return tuple(_slot(instance, i, encoder) for i, instance in instances)
 
 
-def _slot(instance: Instance, name: str, encoder: CaptionEncoder) -> Slot:
-    # Strength 0 means off: the slot stays, like a disabled instance's.
-    enabled = instance.enabled and instance.strength > 0
+def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
+    name = instance.name(index)
+    enabled = _is_on(instance)
     caption = negative = None
     if enabled and instance.conditioning is not None:
         caption = conditioning_tensor(instance.conditioning, encoder.node, name)
+        if len(instance.conditioning) > 1:
+            encoder.notes.append(instance.note("apply.several_prompts", index, count=len(instance.conditioning)))
     elif enabled:
-        caption = encoder.caption(instance.caption, name)
+        caption = encoder.caption(instance, name)
     if enabled and instance.negative.strip():
         negative = encoder.encode(instance.negative, f"the negative caption of {name}")
     return Slot(name=name, box=instance.box, strength=instance.strength, window=(instance.start, instance.end),
                 enabled=enabled, caption=caption, negative=negative)
+
+
+def _is_on(instance: Instance) -> bool:
+    # Strength 0 means off: the slot stays, like a disabled instance's.
+    return instance.enabled and instance.strength > 0
+
+
+def _texts(instance: Instance, encoder: CaptionEncoder) -> Iterator[str]:
+    """What is to be encoded for an instance."""
+    if instance.conditioning is None:
+        yield encoder.text_of(instance)
+    if instance.negative.strip():
+        yield instance.negative
 
 
 def check_text_width(slots: Iterable[Slot], width: int, node: str) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from ...roictrl_core.coverage import SoftMask
 from ...roictrl_core.layout import Instance, Layout
-from ...roictrl_core.notes import capped
-
-log = logging.getLogger("ROICtrl")
+from ...roictrl_core.notes import Note, capped
 
 PROMPT, NONE, OFF = "negative prompt", "none", "off"   # what rows that read no captions have of the boxes
 Window = tuple[float, float]   # percents of the schedule, 0..1; in a run: sigmas, high to low
@@ -44,6 +40,7 @@ class Control:
     ``uncond``, for the rows that read the negative prompt: PROMPT, their ROIs read it as well; NONE, they have box
     tokens alone; OFF, they are the model's own.
     ``shuffle_seed`` permutes the slots for the gate, as the published code does, but from a seed.
+    ``picture``: width, height that the layout was drawn for, in pixels; None where it is not known.
     """
 
     node: str
@@ -52,16 +49,26 @@ class Control:
     window: Window = (0.0, 1.0)
     uncond: str = PROMPT
     shuffle_seed: int | None = None
+    picture: tuple[int, int] | None = None
 
     @property
     def is_off(self) -> bool:
         """Whether nothing of it can ever act: the model stays as it is."""
+        return self.why_off is not None
+
+    @property
+    def why_off(self) -> Note | None:
+        """Why it changes nothing; None where it acts. A picture without control must not be silent."""
         start, end = self.window
-        return self.strength == 0 or start >= end or not any(slot.enabled for slot in self.slots)
+        if self.strength == 0:
+            return Note("apply.strength_zero")
+        if start >= end:
+            return Note("apply.window_empty", values={"start": start, "end": end})
+        return None if any(slot.enabled for slot in self.slots) else Note("apply.no_instance")
 
 
-def usable_instances(layout: Layout, limit: int | None, node: str) -> list[tuple[int, Instance]]:
-    """The layout's instances, index from 1 each, that fit the adapter's ``limit`` slots; the others are named.
+def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list[tuple[int, Instance]], list[Note]]:
+    """The layout's instances, index from 1 each, that fit the adapter's ``limit`` slots, and notes on the others.
 
     Disabled instances keep their slots: which slot an instance sits in matters to the gate.  Raises ValueError with
     a sentence per problem where the layout is unusable.
@@ -75,25 +82,5 @@ def usable_instances(layout: Layout, limit: int | None, node: str) -> list[tuple
     if limit is not None and len(numbered) > limit:
         # Muted ones give way first: a slot is worth more to an instance that is on.
         numbered = [pair for pair in numbered if pair[1].enabled]
-        _warn_left_out(numbered[limit:], limit, node)
-    return numbered[:limit]
-
-
-def _warn_left_out(left: Iterable[tuple[int, Instance]], limit: int, node: str) -> None:
-    names = ", ".join(instance.name(i) for i, instance in left)
-    if names:
-        log.warning("%s: the adapter has %d slots, so these boxes have no effect: %s. "
-                    "Delete boxes, or put the rest into a second Apply.", node, limit, names)
-
-
-def say_if_off(control: Control) -> None:
-    """Says in the log why an Apply changes nothing: a picture without control must not be silent."""
-    start, end = control.window
-    if control.strength == 0:
-        log.warning("%s: strength is 0, so the boxes have no effect.", control.node)
-    elif start >= end:
-        log.warning("%s: start_percent %g is not before end_percent %g, so the boxes have no effect.",
-                    control.node, start, end)
-    elif not any(slot.enabled for slot in control.slots):
-        log.warning("%s: the layout has no enabled instance, so the picture is the base model's. "
-                    "Draw a box in Instance Box Prompt.", control.node)
+        return numbered[:limit], [instance.note("apply.no_slot", i, limit=limit) for i, instance in numbered[limit:]]
+    return numbered, []

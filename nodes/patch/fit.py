@@ -17,11 +17,19 @@ def unet_blocks(model, node: str) -> dict[BlockKey, Block]:
     if not is_unet(diffusion_model):
         raise ValueError(f"{node}: this model ({family(model)}) is a diffusion transformer, and boxes act in the "
                          "cross-attention of a UNet. Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
+    if _reads_a_picture(model.model.model_config):
+        raise ValueError(f"{node}: this model ({family(model)}) reads a picture where others read text, so captions cannot act. "
+                         "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
     blocks = text_blocks(diffusion_model)
     if not blocks:
         raise ValueError(f"{node}: this model ({family(model)}) does not read text in its UNet, so captions cannot act. "
                          "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
     return blocks
+
+
+def _reads_a_picture(config) -> bool:
+    """Whether the context of the cross-attention is a CLIP vision embedding alone (Stable Zero123, SVD, SV3D)."""
+    return bool(config.clip_vision_prefix) and config.clip_target() is None
 
 
 def check_adapter_fits(model, config: AdapterConfig, node: str) -> None:

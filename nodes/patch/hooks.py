@@ -17,7 +17,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from .call import OURS, UNetCall
-from .control import Control, say_if_off
+from .control import Control
 from .methods import Method
 from .run import Batch, Run
 from .topology import Block
@@ -29,7 +29,6 @@ def attach(model, control: Control, method: Method):
     """A clone of ``model`` (a ModelPatcher) in which ``control`` acts; just a clone where it can never act."""
     patched = model.clone()
     if control.is_off:
-        say_if_off(control)
         return patched
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
@@ -81,7 +80,7 @@ def _apply_model(key: str, patch: Callable) -> Callable:
         if isinstance(state, Batch):
             call = state.call(x, c_crossattn, options, executor.class_obj)
         elif isinstance(state, Run):
-            state.say("a UNet call that another pack makes past the sampler's own batching runs without the boxes.")
+            state.say("run.past_batching")
         if call is not None:
             options = patch({**options, key: call}, call)
         if c_crossattn is not None and c_crossattn.ndim == 4:
@@ -166,7 +165,6 @@ def _belongs(call: UNetCall, block: Block, h: Tensor, n: Tensor, a: Tensor, opti
     if shape is not None and (shape[0], *shape[-2:]) != call.size:
         return False   # an extra pass over something else than the sampled latent, a reference image for one
     if not h.shape == n.shape == a.shape or h.shape[0] != call.size[0] or height * width != h.shape[1]:
-        call.say("another pack changes the batch or the tokens between self-attention and cross-attention, so the "
-                 "boxes have no effect in those blocks. Use the boxes or the regions of that pack, not both.")
+        call.say("run.tokens_changed")
         return False
     return True

@@ -20,7 +20,7 @@ from ...roictrl_core.instance_diffusion.fuser import GroundingKV, allow_matrix, 
 from ...roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding
 from ...roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ...roictrl_core.instance_diffusion.schedule import alpha_schedule, step_index
-from .control import Control, say_if_off
+from .control import Control
 from .fit import family, unet_blocks
 from .frames import FULL, Frame
 from .hooks import register, with_patches
@@ -161,7 +161,6 @@ def attach(model, control: GroundingControl, patcher):
     """A clone of ``model`` in which ``control`` acts through ``patcher``, a ModelPatcher around an InstanceDiffusion."""
     patched = model.clone()
     if control.is_off:
-        say_if_off(control)
         return patched
     key = f"instance_diffusion.{uuid.uuid4().hex}"
     network = patcher.model
@@ -202,8 +201,7 @@ def _with_patches(patches: Mapping[str, Callable], options: dict, call: Groundin
         used["output_block_patch"] = patches["output_block_patch"]
         options = {**options, _SCALED: True}
         if any(_is_freeu(patch) for patch in options.get("patches", {}).get("output_block_patch", ())):
-            call.run.say("FreeU and ScaleU both scale the decoder's features here, so their gains multiply. "
-                         "Remove FreeU, or turn ScaleU off.")
+            call.run.say("run.freeu")
     return with_patches(options, used, first=("middle_patch",))
 
 
@@ -250,7 +248,6 @@ def _belongs(call: GroundingCall, x: Tensor, options: dict) -> bool:
     if shape is not None and (shape[0], *shape[-2:]) != call.size:
         return False   # an extra pass over something else than the sampled latent
     if x.shape[0] != call.size[0] or height * width != x.shape[1]:
-        call.run.say("another pack changes the batch or the tokens before cross-attention, so the instances have no effect "
-                     "in those blocks. Use the boxes or the regions of that pack, not both.")
+        call.run.say("run.tokens_changed")
         return False
     return True

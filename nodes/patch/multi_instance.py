@@ -6,7 +6,6 @@ become one cond over the whole batch, so they run together with the negative pro
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 
@@ -19,9 +18,10 @@ from tqdm.auto import tqdm
 
 from ...roictrl_core.instance_diffusion.sampler import alone_steps, multi_instance, multi_instance_plms
 from ...roictrl_core.instance_diffusion.schedule import as_latent, noised
+from ...roictrl_core.notes import Note
+from ..report import warn
 from .instance_diffusion import BRANCHES, STEP, control_of
 
-log = logging.getLogger("ROICtrl")
 
 # A cond with one of these acts on a part of the picture, of the schedule or of the batch: it runs by itself.
 _APART = {"area", "mask", "control", "hooks", "gligen", "timestep_start", "timestep_end", "default"}
@@ -91,8 +91,7 @@ class MultiInstanceSampler(comfy.samplers.Sampler):
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
         instances = getattr(model_wrap, "instances", 0)
         if self.share > 0 and instances == 0:
-            log.warning("Multi-Instance Sampler: the guider has no instances, so the picture is sampled as a whole. "
-                        "Connect Multi-Instance Guider, with a model from Apply InstanceDiffusion.")
+            warn("Multi-Instance Sampler", [Note("run.no_instances")])
         model = _BranchModel(model_wrap, sigmas, extra_args, noise, latent_image, denoise_mask)
         run = self._plms if self.inner is None else self._restarting
         return model.kept(run(model, sigmas, instances, callback, disable_pbar))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from torch import Tensor
 from ...roictrl_core.blending import slot_order
 from ...roictrl_core.cache import KeyValueCache
 from ...roictrl_core.instances import InstanceBatch
+from ...roictrl_core.notes import Note
+from ..report import warn
 from .call import OURS, Chunk, Memo, UNetCall, place_instances
 from .control import NONE, OFF, Control, Slot, Window
 from .frames import area_of_cond, frame_of_area
@@ -21,9 +22,6 @@ from .topology import Block, text_blocks
 
 if TYPE_CHECKING:
     from .methods import Method
-
-log = logging.getLogger("ROICtrl")
-
 
 def sigma_window(window: Window, model_sampling) -> Window:
     """Percents of the schedule as sigmas, as core's own start and end percents."""
@@ -49,12 +47,21 @@ class Run:
         self.keeps_text = not guider.model_options.get("registered_hooks")
         self.batches = 0
         self._said: set[str] = set()
+        self._check_shape()
 
-    def say(self, sentence: str) -> None:
-        """A warning, once per run."""
-        if sentence not in self._said:
-            self._said.add(sentence)
-            log.warning("%s: %s", self.control.node, sentence)
+    def _check_shape(self) -> None:
+        """Says where the latent has another shape than the layout: the boxes are shares, and stretch with it."""
+        if self.control.picture is None:
+            return
+        (width, height), (rows, columns) = self.control.picture, self.latent_size
+        if abs(width * rows / height - columns) > 1 and abs(height * columns / width - rows) > 1:
+            self.say("run.other_shape", layout=f"{width} x {height}", latent=f"{columns} x {rows}")
+
+    def say(self, code: str, **values: object) -> None:
+        """A note, once per run."""
+        if code not in self._said:
+            self._said.add(code)
+            warn(self.control.node, [Note(code, values=values)])
 
     def active(self, sigma: float) -> tuple[bool, ...]:
         """Which slots act at this step; all False outside the Apply's own window."""
@@ -69,14 +76,11 @@ class Run:
             return None
         size = tuple(x_in.shape[-2:])
         if size != self.latent_size:
-            self.say(f"a sampling pass over a {_size(size)} latent, where the picture's is {_size(self.latent_size)}, "
-                     "runs without the boxes, because nothing says which part of the picture it is. If a tiled "
-                     "sampler makes it, remove that, or use area conditioning.")
+            self.say("run.other_size", size=_size(size), picture=_size(self.latent_size))
             return None
         roles = roles_of_lists(lists, self.guider.conds)
         if any(role == UNKNOWN and conds is not None for role, conds in zip(roles, lists)):
-            done = "the boxes leave it alone" if self.control.uncond == OFF else "it reads its own prompt inside the boxes"
-            self.say(f"a sampling pass is neither of the guider's prompts; {done}.")
+            self.say("run.prompt_left_alone" if self.control.uncond == OFF else "run.prompt_unknown")
         self.batches += 1
         return self.batch_kind(self, tuple(lists), tuple(roles), size, active, self.batches - 1)
 
@@ -153,7 +157,7 @@ class Batch:
         """The rows' conds with roles and crops; None for a call that is not the sampler's. Raises as `call` does."""
         indices = options.get("cond_or_uncond", ())
         if context is None or not indices or x.shape[0] % len(indices):
-            self.run.say("a UNet call without the sampler's list of prompts runs without the boxes.")
+            self.run.say("run.no_prompts")
             return None
         uuids = options.get("uuids", [None] * len(indices))
         return tuple(self._chunk(i, uuid, x) for i, uuid in zip(indices, uuids))

@@ -46,7 +46,7 @@ class RowsRun(Run):
 def apply_rows(model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT):
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
     encoder, patched = CaptionEncoder(clip, NODE), model.clone()
-    controls = [Control(NODE, make_slots(usable_instances(layout, None, NODE), encoder), window=window, uncond=uncond) for layout in layouts]
+    controls = [Control(NODE, make_slots(usable_instances(layout, None, NODE)[0], encoder), window=window, uncond=uncond) for layout in layouts]
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
     register(patched, key, partial(RowsRun, controls, method), lambda options, call: with_patches(options, patches), method.models())

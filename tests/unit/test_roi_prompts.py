@@ -94,7 +94,7 @@ def test_the_sum_against_a_dense_reference(dtype):
     a, n = (torch.randn(1, height * width, 5, dtype=dtype) for _ in range(2))
     readings = torch.randn(3, 5, dtype=dtype)
     patches = plan_patches(boxes, height, width, 0.25, CPU)
-    got = fuse_prompts(a, n, patches, (height, width), lambda cells, pair, size: cells * readings[pair])
+    got = fuse_prompts(a, n, patches, (height, width), lambda cells, pairs, size: cells * readings[pairs].view(len(pairs), 1, -1))
     want = a.clone()
     for patch, weight in zip(patches, dense(patches, 1, height, width)):
         want = want + weight.flatten(1)[..., None].to(dtype) * (n * readings[patch.pair] - a)

@@ -88,16 +88,16 @@ def test_a_unet_without_text_is_refused(apply_prompts, model, layout):
 def test_more_boxes_than_slots_names_those_left_out(apply, model, layout, caplog):
     boxes = [(BOX, f"number {i}") for i in range(1, 33)]
     apply(model, layout(*boxes))
-    assert "the adapter has 30 slots, so these boxes have no effect: instance 31 ('number 31'), instance 32 ('number 32')" in caplog.text
+    assert "The adapter has 30 slots, so instance 32 ('number 32') has no effect" in caplog.text
     caplog.clear()
     apply(model, layout((BOX, "muted", {"enabled": False}), (BOX, "muted too", {"enabled": False}), *boxes[:30]))
     assert "slots" not in caplog.text
 
 
 @pytest.mark.parametrize("settings, boxes, sentence", [
-    ({"strength": 0.0}, 1, "Apply ROICtrl: strength is 0"),
+    ({"strength": 0.0}, 1, "Apply ROICtrl: Strength is 0"),
     ({"start_percent": 0.8, "end_percent": 0.2}, 1, "start_percent 0.8 is not before end_percent 0.2"),
-    ({}, 0, "Apply ROICtrl: the layout has no enabled instance"),
+    ({}, 0, "Apply ROICtrl: The layout has no enabled instance"),
 ])
 def test_a_picture_without_control_is_said(apply, model, layout, caplog, settings, boxes, sentence):
     apply(model, layout(*[(BOX, "a fox")] * boxes), **settings)
@@ -114,7 +114,7 @@ def test_a_sampler_without_lists_of_prompts(pack, apply, model, two_boxes, sampl
     foreign = model.clone()
     foreign.set_model_unet_function_wrapper(anonymous)
     assert torch.equal(sample(apply(foreign, two_boxes)), sample(model))
-    assert "a UNet call without the sampler's list of prompts runs without the boxes" in caplog.text
+    assert "A UNet call without the sampler's list of prompts runs without the boxes" in caplog.text
 
 
 def test_a_pack_with_batching_of_its_own(apply, model, two_boxes, sample, caplog):
@@ -184,3 +184,41 @@ def test_extra_model_paths_come_along(pack, tmp_path):
     folders.register("roictrl_test")
     paths, suffixes = folder_paths.folder_names_and_paths.pop("roictrl_test")
     assert paths[0] == str(tmp_path) and len(paths) == 2 and ".safetensors" in suffixes
+
+
+def test_a_unet_that_reads_a_picture_is_refused(apply, apply_prompts, model, layout, base):
+    """SVD and Stable Zero123: their cross-attention is as wide as a caption, but holds a CLIP vision embedding."""
+    from comfy import supported_models
+
+    for kind in (supported_models.Stable_Zero123, supported_models.SVD_img2vid):
+        silent = tiny_models.patcher(tiny_models.sd15_model())
+        silent.model.model_config = kind(dict(kind.unet_config))
+        for run in (apply, apply_prompts):
+            with pytest.raises(ValueError, match=f"this model \\({kind.__name__}\\) reads a picture where others read text"):
+                run(silent, layout((BOX, "a fox")))
+
+
+@pytest.mark.parametrize("which", ["apply", "apply_prompts"])
+def test_a_latent_of_another_shape_is_said_once(request, which, model, two_boxes, sample, caplog):
+    patched = request.getfixturevalue(which)(model, two_boxes)
+    sample(patched, shape=(1, 4, 24, 16))
+    assert caplog.text.count("The layout was drawn for 192 x 128 pixels, and the latent of 16 x 24 cells has another shape") == 1
+    caplog.clear()
+    sample(patched), sample(patched, shape=(1, 4, 32, 48)), sample(patched, shape=(1, 4, 11, 16))  # a second pass, and one rounded to cells
+    assert "another shape" not in caplog.text
+
+
+def test_many_boxes_say_what_they_cost(apply_prompts, model, layout, caplog):
+    boxes = [((i / 200, 0.25, i / 200 + 0.1, 0.75), f"thing {i % 50}") for i in range(100)]
+    apply_prompts(model, layout(*boxes))
+    assert "100 boxes act here, with 50 captions to encode. Together they cover the picture 5.0 times" in caplog.text
+    caplog.clear()
+    apply_prompts(model, layout(*boxes[1:]))
+    assert "captions to encode" not in caplog.text
+
+
+def test_notes_go_to_the_page(pack, model, adapter, layout, base):
+    node = pack.module("nodes.apply").ApplyROICtrl
+    result = node.execute(model, adapter, base.clip, layout((BOX, "a fox"), (BOX, "")))
+    (note,) = result.ui["roictrl"][0]["notes"]
+    assert (note["code"], note["instance"]) == ("layout.caption_empty", 2)

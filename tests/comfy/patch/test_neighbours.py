@@ -148,7 +148,7 @@ def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter,
             seen.append((h.clone(), n.clone(), block))
             return original(self, call, block, h, a, n, options)
 
-    slots = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", 0, "test")
+    slots, _ = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", 0, "test")
     control = pack.module("nodes.patch.control").Control("test", slots)
     patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))
     assert not torch.allclose(sample(patched, positive=positive), sample(apply(model, two_boxes)), atol=1e-3)
@@ -186,7 +186,7 @@ def test_tokens_that_are_not_the_maps(model, apply, two_boxes, sample, caplog):
     merging = model.clone()
     merging.set_model_patch(fewer, "middle_patch")
     assert torch.equal(sample(apply(merging, two_boxes)), sample(model))
-    assert caplog.text.count("changes the batch or the tokens between self-attention and cross-attention") == 1
+    assert caplog.text.count("changes the batch or the tokens before cross-attention") == 1
 
 
 def test_tiles_whose_place_is_unknown_are_refused(model, apply, two_boxes, sample):
@@ -216,7 +216,7 @@ def test_a_pass_over_another_latent_goes_through_untouched(model, apply, two_box
     patched.set_model_sampler_post_cfg_function(extra_pass)
     assert torch.equal(sample(patched), sample(apply(model, two_boxes)))
     assert torch.isfinite(passes[0]).all()
-    assert caplog.text.count("a sampling pass over a 12 x 8 latent, where the picture's is 24 x 16") == 1
+    assert caplog.text.count("A sampling pass over a 12 x 8 latent, where the picture's is 24 x 16") == 1
 
 
 def test_a_reference_image_through_the_same_unet_goes_untouched(model, apply, two_boxes, sample):
