@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
+from .fields import Box
 from .layout import Instance, Layout
 from .notes import Note
 from .roi import box_cells
@@ -20,25 +23,31 @@ def level_size(side: int, stride: int) -> int:
     return cells
 
 
-def covered(instance: Instance, width: int, height: int, stride: int) -> tuple[int, int]:
-    """(columns, rows) of cells that ROI-Unpool writes for the box, on a picture of ``width`` x ``height`` pixels.
+def covered(boxes: Sequence[Box], width: int, height: int, stride: int) -> list[tuple[int, int]]:
+    """(columns, rows) of cells that ROI-Unpool writes for each box, on a picture of ``width`` x ``height`` pixels.
 
     A cell counts when its centre lies in the box and in the picture.
     """
-    x1, y1, x2, y2 = torch.tensor(instance.box, dtype=torch.float32)
-    return _span(x1, x2, level_size(width, stride)), _span(y1, y2, level_size(height, stride))
+    x1, y1, x2, y2 = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4).unbind(1)  # [n] each
+    return list(zip(_spans(x1, x2, level_size(width, stride)), _spans(y1, y2, level_size(height, stride))))
 
 
-def _span(low: torch.Tensor, high: torch.Tensor, size: int) -> int:
-    start, cells = (int(value) for value in box_cells(low, high, size))
-    return max(0, min(start + cells, size) - max(start, 0))
+def _spans(low: torch.Tensor, high: torch.Tensor, size: int) -> list[int]:
+    start, cells = box_cells(low, high, size)
+    return ((start + cells).clamp(max=size) - start.clamp(min=0)).clamp(min=0).int().tolist()
+
+
+def _levels(layout: Layout) -> list[tuple[int, Instance, list[tuple[int, int]]]]:
+    """The enabled instances, index from 1 each, with what they cover at each of :data:`STRIDES`."""
+    boxes = [instance.box for _, instance in layout.enabled]
+    levels = zip(*(covered(boxes, layout.width, layout.height, stride) for stride in STRIDES))
+    return [(i, instance, list(spans)) for (i, instance), spans in zip(layout.enabled, levels)]
 
 
 def table(layout: Layout) -> list[list[str]]:
     """Rows of text, the header first: the instance, then columns x rows of cells at each of :data:`STRIDES`."""
     rows = [["#", "caption", *(f"{stride} px" for stride in STRIDES)]]
-    for i, instance in layout.enabled:
-        spans = (covered(instance, layout.width, layout.height, stride) for stride in STRIDES)
+    for i, instance, spans in _levels(layout):
         rows.append([str(i), " ".join((instance.caption or instance.label).split()), *(f"{w} x {h}" for w, h in spans)])
     return rows
 
@@ -46,8 +55,8 @@ def table(layout: Layout) -> list[list[str]]:
 def warnings(layout: Layout) -> list[Note]:
     """One note for each enabled instance that covers no cell at some level, naming the finest such level."""
     found = []
-    for i, instance in layout.enabled:
-        missed = [stride for stride in STRIDES if 0 in covered(instance, layout.width, layout.height, stride)]
+    for i, instance, spans in _levels(layout):
+        missed = [stride for stride, span in zip(STRIDES, spans) if 0 in span]
         if not missed:
             continue
         code = "cells.none" if missed[0] == STRIDES[0] else "cells.few"

@@ -24,7 +24,7 @@ VERSION = 1
 MAX_INSTANCES = 10_000
 MAX_SIDE = 16384       # pixels; ComfyUI's own limit on a picture's side
 MAX_STRENGTH = 2.0
-MAX_COMPARED = 200     # instances of one caption whose boxes are compared with one another for warnings
+MAX_COMPARED = 50      # instances of one caption whose boxes are compared with one another for warnings
 DEFAULT_SIDE = 512     # pixels, where a layout names no size: SD1.x's own
 
 log = logging.getLogger("ROICtrl")

@@ -118,7 +118,7 @@ def test_cells_are_those_that_unpool_writes():
         box = torch.tensor([[instance.box]])
         for stride, (width, height) in zip(cells.STRIDES, ((64, 96), (32, 48), (16, 24), (8, 12))):
             _, valid = roi_unpool(torch.ones(1, 1, 1, 100, 100), box, height, width)  # finer than any box: nothing is dropped
-            columns, rows = cells.covered(instance, layout.width, layout.height, stride)
+            [(columns, rows)] = cells.covered([instance.box], layout.width, layout.height, stride)
             assert (columns, rows) == (int(valid[0, 0].any(0).sum()), int(valid[0, 0].any(1).sum()))
 
 
