@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from ..roictrl_core import cells, formats
 from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
+from ..roictrl_core.formats.reading import AUTO, ORDERS, UNITS, ReadAs
 from ..roictrl_core.layout import MAX_SIDE, Layout
 from ..roictrl_core.notes import Note
 from .images import drawn
@@ -24,13 +25,16 @@ EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
            '  {"box": [0.05, 0.3, 0.45, 0.9], "caption": "a red fox"}]}')
 
 
-def choose_layout(text: str, boxes: object, width: int, height: int, pick: str, names: str,
-                  ) -> tuple[Layout, Layout | None, list[Note]]:
-    """The widget's layout, or the one of the ``boxes`` input where the widget holds no instance; the latter; notes."""
-    drawing, notes = formats.read(text, width, height, pick=pick, names=names)
+def choose_layout(text: str, boxes: object, **how) -> tuple[Layout, Layout | None, list[Note]]:
+    """The widget's layout, or the one of the ``boxes`` input where the widget holds no instance; the latter; notes.
+
+    ``how`` they are read: the keywords of :func:`formats.read`.
+    """
+    # An empty widget is no fault: NOTHING says it where the input brings nothing either.
+    drawing, notes = formats.read(text, **how) if text.strip() else (Layout(), [])
     if boxes is None:
         return drawing, None, notes
-    incoming, more = formats.read(boxes, width, height, pick=pick, names=names)
+    incoming, more = formats.read(boxes, **how)
     if not drawing.instances:
         return replace(incoming, caption=incoming.caption or drawing.caption), incoming, notes + more
     more = [replace(note, instance=None) for note in more]  # they are about instances that are not used
@@ -73,11 +77,12 @@ class InstanceBoxPrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, width, height, layout, size_from_image=True, boxes=None, image=None, pick="",
-                class_names="") -> io.NodeOutput:
+                class_names="", box_order=AUTO, box_unit=AUTO) -> io.NodeOutput:
         if image is not None and size_from_image:
             height, width = image.shape[1:3]
         with named(NAME):
-            result, incoming, notes = choose_layout(layout, boxes, width, height, pick, class_names)
+            result, incoming, notes = choose_layout(layout, boxes, width=width, height=height, pick=pick, names=class_names,
+                                                    read_as=ReadAs(box_order, box_unit))
             result = result.resized(width, height).validate()
         masks, too_many = mask_batch(result)
         notes = notes + too_many + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
@@ -117,6 +122,12 @@ def _inputs() -> list[io.Input]:
                         "the boxes hold several: its name, or its index from 1. Empty takes the first."),
         io.String.Input("class_names", optional=True, force_input=True, tooltip="The names of YOLO's classes, one per "
                         "line, or the text of a data.yaml."),
+        advanced(io.Combo.Input("box_order", options=[AUTO, *ORDERS], default=AUTO, optional=True,
+                                tooltip="What the four numbers of a connected or pasted box are, where its format does not say it. "
+                                "auto decides by what they hold and says what it assumed.")),
+        advanced(io.Combo.Input("box_unit", options=[AUTO, *UNITS], default=AUTO, optional=True,
+                                tooltip="What the numbers of a connected or pasted box count, where its format does not say it. "
+                                "auto decides by what they hold and says what it assumed.")),
     ]
 
 

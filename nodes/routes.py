@@ -1,7 +1,7 @@
 """POST /roictrl/import: text in any known box format in, a layout out; for what is pasted or dropped into the editor.
 
 Request: JSON ``{"text": ..., "width": ..., "height": ...}``, sizes in pixels, and optionally ``"pick"`` and
-``"class_names"`` as in Instance Box Prompt.  Answer: ``{"layout": ..., "notes": [note, ...]}``, each as
+``"class_names"``, ``"box_order"`` and ``"box_unit"`` as in Instance Box Prompt.  Answer: ``{"layout": ..., "notes": [note, ...]}``, each as
 `Note.to_dict` gives it; a refusal has a status of 4xx and ``{"error": sentence}``.
 """
 
@@ -14,6 +14,7 @@ import sys
 from aiohttp import web
 
 from ..roictrl_core import formats
+from ..roictrl_core.formats.reading import AUTO
 from ..roictrl_core.layout import MAX_SIDE
 from ..roictrl_core.safe_text import MAX_BYTES
 
@@ -56,7 +57,8 @@ def read_import(body: bytes) -> dict:
     if not all(type(side) is int and 0 <= side <= MAX_SIDE for side in (width, height)):
         raise ValueError(f"The width and height of the request must be whole numbers from 0 to {MAX_SIDE} pixels.")
     pick, names = (str(request.get(key, "")) for key in ("pick", "class_names"))
-    layout, notes = formats.read(request["text"], width, height, pick=pick, names=names)
+    read_as = formats.ReadAs(*(request.get(key, AUTO) for key in ("box_order", "box_unit")))
+    layout, notes = formats.read(request["text"], width, height, pick=pick, names=names, read_as=read_as)
     return {"layout": layout.to_dict(), "notes": [note.to_dict() for note in notes]}
 
 

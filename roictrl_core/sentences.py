@@ -121,29 +121,66 @@ SENTENCES = {
     "read.shows_text": (
         "{who} is to show the text {text}; it is kept, but only the caption reaches the model. Write it into the caption "
         "if the picture should show it."),
-    "read.list_normalised": "The bare box list was read as x1, y1, x2, y2 normalised 0 to 1, without captions.",
-    "read.list_pixels": "The bare box list was read as x1, y1, x2, y2 in pixels, without captions.",
+    "read.blank": "The text is empty, so there are no boxes here.",
+    "read.not_utf8": (
+        "The text is not UTF-8: {count} of its characters could not be read and are �, the first in line {line}. Save it as "
+        "UTF-8, or correct the captions by hand."),
+    "read.assumed_pixels": (
+        "The boxes were read as {order} in pixels, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "
+        "Prompt."),
+    "read.assumed_shares": (
+        "The boxes were read as {order} normalised 0 to 1, which was assumed. If they stand wrong, set box_order or box_unit of "
+        "Instance Box Prompt."),
+    "read.assumed_thousandths": (
+        "The boxes were read as {order} in 0 to 1000, which was assumed. If they stand wrong, set box_order or box_unit of Instance "
+        "Box Prompt."),
+    "read.assumed_percent": (
+        "The boxes were read as {order} in percent, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "
+        "Prompt."),
+    "read.perhaps_percent": (
+        "All boxes lie in the first 100 pixels of {width} x {height}. If their numbers are percent, set box_unit of Instance Box "
+        "Prompt."),
+    "read.beyond": (
+        "The boxes reach to {right}, {bottom}, far beyond the picture of {width} x {height} pixels. If they were drawn on a larger "
+        "one, give its width and height; else set box_order or box_unit of Instance Box Prompt."),
+    "read.choice_unused": "box_order and box_unit were not used: this format itself says what its numbers mean.",
+    "read.columns_unknown": "The {count} numbers after each box are neither scores nor classes and were left out.",
+    "read.class_lists": (
+        "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."),
+    "read.no_box": "{who} has no box and was left out.",
     "read.seg_mask": (
         "The mask of {who} has the shape {shape}, which does not fit its crop region {region} of a {width} x {height} "
         "picture; only its box is used."),
     "read.mask_not_finite": "{who} holds NaN or infinite values and was left out.",
     "read.mask_empty": "{who} has no pixel over 0.5 and was left out.",
+    "read.segs_without_labels": (
+        "SEGS that are called '{label}' come from masks and not from a detector, so they have no captions. Write these by hand."),
     "read.mask_soft": "{who} has soft edges; its pixels over 0.5 are used.",
     "read.captions_left": "There are {captions} captions for {masks} masks; the last {left} are not used.",
     "read.coco_not_objects": "{count} annotations of the COCO file are not objects and were left out.",
+    "read.coco_without_images": (
+        "The COCO file lists no images, so its boxes were read on a picture of {width} x {height} pixels. Set width and height if it "
+        "had another size."),
+    "read.coco_no_such_image": "{count} annotations belong to no image of the COCO file and were left out.",
     "read.crowd": "{who} is a crowd and was left out.",
     "read.category_unnamed": "{who} has a category that the file does not name; write its caption by hand.",
     "read.polygon": "{who} has a polygon that is not a list of at least three x, y pairs; only its box is used.",
-    "read.shape_type": "{who} is a {kind}; only rectangles and polygons can be used, and it was left out.",
-    "read.rectangle_points": "{who} has too few points for a rectangle and was left out.",
-    "read.polygon_points": "{who} has too few points for a polygon and was left out.",
-    "read.yolo_without_names": (
-        "The YOLO file came without its names; the captions are class numbers. Give the names, or write the captions by "
-        "hand."),
-    "read.yolo_line": "{who} is neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 ...' and was left out.",
+    "read.shape_type": (
+        "{who} is a {kind}; only rectangles, polygons, circles, points and lines can be used, and it was left out."),
+    "read.too_few_points": "{who} has too few points for a {kind} and was left out.",
+    "read.classes_without_names": (
+        "The boxes came without the names of their classes; the captions are class numbers. Give the names, or write the captions "
+        "by hand."),
+    "read.yolo_columns": "Lines of the YOLO file were read as {columns}, which was assumed from what they hold.",
+    "read.yolo_line": (
+        "{who} is neither 'class cx cy w h', with a score, a track id or keypoints after it, nor 'class x1 y1 x2 y2 x3 y3 ...', and "
+        "was left out."),
+    "read.yolo_number": "{who} has {value} where a finite number must be and was left out.",
     "read.class_unnamed": "{who} has class {number}, which the names do not hold; write its caption by hand.",
     "read.point": "{who} has a point that is not x, y inside the picture, but {value}; it is not used.",
     "read.mask": "{who} has a mask that cannot be read; only its box is used. {reason}",
+    "read.scribble": (
+        "{who} has a scribble that is not a list of x, y inside the picture, or has over {most} points; it is not used."),
     "read.omost_global_alone": "The Omost canvas has only its global entry, and so no boxes.",
 
     "write.yolo_class": "YOLO class {number} is '{name}'.",

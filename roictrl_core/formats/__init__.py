@@ -7,10 +7,13 @@ nothing is dropped silently.  :func:`write` goes the other way.
 A layout has the size that the data itself names, else the given one.  What the source said beyond a layout's fields
 (a score, a group) stays in the instance's ``extra["imported"]``.
 
-comfyui.py   BOUNDING_BOX, elements, bare box lists, Impact SEGS, MASK batches
-datasets.py  COCO, labelme, YOLO
-methods.py   InstanceDiffusion, MIG-Bench, Omost
-common.py    the picture's size, notes, checks of one box
+parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
+comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
+arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
+datasets.py     COCO, labelme; yolo.py YOLO
+methods.py      InstanceDiffusion, MIG-Bench, Omost
+reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
+common.py       the picture's size, notes, checks of one box; shapes.py masks, points, strokes; names.py classes
 """
 
 from __future__ import annotations
@@ -24,11 +27,12 @@ import numpy as np
 
 from ..layout import Instance, Layout
 from ..notes import Note
-from ..safe_text import check_depth, check_size, parse_json, parse_yaml
-from . import comfyui, datasets, methods
+from ..safe_text import check_depth
+from . import arrays, comfyui, datasets, detections, methods, parsing, yolo
 from .common import Reader
+from .reading import ReadAs
 
-__all__ = ["FORMATS", "WRITABLE", "Format", "read", "write", "write_text"]
+__all__ = ["FORMATS", "WRITABLE", "Format", "ReadAs", "read", "write", "write_text"]
 
 
 class Format(NamedTuple):
@@ -63,58 +67,54 @@ FORMATS: dict[str, Format] = {
     "omost": Format("Omost canvas", methods.is_omost, methods.read_omost),
     "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, comfyui.write_elements,
                        ("caption", "color")),
-    "box_list": Format("list of boxes", comfyui.is_box_list, comfyui.read_box_list),
+    "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
+    "detections": Format("detections", detections.is_detections, detections.read_detections),
     "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, methods.write_migc),
-    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and datasets.is_yolo(data), datasets.read_yolo,
-                   datasets.write_yolo),
+    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and yolo.is_yolo(data), yolo.read_yolo, yolo.write_yolo),
 }
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
-_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, COCO, labelme, YOLO, InstanceDiffusion, MIG-Bench YAML, "
-                "Omost canvas, SEGS, or a MASK batch")
+_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, COCO, labelme, YOLO, InstanceDiffusion, "
+                "MIG-Bench YAML, Omost canvas, SEGS, or a MASK batch")
 
 
-def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", names: str = "",
+def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", names: str = "", read_as: ReadAs = ReadAs(),
          ) -> tuple[Layout, list[Note]]:
     """Any of the formats of this package to a Layout, and the notes.
 
     ``width`` and ``height`` in pixels (0 = unknown) serve the formats that do not carry the picture's size; ``pick``
     chooses among several images, prompts or frames, by name or by index from 1 ("" = the first); ``names`` is the text
-    of YOLO's names.  Raises ValueError with a sentence where the whole source is unusable.
+    of YOLO's names; ``read_as`` says what four numbers mean where the format does not.  Raises ValueError with a
+    sentence where the whole source is unusable.
     """
     if isinstance(source, Layout):
         return source, []
-    reader = Reader(int(width), int(height), str(pick).strip(), names)
-    if isinstance(source, str):
-        source = _parsed(source)
-    layout = _read_data(source, reader)
-    if not layout.instances and not reader.notes and not _is_layout(source):
+    reader = Reader(int(width), int(height), str(pick).strip(), names, ReadAs(*read_as).checked())
+    data = parsing.parsed(source, reader) if isinstance(source, str) else _plain(source)
+    layout = _read_data(data, reader)
+    if not layout.instances and not reader.notes and not _is_layout(data):
         reader.note("read.no_boxes")
+    if reader.read_as.chosen and not reader.choice_used and layout.instances and not _is_layout(data):
+        reader.note("read.choice_unused")
     return layout, reader.all_notes()
 
 
-def _parsed(text: str) -> object:
-    """Text to plain data: JSON, YOLO's lines (which stay text), or YAML. Blank text is an empty layout."""
-    check_size(text)
-    text = text.lstrip("\ufeff").strip()
-    if not text:
-        return {"instances": []}
-    if text[0] in "{[":
-        return parse_json(text)
-    return text if datasets.is_yolo(text) else parse_yaml(text)
+def _plain(source: object) -> object:
+    """What comes through a socket, with its arrays of boxes as lists."""
+    if comfyui.is_segs(source):
+        return source
+    if not hasattr(source, "shape"):   # of an array each bad number is named
+        check_depth(source)
+    return arrays.plain(source)
 
 
 def _read_data(data: object, reader: Reader) -> Layout:
-    if hasattr(data, "detach"):  # a tensor
-        data = data.detach().float().cpu().numpy()
     if comfyui.is_segs(data):
         return comfyui.read_segs(data, reader)
-    if isinstance(data, np.ndarray) and not comfyui.is_box_list(data):
+    if isinstance(data, np.ndarray):
         return comfyui.read_masks(data, reader)
-    if not isinstance(data, np.ndarray):
-        check_depth(data)
-    if isinstance(data, (list, tuple)) and not len(data):
+    if isinstance(data, list) and not data:
         return reader.layout()
     for entry in FORMATS.values():
         if entry.matches(data):

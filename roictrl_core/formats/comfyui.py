@@ -1,4 +1,4 @@
-"""Box formats that live inside ComfyUI: BOUNDING_BOX, elements, bare box lists, Impact SEGS, MASK batches."""
+"""Box formats that live inside ComfyUI: BOUNDING_BOX, elements, Impact SEGS, MASK batches."""
 
 from __future__ import annotations
 
@@ -7,34 +7,37 @@ import numpy as np
 from ..layout import Layout
 from ..masks import MAX_PIXELS, RunLengthMask, box_of
 from ..notes import quote, subject
-from .common import Reader, choose, entries, from_xywh, hex_color, is_number, numbers, text_of
+from .common import Reader, choose, entries, first_filled, hex_color, is_number, numbers, text_of
+from .placing import Found, place
+from .reading import PIXELS, SHARES, THOUSANDTHS, XYWH, YXYX, ways
 
 _XYWH = ("x", "y", "width", "height")
+_NO_LABEL = "A"   # what Impact Pack calls a SEG that was made from a mask and not by a detector
 
 
 # --- BOUNDING_BOX: {x, y, width, height} in pixels; one, a list, or one list per frame ---
 
 def is_bounding_boxes(data: object) -> bool:
-    if isinstance(data, (list, tuple)) and data:
-        return is_bounding_boxes(next((item for item in data if item not in ([], ())), None))
-    return isinstance(data, dict) and all(key in data for key in _XYWH)
+    if isinstance(data, (list, tuple)):
+        return is_bounding_boxes(first_filled(data))
+    # With class and confidence beside them x and y are Roboflow's, which are the middle.
+    return isinstance(data, dict) and all(key in data for key in _XYWH) and not {"class", "confidence"} <= data.keys()
 
 
 def read_bounding_boxes(data: object, reader: Reader) -> Layout:
-    reader.need_size("BOUNDING_BOX")
     frame = [data] if isinstance(data, dict) else entries(data, "BOUNDING_BOX")
     if any(isinstance(item, (list, tuple)) for item in frame):
         options = [f"frame {i}" for i in range(1, len(frame) + 1)]
         frame = entries(frame[choose(options, reader.pick, "frame", reader)], "The frame of BOUNDING_BOX")
-    for i, item in enumerate(frame, 1):
-        _read_bounding_box(item, i, reader)
+    found = [_bounding_box(item, i, reader) for i, item in enumerate(frame, 1)]
+    place([entry for entry in found if entry], ways((XYWH,)), reader, "BOUNDING_BOX", always=False)
     return reader.layout()
 
 
-def _read_bounding_box(item: object, index: int, reader: Reader) -> None:
+def _bounding_box(item: object, index: int, reader: Reader) -> Found | None:
     if not (isinstance(item, dict) and all(key in item for key in _XYWH)):
         reader.note("read.no_xywh", who=subject("box", index))
-        return
+        return None
     label = text_of(item.get("label"))
     meta = item.get("metadata") if isinstance(item.get("metadata"), dict) else {}
     caption = text_of(meta.get("desc"), label)
@@ -42,12 +45,11 @@ def _read_bounding_box(item: object, index: int, reader: Reader) -> None:
     values = numbers([item[key] for key in _XYWH], 4, who, reader)
     imported = {key: value for key, value in item.items() if key not in (*_XYWH, "label", "metadata")}
     imported.update((key, value) for key, value in meta.items() if key not in ("desc", "palette"))
-    _add_element(values and from_xywh(values, reader.width, reader.height), caption, meta.get("palette"), imported,
-                 who, reader, label=label)
+    return Found(who, values, {"label": label, **_element_fields(caption, meta.get("palette"), imported, who, reader)})
 
 
-def _add_element(box, caption: str, palette: object, imported: dict, who: dict, reader: Reader, **fields) -> None:
-    """An entry with core's element fields: type ("obj" is the default), text, and a palette, its first the color."""
+def _element_fields(caption: str, palette: object, imported: dict, who: dict, reader: Reader) -> dict:
+    """Fields of core's elements: type ("obj" is the default), text, and a palette, its first the color."""
     if imported.get("type") == "obj":
         del imported["type"]
     if imported.get("type") == "text" and text_of(imported.get("text")):
@@ -57,7 +59,7 @@ def _add_element(box, caption: str, palette: object, imported: dict, who: dict, 
         color = hex_color(palette[0])
         if len(palette) > 1 or not color:
             imported["palette"] = list(palette)
-    reader.add(box, who, caption=caption, color=color, imported=imported, **fields)
+    return {"caption": caption, "color": color, "imported": imported}
 
 
 def write_bounding_boxes(layout: Layout) -> list[list[dict]]:
@@ -84,24 +86,30 @@ def pixel_box(box, width: int, height: int) -> tuple[int, int, int, int]:
 # --- elements: bbox = [ymin, xmin, ymax, xmax] in 0..1000 ---
 
 def is_elements(data: object) -> bool:
-    if isinstance(data, (list, tuple)) and data:
-        return is_elements(data[0])
-    return isinstance(data, dict) and "bbox" in data and "image_id" not in data
+    """An element has a description, a palette or one of two types; what detectors call bbox has a label or a score."""
+    if isinstance(data, (list, tuple)):
+        return is_elements(first_filled(data))
+    if not isinstance(data, dict) or "bbox" not in data or {"score", "confidence"} & data.keys():
+        return False
+    return "desc" in data or "color_palette" in data or data.get("type") in ("obj", "text")
 
 
 def read_elements(data: object, reader: Reader) -> Layout:
-    for i, item in enumerate([data] if isinstance(data, dict) else entries(data, "The list of elements"), 1):
-        item = item if isinstance(item, dict) else {}
-        caption = text_of(item.get("desc"), item.get("label"))
-        who = subject("element", i, caption)
-        values = numbers(item.get("bbox"), 4, who, reader)
-        if values is None:
-            continue
-        y1, y2 = sorted((values[0] / 1000, values[2] / 1000))
-        x1, x2 = sorted((values[1] / 1000, values[3] / 1000))
-        imported = {key: value for key, value in item.items() if key not in ("bbox", "desc", "color_palette")}
-        _add_element((x1, y1, x2, y2), caption, item.get("color_palette"), imported, who, reader)
+    found = [_element(item if isinstance(item, dict) else {}, i, reader)
+             for i, item in enumerate([data] if isinstance(data, dict) else entries(data, "The list of elements"), 1)]
+    place(found, ways((YXYX,), (THOUSANDTHS, SHARES, PIXELS)), reader, "A list of elements", always=False)
     return reader.layout()
+
+
+def _element(item: dict, index: int, reader: Reader) -> Found:
+    caption = text_of(item.get("desc"), item.get("label"))
+    who = subject("element", index, caption)
+    values = numbers(item.get("bbox"), 4, who, reader)
+    if values:
+        y1, x1, y2, x2 = values
+        values = (min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))   # any two opposite corners
+    imported = {key: value for key, value in item.items() if key not in ("bbox", "desc", "color_palette")}
+    return Found(who, values, _element_fields(caption, item.get("color_palette"), imported, who, reader))
 
 
 def write_elements(layout: Layout) -> list[dict]:
@@ -118,32 +126,6 @@ def write_elements(layout: Layout) -> list[dict]:
     return elements
 
 
-# --- bare box lists: [[x1, y1, x2, y2], ...] or an [N, 4] array ---
-
-def is_box_list(data: object) -> bool:
-    if isinstance(data, np.ndarray):
-        return data.ndim == 2 and data.shape[1] == 4
-    if not isinstance(data, (list, tuple)) or not data:
-        return False
-    if len(data) == 4 and all(is_number(value) for value in data):
-        return True
-    return isinstance(data[0], (list, tuple)) and len(data[0]) == 4 and all(is_number(value) for value in data[0])
-
-
-def read_box_list(data: object, reader: Reader) -> Layout:
-    rows = data.tolist() if isinstance(data, np.ndarray) else data
-    rows = entries([rows] if is_number(rows[0]) else rows, "The list of boxes")
-    named = [(subject("box", i), row) for i, row in enumerate(rows, 1)]
-    boxes = [numbers(row, 4, who, reader) for who, row in named]
-    normalised = max((value for box in boxes if box for value in box), default=0.0) <= 1.0
-    if not normalised:
-        reader.need_size("A list of boxes over 1")
-    reader.note("read.list_normalised" if normalised else "read.list_pixels")
-    for (who, _), box in zip(named, boxes):
-        reader.add(box if normalised or box is None else reader.pixels(box), who)
-    return reader.layout()
-
-
 # --- Impact Pack's SEGS: ((height, width), [SEG, ...]) ---
 
 def is_segs(data: object) -> bool:
@@ -156,7 +138,8 @@ def read_segs(data: tuple, reader: Reader) -> Layout:
     height, width = (int(side) for side in data[0])
     reader.own_size(width, height, "SEGS")
     for i, seg in enumerate(entries(data[1], "SEGS"), 1):
-        caption = text_of(getattr(seg, "label", ""))
+        label = text_of(getattr(seg, "label", ""))
+        caption = "" if label == _NO_LABEL else label
         who = subject("segment", i, caption)
         box = numbers(seg.bbox, 4, who, reader)
         if box is None:
@@ -166,6 +149,8 @@ def read_segs(data: tuple, reader: Reader) -> Layout:
         imported = {"score": round(float(score[0]), 4)} if len(score) and is_number(score[0]) else {}
         reader.add(reader.pixels(box), who, caption=caption, label=caption, imported=imported,
                    mask=without_plain(mask, pixel_box(reader.pixels(box), width, height)))
+    if any(getattr(seg, "label", "") == _NO_LABEL for seg in data[1]):
+        reader.note("read.segs_without_labels", label=_NO_LABEL)
     return reader.layout()
 
 
@@ -199,6 +184,10 @@ def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = No
         raise ValueError(f"A MASK batch must have the shape [masks, height, width], not {list(data.shape)}.")
     if data.shape[1] * data.shape[2] > MAX_PIXELS:
         raise ValueError(f"Masks of {data.shape[2]} x {data.shape[1]} pixels are too large. Scale them down.")
+    low, high = data.min(), data.max()
+    if low < -1 or high > 255:
+        raise ValueError(f"An array of the shape {list(data.shape)} with values from {low:.6g} to {high:.6g} holds neither masks, whose "
+                         "values are 0 to 1, nor boxes, which are rows of 4 to 7 numbers.")
     entries(list(data), "The MASK batch")
     reader.own_size(data.shape[2], data.shape[1], "The MASK batch")
     for i, values in enumerate(data, 1):
@@ -216,10 +205,31 @@ def _read_mask(values: np.ndarray, who: dict, reader: Reader, caption: str) -> N
     if box is None:
         reader.note("read.mask_empty", who=who)
         return
+    height, width = mask.shape
+    if (exact := _soft_box(values)) is not None:
+        reader.add(exact, who, caption=caption)
+        return
     if ((values > 0) & (values < 1)).any():
         reader.note("read.mask_soft", who=who)
-    height, width = mask.shape
     reader.add(box, who, caption=caption, mask=without_plain(mask, pixel_box(box, width, height)))
+
+
+def _soft_box(values: np.ndarray) -> tuple[float, float, float, float] | None:
+    """The box whose share of each pixel the mask is, as :func:`write_masks` draws one; None where it is anything else."""
+    across, down = values.max(axis=0), values.max(axis=1)              # [W], [H]
+    ends = [_edges(line) for line in (across, down)]
+    if None in ends or not np.allclose(values, np.outer(down, across), atol=1e-3):
+        return None
+    (x1, x2), (y1, y2) = ends
+    return (x1 / len(across), y1 / len(down), x2 / len(across), y2 / len(down))
+
+
+def _edges(shares: np.ndarray) -> tuple[float, float] | None:
+    """Where a span begins and ends whose share of each pixel is given; None where they are not those of one span."""
+    full, touched = np.flatnonzero(shares >= 1), np.flatnonzero(shares > 0)
+    if not len(full) or len(full) != full[-1] - full[0] + 1 or touched[0] < full[0] - 1 or touched[-1] > full[-1] + 1:
+        return None
+    return float(full[0] - shares[touched[0]:full[0]].sum()), float(full[-1] + 1 + shares[full[-1] + 1:touched[-1] + 1].sum())
 
 
 def without_plain(mask: np.ndarray | None, box: tuple[int, int, int, int]) -> RunLengthMask | None:

@@ -11,6 +11,7 @@ import numpy as np
 from ..layout import DEFAULT_SIDE, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
 from ..notes import MAX_NOTES, Note, capped, quote
+from .reading import ReadAs
 
 MASK_SIDE = 1024       # pixels; a polygon's mask is drawn no larger than this on its longer side
 BORDER_SLACK = 1e-3    # share of the picture; rounding to whole pixels may lead this far over the border
@@ -19,12 +20,14 @@ HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass
 class Reader:
-    """The state of one reading: the size in pixels (0 = unknown), what to pick, and what was found so far."""
+    """The state of one reading: the size in pixels (0 = unknown), what a person chose, and what was found so far."""
 
     width: int = 0
     height: int = 0
     pick: str = ""
     names: str = ""
+    read_as: ReadAs = ReadAs()
+    choice_used: bool = False   # whether the format left anything to choose by read_as
     notes: list[Note] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0   # notes beyond MAX_NOTES
@@ -85,17 +88,25 @@ class Reader:
         imported = {key: value for key, value in (imported or {}).items() if not _empty(value)}
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
-        for place in range(len(self.notes) - 1, -1, -1):
-            if self.notes[place].values.get("who") is not who:
-                break
-            self.notes[place] = replace(self.notes[place], instance=len(self.instances))
+        for place, note in enumerate(self.notes):
+            if note.values.get("who") is who:
+                self.notes[place] = replace(note, instance=len(self.instances))
 
     def pixels(self, box: tuple[float, ...]) -> Box:
         """xyxy in pixels to normalised."""
         return (box[0] / self.width, box[1] / self.height, box[2] / self.width, box[3] / self.height)
 
+    def outlines(self, polygons: list[list[tuple[float, float]]], who: dict) -> RunLengthMask | None:
+        """The mask of an entry's polygons, points normalised."""
+        return polygon_mask(polygons, *self.grid)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels, or what stands for them."""
+        return self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE
+
     def layout(self, caption: str = "", **extra) -> Layout:
-        return Layout(self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE, tuple(self.instances), caption, extra)
+        return Layout(*self.grid, tuple(self.instances), caption, extra)
 
 
 def text_of(*values: object) -> str:
@@ -145,6 +156,12 @@ def entries(value: object, what: str) -> list:
     if len(value) > MAX_INSTANCES:
         raise ValueError(f"{what} has {len(value)} entries; at most {MAX_INSTANCES} boxes are read.")
     return list(value)
+
+
+def first_filled(data: object) -> object:
+    """The first item of a list that is not itself an empty list; None without one, or where ``data`` is no list."""
+    items = data if isinstance(data, (list, tuple)) else ()
+    return next((item for item in items if not isinstance(item, (list, tuple)) or item), None)
 
 
 def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:

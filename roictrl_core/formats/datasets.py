@@ -1,39 +1,51 @@
-"""Box formats of data sets and labelling tools: COCO instances, labelme, YOLO label files."""
+"""Box formats of data sets and labelling tools: COCO instances, labelme."""
 
 from __future__ import annotations
 
-import re
+import math
 
-from ..layout import DEFAULT_SIDE, Layout
-from ..masks import RunLengthMask
+from ..fields import Point
+from ..layout import Layout
 from ..notes import quote, subject
-from ..safe_text import parse_yaml
-from .common import Reader, choose, entries, finite_numbers, from_xywh, is_number, numbers, points_box, polygon_mask, text_of
-from .methods import rle_mask
+from .common import Reader, choose, entries, finite_numbers, numbers, points_box, text_of
+from .placing import Found, place
+from .reading import XYWH, ways
+from .shapes import point_of, polygons_of, segmentation_mask, strokes_of
 
-Point = tuple[float, float]
+# labelme's shapes that are read -> how many points they need.
+_LABELME_POINTS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "point": 1, "line": 2, "linestrip": 2}
+_CIRCLE = 64   # corners
+_FAR = 1e9     # pixels
 
 
 # --- COCO instances: bbox = x, y, w, h in pixels ---
 
 def is_coco(data: object) -> bool:
-    return isinstance(data, dict) and "annotations" in data and "images" in data
+    """Also without the images, which are then those that the annotations name."""
+    if not isinstance(data, dict) or "annotations" not in data:
+        return False
+    first = next(iter(_objects(data["annotations"])), {})
+    return "images" in data or "category_id" in first and "bbox_mode" not in first
 
 
 def read_coco(data: dict, reader: Reader) -> Layout:
-    images = _objects(data["images"])
+    annotations = _objects(data["annotations"])
+    images = _objects(data.get("images"))
+    listed = bool(images)
+    images = images or [{"id": number} for number in dict.fromkeys(_text_id(item.get("image_id")) for item in annotations)]
     if not images or not isinstance(data["annotations"], list):
         raise ValueError("The COCO file has no images, or no list of annotations, and so no boxes.")
     image = _coco_image(images, reader)
-    reader.own_size(image.get("width"), image.get("height"), "The COCO image")
+    reader.own_size(image.get("width", data.get("width")), image.get("height", data.get("height")), "The COCO image")
     reader.need_size("The COCO image")
-    categories = {category["id"]: text_of(category.get("name")) for category in _objects(data.get("categories"))
-                  if isinstance(category.get("id"), (int, str))}
-    own = [item for item in data["annotations"] if isinstance(item, dict) and item.get("image_id") == image.get("id")]
-    if broken := sum(not isinstance(item, dict) for item in data["annotations"]):
-        reader.note("read.coco_not_objects", count=broken)
-    for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1):
-        _read_coco_annotation(annotation, i, categories, reader)
+    if not listed:
+        reader.note("read.coco_without_images", width=reader.width, height=reader.height)
+    _say_left_out(data["annotations"], images, reader)
+    categories = {_text_id(category.get("id")): text_of(category.get("name")) for category in _objects(data.get("categories"))}
+    own = [item for item in annotations if _text_id(item.get("image_id")) == _text_id(image.get("id"))]
+    found = [_coco_annotation(annotation, i, categories, reader)
+             for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1)]
+    place([entry for entry in found if entry], ways((XYWH,)), reader, "The COCO image", always=False)
     return reader.layout(**{key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
 
 
@@ -41,47 +53,49 @@ def _objects(value: object) -> list[dict]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def _text_id(value: object) -> str:
+    """An id as text: some tools write numbers, others text."""
+    return str(value) if isinstance(value, (int, str)) else quote(value)
+
+
+def _say_left_out(annotations: list, images: list[dict], reader: Reader) -> None:
+    if broken := sum(not isinstance(item, dict) for item in annotations):
+        reader.note("read.coco_not_objects", count=broken)
+    known = {_text_id(image.get("id")) for image in images}
+    if astray := sum(_text_id(item.get("image_id")) not in known for item in _objects(annotations)):
+        reader.note("read.coco_no_such_image", count=astray)
+
+
 def _coco_image(images: list[dict], reader: Reader) -> dict:
     """By id, then by file name, then by index from 1."""
-    by_id = next((image for image in images if reader.pick and str(image.get("id")) == reader.pick), None)
-    options = [text_of(image.get("file_name")) or str(image.get("id")) for image in images]
+    by_id = next((image for image in images if reader.pick and _text_id(image.get("id")) == reader.pick), None)
+    options = [text_of(image.get("file_name")) or _text_id(image.get("id")) for image in images]
     return by_id or images[choose(options, reader.pick, "image", reader)]
 
 
-def _read_coco_annotation(annotation: dict, index: int, categories: dict, reader: Reader) -> None:
-    category = annotation.get("category_id")
-    known = isinstance(category, (int, str)) and category in categories
-    caption = categories[category] if known else f"category {category}"
+def _coco_annotation(annotation: dict, index: int, categories: dict[str, str], reader: Reader) -> Found | None:
+    category = _text_id(annotation.get("category_id"))
+    caption = categories.get(category, f"category {category}")
     who = subject("annotation", index, caption)
     if annotation.get("iscrowd"):
         reader.note("read.crowd", who=who)
-        return
-    if not known:
-        reader.note("read.category_unnamed", who=who)
-    values = numbers(annotation.get("bbox"), 4, who, reader)
-    imported = {key: annotation[key] for key in ("score", "attributes") if key in annotation}
-    reader.add(from_xywh(values, reader.width, reader.height), who, caption=caption, imported=imported,
-               mask=_coco_mask(annotation.get("segmentation"), who, reader))
-
-
-def _coco_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
-    if not data or isinstance(data, dict):
-        return rle_mask(data, who, reader)
-    polygons = []
-    for polygon in data if isinstance(data, list) else [data]:
-        points = _points(polygon, reader.width, reader.height)
-        if points is None:
-            reader.note("read.polygon", who=who)
-            return None
-        polygons.append(points)
-    return polygon_mask(polygons, reader.width, reader.height)
-
-
-def _points(flat: object, width: float, height: float) -> list[Point] | None:
-    """[x1, y1, x2, y2, ...] in units of which the picture has ``width`` x ``height``, as normalised points."""
-    if not isinstance(flat, (list, tuple)) or len(flat) < 6 or len(flat) % 2 or not all(map(is_number, flat)):
         return None
-    return [(x / width, y / height) for x, y in zip(flat[::2], flat[1::2])]
+    if category not in categories:
+        reader.note("read.category_unnamed", who=who)
+    segmentation = annotation.get("segmentation")
+    values = annotation.get("bbox") or _box_around(segmentation)
+    imported = {key: annotation[key] for key in ("score", "attributes") if key in annotation}
+    return Found(who, numbers(values, 4, who, reader),
+                 {"caption": caption, "imported": imported, "mask": segmentation_mask(segmentation, who, reader)})
+
+
+def _box_around(segmentation: object) -> list[float] | None:
+    """x, y, w, h around polygons; None where there are none."""
+    points = [point for polygon in polygons_of(segmentation) or () for point in polygon]
+    if not points:
+        return None
+    x1, y1, x2, y2 = points_box(points)
+    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def write_coco(layout: Layout) -> dict:
@@ -115,24 +129,43 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
 
 
 def _read_labelme_shape(shape: dict, index: int, reader: Reader) -> None:
-    caption, kind = text_of(shape.get("label")), shape.get("shape_type")
+    caption, kind = text_of(shape.get("label")), text_of(shape.get("shape_type")) or "polygon"   # labelme's own default
     who = subject("shape", index, caption)
-    if kind not in ("rectangle", "polygon"):
+    if kind not in _LABELME_POINTS:
         reader.note("read.shape_type", who=who, kind=quote(kind))
         return
     pairs = shape.get("points")
-    flat = [value for pair in pairs if isinstance(pair, list) for value in pair] if isinstance(pairs, list) else None
-    values = finite_numbers(flat)
-    if values is None or len(values) != 2 * len(pairs):
+    points = [finite_numbers(pair) for pair in pairs] if isinstance(pairs, list) else [None]
+    if any(point is None or len(point) != 2 for point in points):
         reader.note("read.points_not_numbers", who=who, value=quote(pairs))
-        return
-    if len(pairs) < (2 if kind == "rectangle" else 3):
-        reader.note(f"read.{kind}_points", who=who)
-        return
-    points = [(x / reader.width, y / reader.height) for x, y in zip(values[::2], values[1::2])]
-    mask = polygon_mask([points], reader.width, reader.height) if kind == "polygon" else None
-    imported = {key: value for key, value in shape.items() if key not in ("label", "shape_type", "points", "mask")}
-    reader.add(points_box(points), who, caption=caption, mask=mask, imported=imported)
+    elif len(points) < _LABELME_POINTS[kind]:
+        reader.note("read.too_few_points", who=who, kind=quote(kind))
+    else:
+        imported = {key: value for key, value in shape.items() if key not in ("label", "shape_type", "points", "mask")}
+        _add_labelme_shape(kind, points, who, reader, caption=caption, imported=imported)
+
+
+def _add_labelme_shape(kind: str, points: list[Point], who: dict, reader: Reader, **fields) -> None:
+    """``points`` in pixels: the corners of a rectangle or polygon, a circle's centre and edge, a point, or a line's ends."""
+    points = _around(*points[:2]) if kind == "circle" else points[:1] if kind == "point" else points
+    box = reader.pixels(points_box(points))
+    if kind in ("polygon", "rotation", "circle"):
+        fields["mask"] = reader.outlines([[(x / reader.width, y / reader.height) for x, y in points]], who)
+    elif kind in ("line", "linestrip"):
+        fields["scribble"] = strokes_of(points, who, reader)
+    place_of_a_line = [(points[0][axis] + points[-1][axis]) / 2 for axis in (0, 1)]
+    if kind == "point" or fields.get("scribble") and (box[0] == box[2] or box[1] == box[3]):
+        if point := point_of(place_of_a_line, who, reader):
+            reader.add_point(who, point=point, **fields)
+    else:
+        reader.add(box, who, **fields)
+
+
+def _around(centre: Point, edge: Point) -> list[Point]:
+    """The circle as a polygon."""
+    radius = min(math.dist(centre, edge), _FAR)
+    angles = (2 * math.pi * i / _CIRCLE for i in range(_CIRCLE))
+    return [(centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)) for angle in angles]
 
 
 def write_labelme(layout: Layout) -> dict:
@@ -145,80 +178,3 @@ def write_labelme(layout: Layout) -> dict:
                        "shape_type": "rectangle", "flags": {}})
     return {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": text_of(layout.extra.get("imagePath")),
             "imageData": None, "imageHeight": layout.height, "imageWidth": layout.width}
-
-
-# --- YOLO: a line "class cx cy w h" (and a score), or "class x1 y1 x2 y2 x3 y3 ...", normalised ---
-
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_YOLO_LINE = re.compile(rf"\s*\d+(?:\s+{_NUMBER}){{4,}}\s*")
-
-
-def is_yolo(text: str) -> bool:
-    """Whether the first line with anything on it is a YOLO line."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return bool(_YOLO_LINE.fullmatch(first))
-
-
-def read_yolo(text: str, reader: Reader) -> Layout:
-    names = yolo_names(reader.names)
-    lines = [(i, line.split()) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for i, words in entries(lines, "The YOLO file"):
-        _read_yolo_line(i, words, names, reader)
-    if not reader.names and reader.instances:
-        reader.note("read.yolo_without_names")
-    return reader.layout()
-
-
-def _read_yolo_line(index: int, words: list[str], names: dict[int, str], reader: Reader) -> None:
-    who = subject("line", index)
-    values = [_float(word) for word in words[1:]]
-    polygon = len(values) >= 6 and len(values) % 2 == 0
-    if not words[0].isdecimal() or len(words[0]) > 9 or None in values or not (polygon or len(values) in (4, 5)):
-        reader.note("read.yolo_line", who=who)
-        return
-    number = int(words[0])
-    caption = names.get(number, f"class {number}")
-    who = subject("line", index, caption)
-    if names and number not in names:
-        reader.note("read.class_unnamed", who=who, number=number)
-    if polygon:
-        points = list(zip(values[::2], values[1::2]))
-        mask = polygon_mask([points], reader.width or DEFAULT_SIDE, reader.height or DEFAULT_SIDE)
-        reader.add(points_box(points), who, caption=caption, mask=mask)
-    else:
-        cx, cy, w, h = values[:4]
-        reader.add((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), who, caption=caption,
-                   imported={"score": values[4]} if len(values) == 5 else {})
-
-
-def _float(word: str) -> float | None:
-    try:
-        value = float(word)
-    except ValueError:
-        return None
-    return value if is_number(value) else None
-
-
-def yolo_names(text: str) -> dict[int, str]:
-    """Names from one per line, or from a data.yaml's ``names:`` (a list, or a mapping from numbers)."""
-    if not re.search(r"^\s*names\s*:", text, re.MULTILINE):
-        return dict(enumerate(line.strip() for line in text.strip().splitlines()))
-    data = parse_yaml(text, "The file of names")
-    names = data.get("names") if isinstance(data, dict) else None
-    if isinstance(names, list):
-        return {i: str(name) for i, name in enumerate(names)}
-    if isinstance(names, dict) and all(isinstance(key, int) for key in names):
-        return {key: str(name) for key, name in names.items()}
-    raise ValueError("The names of the YOLO file must be a list, or a mapping from class numbers to names.")
-
-
-def write_yolo(layout: Layout) -> tuple[str, str]:
-    """The label file and the file of names, one class per caption; enabled instances only."""
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
-    lines = []
-    for _, instance in layout.enabled:
-        x1, y1, x2, y2 = instance.box
-        values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
-        lines.append(" ".join([str(captions.index(instance.caption)), *(f"{value:.6f}" for value in values)]))
-    return ("".join(line + "\n" for line in lines),
-            "".join(" ".join(caption.split()) + "\n" for caption in captions))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ..layout import Layout
-from ..masks import RunLengthMask
-from ..notes import quote, subject
+from ..notes import subject
 from .comfyui import pixel_box
-from .common import Reader, choose, entries, from_xywh, hex_color, numbers, text_of
+from .common import Reader, choose, entries, hex_color, numbers, text_of
+from .placing import Found, place
+from .reading import PIXELS, SHARES, XYWH, XYXY, ways
+from .shapes import point_of, segmentation_mask, strokes_of
 
 _OMOST_GRID = 90
 
@@ -20,48 +22,22 @@ def is_instance_diffusion(data: object) -> bool:
 def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
     reader.own_size(data.get("width"), data.get("height"), "The InstanceDiffusion file")
     reader.need_size("The InstanceDiffusion file")
-    for i, anno in enumerate(entries(data["annos"], "annos"), 1):
-        _read_anno(anno if isinstance(anno, dict) else {}, i, reader)
+    found = [_anno(anno if isinstance(anno, dict) else {}, i, reader) for i, anno in enumerate(entries(data["annos"], "annos"), 1)]
+    place(found, ways((XYWH,)), reader, "The InstanceDiffusion file", always=False)
     return reader.layout(text_of(data.get("caption")),
                          **{k: v for k, v in data.items() if k not in ("caption", "width", "height", "annos")})
 
 
-def _read_anno(anno: dict, index: int, reader: Reader) -> None:
+def _anno(anno: dict, index: int, reader: Reader) -> Found:
     caption = text_of(anno.get("caption"), anno.get("category_name"))
     who = subject("annotation", index, caption)
-    point = _anno_point(anno.get("point"), who, reader)
-    known = ("bbox", "point", "caption", "category_name", "mask")
-    fields = {"caption": caption, "label": text_of(anno.get("category_name")), "point": point,
-              "mask": rle_mask(anno.get("mask"), who, reader),
+    known = ("bbox", "point", "caption", "category_name", "mask", "scribble")
+    fields = {"caption": caption, "label": text_of(anno.get("category_name")), "point": point_of(anno.get("point"), who, reader),
+              "scribble": strokes_of(anno.get("scribble"), who, reader), "mask": segmentation_mask(anno.get("mask"), who, reader),
               "imported": {key: value for key, value in anno.items() if key not in known}}
-    if point and not anno.get("bbox"):
-        reader.add_point(who, **fields)
-        return
-    values = numbers(anno.get("bbox"), 4, who, reader)
-    reader.add(from_xywh(values, reader.width, reader.height), who, **fields)
-
-
-def _anno_point(data: object, who: dict, reader: Reader) -> tuple[float, float] | None:
-    """x, y in pixels, normalised; None without one, or with a note where it is unusable."""
-    if not data:
-        return None
-    if values := numbers(data, 2, who, Reader()):
-        point = (round(values[0] / reader.width, 9), round(values[1] / reader.height, 9))
-        if all(0 <= value <= 1 for value in point):
-            return point
-    reader.note("read.point", who=who, value=quote(data))
-    return None
-
-
-def rle_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
-    """A COCO RLE as a mask; None without one, or with a note where it is damaged."""
-    if not data:
-        return None
-    try:
-        return RunLengthMask.from_dict(data)
-    except ValueError as error:
-        reader.note("read.mask", who=who, reason=str(error))
-        return None
+    if fields["point"] and not anno.get("bbox"):
+        return Found(who, None, fields, alone=True)
+    return Found(who, numbers(anno.get("bbox"), 4, who, reader), fields)
 
 
 def write_instance_diffusion(layout: Layout) -> dict:
@@ -92,11 +68,12 @@ def read_migc(data: dict, reader: Reader) -> Layout:
     prompts = list(data)
     prompt = prompts[choose(prompts, reader.pick, "prompt", reader)]
     captions = {str(key): boxes for key, boxes in data[prompt].items() if key != "coco_id"}
+    found = []
     for caption, boxes in captions.items():
         boxes = [boxes] if boxes and not isinstance(boxes[0], list) else boxes
-        for i, box in enumerate(boxes, 1):
-            who = subject("box", i, caption)
-            reader.add(numbers(box, 4, who, reader), who, caption=caption)
+        named = [(subject("box", i, caption), box) for i, box in enumerate(boxes, 1)]
+        found += [Found(who, numbers(box, 4, who, reader), {"caption": caption}) for who, box in named]
+    place(found, ways((XYXY,), (SHARES, PIXELS)), reader, "The MIG-Bench file", always=False)
     coco_id = data[prompt].get("coco_id")
     return reader.layout(prompt, **({} if coco_id is None else {"coco_id": coco_id}))
 

@@ -1,0 +1,53 @@
+"""Class numbers to captions: the names that come with the boxes, or that a person gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..safe_text import parse_yaml
+from .common import Reader
+
+
+class ClassNames:
+    """Captions of class numbers for one reading. ``own`` are the names that the data itself holds; they win."""
+
+    def __init__(self, reader: Reader, own: Mapping[int, str] | None = None) -> None:
+        self.reader = reader
+        self.names = own or given_names(reader.names)
+        self.unnamed = False
+
+    def caption(self, number: int) -> str:
+        if number not in self.names:
+            self.unnamed = True
+        return self.names.get(number) or f"class {number}"
+
+    def say(self, number: int, who: dict) -> None:
+        """Say of one entry that the names, which there are, do not hold its class."""
+        if self.names and number not in self.names:
+            self.reader.note("read.class_unnamed", who=who, number=number)
+
+    def close(self) -> None:
+        """Say once that there were no names at all, where they would have been needed."""
+        if self.unnamed and not self.names:
+            self.reader.note("read.classes_without_names")
+
+
+def given_names(text: str) -> dict[int, str]:
+    """Names from one per line, or from a data.yaml's ``names:`` (a list, or a mapping from numbers)."""
+    if not re.search(r"^\s*names\s*:", text, re.MULTILINE):
+        return dict(enumerate(line.strip() for line in text.strip().splitlines()))
+    data = parse_yaml(text, "The file of names")
+    names = names_in(data.get("names")) if isinstance(data, dict) else None
+    if names is None:
+        raise ValueError("The names of the YOLO file must be a list, or a mapping from class numbers to names.")
+    return names
+
+
+def names_in(value: object) -> dict[int, str] | None:
+    """A list of names, or a mapping from class numbers (JSON writes them as text), as such a mapping; else None."""
+    if isinstance(value, list):
+        return {i: str(name) for i, name in enumerate(value)}
+    if isinstance(value, dict) and all(type(key) is int or isinstance(key, str) and key.isdecimal() for key in value):
+        return {int(key): str(name) for key, name in value.items()}
+    return None

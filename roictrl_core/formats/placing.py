@@ -1,0 +1,93 @@
+"""From the numbers of all entries of a source to instances: how they are read is decided once for all of them, and said.
+
+A reader of a format gives its entries as :class:`Found`, and the ways that its format may mean, the likeliest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .common import Reader
+from .reading import (AUTO, PERCENT, PIXELS, SHARES, THOUSANDTHS, XYXY, Way, conflicts, decide, in_the_first_100, to_xyxy)
+
+_NOTES = {PIXELS: "read.assumed_pixels", SHARES: "read.assumed_shares", THOUSANDTHS: "read.assumed_thousandths",
+          PERCENT: "read.assumed_percent"}
+
+
+class Found(NamedTuple):
+    """One entry of a source: its subject, its four numbers (None = said to be unusable), the fields of its instance.
+
+    ``among`` are the ways that this entry may mean, where they are not those of the whole source; ``outline`` are
+    polygons in the unit of the numbers, which become the instance's mask.  What is ``alone`` has a point in place of a box.
+    """
+
+    who: dict
+    values: tuple[float, ...] | None
+    fields: dict
+    among: tuple[Way, ...] = ()
+    outline: Sequence[Sequence[tuple[float, float]]] = ()
+    alone: bool = False
+
+
+def place(found: Sequence[Found], among: Sequence[Way], reader: Reader, what: str, *, always: bool = True,
+          shown: Callable[[str], str] = str) -> None:
+    """Add every entry to the layout, read in the way that a person chose, else in the best of ``among``.
+
+    ``what`` is what gives the boxes, for a refusal.  The way is said ``always``, where there were several, or only where it
+    is not the first; ``shown`` turns an order into the columns that are said.
+    """
+    rows: dict[tuple[Way, ...], list] = {}
+    for entry in found:
+        if entry.values is not None:
+            rows.setdefault(entry.among or tuple(among), []).append(entry.values)
+    settled = {}
+    for possible, numbers in rows.items():
+        settled[possible] = way = chosen_way(numbers, possible, reader)
+        if way.unit == PIXELS:
+            reader.need_size(what)
+        if AUTO in reader.read_as and len(possible) > 1 and (always or way != possible[0]):
+            reader.note(_NOTES[way.unit], order=shown(way.order))
+        _doubt(np.asarray(numbers), way, reader)
+    for entry in found:
+        if entry.alone:
+            reader.add_point(entry.who, **entry.fields)
+        elif entry.values is not None:
+            add(entry, settled[entry.among or tuple(among)], reader)
+
+
+def chosen_way(rows: Sequence, among: Sequence[Way], reader: Reader) -> Way:
+    """The person's choice, completed by the best of ``among`` that agrees with it."""
+    order, unit = reader.read_as
+    reader.choice_used = True
+    among = among if order == AUTO else [way._replace(order=order) for way in among]
+    among = among if unit == AUTO else [way._replace(unit=unit) for way in among]
+    return decide(np.asarray(rows), list(dict.fromkeys(among)), reader.width, reader.height)
+
+
+def add(entry: Found, way: Way, reader: Reader) -> None:
+    """One entry as an instance."""
+    box = tuple(to_xyxy(np.asarray([entry.values]), way, reader.width, reader.height)[0].tolist())
+    mask = {"mask": reader.outlines(_normalised(entry.outline, way.unit, reader), entry.who)} if entry.outline else {}
+    reader.add(box, entry.who, **entry.fields, **mask)
+
+
+def _normalised(outline: Sequence[Sequence[tuple[float, float]]], unit: str, reader: Reader) -> list[list[tuple[float, float]]]:
+    """Polygons, points in ``unit``, as polygons of normalised points."""
+    points = [np.asarray([(x, y, x, y) for x, y in polygon]) for polygon in outline]
+    return [list(map(tuple, to_xyxy(corners, Way(XYXY, unit), reader.width, reader.height)[:, :2].tolist())) for corners in points]
+
+
+def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:
+    """Say what makes a reading in pixels doubtful, where that decided nothing."""
+    if way.unit != PIXELS or reader.read_as.unit != AUTO:
+        return
+    if in_the_first_100(rows, reader.width, reader.height):
+        reader.note("read.perhaps_percent", width=reader.width, height=reader.height)
+    if conflicts(rows, way, way.order, reader.width, reader.height):
+        x, y = np.max(to_xyxy(rows, way, reader.width, reader.height)[:, 2:], axis=0).tolist()
+        if max(x, y) > 1:
+            reader.note("read.beyond", right=f"{x * reader.width:.6g}", bottom=f"{y * reader.height:.6g}", width=reader.width,
+                        height=reader.height)
