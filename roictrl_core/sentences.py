@@ -143,7 +143,7 @@ SENTENCES = {
     "read.beyond": (
         "The boxes reach to {right}, {bottom}, far beyond the picture of {width} x {height} pixels. If they were drawn on a larger "
         "one, give its width and height; else set box_order or box_unit of Instance Box Prompt."),
-    "read.choice_unused": "box_order and box_unit were not used: this format itself says what its numbers mean.",
+    "read.choice_unused": "This format itself says what its numbers mean, so box_order and box_unit were not used.",
     "read.columns_unknown": "The {count} numbers after each box are neither scores nor classes and were left out.",
     "read.class_lists": (
         "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."),

@@ -29,7 +29,7 @@ from ..layout import Instance, Layout
 from ..notes import Note
 from ..safe_text import check_depth
 from . import arrays, comfyui, datasets, detections, methods, parsing, yolo
-from .common import Reader
+from .common import Reader, first_filled
 from .reading import ReadAs
 
 __all__ = ["FORMATS", "WRITABLE", "Format", "ReadAs", "read", "write", "write_text"]
@@ -114,7 +114,7 @@ def _read_data(data: object, reader: Reader) -> Layout:
         return comfyui.read_segs(data, reader)
     if isinstance(data, np.ndarray):
         return comfyui.read_masks(data, reader)
-    if isinstance(data, list) and not data:
+    if data in ([], {}) or isinstance(data, list) and first_filled(data) is None and None not in data:
         return reader.layout()
     for entry in FORMATS.values():
         if entry.matches(data):

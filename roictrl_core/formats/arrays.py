@@ -38,7 +38,7 @@ class Columns(NamedTuple):
 
 
 _PLAIN = ways((XYXY,))
-_CLASS_FIRST = (Way(CXCYWH, SHARES), Way(XYXY, PIXELS), Way(XYXY, SHARES), Way(CXCYWH, PIXELS))
+_CLASS_FIRST = (Way(CXCYWH, SHARES), Way(XYXY, PIXELS), Way(XYXY, SHARES))
 
 # By the length of a row, the likeliest first.
 _COLUMNS = {

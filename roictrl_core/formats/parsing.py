@@ -16,9 +16,9 @@ from .yolo import is_yolo
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _YAML_LINE = re.compile(r"^(?:- |[^\s#].*:(?:[ \t]*$|[ \t]+[\[{&!*|>\d.\-]))", re.MULTILINE)
+_OBJECTS = re.compile(r'\{\s*"|\[\s*\{')   # where JSON's objects may begin in prose, and lists of lists
+_LISTS = re.compile(r"\[\s*\[")
 _PROSE = 256 * 1024         # characters; longer texts are not searched for JSON
-_TRIED = 100                # places in prose at which JSON may begin
-_SCANNED = 4 * _PROSE       # characters that are scanned in vain, at most
 
 
 def parsed(text: str, reader: Reader) -> object:
@@ -38,10 +38,11 @@ def parsed(text: str, reader: Reader) -> object:
 
 def _binary(text: str, at: int) -> str:
     """What a text with control characters is, for an error."""
-    wide = text.count("\0") > len(text) // 4
-    advice = "Save it as UTF-8." if wide else "Give a text file: JSON, YAML or YOLO's lines."
-    return (f"This is {'text in UTF-16' if wide else 'no text but a binary file'}: its character {at + 1} is the control "
-            f"character {ord(text[at])}. {advice}")
+    if max(text[::2].count("\0"), text[1::2].count("\0")) > 0.4 * len(text):
+        return "This is text in UTF-16, which cannot be read here. Save it as UTF-8."
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    return (f"This is a binary file, or a damaged text: the character with the code {ord(text[at])} stands at line {line}, column "
+            f"{column}. Give JSON, YAML or YOLO's lines, in UTF-8.")
 
 
 def _unfenced(text: str) -> str:
@@ -54,14 +55,15 @@ def _data(text: str) -> object:
         return _json(text)
     if is_yolo(text):
         return text
-    if (found := _json_within(text)) is not None:
-        return found
+    if (start := _first(_OBJECTS, text)) is not None:
+        return _json_inside(text, start)
     if _YAML_LINE.search(text[:4000]):
         try:
             return parse_yaml(text)
         except ValueError as error:
             raise ValueError(f"This is neither JSON nor YOLO's lines. {error}") from None
-    return text
+    start = _first(_LISTS, text)
+    return text if start is None else _json_inside(text, start)
 
 
 def _json(text: str) -> object:
@@ -69,7 +71,7 @@ def _json(text: str) -> object:
     try:
         return parse_json(text)
     except ValueError as error:
-        found = _objects_in_a_row(text) or _json_within(text)
+        found = _objects_in_a_row(text) or _before_prose(text)
         if found is None and "'" in text and '"' not in text:
             found = _printed_by_python(text)
         if found is None:
@@ -95,20 +97,31 @@ def _objects_in_a_row(text: str) -> list | None:
         return None
 
 
-def _json_within(text: str) -> object | None:
-    """The first object, or list with more than numbers in it, that stands anywhere in the text as JSON."""
-    decoder, scanned = json.JSONDecoder(), 0
-    for match, _ in zip(re.finditer(r"[{\[]", text if len(text) <= _PROSE else ""), range(_TRIED)):
-        try:
-            data, end = decoder.raw_decode(text, match.start())
-        except json.JSONDecodeError as error:
-            scanned += error.pos - match.start()
-        except (ValueError, RecursionError):
-            return None
-        else:
-            if isinstance(data, dict) and data or isinstance(data, list) and any(isinstance(item, (dict, list)) for item in data):
-                return parse_json(text[match.start():end])
-            scanned += end - match.start()
-        if scanned > _SCANNED:
-            return None
-    return None
+def _before_prose(text: str) -> object | None:
+    try:
+        return _value_at(text, 0) if len(text) <= _PROSE else None
+    except json.JSONDecodeError:
+        return None
+
+
+def _first(pattern: re.Pattern, text: str) -> int | None:
+    match = pattern.search(text) if len(text) <= _PROSE else None
+    return match and match.start()
+
+
+def _json_inside(text: str, start: int) -> object:
+    """The JSON that begins there, inside prose. Raises ValueError with a sentence where it is broken."""
+    try:
+        return _value_at(text, start)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"The JSON inside this text is not valid: {error.msg} at line {error.lineno}, column {error.colno}. "
+                         "Correct it there.") from None
+
+
+def _value_at(text: str, start: int) -> object:
+    """The JSON value that begins there, whatever follows it. Raises JSONDecodeError where it is broken."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except RecursionError:
+        end = len(text)                                    # which parse_json has a sentence for
+    return parse_json(text[start:end])

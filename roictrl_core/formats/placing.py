@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..layout import Box
 from .common import Reader
 from .reading import (AUTO, PERCENT, PIXELS, SHARES, THOUSANDTHS, XYXY, Way, conflicts, decide, in_the_first_100, to_xyxy)
 
@@ -39,26 +40,34 @@ def place(found: Sequence[Found], among: Sequence[Way], reader: Reader, what: st
     ``what`` is what gives the boxes, for a refusal.  The way is said ``always``, where there were several, or only where it
     is not the first; ``shown`` turns an order into the columns that are said.
     """
-    rows: dict[tuple[Way, ...], list] = {}
-    for entry in found:
+    groups: dict[tuple[Way, ...], list[int]] = {}
+    for index, entry in enumerate(found):
         if entry.values is not None:
-            rows.setdefault(entry.among or tuple(among), []).append(entry.values)
-    settled = {}
-    for possible, numbers in rows.items():
-        settled[possible] = way = chosen_way(numbers, possible, reader)
+            groups.setdefault(entry.among or tuple(among), []).append(index)
+    placed: dict[int, tuple[str, Box]] = {}
+    for possible, members in groups.items():
+        rows = np.asarray([found[index].values for index in members])
+        way = chosen_way(rows, possible, reader)
         if way.unit == PIXELS:
             reader.need_size(what)
-        if AUTO in reader.read_as and len(possible) > 1 and (always or way != possible[0]):
-            reader.note(_NOTES[way.unit], order=shown(way.order))
-        _doubt(np.asarray(numbers), way, reader)
-    for entry in found:
+        if len(possible) > 1 and (always or way != possible[0]):
+            say(way, reader, shown)
+        _doubt(rows, way, reader)
+        placed |= {index: (way.unit, tuple(box)) for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist())}
+    for index, entry in enumerate(found):
         if entry.alone:
             reader.add_point(entry.who, **entry.fields)
-        elif entry.values is not None:
-            add(entry, settled[entry.among or tuple(among)], reader)
+        elif index in placed:
+            _add(entry, *placed[index], reader)
 
 
-def chosen_way(rows: Sequence, among: Sequence[Way], reader: Reader) -> Way:
+def say(way: Way, reader: Reader, shown: Callable[[str], str] = str) -> None:
+    """What was assumed, where a person did not choose it."""
+    if AUTO in reader.read_as:
+        reader.note(_NOTES[way.unit], order=shown(way.order))
+
+
+def chosen_way(rows: Sequence | np.ndarray, among: Sequence[Way], reader: Reader) -> Way:
     """The person's choice, completed by the best of ``among`` that agrees with it."""
     order, unit = reader.read_as
     reader.choice_used = True
@@ -67,10 +76,8 @@ def chosen_way(rows: Sequence, among: Sequence[Way], reader: Reader) -> Way:
     return decide(np.asarray(rows), list(dict.fromkeys(among)), reader.width, reader.height)
 
 
-def add(entry: Found, way: Way, reader: Reader) -> None:
-    """One entry as an instance."""
-    box = tuple(to_xyxy(np.asarray([entry.values]), way, reader.width, reader.height)[0].tolist())
-    mask = {"mask": reader.outlines(_normalised(entry.outline, way.unit, reader), entry.who)} if entry.outline else {}
+def _add(entry: Found, unit: str, box: Box, reader: Reader) -> None:
+    mask = {"mask": reader.outlines(_normalised(entry.outline, unit, reader), entry.who)} if entry.outline else {}
     reader.add(box, entry.who, **entry.fields, **mask)
 
 

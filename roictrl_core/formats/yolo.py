@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,11 +25,14 @@ from .reading import AUTO, CXCYWH, PIXELS, SHARES, XYXY, Way, to_xyxy, ways
 
 _GAP = re.compile(r"[\s,]+")
 _BOX, _POSE3, _POSE2, _SCORED, _POLYGON = "box", "keypoints of x, y, visibility", "keypoints of x, y", "keypoints of x, y, score", "polygon"
+_SIZES = {_POSE3: 3, _POSE2: 2, _SCORED: 3}   # numbers of a keypoint
 _SLACK = 0.05        # share of the picture that boxes and polygons may reach over its border
 _NEAR = 0.1          # share of the box that keypoints may lie outside of it
-_OFF_CENTRE = 0.3    # share of the keypoints' extent between their middle and the box's
-_HOLDS = 0.2         # share of the box that keypoints span at least
+_OFF_CENTRE = 0.15   # share of the keypoints' extent between their middle and the box's, where they fill the box
+_FILLS = 0.6         # share of the box that keypoints span at least, where they fill it
+_CROSSABLE = 150     # points of an outline that is searched for crossings; no set of keypoints has more
 _LOOKED_AT = 5       # lines that tell whether a text is a YOLO file
+_VOTERS = 200        # lines that tell what the lines are
 
 
 class Line(NamedTuple):
@@ -63,13 +66,11 @@ def _looks_like_yolo(line: str) -> bool:
 def read_yolo(text: str, reader: Reader) -> Layout:
     written = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")]
     lines = [line for i, words in entries(written, "The YOLO file") if (line := _line(i, words, reader))]
-    sides = _sides(lines, reader)
-    possible = [list(_meanings(line, sides, reader.read_as.order)) for line in lines]
-    settled = _settled(possible)
-    ids = _ends_are_ids(lines, settled)
+    meanings = _meanings(lines, _sides(lines, reader), reader)
+    ids = _ends_are_ids(lines, meanings)
+    _say_columns(meanings, ids, reader)
     names = ClassNames(reader)
-    found = [entry for line, meaning in zip(lines, settled) if (entry := _found(line, meaning, ids, names, reader))]
-    _say_columns(settled, possible, ids, reader)
+    found = [entry for line, meaning in zip(lines, meanings) if (entry := _found(line, meaning, ids, names, reader))]
     place(found, ways((CXCYWH,), (SHARES, PIXELS)), reader, "The YOLO file", always=False)
     names.close()
     return reader.layout()
@@ -112,31 +113,40 @@ def _sides(lines: Sequence[Line], reader: Reader) -> tuple[float, float]:
 
 # --- what a line can be ---
 
-def _meanings(line: Line, sides: tuple[float, float], order: str) -> Iterator[tuple[Meaning, bool]]:
-    """All that the line can be, the likeliest first, and whether it speaks for that by itself."""
-    box = to_xyxy(np.asarray([line.values[:4]]), Way(CXCYWH if order == AUTO else order, PIXELS), *sides)[0]
-    inside = box.min() >= -_SLACK and box.max() <= 1 + _SLACK
-    count = len(line.values)
-    if count in (4, 5) or (count == 6 and inside):
-        yield from ((Meaning(_BOX, tail), True) for tail in (count - 4,) if _tail_fits(line, tail))
-    poses = list(_poses(line, box, sides)) if inside else []
-    yield from ((meaning, sure) for meaning, sure in poses if meaning.kind == _POSE3 or meaning.points > 2)
-    for tail in (0, 1, 2):
-        if count - tail >= 6 and (count - tail) % 2 == 0 and _tail_fits(line, tail) and _is_polygon(line, tail, sides):
-            yield Meaning(_POLYGON, tail), True
-    yield from ((meaning, sure) for meaning, sure in poses if meaning.kind != _POSE3 and meaning.points <= 2)
+def _candidates(count: int) -> Iterator[Meaning]:
+    """All that ``count`` numbers can be, the likeliest first."""
+    tails = (0, 1, 2)
+    yield from (Meaning(_BOX, tail) for tail in tails if count == 4 + tail)
+    poses = [Meaning(kind, tail, (count - 4 - tail) // size) for kind, size in _SIZES.items() for tail in tails
+             if count - 4 - tail >= size and (count - 4 - tail) % size == 0]
+    yield from (pose for pose in poses if pose.kind == _POSE3 or pose.points > 2)
+    yield from (Meaning(_POLYGON, tail) for tail in tails if count - tail >= 6 and (count - tail) % 2 == 0)
+    yield from (pose for pose in poses if pose.kind != _POSE3 and pose.points <= 2)
 
 
-def _poses(line: Line, box: np.ndarray, sides: tuple[float, float]) -> Iterator[tuple[Meaning, bool]]:
-    """All ways in which the numbers after the box can be keypoints, and whether these are spread as keypoints are."""
-    for kind, size in ((_POSE3, 3), (_POSE2, 2), (_SCORED, 3)):
-        for tail in (0, 1, 2):
-            count, rest = divmod(len(line.values) - 4 - tail, size)
-            if rest or count < 1 or not _tail_fits(line, tail):
-                continue
-            points = np.asarray(line.values[4:4 + size * count]).reshape(count, size)
-            if _may_be_keypoints(points / (*sides, 1)[:size], kind, box):
-                yield Meaning(kind, tail, count), kind == _POSE3 or _are_spread(points[:, :2] / sides, box)
+def _can_be(line: Line, meaning: Meaning, sides: tuple[float, float], order: str) -> bool:
+    """Whether the numbers of the line, as many as the meaning needs, are plausible as that."""
+    if not _tail_fits(line, meaning.tail):
+        return False
+    if meaning.kind == _POLYGON:
+        return _is_polygon(line, meaning.tail, sides)
+    if meaning.kind == _BOX and meaning.tail < 2:
+        return True
+    box = _box(line, sides, order)
+    if box.min() < -_SLACK or box.max() > 1 + _SLACK:
+        return False
+    return meaning.kind == _BOX or _may_be_keypoints(_keypoints(line, meaning, sides), meaning.kind, box)
+
+
+def _box(line: Line, sides: tuple[float, float], order: str = AUTO) -> np.ndarray:
+    """x1, y1, x2, y2 of the line's first four numbers, normalised."""
+    return to_xyxy(np.asarray([line.values[:4]]), Way(CXCYWH if order == AUTO else order, PIXELS), *sides)[0]
+
+
+def _keypoints(line: Line, meaning: Meaning, sides: tuple[float, float]) -> np.ndarray:
+    """``[K, 2 or 3]``, x and y normalised."""
+    size = _SIZES[meaning.kind]
+    return np.asarray(line.values[4:4 + size * meaning.points]).reshape(-1, size) / (*sides, 1)[:size]
 
 
 def _tail_fits(line: Line, tail: int) -> bool:
@@ -156,14 +166,6 @@ def _may_be_keypoints(points: np.ndarray, kind: str, box: np.ndarray) -> bool:
     return bool(len(seen) and ((seen >= box[:2] - _NEAR * side) & (seen <= box[2:] + _NEAR * side)).all())
 
 
-def _are_spread(points: np.ndarray, box: np.ndarray) -> bool:
-    """Whether ``[K, 2]`` points fill the box around its middle; a polygon's points do not where it was taken for a box."""
-    seen, side = points[points.any(axis=1)], box[2:] - box[:2]
-    low, high = seen.min(axis=0), seen.max(axis=0)
-    off = np.abs(low + high - box[:2] - box[2:]) / 2
-    return bool((high - low >= _HOLDS * side).all() and (off <= _OFF_CENTRE * (high - low)).all())
-
-
 def _is_polygon(line: Line, tail: int, sides: tuple[float, float]) -> bool:
     points = np.asarray(line.values[:len(line.values) - tail]).reshape(-1, 2) / sides
     in_picture = (points >= -_SLACK).all() and (points <= 1 + _SLACK).all()
@@ -172,10 +174,53 @@ def _is_polygon(line: Line, tail: int, sides: tuple[float, float]) -> bool:
 
 # --- what it is ---
 
-def _settled(possible: list[list[tuple[Meaning, bool]]]) -> list[Meaning | None]:
+def _meanings(lines: list[Line], sides: tuple[float, float], reader: Reader) -> list[Meaning | None]:
     """Of each line the one that most lines speak for, among those that it can be."""
-    votes = Counter(next((meaning for meaning, sure in meanings if sure), None) for meanings in possible)
-    return [max((meaning for meaning, _ in meanings), key=votes.__getitem__, default=None) for meanings in possible]
+    def can_be(line: Line, among: Iterable[Meaning]) -> Iterator[Meaning]:
+        return (meaning for meaning in among if _can_be(line, meaning, sides, reader.read_as.order))
+
+    votes = Counter(_vote(line, list(can_be(line, _candidates(len(line.values)))), sides) for line in lines[:_VOTERS])
+    ranked = [meaning for meaning, _ in votes.most_common() if meaning]
+    found = []
+    for line in lines:
+        possible = list(_candidates(len(line.values)))
+        among = [*(meaning for meaning in ranked if meaning in possible), *possible]
+        found.append(next(can_be(line, among), None))
+    return found
+
+
+def _vote(line: Line, meanings: list[Meaning], sides: tuple[float, float]) -> Meaning | None:
+    """What the line alone is likeliest to be: where it can be keypoints or a polygon, that tells whether the latter crosses
+    itself, and whether the former fill their box."""
+    polygon = next((meaning for meaning in meanings if meaning.kind == _POLYGON), None)
+    for meaning in meanings:
+        if meaning.kind not in (_POSE2, _SCORED) or polygon is None or meaning.points <= 2:
+            return meaning
+        flat = np.asarray(line.values[:len(line.values) - polygon.tail]).reshape(-1, 2) / sides
+        if _crosses_itself(flat) or _fill(_keypoints(line, meaning, sides)[:, :2], _box(line, sides)):
+            return meaning
+    return None
+
+
+def _fill(points: np.ndarray, box: np.ndarray) -> bool:
+    """Whether ``[K, 2]`` points fill the box around its middle; a polygon's points do not where it was taken for a box."""
+    seen, side = points[points.any(axis=1)], box[2:] - box[:2]
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    off = np.abs(low + high - box[:2] - box[2:]) / 2
+    return bool((high - low >= _FILLS * side).all() and (off <= _OFF_CENTRE * (high - low)).all())
+
+
+def _crosses_itself(points: np.ndarray) -> bool:
+    """Whether two sides of the polygon ``[N, 2]`` that do not meet cross; of a long one that is not asked."""
+    count = len(points)
+    if count > _CROSSABLE:
+        return False
+    along = np.roll(points, -1, axis=0) - points                       # [N, 2]
+    between = points[None] - points[:, None]                           # [N, N, 2], from point i to point j
+    side = along[:, None, 0] * between[..., 1] - along[:, None, 1] * between[..., 0]       # [N, N], where j lies of side i
+    splits = side * np.roll(side, -1, axis=1) < 0                      # whether side i's line separates the ends of side j
+    apart = (np.subtract.outer(np.arange(count), np.arange(count)) % count)
+    return bool((splits & splits.T & (apart > 1) & (apart < count - 1)).any())
 
 
 def _ends_are_ids(lines: list[Line], settled: list[Meaning | None]) -> bool:
@@ -202,9 +247,9 @@ def _found(line: Line, meaning: Meaning | None, ids: bool, names: ClassNames, re
 
 def _imported(line: Line, meaning: Meaning, ids: bool) -> dict:
     """Keypoints, score and id, as what the source said beyond a layout's fields."""
-    size = 2 if meaning.kind == _POSE2 else 3
     found: dict = {}
     if meaning.points:
+        size = _SIZES[meaning.kind]
         found["keypoints"] = [list(line.values[4 + size * i:4 + size * (i + 1)]) for i in range(meaning.points)]
     if meaning.tail == 1:
         found["track_id" if ids else "score"] = int(line.values[-1]) if ids else line.values[-1]
@@ -213,11 +258,9 @@ def _imported(line: Line, meaning: Meaning, ids: bool) -> dict:
     return found
 
 
-def _say_columns(settled: list[Meaning | None], possible: list, ids: bool, reader: Reader) -> None:
-    """Say once of every meaning what it is, except of boxes and polygons that could be nothing else."""
-    plain = (Meaning(_BOX), Meaning(_POLYGON))
-    assumed = [meaning for meaning, meanings in zip(settled, possible) if meaning and (len(meanings) > 1 or meaning not in plain)]
-    for kind, tail, points in dict.fromkeys(assumed):
+def _say_columns(meanings: list[Meaning | None], ids: bool, reader: Reader) -> None:
+    """Say once of every meaning what it is, except of plain boxes, which can be nothing else."""
+    for kind, tail, points in dict.fromkeys(meaning for meaning in meanings if meaning and meaning != Meaning(_BOX)):
         body = {_BOX: CXCYWH, _POLYGON: "x1, y1, x2, y2, x3, y3, ..."}.get(kind, f"{CXCYWH}, {points} {kind}")
         ends = ["", "track id" if ids else "score", "score, track id"][tail]
         reader.note("read.yolo_columns", columns=", ".join(filter(None, ("class", body, ends))))

@@ -243,7 +243,7 @@ def test_a_migc_prompt_and_a_frame():
 def test_yolo_names(names, caption):
     layout, notes = read("1 0.5 0.5 1 1 0.75", names=names)
     assert layout.instances[0].caption == caption and layout.instances[0].extra == {"imported": {"score": 0.75}}
-    assert len(notes) == (not names)
+    assert notes[0].startswith("Lines of the YOLO file were read as class") and len(notes) == 1 + (not names)
 
 
 # --- what single entries cannot do: left out or cut, with a sentence ---
@@ -273,8 +273,8 @@ def shape(**change):
     (boxes(x="8"), "Box 1 ('fox') has a box that is not 4 finite numbers, but ['8', 8, 8, 8], and was left out.", 0),
     (boxes() + [3], "Box 2 has no x, y, width and height and was left out.", 1),
     (boxes(metadata={"type": "text", "text": "OPEN", "desc": "a sign"}), "Box 1 ('a sign') is to show the text 'OPEN'", 1),
-    ([{"bbox": [0, 0, 500]}], "Element 1 has a box that is not 4 finite numbers", 0),
-    ([{"bbox": [0, 0, 500, 500]}, "x"], "Element 2 has a box that is not 4 finite numbers, but None", 1),
+    ([{"bbox": [0, 0, 500], "desc": ""}], "Element 1 has a box that is not 4 finite numbers", 0),
+    ([{"bbox": [0, 0, 500, 500], "desc": ""}, "x"], "Element 2 has a box that is not 4 finite numbers, but None", 1),
     (anno(bbox=None), "Annotation 1 ('fox') has a box that is not 4 finite numbers", 0),
     (anno(bbox=[], point=[65, 8]), "Annotation 1 ('fox') has a point that is not x, y inside the picture, but [65, 8]; it is not used.", 0),
     (anno(point="8, 8"), "Annotation 1 ('fox') has a point that is not x, y inside the picture, but '8, 8'; it is not used.", 1),
@@ -282,19 +282,20 @@ def shape(**change):
     (coco(iscrowd=1), "Annotation 1 ('fox') is a crowd and was left out.", 0),
     (coco(category_id=5), "Annotation 1 ('category 5') has a category that the file does not name", 1),
     (coco(category_id=[]), "Annotation 1 ('category []') has a category that the file does not name", 1),
+    (coco(image_id=5), "1 annotations belong to no image of the COCO file and were left out.", 0),
     (coco(segmentation=[[1, 2, 3]]), "Annotation 1 ('fox') has a polygon that is not a list of at least three x, y pairs", 1),
     ({**coco(), "annotations": [*coco()["annotations"], 3]}, "1 annotations of the COCO file are not objects", 1),
-    (shape(shape_type="circle"), "Shape 1 ('fox') is a 'circle'; only rectangles and polygons can be used", 0),
-    (shape(points=[[8, 8]]), "Shape 1 ('fox') has too few points for a rectangle", 0),
-    (shape(shape_type="polygon"), "Shape 1 ('fox') has too few points for a polygon", 0),
+    (shape(shape_type="mask"), "Shape 1 ('fox') is a 'mask'; only rectangles, polygons, circles, points and lines can be used", 0),
+    (shape(points=[[8, 8]]), "Shape 1 ('fox') has too few points for a 'rectangle'", 0),
+    (shape(shape_type="polygon"), "Shape 1 ('fox') has too few points for a 'polygon'", 0),
     (shape(points=[[8, 8], [16, None]]), "Shape 1 ('fox') has points that are not pairs of finite numbers", 0),
     (shape(points=None), "Shape 1 ('fox') has points that are not pairs of finite numbers", 0),
     ({"p": {"fox": [[0, 0, 1, "1"]]}}, "Box 1 ('fox') has a box that is not 4 finite numbers", 0),
     ({"p": {}}, "There are no boxes here.", 0),
     ([{"rect": [0, 90, 0, 90]}], "The Omost canvas has only its global entry, and so no boxes.", 0),
     ([{"rect": [0, 90, 0, 90]}, {"rect": [0, 9]}], "Canvas entry 2 has a box that is not 4 finite numbers", 0),
-    ("0 0.5 0.5 1 1\n0 0.5", "Line 2 is neither 'class cx cy w h' nor", 1),
-    ("0 0.5 0.5 1 1e999", "Line 1 is neither 'class cx cy w h' nor", 0),
+    ("0 0.5 0.5 1 1\n0 0.5", "Line 2 is neither 'class cx cy w h'", 1),
+    ("0 0.5 0.5 1 1e999", "Line 1 has '1e999' where a finite number must be and was left out.", 0),
     ("7 0.5 0.5 1 1", "Line 1 ('class 7') has class 7, which the names do not hold", 1),
     (((32, 64), [seg(np.ones((2, 2)))]), "The mask of SEG 1 ('fox') has the shape 2 x 2, which does not fit its crop region", 1),
     (((32, 64), [seg(bbox=(1, 2))]), "SEG 1 ('fox') has a box that is not 4 finite numbers", 0),
