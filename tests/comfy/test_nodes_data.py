@@ -138,6 +138,57 @@ def test_prompt_picks_and_names(node):
     assert named["layout"].instances[0].caption == "red fox"
 
 
+DETECTED = '[{"label": "dog", "score": 0.9, "bbox": [16, 8, 48, 40]}]'
+
+
+def said(ui, *areas):
+    """Codes of what was said, of some areas."""
+    return [note["code"] for note in ui["roictrl"][0]["notes"] if note["code"].split(".")[0] in areas]
+
+
+def test_prompt_reads_as_it_is_told(node):
+    out, ui = prompt(node, boxes=DETECTED)
+    assert out["layout"].instances[0].box == (0.25, 0.125, 0.75, 0.625)
+    assert said(ui, "read") == ["read.assumed_pixels"]
+    out, ui = prompt(node, boxes=DETECTED, box_order="y1, x1, y2, x2", box_unit="percent")
+    assert out["layout"].instances[0].box == (0.08, 0.16, 0.4, 0.48) and said(ui, "read") == []
+    with pytest.raises(ValueError, match="Instance Box Prompt: There is no order of a box's numbers 'xy'"):
+        prompt(node, boxes=DETECTED, box_order="xy")
+
+
+def test_the_choice_of_reading_comes_last_and_is_not_needed(node):
+    """Saved graphs hold their widgets' values by their order."""
+    optional = node("ROICtrlInstanceBoxPrompt").GET_NODE_INFO_V1()["input"]["optional"]
+    assert list(optional)[-2:] == ["box_order", "box_unit"] and optional["box_unit"][1]["default"] == "auto"
+
+
+def test_prompt_says_nothing_of_its_own_empty_text_where_boxes_come_in(node):
+    _, ui = prompt(node, "", boxes=[{"x": 0, "y": 0, "width": 32, "height": 32, "label": "fox"}])
+    assert said(ui, "read", "prompt") == []
+    _, ui = prompt(node, "", boxes=" ")
+    assert said(ui, "read", "prompt") == ["read.blank", "prompt.nothing"]
+
+
+@pytest.mark.parametrize("boxes, captions", [
+    (torch.tensor([[0.0, 0, 32, 32, 0.9, 0], [32, 16, 64, 64, 0.8, 1]]), ["dog", "cat"]),
+    ({"boxes": torch.tensor([[0.0, 0, 32, 32], [32, 16, 64, 64]]), "labels": torch.tensor([0, 1]), "scores": torch.rand(2)}, ["dog", "cat"]),
+    ([np.array([0, 0, 32, 32]), np.array([32, 16, 64, 64])], ["", ""]),
+], ids=["[N, 6]", "torchvision", "list of arrays"])
+def test_prompt_reads_what_detectors_give(node, boxes, captions):
+    out, _ = prompt(node, boxes=boxes, class_names="dog\ncat")
+    assert [i.box for i in out["layout"].instances] == [(0, 0, 0.5, 0.5), (0.5, 0.25, 1, 1)]
+    assert [i.caption for i in out["layout"].instances] == captions
+
+
+def test_our_own_masks_raise_no_doubts(node, pack):
+    layout = pack.module("roictrl_core.layout").Layout.from_dict(
+        {"width": 64, "height": 64, "instances": [{"box": [0.101, 0.202, 0.703, 0.604], "caption": "a fox"}]})
+    masks = prompt(node, boxes=layout)[0]["masks"]
+    out, ui = prompt(node, boxes=masks)
+    assert out["layout"].instances[0].box == pytest.approx((0.101, 0.202, 0.703, 0.604), abs=1e-6)
+    assert said(ui, "read", "layout") == ["layout.caption_empty"]
+
+
 def test_masks_do_not_fill_the_memory(pack, layout):
     many = pack.module("roictrl_core.layout").Layout(4096, 4096, layout.instances[:1] * 33)
     masks, notes = pack.module("nodes.prompt").mask_batch(many)

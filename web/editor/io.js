@@ -29,6 +29,7 @@ export async function read(text, size, fetchApi) {
 
 /** What the browser reads itself; null for anything else. @param {string} text @param {Size} size @returns {Imported|null} */
 export function readHere(text, size) {
+  if (text.includes("\ufffd")) return null; // another encoding, which the server has a sentence for
   let data;
   try {
     data = JSON.parse(text);
@@ -47,8 +48,15 @@ function boundingBoxes(data, size) {
   if (Array.isArray(data) && data.length === 1 && Array.isArray(data[0])) data = data[0];
   const frame = Array.isArray(data) ? data : [data];
   const sides = ["x", "y", "width", "height"];
-  return frame.length && frame.every((b) => b && sides.every((key) => Number.isFinite(b[key])) && sound(b, size)) ? frame : null;
+  const whole = frame.length && frame.every((b) => b && sides.every((key) => Number.isFinite(b[key])) && sound(b, size));
+  return whole && pixels(frame, size) ? frame : null;
 }
+
+/**
+ * Whether the numbers can only be pixels: not shares of the picture, not percent, not another tool's middle of the box.
+ * @param {any[]} frame @param {Size} size
+ */
+const pixels = (frame, size) => !frame.some((b) => "class" in b) && frame.some((b) => Math.max(b.x + b.width, b.y + b.height) > (Math.min(size.width, size.height) < 400 ? 2 : 100));
 
 /** Whatever needs a sentence (no area, over the border) is left to the server. @param {any} b @param {Size} size */
 const sound = (b, size) => b.width > 0 && b.height > 0 && b.x >= 0 && b.y >= 0

@@ -42,6 +42,16 @@ test("BOUNDING_BOX: caption from metadata.desc, else the label; colour, score an
   ]);
 });
 
+test("what may not be pixels goes to the server: shares, percent, another tool's middle, another encoding", () => {
+  const big = { width: 1024, height: 768 };
+  for (const data of [{ x: 0.1, y: 0.4, width: 0.3, height: 0.5 }, { x: 5, y: 10, width: 60, height: 80 }, { ...ONE, class: "fox", confidence: 0.9 }, { ...ONE, label: "f\ufffdx" }]) {
+    assert.equal(readHere(JSON.stringify([data]), big), null, JSON.stringify(data));
+  }
+  assert.ok(readHere(JSON.stringify([{ x: 5, y: 10, width: 60, height: 80 }]), SIZE));
+  assert.ok(readHere(JSON.stringify([{ x: 5, y: 10, width: 60, height: 80 }, { x: 500, y: 10, width: 60, height: 80 }]), big));
+  assert.equal(readHere('{"instances": [{"box": [0, 0, 1, 1], "caption": "caf\ufffd"}]}', SIZE), null);
+});
+
 test("what needs a sentence goes to the server: no area, over the border, several frames", () => {
   for (const data of [{ ...ONE, width: 0 }, { ...ONE, x: -3 }, { ...ONE, width: 600 }, [[ONE], [ONE]], []]) {
     assert.equal(readHere(JSON.stringify(data), SIZE), null, JSON.stringify(data));
