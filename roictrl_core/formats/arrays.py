@@ -13,6 +13,7 @@ import numpy as np
 from ..layout import Layout
 from ..notes import subject
 from .common import Reader, choose, entries, finite_numbers, first_filled, is_number, numbers
+from .detection_keys import PICTURE_KEYS, plain_key
 from .names import ClassNames
 from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYXY, Way, conflicts, decide, ways
@@ -53,16 +54,17 @@ _COLUMNS = {
 
 # --- what is an array of boxes ---
 
-def plain(data: object) -> object:
-    """``data`` with its tensors and arrays as lists, except those that are pictures."""
+def plain(data: object, mask: bool = True) -> object:
+    """``data`` with its tensors and arrays as lists. Pictures stay arrays where they may be masks, and are None elsewhere."""
     if hasattr(data, "detach"):  # a tensor
         data = data.detach().float().cpu().numpy()
     if isinstance(data, np.ndarray):
-        return plain(data.tolist()) if data.dtype == object else _listed(data)
+        data = plain(data.tolist(), mask) if data.dtype == object else _listed(data)
+        return data if mask or not isinstance(data, np.ndarray) else None
     if isinstance(data, dict):
-        return {key: plain(value) for key, value in data.items()}
+        return {key: plain(value, plain_key(key) in PICTURE_KEYS) for key, value in data.items()}
     if type(data) in (list, tuple):
-        return [plain(value) for value in data]
+        return [plain(value, mask) for value in data]
     return data
 
 

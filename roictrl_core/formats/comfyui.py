@@ -184,8 +184,8 @@ def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = No
         raise ValueError(f"A MASK batch must have the shape [masks, height, width], not {list(data.shape)}.")
     if data.shape[1] * data.shape[2] > MAX_PIXELS:
         raise ValueError(f"Masks of {data.shape[2]} x {data.shape[1]} pixels are too large. Scale them down.")
-    low, high = data.min(), data.max()
-    if low < -1 or high > 255:
+    low, high = np.fmin.reduce(data, axis=None), np.fmax.reduce(data, axis=None)
+    if np.isfinite((low, high)).all() and (low < -1 or high > 255):
         raise ValueError(f"An array of the shape {list(data.shape)} with values from {low:.6g} to {high:.6g} holds neither masks, whose "
                          "values are 0 to 1, nor boxes, which are rows of 4 to 7 numbers.")
     entries(list(data), "The MASK batch")
@@ -216,6 +216,8 @@ def _read_mask(values: np.ndarray, who: dict, reader: Reader, caption: str) -> N
 
 def _soft_box(values: np.ndarray) -> tuple[float, float, float, float] | None:
     """The box whose share of each pixel the mask is, as :func:`write_masks` draws one; None where it is anything else."""
+    if values.min() < 0 or values.max() > 1:
+        return None
     across, down = values.max(axis=0), values.max(axis=1)              # [W], [H]
     ends = [_edges(line) for line in (across, down)]
     if None in ends or not np.allclose(values, np.outer(down, across), atol=1e-3):

@@ -85,7 +85,7 @@ class Reader:
     def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
         if len(self.instances) >= MAX_INSTANCES:
             raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
-        imported = {key: value for key, value in (imported or {}).items() if not _empty(value)}
+        imported = {key: value for key, value in (imported or {}).items() if not _empty(value) and not _is_picture(value)}
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
         for place, note in enumerate(self.notes):
@@ -106,7 +106,7 @@ class Reader:
         return self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE
 
     def layout(self, caption: str = "", **extra) -> Layout:
-        return Layout(*self.grid, tuple(self.instances), caption, extra)
+        return Layout(*self.grid, tuple(self.instances), caption, {key: value for key, value in extra.items() if not _is_picture(value)})
 
 
 def text_of(*values: object) -> str:
@@ -215,6 +215,11 @@ def hex_color(rgb: object) -> str:
     if isinstance(rgb, (list, tuple)) and len(rgb) == 3 and all(is_number(c) and 0 <= c <= 255 for c in rgb):
         return "#" + "".join(f"{int(c):02x}" for c in rgb)
     return ""
+
+
+def _is_picture(value: object) -> bool:
+    """Whether it is an array, or a list of them, which no file can hold."""
+    return isinstance(value, np.ndarray) or isinstance(value, list) and any(map(_is_picture, value))
 
 
 def _empty(value: object) -> bool:

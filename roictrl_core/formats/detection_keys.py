@@ -57,6 +57,7 @@ SIDE_BY_SIDE = {
     "masks": "mask", "predmasks": "mask",
 }
 
+PICTURE_KEYS = ("mask", "masks", "predmasks")   # whose arrays are masks
 MASK_KEYS = ("mask", "segmentation", "rle", "segments", "polygon", "polygons")
 
 # Width and height of the picture; or one pair of height and width.

@@ -54,7 +54,7 @@ def _sources(data: object, depth: int = 0) -> Sources | None:
         if any(isinstance(item, Mapping) and _box(plain_keys(item)) for item in data):
             return Sources([list(data)], {})
     elif isinstance(first, (list, tuple)) and len(first) == 2 and isinstance(first[0], str) and is_row(first[1]):
-        return Sources([[{"label": pair[0], "box": pair[1]} if len(pair) == 2 else {} for pair in data]], {})
+        return Sources([[{"label": pair[0], "box": pair[1]} if isinstance(pair, (list, tuple)) and len(pair) == 2 else {} for pair in data]], {})
     if not isinstance(first, (Mapping, list, tuple)) or is_row(first):
         return None
     found = [_sources(item, depth + 1) for item in data]
@@ -153,7 +153,7 @@ def _found(item: Mapping, index: int, around: Mapping, names: ClassNames, reader
     score_key = next((key for key in SCORE_KEYS if _score(keys.get(key)) is not None), "")
     mask, outline, shape_key = _shape(keys, who, reader)
     used = {title, class_key, score_key, shape_key, *box[2], *FORMAT_KEYS}
-    imported = {key: value for key, value in item.items() if plain_key(key) not in used and not isinstance(value, np.ndarray)}
+    imported = {key: value for key, value in item.items() if plain_key(key) not in used}
     imported |= {"score": _score(keys[score_key])} if score_key else {}
     fields = {"caption": caption, "imported": imported, **({"mask": mask} if mask else {})}
     return Found(who, numbers(box[0], 4, who, reader), fields, _among(keys, around, box[1]), outline)

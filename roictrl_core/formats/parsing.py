@@ -72,7 +72,7 @@ def _json(text: str) -> object:
         return parse_json(text)
     except ValueError as error:
         found = _objects_in_a_row(text) or _before_prose(text)
-        if found is None and "'" in text and '"' not in text:
+        if found is None and "'" in text and '"' not in text and len(text) <= _PROSE:
             found = _printed_by_python(text)
         if found is None:
             raise error from None

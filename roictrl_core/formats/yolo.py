@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..fields import MAX_POINTS
 from ..layout import Layout
 from ..notes import quote, subject
 from .common import Reader, entries, points_box
@@ -31,6 +32,7 @@ _NEAR = 0.1          # share of the box that keypoints may lie outside of it
 _OFF_CENTRE = 0.15   # share of the keypoints' extent between their middle and the box's, where they fill the box
 _FILLS = 0.6         # share of the box that keypoints span at least, where they fill it
 _CROSSABLE = 150     # points of an outline that is searched for crossings; no set of keypoints has more
+_MOST = 2 * MAX_POINTS + 1   # words of a line that are read
 _LOOKED_AT = 5       # lines that tell whether a text is a YOLO file
 _VOTERS = 200        # lines that tell what the lines are
 
@@ -78,10 +80,10 @@ def read_yolo(text: str, reader: Reader) -> Layout:
 
 def _line(index: int, text: str, reader: Reader) -> Line | None:
     """One line's class and numbers; None with a note where it has none."""
-    first, *words = _GAP.split(text.strip())
+    first, *words = _GAP.split(text.strip(), _MOST)
     number, values = _class_number(first), [_float(word) for word in words]
     broken = next((word for word, value in zip(words, values) if value is None or not math.isfinite(value)), None)
-    if number is None or len(words) < 4:
+    if number is None or not 4 <= len(words) < _MOST:
         reader.note("read.yolo_line", who=subject("line", index))
     elif broken is not None:
         reader.note("read.yolo_number", who=subject("line", index), value=quote(broken))

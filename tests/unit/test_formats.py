@@ -370,7 +370,8 @@ def test_aliases_cannot_unfold():
 
 # --- damage of any kind: a layout or a sentence, nothing else ---
 
-SOURCES = [yaml.safe_load(path.read_text()) for path in sorted(SAMPLES.iterdir()) if path.suffix in (".json", ".yaml")]
+SOURCES = [yaml.safe_load(path.read_text()) for folder in (SAMPLES, SAMPLES.parent / "detections") for path in sorted(folder.iterdir())
+           if path.suffix in (".json", ".yaml")]
 JUNK = st.one_of(st.none(), st.booleans(), st.integers(-10**400, 10**400), st.floats(), st.text(max_size=3), st.just([]),
                  st.just({}), st.just([[]]), st.just([{}]), st.just([1, 2, 3, 4]))
 
