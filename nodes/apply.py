@@ -18,6 +18,7 @@ from .patch.hooks import attach
 from .patch.methods import AdapterMethod, Method, PromptMethod
 from .report import said
 from .types import ADAPTER, LAYOUT, advanced, schema
+from .widgets import check_widgets
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
 MANY = 100         # boxes from which on their cost is said
@@ -120,6 +121,8 @@ class ApplyROICtrl(io.ComfyNode):
     @classmethod
     def execute(cls, model, adapter, clip, layout, strength=1.0, start_percent=0.0, end_percent=1.0, caption_suffix="",
                 uncond_boxes=PROMPT, slot_shuffle_seed=-1, mask_feather=MASK_FEATHER) -> io.NodeOutput:
+        check_widgets(cls, strength=strength, start_percent=start_percent, end_percent=end_percent, uncond_boxes=uncond_boxes,
+                      slot_shuffle_seed=slot_shuffle_seed, mask_feather=mask_feather)
         network = adapter_of(adapter, APPLY)
         check_adapter_fits(model, network.config, APPLY)
         slots, notes = slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
@@ -158,6 +161,8 @@ class ApplyROIPrompts(io.ComfyNode):
     @classmethod
     def execute(cls, model, clip, layout, strength=1.0, global_weight=0.2, start_percent=0.0, end_percent=0.6,
                 caption_suffix="", mask_feather=MASK_FEATHER) -> io.NodeOutput:
+        check_widgets(cls, strength=strength, global_weight=global_weight, start_percent=start_percent, end_percent=end_percent,
+                      mask_feather=mask_feather)
         unet_blocks(model, PROMPTS)
         slots, notes = slots_of(model, clip, layout, None, caption_suffix, mask_feather, PROMPTS)
         control = Control(node=PROMPTS, slots=slots, strength=strength, window=(start_percent, end_percent),

@@ -22,6 +22,7 @@ from .patch.instance_diffusion import CORRECTED, NO_MASK, TRANSPOSED, GroundingC
 from .patch.weights import instance_diffusion_patcher
 from .report import named, said
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema
+from .widgets import check_widgets
 
 FOLDER = "instance_diffusion"
 LOAD, APPLY = "Load InstanceDiffusion", "Apply InstanceDiffusion"
@@ -134,6 +135,8 @@ class ApplyInstanceDiffusion(io.ComfyNode):
     @classmethod
     def execute(cls, model, instance_diffusion, clip, layout, formats=AUTO, strength=1.0, alpha=0.8, start_percent=0.0,
                 end_percent=1.0, scaleu=True, masked_attention=NO_MASK, null_missing=False) -> io.NodeOutput:
+        check_widgets(cls, formats=formats, strength=strength, alpha=alpha, start_percent=start_percent, end_percent=end_percent,
+                      masked_attention=masked_attention)
         config = network_of(instance_diffusion).config
         check_fits(model, config, APPLY)
         instances, notes = chosen_instances(layout, config.slots)

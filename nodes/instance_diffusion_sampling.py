@@ -14,6 +14,7 @@ from ..roictrl_core.instance_diffusion.schedule import plms_sigmas
 from .patch.multi_instance import MultiInstanceGuider, MultiInstanceSampler
 from .report import named
 from .types import schema
+from .widgets import check_widgets
 
 SAMPLER = "InstanceDiffusion Sampler"
 PUBLISHED_STEPS, PUBLISHED_CFG, PUBLISHED_SHARE = 50, 7.5, 0.36
@@ -74,6 +75,7 @@ class InstanceDiffusionSampler(io.ComfyNode):
     @classmethod
     def execute(cls, model, positive, negative, latent_image, seed, steps=PUBLISHED_STEPS, cfg=PUBLISHED_CFG,
                 mis_share=PUBLISHED_SHARE, denoise=1.0) -> io.NodeOutput:
+        check_widgets(cls, seed=seed, steps=steps, cfg=cfg, mis_share=mis_share, denoise=denoise)
         with named(SAMPLER):
             sigmas = published_sigmas(model, steps, denoise)
         samples = comfy.sample.fix_empty_latent_channels(model, latent_image["samples"])
@@ -103,6 +105,7 @@ class MultiInstanceGuiderNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, negative, cfg=PUBLISHED_CFG) -> io.NodeOutput:
+        check_widgets(cls, cfg=cfg)
         return io.NodeOutput(multi_instance_guider(model, positive, negative, cfg))
 
 
@@ -124,6 +127,7 @@ class MultiInstanceSamplerNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, mis_share=PUBLISHED_SHARE, sampler=None) -> io.NodeOutput:
+        check_widgets(cls, mis_share=mis_share)
         return io.NodeOutput(MultiInstanceSampler(mis_share, sampler))
 
 
@@ -145,6 +149,7 @@ class PLMSScheduler(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, steps=PUBLISHED_STEPS, denoise=1.0) -> io.NodeOutput:
+        check_widgets(cls, steps=steps, denoise=denoise)
         with named("PLMS Scheduler"):
             return io.NodeOutput(published_sigmas(model, steps, denoise))
 

@@ -11,6 +11,8 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..roictrl_core.checkpoint import AdapterFile
+from ..roictrl_core.config import MAX_GRID
+from ..roictrl_core.notes import quote
 from ..roictrl_core.training.batches import Augmentation
 from ..roictrl_core.training.logbook import loss_curve
 from ..roictrl_core.training.optimisation import LearningRate
@@ -21,6 +23,7 @@ from .patch.weights import adapter_patcher
 from .report import named
 from .training.session import TrainSettings, default_precision, train_adapter, write_adapter
 from .types import ADAPTER, advanced, schema
+from .widgets import check_widgets
 
 NAME = "Train ROICtrl Adapter"
 FOLDER = "roictrl"
@@ -65,8 +68,8 @@ def parse_grids(text: str) -> tuple[int, ...]:
         grids = tuple(int(part) for part in re.split(r"[,\s]+", text.strip()))
     except ValueError:
         grids = ()
-    if not grids or min(grids) < 1:
-        raise ValueError(f"roi_grids is '{text}'; write the ROI grid side of each UNet level, such as {PUBLISHED_GRIDS}.")
+    if not grids or not all(1 <= grid <= MAX_GRID for grid in grids):
+        raise ValueError(f"roi_grids is {quote(text)}; write the ROI grid side of each UNet level, 1 to {MAX_GRID}, such as {PUBLISHED_GRIDS}.")
     return grids
 
 
@@ -146,6 +149,7 @@ class TrainAdapter(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, clip, vae, data, name, adapter=None, **widgets) -> io.NodeOutput:
+        check_widgets(cls, **widgets)
         with named(NAME):
             folder, settings = data_path(data), settings_of(**widgets)
             # ComfyUI runs nodes in inference mode, whose tensors cannot be trained through.

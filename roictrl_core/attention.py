@@ -57,8 +57,8 @@ class BlockAttention:
         return self.attend_queries(self.attn2.to_q(rois), pairs)
 
     def project_queries(self, n: Tensor) -> Tensor | None:
-        # Alignment is linear and its weights sum to 1, so it commutes with to_q, and would with a bias.
-        return self.attn2.to_q(n)
+        # Alignment is linear, so it commutes with to_q; with a bias it would not, as samples outside the map are 0.
+        return None if getattr(self.attn2.to_q, "bias", None) is not None else self.attn2.to_q(n)
 
     def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
         result = None

@@ -1,12 +1,11 @@
 """ROICtrl weights: recognised by their keys, checked, and written as one safetensors file with the config inside.
 
 The published file is a diffusers UNet's keys containing `roifuser` or `position_net`. Read as well: the whole UNet around
-them, any prefix in front of them, and PyTorch files through the weights_only loader.
+them, any prefix in front of them, and PyTorch files, of which nothing is ever run.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ class AdapterFile:
     def training_steps(self) -> int:
         """Optimiser steps of its training; 0 where the file does not say."""
         steps = self.metadata.get("training_steps", "")
-        return int(steps) if steps.isdecimal() else 0
+        return int(steps) if steps.isdecimal() and len(steps) < 19 else 0
 
 
 def read_adapter(path: str | Path, *, heads: int | None = None) -> AdapterFile:
@@ -111,16 +110,23 @@ def _read_config(file: WeightsFile, shapes: Mapping[str, tuple[int, ...]], heads
     if CONFIG_KEY in file.metadata:
         try:
             return AdapterConfig.from_json(file.metadata[CONFIG_KEY])
-        except (ValueError, TypeError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(f"{name} has an adapter config that cannot be read ({error}). It was written by another version, or edited.") from None
+        except ValueError as error:
+            raise ValueError(f"{name} has an adapter config that cannot be read ({_inside(error)}). It was written by another version, or edited.") from None
     try:
         config = AdapterConfig.from_state_dict(shapes, heads)
     except KeyError as error:
         raise ValueError(f"{name} is an incomplete ROICtrl adapter: {error.args[0]} is missing. Download or convert it again.") from None
+    except ValueError as error:
+        raise ValueError(f"{name} holds ROICtrl blocks that no adapter can be built from ({_inside(error)}). The file is damaged or was edited.") from None
     lost = {b.name for b in AdapterConfig.sd15().blocks} - {b.name for b in config.blocks}
     if lost and len(lost) + len(config.blocks) == len(AdapterConfig.sd15().blocks):
         raise ValueError(f"{name} is an incomplete ROICtrl adapter: of SD1.x's blocks, {_some(sorted(lost))} missing. Download or convert it again.")
     return config
+
+
+def _inside(error: ValueError) -> str:
+    """A sentence, to stand in brackets."""
+    return str(error).rstrip(".")
 
 
 def _check_shapes(name: str, config: AdapterConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -7,9 +7,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from .notes import quote
+from .settings import check_share, check_whole, list_in, made_of, object_of_json
+
 VERSION = 1  # of the config's JSON
 GRIDS = (25, 19, 13, 7)  # P at stride 8, 16, 32, 64 px (U-Net levels 0..3)
-BLOCK_KEY = re.compile(r"^(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d+)\.)?attentions\.(?P<layer>\d+)\.transformer_blocks\.(?P<index>\d+))\.roifuser\.")
+# What a config may ask for, well beyond every known UNet: a file, or a person, is not believed with more.
+MAX_GRID = 64  # an ROI of as many cells as the finest map of a 512 x 512 picture
+MAX_SLOTS = 256
+MAX_BLOCKS = 1000  # SDXL has 70
+MAX_WIDTH = 16384
+MAX_NUMBER = 999  # of a block, in its name
+SECTIONS = ("input", "middle", "output")
+BLOCK_NAME = r"(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d{1,3})\.)?attentions\.(?P<layer>\d{1,3})\.transformer_blocks\.(?P<index>\d{1,3}))"
+BLOCK_KEY = re.compile(rf"^{BLOCK_NAME}\.roifuser\.")
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,21 @@ class BlockConfig:
     heads: int
     level: int
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with a sentence for what is no block of a UNet."""
+        if not isinstance(self.name, str) or not re.fullmatch(BLOCK_NAME, self.name):
+            raise ValueError(f"The adapter's config names a block {quote(self.name)}; blocks are named as in diffusers' UNets.")
+        what = f"of block {self.name}"
+        if not (isinstance(self.comfy, tuple) and len(self.comfy) == 2 and self.comfy[0] in SECTIONS):
+            raise ValueError(f"ComfyUI's id {what} must be one of {', '.join(SECTIONS)} and a number, not {quote(self.comfy)}.")
+        check_whole(self.comfy[1], 0, MAX_NUMBER, f"The number in ComfyUI's id {what}")
+        check_whole(self.index, 0, MAX_NUMBER, f"The index {what}")
+        check_whole(self.level, 0, MAX_NUMBER, f"The U-Net level {what}")
+        check_whole(self.channels, 1, MAX_WIDTH, f"The number of channels {what}")
+        check_whole(self.heads, 1, self.channels, f"The number of heads {what}")
+        if self.channels % self.heads:
+            raise ValueError(f"The {self.channels} channels {what} cannot be shared among {self.heads} heads.")
+
 
 @dataclass(frozen=True)
 class AdapterConfig:
@@ -45,6 +71,16 @@ class AdapterConfig:
     version: int = VERSION
 
     def __post_init__(self) -> None:
+        """Raises ValueError with a sentence for values that no adapter can be built from."""
+        for level, grid in enumerate(self.grids):
+            check_whole(grid, 1, MAX_GRID, f"The ROI grid of U-Net level {level}")
+        check_whole(self.slots, 1, MAX_SLOTS, "The adapter's number of slots")
+        check_whole(self.token_width, 1, MAX_WIDTH, "The width of the box tokens")
+        check_whole(self.token_hidden, 1, MAX_WIDTH, "The hidden width of the box embedding")
+        check_share(self.dropout, "The adapter's dropout")
+        check_whole(len(self.blocks), 0, MAX_BLOCKS, "The adapter's number of blocks")
+        if len({block.name for block in self.blocks}) < len(self.blocks):
+            raise ValueError("The adapter's config names a block twice.")
         for block in self.blocks:
             if block.level >= len(self.grids):
                 raise ValueError(
@@ -61,11 +97,11 @@ class AdapterConfig:
     @classmethod
     def from_json(cls, text: str) -> AdapterConfig:
         """Raises ValueError for text that is no config, or one of a later version."""
-        data = json.loads(text)
+        data = object_of_json(text)
         if data.get("version") != VERSION:
-            raise ValueError(f"config version {data.get('version')}, this pack reads version {VERSION}")
-        blocks = tuple(BlockConfig(**{**b, "comfy": tuple(b["comfy"])}) for b in data.pop("blocks"))
-        return cls(blocks=blocks, **{**data, "grids": tuple(data["grids"])})
+            raise ValueError(f"It is of version {quote(data.get('version'))}; this pack reads version {VERSION}.")
+        blocks = tuple(_block_of_json(block) for block in list_in(data, "blocks"))
+        return made_of(cls, {**data, "blocks": blocks, "grids": tuple(list_in(data, "grids"))}, "The config")
 
     @classmethod
     def sd15(cls, width: int = 320, heads: int = 8) -> AdapterConfig:
@@ -103,15 +139,27 @@ class AdapterConfig:
             heads: head count; not visible in the weights. None: 8 in UNets of depth-1 blocks (SD1.x), else 64 channels each.
 
         Raises:
-            ValueError: no adapter block among the keys.
+            ValueError: no adapter block among the keys, or sizes that no adapter has.
+            KeyError: a tensor that tells a size is missing.
         """
         blocks = _blocks_of_keys(shapes, heads)
         if not blocks:
             raise ValueError("The weights hold no ROICtrl block: no key contains '.roifuser.'.")
-        gate = shapes[f"{blocks[0].name}.roifuser.roiattn_fuser.channel_gate.mlp.0.weight"]
-        hidden, _ = shapes["position_net.linears.0.weight"]
-        width = shapes["position_net.linears.4.weight"][0]
-        return cls(blocks=tuple(blocks), slots=gate[0] - 1, token_width=width, token_hidden=hidden)
+        gate = _first_size(shapes, f"{blocks[0].name}.roifuser.roiattn_fuser.channel_gate.mlp.0.weight")
+        hidden, width = (_first_size(shapes, f"position_net.linears.{layer}.weight") for layer in (0, 4))
+        return cls(blocks=tuple(blocks), slots=gate - 1, token_width=width, token_hidden=hidden)
+
+
+def _first_size(shapes: Mapping[str, Sequence[int]], key: str) -> int:
+    if not shapes[key]:
+        raise ValueError(f"{key} is a single number.")
+    return shapes[key][0]
+
+
+def _block_of_json(data: object) -> BlockConfig:
+    if isinstance(data, dict) and isinstance(data.get("comfy"), list):
+        data = {**data, "comfy": tuple(data["comfy"])}
+    return made_of(BlockConfig, data, "A block in the config")
 
 
 def _blocks_of_keys(shapes: Mapping[str, Sequence[int]], heads: int | None) -> list[BlockConfig]:
@@ -126,7 +174,7 @@ def _blocks_of_keys(shapes: Mapping[str, Sequence[int]], heads: int | None) -> l
     deep = any(int(m["index"]) for m in found.values())
     blocks = []
     for name, match in found.items():
-        channels = shapes[f"{name}.roifuser.norm1.weight"][0]
+        channels = _first_size(shapes, f"{name}.roifuser.norm1.weight")
         count = heads or (channels // 64 if deep else 8)
         layer, index = int(match["layer"]), int(match["index"])
         if match["part"] == "mid":
@@ -142,7 +190,7 @@ def _blocks_of_keys(shapes: Mapping[str, Sequence[int]], heads: int | None) -> l
 
 
 def _forward_order(block: BlockConfig) -> tuple[int, int, int]:
-    return ("input", "middle", "output").index(block.comfy[0]), block.comfy[1], block.index
+    return SECTIONS.index(block.comfy[0]), block.comfy[1], block.index
 
 
 def _blocks_of_unet(unet: Mapping) -> Iterable[BlockConfig]:

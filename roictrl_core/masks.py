@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .notes import quote
+
 MAX_PIXELS = 8192 * 8192
+MAX_SIDE = 16384     # ComfyUI's own limit on a picture's side; a strip of 1 x 67 million pixels costs 8 GiB to average over cells
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,9 @@ def box_of(mask: np.ndarray) -> tuple[float, float, float, float] | None:
 def _checked_size(size: object) -> tuple[int, int]:
     whole = isinstance(size, (list, tuple)) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)
     if not whole:
-        raise ValueError(f"A mask's size must be [height, width] in whole pixels, not {size!r}.")
+        raise ValueError(f"A mask's size must be [height, width] in whole pixels, not {quote(size)}.")
+    if max(size) > MAX_SIDE:
+        raise ValueError(f"A mask has a side of {quote(max(size))} pixels; at most {MAX_SIDE} are read. Scale it down.")
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(f"A mask of {size[0]} x {size[1]} pixels is too large; "
                          f"at most {MAX_PIXELS} pixels are read. Scale it down.")

@@ -29,9 +29,9 @@ class Taps(NamedTuple):
 def align_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
     """ROI-Align along one axis: 2 samples of 2 cells per bin, as torchvision's `aligned=True, sampling_ratio=2`.
 
-    Samples outside the map read its border cell. torchvision's own two implementations part where a sample is more than
-    one cell outside: its compiled kernel takes zero, its Python path the border cell. The golden files, equal to the
-    Python path to the last bit, decide.
+    A sample less than a cell outside the map reads its border cell; one further out is 0 and still counts in the mean,
+    so a result's weights may sum to less than 1. That is torchvision's compiled kernel, which the published code runs;
+    its Python fallback reads the border cell everywhere.
 
     Args:
         low, high: `[N]`, the boxes' normalised edges on this axis.
@@ -48,13 +48,14 @@ def align_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
     sample = torch.arange(SAMPLES_PER_BIN, dtype=torch.float32, device=low.device) + 0.5  # [2]
     # The order of these operations is part of the method: another one is off by up to 3e-5.
     position = start + bin_index * bin_size + sample * bin_size / SAMPLES_PER_BIN  # [N, P, 2]
+    inside = (position >= -1) & (position <= size)
     position = position.clamp(0, size - 1)
     lower = position.floor()
     fraction = position - lower
     upper = (lower + 1).clamp(max=size - 1)
     index = torch.stack([lower, upper], dim=-1).flatten(2).long()  # [N, P, 4]
-    weight = torch.stack([1 - fraction, fraction], dim=-1).flatten(2) / SAMPLES_PER_BIN
-    return Taps(index, weight)
+    weight = torch.stack([1 - fraction, fraction], dim=-1) * inside[..., None]
+    return Taps(index, weight.flatten(2) / SAMPLES_PER_BIN)
 
 
 def box_cells(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:

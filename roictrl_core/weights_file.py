@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .pickles import TorchFile
-from .recognise import ROICTRL, UNKNOWN, Kind, recognise
+from .pickles import MAX_NAME, Damaged, first_line
+from .recognise import ROICTRL, UNKNOWN, recognise
+from .torch_file import TorchFile, damage_named
 
+MAX_TENSORS = 20_000   # SDXL's whole checkpoint has 2,600
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLES)
 NOT_WEIGHTS = {
@@ -37,18 +38,15 @@ class WeightsFile:
     path: Path
     shapes: Mapping[str, tuple[int, ...]]
     metadata: Mapping[str, str]
-    _tensors: Mapping[str, Tensor] | None = field(default=None, repr=False)
+    _read: Callable[[list[str]], dict[str, Tensor]] = field(repr=False)
 
     def tensors(self, keys: Iterable[str]) -> dict[str, Tensor]:
-        """The tensors of these keys, on the CPU."""
-        if self._tensors is not None:
-            return {key: self._tensors[key] for key in keys}
-        with safe_open(self.path, "pt") as file:
-            return {key: file.get_tensor(key) for key in keys}
+        """The tensors of these keys, on the CPU. Raises ValueError with a sentence where the file does not hold them whole."""
+        return self._read(list(keys))
 
 
 def open_weights(path: str | Path) -> WeightsFile:
-    """Opens `.safetensors`, or `.bin`, `.pt`, `.pth`, `.ckpt` through torch's weights_only loader.
+    """Opens `.safetensors`, or `.bin`, `.pt`, `.pth`, `.ckpt`; nothing of a file is ever run.
 
     Raises:
         ValueError: a sentence that names the file and what to do, for anything that is not a readable weight file.
@@ -63,7 +61,7 @@ def check_is_weights(path: Path) -> None:
     if not path.is_file():
         what = "is a folder. Choose the weight file in it" if path.is_dir() else "does not exist. Check the name and the folder"
         raise ValueError(f"{path.name} {what}.")
-    with path.open("rb") as file:
+    with damage_named(path.name), path.open("rb") as file:
         head = file.read(64)
     for start, sentence in NOT_WEIGHTS.items():
         if head.lower().startswith(start.lower()):
@@ -72,57 +70,54 @@ def check_is_weights(path: Path) -> None:
         raise ValueError(f"{path.name} is not a weight file that can be read: its name must end in {', '.join(SUFFIXES)}.")
 
 
+def check_names(shapes: Iterable[str]) -> None:
+    """Raises Damaged for names that no tensor has: they go into patterns and sentences."""
+    for count, name in enumerate(shapes, 1):
+        if count > MAX_TENSORS:
+            raise Damaged(f"it has more than {MAX_TENSORS} tensors")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise Damaged(f"a tensor has a name of {len(name)} characters that cannot be one")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
+    """A safetensors file; what is wrong with it, found now or later, becomes the sentence about damaged files."""
+    with damage_named(path.name):
+        try:
+            with safe_open(path, "pt") as file:
+                yield file
+        except (SafetensorError, UnicodeError, MemoryError) as error:
+            raise Damaged(first_line(error)) from None
+
+
 def _open_safetensors(path: Path) -> WeightsFile:
-    try:
-        with safe_open(path, "pt") as file:
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-            return WeightsFile(path, shapes, file.metadata() or {})
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is damaged or incomplete ({error}). Download or copy it again.") from None
+    with _opened(path) as file:
+        check_names(file.keys())
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+        metadata = file.metadata() or {}
+
+    def read(keys: list[str]) -> dict[str, Tensor]:
+        with _opened(path) as file:
+            return {key: file.get_tensor(key) for key in keys}
+
+    return WeightsFile(path, shapes, metadata, read)
 
 
 def _open_pickle(path: Path) -> WeightsFile:
-    try:
-        data = _load_pickle(path)
-    except pickle.UnpicklingError as error:
+    file = TorchFile(path, path.name)
+    with damage_named(path.name):
+        check_names(file.tensors)
+    if file.foreign:
         raise ValueError(
-            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code ({_first_line(error)}). "
-            + _way_out(_kind_of_refused(path))
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path.name} is damaged or no PyTorch file ({_first_line(error)}). Download or copy it again.") from None
-    tensors = dict(_flatten(data))
-    return WeightsFile(path, {key: tuple(t.shape) for key, t in tensors.items()}, {}, tensors)
+            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code "
+            f"({file.foreign[0]}). {_way_out(file.tensors)}"
+        )
+    shapes = {key: tensor.shape for key, tensor in file.tensors.items()}
+    return WeightsFile(path, shapes, {}, lambda keys: {key: file.read(file.tensors[key]) for key in keys})
 
 
-def _kind_of_refused(path: Path) -> Kind:
-    """What a file with Python objects is, by its tensors' names; nothing in it is run for that."""
-    try:
-        return recognise(key for key, _ in _flatten(TorchFile(path).tree))
-    except ValueError:
-        return UNKNOWN
-
-
-def _way_out(kind: Kind) -> str:
+def _way_out(keys: Iterable[str]) -> str:
+    kind = recognise(keys)
     if kind in (UNKNOWN, ROICTRL):
         return "Use a .safetensors file, or save its state dict alone."
     return f"By its tensors' names it is {kind.name}. {kind.remedy}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _load_pickle(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except RuntimeError:  # the format before PyTorch 1.6 cannot be memory-mapped
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _flatten(data: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    if isinstance(data, Tensor):
-        yield prefix[:-1] or "tensor", data
-    elif isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from _flatten(value, f"{prefix}{key}.")

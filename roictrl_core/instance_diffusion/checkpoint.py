@@ -15,16 +15,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import write_atomically
-from ..pickles import TorchFile
+from ..notes import quote
 from ..recognise import UNKNOWN
 from ..recognise import recognise as kind_of
-from ..weights_file import SUFFIXES, check_is_weights
+from ..saved_tensors import SavedTensor
+from ..torch_file import TorchFile, damage_named
+from ..weights_file import SUFFIXES, WeightsFile, check_is_weights, check_names
 from ..weights_file import open_weights as open_file
 from .config import InstanceDiffusionConfig
 from .model import InstanceDiffusion
 
 CONFIG_KEY = "instance_diffusion"  # in our files' metadata: the config as JSON
 _SECTIONS = ("input_blocks", "middle_block", "output_blocks")
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _SPLIT_PARTS = ("position_net", "fusers", "scaleu")
 
 
@@ -53,18 +56,24 @@ def open_weights(path: str | Path) -> Weights:
     if path.suffix.lower() == ".safetensors":
         return _open_safetensors(path)
     file = TorchFile(path)
-    form, named = recognise(file.tree, str(path))
-    return Weights(path, form, {key: tuple(t.shape) for key, t in named.items()}, lambda key: file.read(named[key]))
+    with damage_named(path):
+        check_names(file.tensors)
+    form, named = recognise(file, str(path))
+    wrong = next((key for key, value in named.items() if not isinstance(value, SavedTensor)), None)
+    if wrong is not None:
+        raise ValueError(f"{path} holds something else than a tensor at {quote(wrong)}. The file is damaged or hostile; download it again.")
+    return Weights(path, form, {key: tensor.shape for key, tensor in named.items()}, lambda key: file.read(named[key]))
 
 
-def recognise(tree: object, source: str = "the file") -> tuple[str, dict[str, Tensor]]:
+def recognise(file: TorchFile, source: str) -> tuple[str, dict[str, object]]:
     """Which form a checkpoint's content has, and its InstanceDiffusion tensors under official names.
 
     Raises ValueError naming `source` for anything else.
     """
-    keys = {str(key) for key in tree} if isinstance(tree, Mapping) else set()
+    tree = file.tree if isinstance(file.tree, dict) else {}
+    keys = {str(key) for key in tree}
     for group in ("ema", "model"):
-        if group in keys and _is_position_net(tree[group], "position_net."):
+        if _is_position_net(_below(tree, group), "position_net."):
             return "official checkpoint", _wanted(tree[group])
     if _is_position_net(keys, "position_net."):
         return "one file", _wanted(tree)
@@ -72,9 +81,9 @@ def recognise(tree: object, source: str = "the file") -> tuple[str, dict[str, Te
         return "position_net", {f"position_net.{key}": value for key, value in tree.items()}
     if keys and keys <= set(_SECTIONS):
         return "fusers", _split_fusers(tree, source)
-    if keys and all(key.isdigit() for key in keys):
+    if keys and all(key.isdecimal() for key in keys):
         return "scaleu", _split_scaleu(tree, source)
-    raise ValueError(f"{source} is not an InstanceDiffusion file: {_what_else(_flat_keys(tree))}")
+    raise ValueError(f"{source} is not an InstanceDiffusion file: {_what_else(file.tensors)}")
 
 
 def gather(path: str | Path) -> list[Weights]:
@@ -115,7 +124,7 @@ def merge(parts: Sequence[Weights]) -> tuple[InstanceDiffusionConfig, dict[str, 
     names = ", ".join(str(part.path) for part in parts)
     try:
         config = parts[0].config or InstanceDiffusionConfig.from_shapes(shapes)
-    except (ValueError, KeyError) as error:
+    except ValueError as error:
         raise ValueError(f"{names}: {error}") from error
     expected = {key: tuple(t.shape) for key, t in InstanceDiffusion(config, device="meta").state_dict().items()}
     wrong = [key for key, shape in expected.items() if shapes.get(key) != shape]
@@ -165,14 +174,30 @@ def _open_safetensors(path: Path) -> Weights:
     file = open_file(path)
     if not _is_position_net(file.shapes, "position_net."):
         raise ValueError(f"{path} is not an InstanceDiffusion file: {_what_else(file.shapes)}")
-    config = InstanceDiffusionConfig.from_json(file.metadata[CONFIG_KEY]) if CONFIG_KEY in file.metadata else None
-    return Weights(path, "one file", _wanted(file.shapes), lambda key: file.tensors([key])[key], config)
+    return Weights(path, "one file", _wanted(file.shapes), lambda key: file.tensors([key])[key], _config_of(file))
+
+
+def _config_of(file: WeightsFile) -> InstanceDiffusionConfig | None:
+    """What our own files say of themselves. Raises ValueError, naming the file, where that cannot be."""
+    if CONFIG_KEY not in file.metadata:
+        return None
+    try:
+        return InstanceDiffusionConfig.from_json(file.metadata[CONFIG_KEY])
+    except ValueError as error:
+        raise ValueError(f"{file.path} has a config that cannot be read ({str(error).rstrip('.')}). The file is damaged or hostile; "
+                         "download or convert it again.") from None
+
+
+def _below(tree: Mapping, key: object) -> Mapping:
+    """The dictionary under a key; empty where there is none."""
+    found = tree.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _wanted(named: Mapping) -> dict:
     """The trained parts of a state dict; the base UNet stays out."""
-    def ours(key: str) -> bool:
-        return key.startswith(("position_net.", "scaleu_")) or ".fuser." in key
+    def ours(key: object) -> bool:
+        return isinstance(key, str) and (key.startswith(("position_net.", "scaleu_")) or ".fuser." in key)
     return {key: value for key, value in named.items() if ours(key)}
 
 
@@ -181,19 +206,22 @@ def _is_position_net(keys: Iterable[str], prefix: str) -> bool:
     return {f"{prefix}linears_list.4.4.weight", f"{prefix}null_polygon_feature"} <= set(keys)
 
 
-def _split_fusers(tree: Mapping, source: str) -> dict[str, Tensor]:
+def _split_fusers(tree: Mapping, source: str) -> dict[str, object]:
     """Section 1.2: section -> block -> {params, state}. The dict's order means nothing, its keys are block numbers."""
     named = {}
     for section in _SECTIONS:
-        for number, block in sorted(tree.get(section, {}).items(), key=lambda item: int(item[0])):
-            if not isinstance(block, Mapping) or "state" not in block:
-                raise ValueError(f"{source} looks like InstanceDiffusion's fusers, but {section} {number} holds no weights.")
+        for number, block in _below(tree, section).items():
+            state = _below(block, "state") if isinstance(block, Mapping) else {}
+            if not state or not str(number).isdecimal():
+                raise ValueError(f"{source} looks like InstanceDiffusion's fusers, but {section} {quote(str(number))} holds no weights.")
             place = section + (".1" if section == "middle_block" else f".{number}.1")
-            named.update({f"{place}.transformer_blocks.0.fuser.{key}": value for key, value in block["state"].items()})
+            named.update({f"{place}.transformer_blocks.0.fuser.{key}": value for key, value in state.items()})
+    if not named:
+        raise ValueError(f"{source} looks like InstanceDiffusion's fusers, but holds no weights.")
     return named
 
 
-def _split_scaleu(tree: Mapping, source: str) -> dict[str, Tensor]:
+def _split_scaleu(tree: Mapping, source: str) -> dict[str, object]:
     named = {}
     for number, gains in tree.items():
         if not isinstance(gains, Mapping) or not {"scaleu_b", "scaleu_s"} <= set(gains):
@@ -210,12 +238,6 @@ def _what_else(keys: Iterable[str]) -> str:
     return f"it holds {shown}. Choose a converted safetensors, the official checkpoint or the community split."
 
 
-def _flat_keys(tree: object, prefix: str = "") -> list[str]:
-    if not isinstance(tree, Mapping):
-        return [prefix[:-1]] if prefix else []
-    return [key for name, value in tree.items() for key in _flat_keys(value, f"{prefix}{name}.")]
-
-
 def _files(*folders: Path) -> list[Path]:
     return sorted(file for folder in folders for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
 
@@ -226,6 +248,9 @@ def _folders_beside(folder: Path) -> list[Path]:
 
 
 def _cast(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    if tensor.dtype not in DTYPES:
+        names = ", ".join(str(kind).removeprefix("torch.") for kind in DTYPES)
+        raise ValueError(f"InstanceDiffusion: {key} is stored as {str(tensor.dtype).removeprefix('torch.')}. Weights are read as {names}.")
     tensor = tensor if dtype is None else tensor.to(dtype)
     # The sum is finite only if every value is; a sum that overflows is looked into.
     if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():

@@ -6,6 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from ..notes import quote
+from ..settings import check_whole, list_in, made_of, object_of_json
+
+# What a config may ask for, well beyond SD1.5: a file is not believed with more.
+MAX_WIDTH = 16384
+MAX_BLOCKS = 64
+MAX_SLOTS = 256
 SLOTS = 30  # structural: `in_conv` reads one channel per slot
 
 _SD15_FUSERS = (
@@ -19,9 +26,8 @@ _SD15_FUSERS = (
 )
 _SD15_SCALEU = (1280,) * 7 + (640,) * 3 + (320,) * 2
 _SECTIONS = ("input_blocks", "middle_block", "output_blocks")
-_FUSER_KEY = re.compile(
-    r"((input_blocks|middle_block|output_blocks)\.(\d+)(?:\.1)?)\.transformer_blocks\.0\.fuser\.linear\.weight"
-)
+_BLOCK = r"((input_blocks|middle_block|output_blocks)\.(\d{1,3})(?:\.1)?)"
+_FUSER_KEY = re.compile(_BLOCK + r"\.transformer_blocks\.0\.fuser\.linear\.weight")
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,35 @@ class InstanceDiffusionConfig:
     hidden_width: int = 3072
     slots: int = SLOTS
 
+    def __post_init__(self) -> None:
+        """Raises ValueError with a sentence for values that no model can be built from."""
+        check_whole(len(self.fusers), 1, MAX_BLOCKS, "The number of fusers")
+        check_whole(len(self.scaleu), 1, MAX_BLOCKS, "The number of ScaleU blocks")
+        check_whole(self.slots, 1, MAX_SLOTS, "InstanceDiffusion's number of slots")
+        for name in ("heads", "text_width", "token_width", "hidden_width"):
+            check_whole(getattr(self, name), 1, MAX_WIDTH, f"InstanceDiffusion's {name}")
+        for channels in self.scaleu:
+            check_whole(channels, 1, MAX_WIDTH, "A ScaleU block's number of channels")
+        for name, channels in self.fusers:
+            if not isinstance(name, str) or not re.fullmatch(_BLOCK, name):
+                raise ValueError(f"InstanceDiffusion's config names a fuser {quote(name)}; fusers are named as the blocks of SD1.5's UNet.")
+            check_whole(channels, self.heads, MAX_WIDTH, f"The number of channels of {name}")
+            if channels % self.heads:
+                raise ValueError(f"The {channels} channels of {name} cannot be shared among {self.heads} heads.")
+        if len(dict(self.fusers)) < len(self.fusers):
+            raise ValueError("InstanceDiffusion's config names a fuser twice.")
+
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> InstanceDiffusionConfig:
-        data = json.loads(text)
-        data["fusers"] = tuple((str(name), int(channels)) for name, channels in data["fusers"])
-        data["scaleu"] = tuple(int(channels) for channels in data["scaleu"])
-        return cls(**data)
+        """The inverse of `to_json`. Raises ValueError with a sentence."""
+        data = object_of_json(text)
+        fusers = tuple(tuple(fuser) if isinstance(fuser, list) else (fuser,) for fuser in list_in(data, "fusers"))
+        if any(len(fuser) != 2 for fuser in fusers):
+            raise ValueError("Each of the config's fusers must be a list of a name and its channels.")
+        return made_of(cls, {**data, "fusers": fusers, "scaleu": tuple(list_in(data, "scaleu"))}, "The config")
 
     @classmethod
     def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]], heads: int = 8) -> InstanceDiffusionConfig:
@@ -65,19 +91,27 @@ class InstanceDiffusionConfig:
         found.sort(key=lambda match: (_SECTIONS.index(match[2]), int(match[3])))
         scaleu = []
         while f"scaleu_b_{len(scaleu)}" in shapes:
-            scaleu.append(shapes[f"scaleu_b_{len(scaleu)}"][0])
+            scaleu.append(_sizes(shapes, f"scaleu_b_{len(scaleu)}", 1)[0])
         if not scaleu:
             raise ValueError("InstanceDiffusion: ScaleU (scaleu_b_*, scaleu_s_*) is missing from the weights.")
-        token_width, hidden_width = shapes[f"{mlp}.4.weight"]
+        token_width, hidden_width = _sizes(shapes, f"{mlp}.4.weight", 2)
         return cls(
-            fusers=tuple((match[1], shapes[match[0]][0]) for match in found),
+            fusers=tuple((match[1], _sizes(shapes, match[0], 2)[0]) for match in found),
             scaleu=tuple(scaleu),
             heads=heads,
-            text_width=shapes["position_net.null_positive_feature"][0],
+            text_width=_sizes(shapes, "position_net.null_positive_feature", 1)[0],
             token_width=token_width,
             hidden_width=hidden_width,
-            slots=shapes["position_net.in_conv.weight"][1],
+            slots=_sizes(shapes, "position_net.in_conv.weight", 4)[1],
         )
+
+
+def _sizes(shapes: Mapping[str, tuple[int, ...]], key: str, rank: int) -> tuple[int, ...]:
+    """A tensor's shape; raises ValueError where it is missing or has another number of dimensions."""
+    if len(shapes.get(key, ())) != rank:
+        found = f"has the shape {list(shapes[key])}" if key in shapes else "is missing"
+        raise ValueError(f"InstanceDiffusion: {key} {found}.")
+    return shapes[key]
 
 
 @dataclass(frozen=True)

@@ -126,11 +126,11 @@ def controlnet() -> StateDict:
 
 
 def lora(sd: StateDict, rank: int = 4) -> StateDict:
-    """A LoRA on every cross-attention query and value of a small SD1.5, named after the UNet's own keys."""
+    """A LoRA on every cross-attention query and value of a small SD1.5, in the names that ComfyUI's own LoRAs have: not the checkpoint's."""
     found = {}
     for name, weight in sd.items():
         if "attn2.to_q" in name or "attn2.to_v" in name:
-            stem = name.removesuffix(".weight")
+            stem = name.removeprefix("model.").removesuffix(".weight")
             found[f"{stem}.lora_down.weight"] = fill(stem + "down", torch.Size((rank, weight.shape[1])))
             found[f"{stem}.lora_up.weight"] = fill(stem + "up", torch.Size((weight.shape[0], rank)))
     return found

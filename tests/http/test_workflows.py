@@ -14,7 +14,7 @@ from PIL import Image
 from devtools.base import PACK_FOLDER
 from devtools.client import PromptError, fetch, run_prompt
 from devtools.pack import ROOT
-from devtools.pictures import node_of, without_control
+from devtools.pictures import node_of
 from devtools.workflow import load_workflow, to_prompt
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
@@ -110,13 +110,48 @@ def test_the_workflow_makes_a_picture_and_draws_its_boxes_on_it(file, server, ra
     assert (np.abs(drawn[::scale, ::scale].astype(int) - saved) > 30).any(-1).mean() > 0.02
 
 
-@pytest.mark.parametrize("name", ["text_to_image", "sdxl_roi_prompts"])
-def test_the_boxes_change_the_picture(name, server, ran):
-    """One workflow for each Apply node; the others use the same two."""
+# What each workflow is there to show, and the change of its prompt that takes it out: node class, input, value.
+EFFECTS = {
+    "text_to_image": [("ROICtrlApply", "strength", 0.0)],
+    "checkpoint_with_lora": [("LoraLoader", "strength_model", 0.0), ("ROICtrlApply", "strength", 0.0)],
+    "controlnet": [("ControlNetApplyAdvanced", "strength", 0.0), ("ROICtrlApply", "strength", 0.0)],
+    "two_pass_upscale": [("ROICtrlApply", "strength", 0.0)],
+    "inpaint_one_box": [("ROICtrlApply", "strength", 0.0)],
+    "masks": [("ROICtrlInstanceBoxPrompt", "layout", lambda text: without(text, "mask")), ("ROICtrlApply", "mask_feather", 64)],
+    "sdxl_roi_prompts": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
+    "demo": [("ROICtrlApply", "strength", 0.0)],
+    "instance_diffusion": [("ROICtrlApplyInstanceDiffusion", "strength", 0.0)],
+    "instance_diffusion_scribbles": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
+    "instance_diffusion_masks": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
+    "multi_instance_sampler": [("ROICtrlMultiInstanceSampler", "mis_share", 0.0)],
+}
+
+
+def without(layout: str, field: str) -> str:
+    """The layout's JSON with a field of every instance left out."""
+    data = json.loads(layout)
+    return json.dumps({**data, "instances": [{key: value for key, value in instance.items() if key != field} for instance in data["instances"]]})
+
+
+def test_every_workflow_has_an_effect_to_show():
+    assert set(EFFECTS) == {file.stem for file in WORKFLOWS}
+
+
+@pytest.mark.parametrize(("name", "kind", "key", "value"), [(name, *change) for name, changes in EFFECTS.items() for change in changes])
+def test_what_the_workflow_shows_changes_its_picture(name, kind, key, value, server, ran):
     prompt, result = ran(ROOT / "workflows" / f"{name}.json")
+    plain = json.loads(json.dumps(prompt))
+    inputs = plain[node_of(plain, kind)]["inputs"]
+    inputs[key] = value(inputs[key]) if callable(value) else value
+    assert plain != prompt
     number = node_of(prompt, "SaveImage")
-    without = picture(server, run_prompt(server.url, without_control(prompt)).images(number)[0])
-    assert (picture(server, result.images(number)[0]) != without).any()
+    changed = picture(server, run_prompt(server.url, plain).images(number)[0])
+    assert (picture(server, result.images(number)[0]) != changed).any()
+
+
+def test_every_tensor_of_the_lora_is_loaded(server, ran):
+    ran(ROOT / "workflows" / "checkpoint_with_lora.json")
+    assert "lora key not loaded" not in server.log.read_text(encoding="utf-8", errors="replace")
 
 
 def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran):

@@ -27,6 +27,8 @@ def align_matrix(low: float, high: float, bins: int, size: int) -> Tensor:
     for i in range(bins):
         for j in range(2):
             at = start + f32(i) * bin_size + f32(j + 0.5) * bin_size / f32(2)
+            if at < -1 or at > size:
+                continue  # too far outside: 0, and it still counts in the mean
             at = max(at, f32(0))
             cell = int(at)
             if cell >= size - 1:

@@ -15,6 +15,9 @@ from roictrl_core.masks import RunLengthMask
 from roictrl_core.notes import sentences
 from roictrl_core.roi import roi_unpool
 
+# "A red fox sits in the snow", "fox", "red fox": escaped, as every source file can be read in Windows' own encoding.
+CHINESE = "\u4e00\u53ea\u7ea2\u8272\u7684\u72d0\u72f8\u5750\u5728\u96ea\u5730\u91cc"
+RUSSIAN, ARABIC = "\u043b\u0438\u0441\u0430", "\u062b\u0639\u0644\u0628 \u0623\u062d\u0645\u0631"
 BOX = Instance((0.25, 0.25, 0.75, 0.75), color="#00ff00")
 
 
@@ -58,8 +61,16 @@ def test_points_and_strokes_are_drawn():
     assert drawn[230, 128].tolist() == drawn[230, 50].tolist() == [0, 255, 0] and not drawn[230, 90].any()
 
 
-@pytest.mark.parametrize("caption", [
-    "", " ", "a red fox", "word " * 80, "x" * 500, "一只红色的狐狸坐在雪地里", "лиса", "ثعلب أحمر", "🦊", "a\nb\tc", "\ud800", "\x00"])
+def test_a_caption_is_drawn_at_its_box(monkeypatch):
+    for font in (drawing._font, lambda size: BitmapFont()):
+        monkeypatch.setattr(drawing, "_font", font)
+        without, fox, owl = (pixels(replace(BOX, caption=caption)) for caption in ("", "a red fox", "a blue owl"))
+        changed = (fox != without).any(-1)
+        assert changed.any() and not changed[:40].any() and not changed[200:].any()
+        assert (fox != owl).any()
+
+
+@pytest.mark.parametrize("caption", ["", " ", "a red fox", "word " * 80, "x" * 500, CHINESE, RUSSIAN, ARABIC, "\U0001f98a", "a\nb\tc", "\ud800", "\x00"])
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (0.99, 0.99, 1, 1), (-1, -1, 0.01, 0.01), (0.4, 0.4, 0.6, 0.401)])
 def test_any_caption_in_any_place(caption, box):
     instances = (Instance(box, caption), Instance(box, label=caption))
@@ -70,7 +81,7 @@ def test_any_caption_in_any_place(caption, box):
 def test_captions_do_not_need_a_scalable_font(monkeypatch):
     """A Pillow without FreeType has one bitmap font, which knows Latin letters alone."""
     monkeypatch.setattr(drawing, "_font", lambda size: BitmapFont())
-    assert drawing.draw_layout(Layout(96, 64, (Instance((0, 0, 1, 1), "一只 fox"),))).size == (96, 64)
+    assert drawing.draw_layout(Layout(96, 64, (Instance((0, 0, 1, 1), CHINESE[:2] + " fox"),))).size == (96, 64)
 
 
 class BitmapFont(ImageFont.ImageFont):

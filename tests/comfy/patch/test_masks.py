@@ -37,7 +37,8 @@ def left(share: float = 0.5) -> np.ndarray:
 
 
 def test_a_mask_of_ones_is_no_mask(patched, masked, sample):
-    assert torch.equal(sample(patched(masked(np.ones((HEIGHT, WIDTH), bool)))), sample(patched(masked(None))))
+    ones, none, some = (sample(patched(masked(mask))) for mask in (np.ones((HEIGHT, WIDTH), bool), None, left()))
+    assert torch.equal(ones, none) and not torch.equal(some, none)
 
 
 def test_a_mask_changes_the_picture_and_so_does_its_feather(patched, masked, sample):
@@ -51,6 +52,7 @@ def test_an_empty_mask_leaves_nothing_of_the_instance_and_says_so(model, apply_p
     with caplog.at_level(logging.WARNING, "ROICtrl"):
         empty = apply_prompts(model, masked(np.zeros((4, 4), bool)), end_percent=1.0)
     assert torch.equal(sample(empty), sample(model))
+    assert not torch.equal(sample(apply_prompts(model, masked(left()), end_percent=1.0)), sample(model))
     assert "Apply ROI Prompts: The mask of instance 1 ('a red fox') is empty; nothing of it can appear." in caplog.text
 
 

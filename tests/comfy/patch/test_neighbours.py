@@ -26,7 +26,7 @@ def test_a_lora_on_attn2_acts_inside_the_boxes(model, base, apply, two_boxes, sa
     patched = model.clone()
     patched.add_patches(as_lora(changes))
     got = sample(apply(patched, two_boxes))
-    assert not torch.allclose(got, sample(apply(model, two_boxes)), atol=1e-3)
+    assert not torch.allclose(got, sample(apply(model, two_boxes)), atol=1e-3) and not torch.allclose(got, sample(patched), atol=1e-3)
     baked = {name: weight + changes.get(name, 0) for name, weight in base.weights.items()}
     other = tiny_models.patcher(tiny_models.sd15_model(weights=baked))
     assert torch.allclose(got, sample(apply(other, two_boxes)), atol=1e-3, rtol=1e-5)
@@ -38,7 +38,9 @@ def test_a_patch_on_the_context_acts_inside_the_boxes(model, base, apply, two_bo
     halved.set_model_attn2_patch(lambda n, context, value, options: (n, 0.5 * context, 0.5 * value))
     baked = model.clone()
     baked.add_patches(as_lora(attn2_changes(base, ("to_k", "to_v"), lambda weight: -0.5 * weight)))
-    assert torch.allclose(sample(apply(halved, two_boxes)), sample(apply(baked, two_boxes)), atol=1e-3, rtol=1e-5)
+    inside = sample(apply(halved, two_boxes))
+    assert torch.allclose(inside, sample(apply(baked, two_boxes)), atol=1e-3, rtol=1e-5)
+    assert not any(torch.allclose(inside, sample(other), atol=1e-3) for other in (apply(model, two_boxes), halved))
 
 
 class IPAdapter:
@@ -82,10 +84,16 @@ def test_an_ip_adapter_acts_inside_the_boxes(model, apply, two_boxes, sample):
 
 
 def test_an_ip_adapter_that_changes_nothing(model, apply, two_boxes, sample):
-    plain = model.clone()
+    plain, tokens = model.clone(), set()
+
+    def attend(q, k, v, options):
+        tokens.add(q.shape[1])
+        return comfy_attention.optimized_attention(q, k, v, options["n_heads"])
+
     for number in (1, 2, 4, 5, 7, 8):
-        plain.set_model_attn2_replace(lambda q, k, v, o: comfy_attention.optimized_attention(q, k, v, o["n_heads"]), "input", number, 0)
+        plain.set_model_attn2_replace(attend, "input", number, 0)
     assert torch.allclose(sample(apply(plain, two_boxes)), sample(apply(model, two_boxes)), atol=1e-4)
+    assert {25 * 25, 19 * 19, 13 * 13} <= tokens   # it was called inside the boxes
 
 
 def test_an_attention_override_acts_inside_the_boxes(model, apply, two_boxes, sample):
@@ -224,7 +232,7 @@ def test_a_reference_image_through_the_same_unet_goes_untouched(model, apply, tw
     """Reference packs run the UNet on other latents inside the sampler's own call."""
     from comfy.patcher_extension import WrappersMP
 
-    outputs = {}
+    outputs, pictures = {}, {}
 
     def reference(name):
         def wrapper(executor, x, t, context, y, control, options, **kwargs):
@@ -234,8 +242,8 @@ def test_a_reference_image_through_the_same_unet_goes_untouched(model, apply, tw
 
     for name, patched in (("base", model.clone()), ("boxes", apply(model, two_boxes).clone())):
         patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "test.reference", reference(name))
-        sample(patched, steps=1)
-    assert torch.equal(outputs["base"], outputs["boxes"])
+        pictures[name] = sample(patched, steps=1)
+    assert torch.equal(outputs["base"], outputs["boxes"]) and not torch.equal(pictures["base"], pictures["boxes"])
 
 
 def test_per_layer_text(model, apply, layout, base, sample, prompts):
@@ -267,5 +275,5 @@ def test_scheduled_lora_hooks_are_read_afresh(model, base, apply, two_boxes, sam
     positive = [[text, {**extra, "hooks": hooks}] for text, extra in prompts[0]]
     patched, calls = spy(apply(model, two_boxes))
     hooked = sample(patched, positive=positive)
-    assert all(call.ours[0].cache is None for call in calls if call.ours)
+    assert calls and all(call.ours[0].cache is None for call in calls)
     assert not torch.allclose(hooked, sample(patched), atol=1e-4)

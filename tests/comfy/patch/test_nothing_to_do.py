@@ -8,8 +8,10 @@ import torch
 BOX = (0.1, 0.1, 0.6, 0.8)
 
 
-def test_boxes_change_the_picture(model, apply, two_boxes, sample):
-    assert not torch.equal(sample(apply(model, two_boxes)), sample(model))
+@pytest.mark.parametrize("which", ["apply", "apply_prompts"])
+def test_boxes_change_the_picture(request, which, model, two_boxes, sample):
+    """Or nothing that follows would say anything."""
+    assert not torch.equal(sample(request.getfixturevalue(which)(model, two_boxes)), sample(model))
 
 
 def test_the_input_model_is_untouched(model, apply, two_boxes, sample):

@@ -19,6 +19,8 @@ def test_a_box_over_everything_is_its_caption(model, apply_prompts, layout, samp
 def test_the_global_prompts_own_words_change_nothing(model, apply_prompts, layout, sample):
     boxes = layout(((0.1, 0.2, 0.6, 0.9), "a photo of a forest"), ((0.4, 0.1, 0.9, 0.5), "a photo of a forest"))
     assert torch.allclose(sample(apply_prompts(model, boxes, end_percent=1.0)), sample(model), atol=1e-4)
+    others = layout(*((instance.box, "a red fox") for instance in boxes.instances))
+    assert not torch.allclose(sample(apply_prompts(model, others, end_percent=1.0)), sample(model), atol=1e-3)
 
 
 def test_two_boxes_share_a_picture(model, apply_prompts, two_boxes, sample, spy):
@@ -29,7 +31,9 @@ def test_two_boxes_share_a_picture(model, apply_prompts, two_boxes, sample, spy)
 
 def test_more_boxes_than_any_adapter_has_slots(model, apply_prompts, layout, sample):
     many = layout(*(((i / 40, 0.0, (i + 2) / 40, 1.0), f"number {i}") for i in range(35)))
-    assert torch.isfinite(sample(apply_prompts(model, many), steps=1)).all()
+    last_apart = layout(*((instance.box, instance.caption if i < 34 else "a red fox") for i, instance in enumerate(many.instances)))
+    all_of_them, but_one = (sample(apply_prompts(model, boxes), steps=1) for boxes in (many, last_apart))
+    assert torch.isfinite(all_of_them).all() and not torch.equal(all_of_them, but_one)
 
 
 def test_it_stacks_with_the_adapter(model, apply, apply_prompts, two_boxes, layout, sample):

@@ -121,6 +121,7 @@ def test_an_area_over_the_whole_picture_changes_nothing(model, apply, two_boxes,
     patched = apply(model, two_boxes)
     positive = [[text, {**extra, "area": (16, 24, 0, 0), "strength": 1.0}] for text, extra in prompts[0]]
     assert torch.allclose(sample(patched, positive=positive), sample(patched), atol=1e-5)
+    assert not torch.allclose(sample(patched), sample(model), atol=1e-3)
 
 
 @pytest.mark.parametrize("bounds", [False, True])

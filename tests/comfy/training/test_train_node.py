@@ -142,6 +142,9 @@ def test_bad_rows_are_listed_and_refused_or_skipped(node, inputs, data, written,
     ({"data": "../../.."}, "put a folder with pictures|leads out of"),
     ({"roi_grids": "25, x"}, "roi_grids is '25, x'; write the ROI grid side"),
     ({"roi_grids": "25"}, "level 1"),
+    ({"roi_grids": "99999999, 3"}, "roi_grids is '99999999, 3'; write the ROI grid side of each UNet level, 1 to 64"),
+    ({"roi_grids": "4, -3"}, "roi_grids is '4, -3'; write the ROI grid side"),
+    ({"roi_grids": "4, 0"}, "roi_grids is '4, 0'; write the ROI grid side"),
 ])
 def test_what_is_wrong_is_said(node, inputs, data, written, changes, sentence):
     with pytest.raises(ValueError, match=f"Train ROICtrl Adapter: .*({sentence})"):

@@ -96,6 +96,71 @@ def test_json_round_trip(config):
     assert AdapterConfig.from_json(config.to_json()) == config
 
 
+def edited(**changes) -> str:
+    """A config's JSON with other fields; those named `block_...` are the first block's."""
+    data = json.loads(AdapterConfig.sd15(16, heads=2).to_json())
+    for key, value in changes.items():
+        (data["blocks"][0] if key.startswith("block_") else data)[key.removeprefix("block_")] = value
+    return json.dumps(data)
+
+
+BAD_CONFIGS = [
+    ("{", "not valid JSON"),
+    ("[]", "The config must be an object, not a list"),
+    ("[" * 100_000, "nested more than"),
+    (" " * (2**20 + 1), "at most 1048576 are read"),
+    (edited(version=2), "version 2; this pack reads version 1"),
+    (edited(version="9" * 5000), "version '999"),
+    (edited(grids=[25, 19, 13, -3]), "ROI grid of U-Net level 3 must be a whole number from 1 to 64, not -3"),
+    (edited(grids=[2.5, 19, 13, 7]), "ROI grid of U-Net level 0 must be a whole number from 1 to 64, not 2.5"),
+    (edited(grids=["a", 19, 13, 7]), "level 0 must be a whole number from 1 to 64, not 'a'"),
+    (edited(grids=[25, 19, 13, 0]), "level 3 must be a whole number from 1 to 64, not 0"),
+    (edited(grids=[True, 19, 13, 7]), "level 0 must be a whole number from 1 to 64, not True"),
+    (edited(grids=[99999999, 19, 13, 7]), "level 0 must be a whole number from 1 to 64, not 99999999"),
+    (edited(grids=[10**400, 19, 13, 7]), "not a number of over 60 digits"),
+    (edited(grids=7), "The config's grids must be a list, not a number"),
+    (edited(grids=[25]), "has ROI grids for 1 levels only"),
+    (edited(block_level=0.5), "U-Net level of block down_blocks.0.* must be a whole number from 0 to 999, not 0.5"),
+    (edited(block_level=-1), "U-Net level of block .* must be a whole number from 0 to 999, not -1"),
+    (edited(block_name="a..b"), "names a block 'a..b'; blocks are named as in diffusers' UNets"),
+    (edited(block_name=".".join("a" * 1000)), "names a block 'a.a.a"),
+    (edited(block_name=None), "names a block None"),
+    (edited(block_name=json.loads(edited())["blocks"][1]["name"]), "names a block twice"),
+    (edited(block_comfy=["output"]), "must be one of input, middle, output and a number"),
+    (edited(block_comfy=["nowhere", 1]), "must be one of input, middle, output and a number"),
+    (edited(block_comfy=["input", "1"]), "The number in ComfyUI's id of block .*, not '1'"),
+    (edited(block_comfy=[[], 1]), "must be one of input, middle, output and a number"),
+    (edited(block_channels=0), "The number of channels of block .* from 1 to 16384, not 0"),
+    (edited(block_heads=0), "The number of heads of block .* from 1 to 16, not 0"),
+    (edited(block_heads=3), "The 16 channels of block .* cannot be shared among 3 heads"),
+    (edited(block_more=1), "A block in the config has 'more', which is not known here"),
+    (edited(blocks=[{}]), "A block in the config lacks name"),
+    (edited(blocks=[3]), "A block in the config must be an object, not a number"),
+    (edited(blocks="all"), "The config's blocks must be a list, not text"),
+    (edited(blocks=[json.loads(edited())["blocks"][0]] * 1001), "number of blocks must be a whole number from 0 to 1000"),
+    (edited(slots=0), "number of slots must be a whole number from 1 to 256, not 0"),
+    (edited(slots=10**9), "number of slots must be a whole number from 1 to 256"),
+    (edited(token_width=-64), "width of the box tokens"),
+    (edited(token_hidden="512"), "hidden width of the box embedding"),
+    (edited(dropout=1.0), "dropout must be a number from 0 to below 1, not 1.0"),
+    (edited(dropout="a"), "dropout must be a number from 0 to below 1, not 'a'"),
+    (edited(self=1), "The config has 'self', which is not known here"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD_CONFIGS)
+def test_configs_that_nothing_can_be_built_from(text, sentence):
+    with pytest.raises(ValueError, match=sentence) as refusal:
+        AdapterConfig.from_json(text)
+    assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize("grid", [-3, 2.5, "a", 0, 65, None, True])
+def test_grids_are_checked_wherever_they_come_from(grid):
+    with pytest.raises(ValueError, match="The ROI grid of U-Net level 1 must be a whole number from 1 to 64"):
+        AdapterConfig.for_unet(SDXL, grids=(25, grid, 7))
+
+
 def test_layers_come_from_operations():
     class Operations(torch.nn.Module):
         made = []

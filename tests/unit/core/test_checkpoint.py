@@ -218,14 +218,14 @@ def test_large_values_are_not_taken_for_infinite(tmp_path, weights):
 
 
 BAD_FILES = [
-    ("x.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{}", r"x\.safetensors is damaged or incomplete \(.*\)\. Download or copy it again\."),
+    ("x.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{}", r"x\.safetensors is damaged or hostile \(.*\)\. Download it again, from where it was published\."),
     ("x.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:1", r"is a Git LFS pointer, not the weights themselves"),
     ("x.safetensors", b"<!DOCTYPE html><html>", r"is a web page, not weights"),
     ("x.bin", b"<html><head>", r"is a web page, not weights"),
     ("x.safetensors", b"GGUF\x03\x00", r"is a GGUF file\. Use the \.safetensors file\."),
     ("x.gif", b"GIF89a", r"its name must end in \.safetensors, \.bin, \.pt, \.pth, \.ckpt"),
-    ("x.pt", b"PK\x03\x04 and then nothing", r"x\.pt is damaged or no PyTorch file"),
-    ("x.pt", b"", r"x\.pt is damaged or no PyTorch file"),
+    ("x.pt", b"PK\x03\x04 and then nothing", r"x\.pt is damaged or hostile \(.*\)\. Download it again"),
+    ("x.pt", b"", r"x\.pt is damaged or hostile \(.*\)\. Download it again"),
 ]  # fmt: skip
 
 
@@ -256,7 +256,7 @@ class Harmful:
 @pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
 def test_pickled_code_is_never_run(tmp_path, save):
     save(Harmful(str(tmp_path / "ran")), tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=r"holds Python objects besides weights and is not opened.*Use a \.safetensors file"):
+    with pytest.raises(ValueError, match=r"^x\.pt is damaged or hostile \(it asks for posix\.mkdir, which weights have no use for\)\. Download it again"):
         read_adapter(tmp_path / "x.pt")
     assert not (tmp_path / "ran").exists()
 

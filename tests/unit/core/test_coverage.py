@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roictrl_core.coverage import PlacedMask, SoftMask, axis_weights, coverage_maps
 from roictrl_core.instances import InstanceBatch
-from roictrl_core.masks import RunLengthMask
+from roictrl_core.masks import MAX_SIDE, RunLengthMask
 from roictrl_core.plan import plan_level
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -61,6 +61,11 @@ def test_the_feather_is_measured_on_the_picture_and_not_on_the_mask():
 def test_the_pictures_border_is_no_edge():
     full = torch.ones(24, 24, dtype=torch.bool)
     torch.testing.assert_close(SoftMask(full, (9.0, 5.0)).coverage(WHOLE, 7, 5), torch.ones(7, 5), rtol=0, atol=1e-6)
+
+
+def test_the_longest_mask_that_is_read():
+    strip = SoftMask.of(RunLengthMask.from_runs((1, MAX_SIDE), [MAX_SIDE // 2, MAX_SIDE // 2]), 8, 512, 512)
+    assert strip.coverage(WHOLE, 2, 4)[0].tolist() == pytest.approx([0, 0.0078, 0.9922, 1], abs=1e-3)
 
 
 @pytest.mark.parametrize("side", [512, 4096])

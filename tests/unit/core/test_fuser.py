@@ -128,6 +128,7 @@ CASES = {
     "masks in a crop": {"counts": [3], "masked": ((0, 1),), "frame": (0.25, 0.1, 0.75, 0.8)},
     "a row without ROIs": {"counts": [4, 4], "roi_rows_off": (0,)},
     "map smaller than the ROIs": {"counts": [9], "size": (4, 4), "bins": 7},
+    "border, map smaller than the ROIs": {"counts": [6], "size": (6, 5), "bins": 7, "boxes": in_slots(BORDER)},
     "map larger than the ROIs": {"counts": [2], "size": (24, 20), "bins": 3},
 }
 
@@ -142,6 +143,16 @@ def test_fast_equals_literal(reference, name, dtype):
     torch.testing.assert_close(fast, slow, **tolerance)
     relative = (fast - slow).norm() / slow.norm()
     assert relative < (1e-6 if dtype == torch.float64 else 3e-6)
+
+
+@torch.no_grad()
+def test_queries_with_a_bias_are_projected_inside_the_rois():
+    """Samples outside the map are 0 before a projection, but its bias after one."""
+    case = Case(**CASES["border, map smaller than the ROIs"])
+    case.attn2.to_q = nn.Linear(case.channels, case.channels, dtype=case.dtype)
+    inside = BlockAttention(case.attn2, case.contexts)
+    inside.project_queries = lambda n: None
+    torch.testing.assert_close(case.fast(), case.fast(attention=inside), rtol=0, atol=1e-12)
 
 
 def attn2_of(tensors: dict) -> Attn2:

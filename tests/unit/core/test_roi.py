@@ -31,7 +31,7 @@ def proper(box) -> list[float]:
 
 
 @pytest.mark.parametrize("stride", GRID)
-@pytest.mark.parametrize("name", ["op_roi_square", "op_roi_wide32", "op_roi_batch2"])
+@pytest.mark.parametrize("name", ["op_roi_square", "op_roi_wide32", "op_roi_batch2", "op_roi_edge_over"])
 def test_golden(golden, name, stride):
     tensors, meta = golden(name)
     height, width = (side // stride for side in meta["image_hw"])
@@ -55,11 +55,28 @@ def test_torchvision_agrees():
         torch.testing.assert_close(roi_align(features, boxes, bins).flatten(0, 1), witness, rtol=0, atol=5e-5)
 
 
-def test_samples_outside_the_map_read_its_border():
-    features = torch.arange(8.0).expand(1, 1, 8, 8)  # the column's number
-    left = roi_align(features, boxes_of([-1.0, 0.0, 1.0, 1.0]), 4)[0, 0, 0, 0]
-    right = roi_align(features, boxes_of([0.0, 0.0, 2.0, 1.0]), 4)[0, 0, 0, 0]
-    assert left[:2].tolist() == [0.0, 0.0] and right[2:].tolist() == [7.0, 7.0]
+def test_samples_up_to_a_cell_outside_read_the_border_and_others_are_zero():
+    features = torch.arange(1.0, 9.0).expand(1, 1, 8, 8)  # the column's number, from 1
+    for box, columns in (
+        ([-1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 2.5, 6.5]),  # samples at -7.5, -5.5, ..., 6.5
+        ([0.0, 0.0, 2.0, 1.0], [2.5, 6.5, 0.0, 0.0]),  # at .5, 2.5, ..., 14.5
+        ([-0.25, 0.0, 1.25, 1.0], [0.5, 3.0, 6.0, 4.0]),  # at -1.75, -.25, ..., 8.75: one sample of the bin is out, and counts
+    ):
+        ours = roi_align(features, boxes_of(box), 4)[0, 0, 0]
+        assert ours[0].tolist() == columns, box
+        across = roi_align(features.mT, boxes_of([box[1], box[0], box[3], box[2]]), 4)[0, 0, 0]
+        assert torch.equal(across, ours.T)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-0.25, 0.5, (1 + 3) / 2), (-0.250001, 0.5, 3 / 2), (0.5, 1.25, (6 + 8) / 2), (0.5, 1.250001, 6 / 2)],
+)
+def test_a_sample_exactly_at_the_limit_counts(low, high, expected):
+    """One sample of the two is at -1, or at the map's size, 8: the last places that read the border. Then just beyond."""
+    features = torch.arange(1.0, 9.0).expand(1, 1, 8, 8)
+    ours = roi_align(features, boxes_of([low, 0.0, high, 1.0]), 1)
+    torch.testing.assert_close(ours, torch.full_like(ours, expected), rtol=0, atol=1e-4)
 
 
 @quick

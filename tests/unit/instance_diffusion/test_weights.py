@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -178,9 +179,9 @@ def test_foreign_objects_never_run(state, tmp_path):
     assert equal(load(tmp_path / "hostile.pth"), state)
 
 
-def test_what_torch_refuses_even_so_has_a_way_out(state, tmp_path):
+def test_a_file_that_asks_for_a_command_is_hostile(state, tmp_path):
     torch.save({**official(state), "config_dict": System()}, tmp_path / "worse.pth")
-    with pytest.raises(ValueError, match="worse.pth holds Python objects .* save the weights alone"):
+    with pytest.raises(ValueError, match="worse.pth is damaged or hostile .it asks for posix.system.*Download it again"):
         load(tmp_path / "worse.pth")
 
 
@@ -194,6 +195,83 @@ def test_damaged_files_are_sentences(state, tmp_path):
         load(tmp_path / "not.pth")
     with pytest.raises(ValueError, match="does not exist"):
         load(tmp_path / "nowhere.safetensors")
+
+
+def edited(**changes) -> str:
+    return json.dumps({**json.loads(SMALL.to_json()), **changes})
+
+
+BAD_CONFIGS = [
+    ("{", "not valid JSON"), ("[]", "must be an object"), ("[" * 100_000, "nested more than"),
+    (edited(fusers=[["a..b", 16]]), "names a fuser 'a..b'"),
+    (edited(fusers=[[".".join("a" * 1000), 16]]), "names a fuser 'a.a"),
+    (edited(fusers=[["input_blocks.1.1", -1]]), "number of channels of input_blocks.1.1 must be a whole number from 8 to 16384, not -1"),
+    (edited(fusers=[["input_blocks.1.1", "16"]]), "not '16'"),
+    (edited(fusers=[["input_blocks.1.1", 20]]), "The 20 channels of input_blocks.1.1 cannot be shared among 8 heads"),
+    (edited(fusers=[["input_blocks.1.1", 16]] * 2), "names a fuser twice"),
+    (edited(fusers=["input_blocks.1.1"]), "must be a list of a name and its channels"),
+    (edited(fusers=[[[], 16]]), "names a fuser"),
+    (edited(fusers=[]), "number of fusers must be a whole number from 1 to 64, not 0"),
+    (edited(fusers={}), "fusers must be a list, not an object"),
+    (edited(scaleu=[8, 2.5]), "ScaleU block's number of channels must be a whole number"),
+    (edited(scaleu=[8] * 10_000), "number of ScaleU blocks must be a whole number from 1 to 64"),
+    (edited(heads=0), "heads must be a whole number"), (edited(text_width=10**12), "text_width must be a whole number"),
+    (edited(token_width=None), "token_width must be a whole number"), (edited(slots=99999999), "number of slots must be a whole number"),
+    (edited(more=1), "has 'more', which is not known here"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, sentence", BAD_CONFIGS)
+def test_configs_that_nothing_can_be_built_from(state, tmp_path, text, sentence):
+    told_by = {f"position_net.{key}": torch.zeros(1) for key in ("linears_list.4.4.weight", "null_polygon_feature")}
+    save_file(told_by, tmp_path / "x.safetensors", {"instance_diffusion": text})
+    with pytest.raises(ValueError, match=rf"x.safetensors has a config that cannot be read \(.*{sentence}.*\). The file is damaged or hostile; download or convert it again"):
+        load(tmp_path / "x.safetensors")
+
+
+SHAPES = [
+    ("position_net.linears_list.4.4.weight", (), r"linears_list.4.4.weight has the shape \[\]"),
+    ("position_net.in_conv.weight", (3,), r"in_conv.weight has the shape \[3\]"),
+    ("position_net.in_conv.weight", None, "in_conv.weight is missing"),
+    ("scaleu_b_0", (), r"scaleu_b_0 has the shape \[\]"),
+    ("input_blocks.1.1.transformer_blocks.0.fuser.linear.weight", (), r"fuser.linear.weight has the shape \[\]"),
+    ("input_blocks.1.1.transformer_blocks.0.fuser.linear.weight", (3, 3), "number of channels of input_blocks.1.1 must be a whole number from 8"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key, shape, sentence", SHAPES)
+def test_shapes_that_no_model_has(state, tmp_path, key, shape, sentence):
+    tensors = {name: tensor for name, tensor in state.items() if name != key or shape is not None}
+    torch.save({"ema": {**tensors, **({} if shape is None else {key: torch.zeros(shape)})}}, tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=rf"x.pth: .*{sentence}"):
+        load(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn])
+def test_weights_that_are_no_floats_are_named(state, tmp_path, dtype):
+    torch.save({"ema": {**state, "scaleu_b_0": torch.zeros(8).to(dtype)}}, tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=rf"scaleu_b_0 is stored as {str(dtype)[6:]}. Weights are read as float64, float32, float16, bfloat16"):
+        load(tmp_path / "x.pth")
+
+
+TREES = [
+    ({"ema": {"position_net.linears_list.4.4.weight": 3, "position_net.null_polygon_feature": torch.zeros(1)}}, "something else than a tensor at 'position_net"),
+    ({"ema": 3, "model": [1]}, "is not an InstanceDiffusion file: it holds nothing"),
+    ({"linears_list.4.4.weight": "a", "null_polygon_feature": None}, "something else than a tensor at"),
+    ({"input_blocks": {"x": {"state": {"a": torch.zeros(1)}}}}, "looks like InstanceDiffusion's fusers, but input_blocks 'x' holds no weights"),
+    ({"input_blocks": {"1": 3}}, "but input_blocks '1' holds no weights"),
+    ({"input_blocks": 3}, "looks like InstanceDiffusion's fusers, but holds no weights"),
+    ({"0": {"scaleu_b": "a", "scaleu_s": torch.zeros(1)}}, "something else than a tensor at 'scaleu_b_0'"),
+    ({"0": torch.zeros(1)}, "entry 0 holds no gains"),
+    ({1: {2: torch.zeros(1)}}, "entry 1 holds no gains"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tree, sentence", TREES)
+def test_trees_that_look_right_at_first(tmp_path, tree, sentence):
+    torch.save(tree, tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=rf"x.pth.*({sentence})"):
+        load(tmp_path / "x.pth")
 
 
 # Not ru_maxrss: it begins with what the parent held when it started the process.

@@ -174,6 +174,8 @@ def test_batches_are_pictures_of_their_own(base, use, prompts, two_boxes):
     def sampled(noise):
         return comfy.sample.sample(model, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise), disable_pbar=True, seed=0)
     both = sampled(noise)
+    assert not torch.allclose(both, comfy.sample.sample(base.patcher, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise),
+                                                        disable_pbar=True, seed=0), atol=1e-2)
     for row in range(2):
         assert torch.allclose(both[row:row + 1], sampled(noise[row:row + 1]), rtol=1e-4, atol=1e-3)
 
@@ -253,8 +255,9 @@ def test_other_models_are_refused(use, two_boxes):
 
 def test_an_instance_of_strength_zero_has_no_effect(base, use, sample, layout):
     one = ((0.05, 0.1, 0.5, 0.9), "a red fox")
-    two = layout(one, ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"strength": 0.0}))
-    assert torch.equal(sample(use(base.patcher, two)), sample(use(base.patcher, layout(one))))
+    off, on = (layout(one, ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"strength": strength})) for strength in (0.0, 1.0))
+    alone = sample(use(base.patcher, layout(one)))
+    assert torch.equal(sample(use(base.patcher, off)), alone) and not torch.equal(sample(use(base.patcher, on)), alone)
 
 
 def test_area_conditioning_places_the_instances_in_the_crop(base, use, sample, two_boxes, encode, spy):

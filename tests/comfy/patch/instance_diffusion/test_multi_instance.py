@@ -92,6 +92,8 @@ def test_several_pictures_and_longer_prompts(base, use, run, encode, two_boxes):
     model = use(base.patcher, two_boxes)
     both = run(model, shape=(2, *LATENT[1:]), positive=long)
     assert torch.isfinite(both).all() and not torch.equal(both[0], both[1])
+    alone = run(use(base.patcher, two_boxes, strength=0.0), shape=(2, *LATENT[1:]), positive=long, mis_share=0.0)
+    assert not torch.allclose(both, alone, atol=1e-2)
 
 
 def test_advanced_nodes_are_the_same_sampler(base, use, run, nodes, prompts, two_boxes):
@@ -104,6 +106,7 @@ def test_advanced_nodes_are_the_same_sampler(base, use, run, nodes, prompts, two
     noise = comfy.sample.prepare_noise(torch.zeros(LATENT), 1)
     result = guider.sample(noise, torch.zeros(LATENT), sampler, sigmas, disable_pbar=True, seed=1)
     assert torch.equal(result, run(model))
+    assert not torch.allclose(result, run(model, mis_share=0.0), atol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["euler", "dpmpp_2m"])
