@@ -186,4 +186,14 @@ SENTENCES = {
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
     "write.not_carried": "{format} cannot carry the {fields} of {who}.",
+    "write.cut": "The box of {who} reaches over the picture's border; for {format} it is cut there.",
+    "write.no_area": "{who} has no area inside the picture, and was left out of the {format}.",
+    "write.strokes_joined": "The {count} strokes of {who} are written as one; InstanceDiffusion holds one for each instance.",
+    "write.holes": "The mask of {who} has {count} holes, which are filled: labelme's polygons have none.",
+    "write.no_outline": (
+        "The mask of {who} has no outline that could be edited by hand, being empty inside its box or too ragged; its box "
+        "is written instead."),
+    "write.no_picture": (
+        "The layout names no picture, but a labelme file must: save the picture as '{name}' beside it, or change "
+        "imagePath."),
 }

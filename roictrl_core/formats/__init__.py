@@ -10,27 +10,28 @@ A layout has the size that the data itself names, else the given one.  What the 
 parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO, labelme; yolo.py YOLO
+datasets.py     COCO, labelme; yolo.py YOLO; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
 common.py       the picture's size, notes, checks of one box; shapes.py masks, points, strokes; names.py classes
+writing.py      what writers ask of a layout first; outline.py masks as polygons
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ..layout import Instance, Layout
+from ..layout import Layout
 from ..notes import Note
 from ..safe_text import check_depth
-from . import arrays, comfyui, datasets, detections, methods, parsing, yolo
+from . import arrays, comfyui, dataset_writers, datasets, detections, methods, parsing, yolo
 from .common import Reader, first_filled
 from .reading import ReadAs
+from .writing import fitted
 
 __all__ = ["FORMATS", "WRITABLE", "Format", "ReadAs", "read", "write", "write_text"]
 
@@ -41,12 +42,17 @@ class Format(NamedTuple):
     title: str
     matches: Callable[[object], bool]
     read: Callable[[object, Reader], Layout]
-    write: Callable[[Layout], object] | None = None
+    write: Callable[[Layout, list[Note]], object] | None = None   # what it cannot keep goes into the notes
     carries: tuple[str, ...] = ("caption",)   # fields of an instance that the written form keeps
 
 
 def _is_layout(data: object) -> bool:
     return isinstance(data, dict) and "instances" in data
+
+
+def _silent(write: Callable[[Layout], object]) -> Callable[[Layout, list[Note]], object]:
+    """A writer that has nothing to say of its own."""
+    return lambda layout, notes: write(layout)
 
 
 def _read_layout(data: object, reader: Reader) -> Layout:
@@ -56,21 +62,24 @@ def _read_layout(data: object, reader: Reader) -> Layout:
 
 # In the order in which they are tried: the more particular ones first.
 FORMATS: dict[str, Format] = {
-    "layout": Format("ROICtrl layout JSON", _is_layout, _read_layout, Layout.to_dict),
+    "layout": Format("ROICtrl layout JSON", _is_layout, _read_layout, _silent(Layout.to_dict)),
     "bounding_box": Format("BOUNDING_BOX", comfyui.is_bounding_boxes, comfyui.read_bounding_boxes,
-                           comfyui.write_bounding_boxes, ("caption", "label", "color")),
+                           _silent(comfyui.write_bounding_boxes), ("caption", "label", "color")),
     "instancediffusion": Format("InstanceDiffusion JSON", methods.is_instance_diffusion,
                                 methods.read_instance_diffusion, methods.write_instance_diffusion,
-                                ("caption", "label", "mask", "point")),
-    "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, datasets.write_coco, ("caption", "mask")),
-    "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, datasets.write_labelme),
+                                ("caption", "label", "mask", "point", "scribble")),
+    "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, dataset_writers.write_coco,
+                   ("caption", "mask")),
+    "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, dataset_writers.write_labelme,
+                      ("caption", "mask", "point", "scribble")),
     "omost": Format("Omost canvas", methods.is_omost, methods.read_omost),
-    "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, comfyui.write_elements,
+    "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, _silent(comfyui.write_elements),
                        ("caption", "color")),
     "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
     "detections": Format("detections", detections.is_detections, detections.read_detections),
-    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, methods.write_migc),
-    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and yolo.is_yolo(data), yolo.read_yolo, yolo.write_yolo),
+    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, _silent(methods.write_migc)),
+    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and yolo.is_yolo(data), yolo.read_yolo,
+                   dataset_writers.write_yolo),
 }
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
@@ -138,33 +147,17 @@ def write(layout: Layout, kind: str) -> tuple[object, list[Note]]:
         raise ValueError(f"Layouts cannot be written as '{kind}'. Use one of: {', '.join(WRITABLE)}.")
     entry = FORMATS[kind]
     if kind == "layout":
-        return entry.write(layout), layout.left_out()
-    layout.validate()
-    return entry.write(layout), _not_carried(layout, entry)
+        return layout.to_dict(), layout.left_out()
+    inside, notes = fitted(layout.validate(), entry.title, entry.carries)
+    return entry.write(inside, notes), notes
 
 
 def write_text(layout: Layout, kind: str) -> tuple[str, list[Note]]:
     """:func:`write` as the text of a file (for YOLO the labels; its names are the captions in order of appearance)."""
     data, notes = write(layout, kind)
     if kind == "yolo":
-        return data[0], [*notes, *(Note("write.yolo_class", values={"number": i, "name": name}) for i, name in enumerate(data[1].splitlines()))]
+        return data[0], notes
     if kind == "migc":
         import yaml  # part of every ComfyUI; only this format needs it
         return yaml.safe_dump(data, allow_unicode=True, sort_keys=False), notes
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), notes
-
-
-def _not_carried(layout: Layout, entry: Format) -> list[Note]:
-    """One note per instance that is off, or that says more than ``entry`` keeps."""
-    notes = []
-    for i, instance in enumerate(layout.instances, 1):
-        if not instance.enabled:
-            notes.append(instance.note("write.not_enabled", i, format=entry.title))
-            continue
-        kept = {key: getattr(instance, key) for key in entry.carries}
-        plain = replace(Instance(instance.box), **kept, extra=instance.extra)
-        lost = [key for key in instance.to_dict() if key not in plain.to_dict()]
-        lost += ["conditioning"] if instance.conditioning is not None else []
-        if lost:
-            notes.append(instance.note("write.not_carried", i, format=entry.title, fields=lost))
-    return notes

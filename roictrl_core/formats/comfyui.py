@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layout import Layout
+from ..layout import Instance, Layout
 from ..masks import MAX_PIXELS, RunLengthMask, box_of
 from ..notes import quote, subject
-from .common import Reader, choose, entries, first_filled, hex_color, is_number, numbers, text_of
+from .common import Reader, choose, entries, first_filled, hex_color, imported_of, is_number, numbers, text_of
 from .placing import Found, place
 from .reading import PIXELS, SHARES, THOUSANDTHS, XYWH, YXYX, ways
 
@@ -64,23 +64,25 @@ def _element_fields(caption: str, palette: object, imported: dict, who: dict, re
 
 def write_bounding_boxes(layout: Layout) -> list[list[dict]]:
     """Core's BOUNDING_BOX of one frame, whole pixels, with metadata; enabled instances only."""
-    boxes = []
-    for _, instance in layout.enabled:
-        x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
-        imported = instance.extra.get("imported", {})
-        metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
-                    "palette": imported.get("palette") or ([instance.color] if instance.color else [])}
-        score = {"score": imported["score"]} if "score" in imported else {}
-        boxes.append({"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1,
-                      "label": instance.label or instance.caption, **score, "metadata": metadata})
-    return [boxes]
+    return [[write_bounding_box(instance, layout) for _, instance in layout.enabled]]
+
+
+def write_bounding_box(instance: Instance, layout: Layout) -> dict:
+    """One of core's BOUNDING_BOX."""
+    x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
+    imported = imported_of(instance)
+    metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
+                "palette": imported.get("palette") or ([instance.color] if instance.color else [])}
+    score = {"score": imported["score"]} if "score" in imported else {}
+    return {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": instance.label or instance.caption, **score,
+            "metadata": metadata}
 
 
 def pixel_box(box, width: int, height: int) -> tuple[int, int, int, int]:
     """xyxy in whole pixels, clipped to the picture, at least one pixel in each direction."""
-    x1 = min(max(round(box[0] * width), 0), width - 1)
-    y1 = min(max(round(box[1] * height), 0), height - 1)
-    return (x1, y1, min(max(round(box[2] * width), x1 + 1), width), min(max(round(box[3] * height), y1 + 1), height))
+    left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in box)
+    x1, y1 = min(round(left * width), width - 1), min(round(top * height), height - 1)
+    return (x1, y1, max(round(right * width), x1 + 1), max(round(bottom * height), y1 + 1))
 
 
 # --- elements: bbox = [ymin, xmin, ymax, xmax] in 0..1000 ---
@@ -117,7 +119,7 @@ def write_elements(layout: Layout) -> list[dict]:
     elements = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, 1000, 1000)
-        imported = instance.extra.get("imported", {})
+        imported = imported_of(instance)
         element = {"type": "text" if imported.get("type") == "text" else "obj", "bbox": [y1, x1, y2, x2]}
         if element["type"] == "text":
             element["text"] = imported.get("text", "")
@@ -242,21 +244,30 @@ def without_plain(mask: np.ndarray | None, box: tuple[int, int, int, int]) -> Ru
 
 
 def write_masks(layout: Layout) -> np.ndarray:
-    """[N, H, W] float32, one mask per enabled instance: its own mask (nearest pixel), else its box; [0, H, W] if none.
+    """[N, H, W] float32, one mask per enabled instance (see :func:`instance_mask`); [0, H, W] if none."""
+    masks = np.empty((len(layout.enabled), layout.height, layout.width), dtype=np.float32)
+    for canvas, (_, instance) in zip(masks, layout.enabled):
+        canvas[:] = instance_mask(instance, layout)
+    return masks
+
+
+def write_union(layout: Layout) -> np.ndarray:
+    """[H, W] float32, the masks of all enabled instances in one."""
+    union = np.zeros((layout.height, layout.width), dtype=np.float32)
+    for _, instance in layout.enabled:
+        np.maximum(union, instance_mask(instance, layout), out=union)
+    return union
+
+
+def instance_mask(instance: Instance, layout: Layout) -> np.ndarray:
+    """[H, W] float or bool: the instance's own mask (nearest pixel), else its box.
 
     Box edges that fall inside a pixel cover it by their share.
     """
-    masks = np.zeros((len(layout.enabled), layout.height, layout.width), dtype=np.float32)
-    for canvas, (_, instance) in zip(masks, layout.enabled):
-        if instance.mask is not None:
-            own = instance.mask.to_array()
-            rows = (np.arange(layout.height) * own.shape[0] + own.shape[0] // 2) // layout.height
-            columns = (np.arange(layout.width) * own.shape[1] + own.shape[1] // 2) // layout.width
-            canvas[:] = own[np.minimum(rows, own.shape[0] - 1)[:, None], np.minimum(columns, own.shape[1] - 1)]
-        else:
-            x1, y1, x2, y2 = instance.box
-            canvas[:] = np.outer(_coverage(y1, y2, layout.height), _coverage(x1, x2, layout.width))
-    return masks
+    if instance.mask is not None:
+        return instance.mask.resized(layout.height, layout.width)
+    x1, y1, x2, y2 = instance.box
+    return np.outer(_coverage(y1, y2, layout.height), _coverage(x1, x2, layout.width))
 
 
 def _coverage(low: float, high: float, count: int) -> np.ndarray:

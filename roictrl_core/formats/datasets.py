@@ -98,22 +98,6 @@ def _box_around(segmentation: object) -> list[float] | None:
     return [x1, y1, x2 - x1, y2 - y1]
 
 
-def write_coco(layout: Layout) -> dict:
-    """One image; a category per caption; masks as compressed RLE."""
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
-    annotations = []
-    for number, (_, instance) in enumerate(layout.enabled, 1):
-        x1, y1, x2, y2 = (value * side for value, side in zip(instance.box, (layout.width, layout.height) * 2))
-        box = [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)]
-        mask = {"segmentation": instance.mask.to_dict()} if instance.mask else {}
-        annotations.append({"id": number, "image_id": 1, "category_id": captions.index(instance.caption) + 1,
-                            "bbox": box, "area": round(box[2] * box[3], 2), "iscrowd": 0, **mask})
-    return {"images": [{"id": 1, "file_name": text_of(layout.extra.get("file_name")) or "1.png",
-                        "width": layout.width, "height": layout.height}],
-            "categories": [{"id": i, "name": caption} for i, caption in enumerate(captions, 1)],
-            "annotations": annotations}
-
-
 # --- labelme: shapes of points in pixels ---
 
 def is_labelme(data: object) -> bool:
@@ -166,15 +150,3 @@ def _around(centre: Point, edge: Point) -> list[Point]:
     radius = min(math.dist(centre, edge), _FAR)
     angles = (2 * math.pi * i / _CIRCLE for i in range(_CIRCLE))
     return [(centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)) for angle in angles]
-
-
-def write_labelme(layout: Layout) -> dict:
-    """Rectangles, in pixels; enabled instances only."""
-    shapes = []
-    for _, instance in layout.enabled:
-        x1, y1, x2, y2 = (round(value * side, 2)
-                          for value, side in zip(instance.box, (layout.width, layout.height) * 2))
-        shapes.append({"label": instance.caption, "points": [[x1, y1], [x2, y2]], "group_id": None,
-                       "shape_type": "rectangle", "flags": {}})
-    return {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": text_of(layout.extra.get("imagePath")),
-            "imageData": None, "imageHeight": layout.height, "imageWidth": layout.width}
