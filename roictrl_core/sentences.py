@@ -83,6 +83,8 @@ SENTENCES = {
     "merge.captions": "Both layouts have a global caption; the first one's is kept.",
     "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
 
+    "instance.not_enabled": "{who} is not enabled: it takes no part in pictures and in the union, but its box and mask are given.",
+
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect.",
     "apply.no_instance": (

@@ -260,7 +260,7 @@ def write_union(layout: Layout) -> np.ndarray:
 
 
 def instance_mask(instance: Instance, layout: Layout) -> np.ndarray:
-    """[H, W] float or bool: the instance's own mask (nearest pixel), else its box.
+    """[H, W] float32 or bool: the instance's own mask (nearest pixel), else its box.
 
     Box edges that fall inside a pixel cover it by their share.
     """
@@ -271,6 +271,7 @@ def instance_mask(instance: Instance, layout: Layout) -> np.ndarray:
 
 
 def _coverage(low: float, high: float, count: int) -> np.ndarray:
-    """Share of each of ``count`` pixels that lies between the normalised ``low`` and ``high``."""
+    """[count] float32: the share of each pixel that lies between the normalised ``low`` and ``high``."""
     pixels = np.arange(count)
-    return np.clip(np.minimum(high * count, pixels + 1) - np.maximum(low * count, pixels), 0.0, 1.0)
+    shares = np.clip(np.minimum(high * count, pixels + 1) - np.maximum(low * count, pixels), 0.0, 1.0)
+    return shares.astype(np.float32)
