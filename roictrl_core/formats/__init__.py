@@ -12,6 +12,8 @@ comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
 datasets.py     COCO, labelme; yolo.py YOLO; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
+captions.py     structured captions of Ideogram 4 and Krea 2
+label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
 common.py       the picture's size, notes, checks of one box; shapes.py masks, points, strokes; names.py classes
 writing.py      what writers ask of a layout first; outline.py masks as polygons
@@ -22,13 +24,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from ..layout import Layout
 from ..notes import Note
 from ..safe_text import check_depth
-from . import arrays, comfyui, dataset_writers, datasets, detections, methods, parsing, yolo
+from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, methods, parsing, voc,
+               yolo)
 from .common import Reader, first_filled
 from .reading import ReadAs
 from .writing import fitted
@@ -63,6 +67,9 @@ def _read_layout(data: object, reader: Reader) -> Layout:
 # In the order in which they are tried: the more particular ones first.
 FORMATS: dict[str, Format] = {
     "layout": Format("ROICtrl layout JSON", _is_layout, _read_layout, _silent(Layout.to_dict)),
+    "label_studio": Format("Label Studio", label_studio.is_label_studio, label_studio.read_label_studio),
+    "cvat": Format("CVAT XML", cvat.is_cvat, cvat.read_cvat),
+    "voc": Format("Pascal VOC XML", voc.is_voc, voc.read_voc),
     "bounding_box": Format("BOUNDING_BOX", comfyui.is_bounding_boxes, comfyui.read_bounding_boxes,
                            _silent(comfyui.write_bounding_boxes), ("caption", "label", "color")),
     "instancediffusion": Format("InstanceDiffusion JSON", methods.is_instance_diffusion,
@@ -72,6 +79,8 @@ FORMATS: dict[str, Format] = {
                    ("caption", "mask")),
     "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, dataset_writers.write_labelme,
                       ("caption", "mask", "point", "scribble")),
+    "ideogram": Format("Ideogram / Krea 2 caption", captions.is_caption, captions.read_caption, captions.write_caption,
+                       ("caption", "color")),
     "omost": Format("Omost canvas", methods.is_omost, methods.read_omost),
     "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, _silent(comfyui.write_elements),
                        ("caption", "color")),
@@ -84,8 +93,9 @@ FORMATS: dict[str, Format] = {
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
-_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, COCO, labelme, YOLO, InstanceDiffusion, "
-                "MIG-Bench YAML, Omost canvas, SEGS, or a MASK batch")
+_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, COCO, labelme, YOLO, Label Studio, CVAT or "
+                "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
+                "batch")
 
 
 def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", names: str = "", read_as: ReadAs = ReadAs(),
@@ -136,6 +146,9 @@ def _unknown(data: object) -> str:
     if isinstance(first, dict) and "image_id" in first:
         return ("This is a COCO results file, which names neither its images nor its categories. "
                 "Give the COCO annotations file instead.")
+    if isinstance(data, Element):
+        return (f"XML with the root '{data.tag:.40}' is in no format that is known here. CVAT's begins with <annotations>, "
+                "Pascal VOC's with <annotation>.")
     seen = ("an object with the keys " + ", ".join(repr(key) for key in list(first)[:6]) if isinstance(first, dict)
             else f"{str(first)[:60]!r}")
     return f"The boxes are in no format that is known here: found {seen}. Use one of: {_KNOWN_FORMS}."

@@ -45,10 +45,10 @@ def _bounding_box(item: object, index: int, reader: Reader) -> Found | None:
     values = numbers([item[key] for key in _XYWH], 4, who, reader)
     imported = {key: value for key, value in item.items() if key not in (*_XYWH, "label", "metadata")}
     imported.update((key, value) for key, value in meta.items() if key not in ("desc", "palette"))
-    return Found(who, values, {"label": label, **_element_fields(caption, meta.get("palette"), imported, who, reader)})
+    return Found(who, values, {"label": label, **element_fields(caption, meta.get("palette"), imported, who, reader)})
 
 
-def _element_fields(caption: str, palette: object, imported: dict, who: dict, reader: Reader) -> dict:
+def element_fields(caption: str, palette: object, imported: dict, who: dict, reader: Reader) -> dict:
     """Fields of core's elements: type ("obj" is the default), text, and a palette, its first the color."""
     if imported.get("type") == "obj":
         del imported["type"]
@@ -111,7 +111,7 @@ def _element(item: dict, index: int, reader: Reader) -> Found:
         y1, x1, y2, x2 = values
         values = (min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))   # any two opposite corners
     imported = {key: value for key, value in item.items() if key not in ("bbox", "desc", "color_palette")}
-    return Found(who, values, _element_fields(caption, item.get("color_palette"), imported, who, reader))
+    return Found(who, values, element_fields(caption, item.get("color_palette"), imported, who, reader))
 
 
 def write_elements(layout: Layout) -> list[dict]:

@@ -44,6 +44,22 @@ EXPECTED = {
     "coco.json": ((0, 0), [FOX], ["fox"], "", []),
     "labelme.json": ((0, 0), [FOX, (300 / 512, 200 / 384, 400 / 512, 300 / 384)], ["a red fox", "a pond"], "", []),
     "yolo.txt": ((0, 0), [FOX, OWL], ["red fox", "blue owl"], "", []),
+    "ideogram.json": ((0, 0), [FOX, (0.3, 0.05, 0.7, 0.12)], ["a red fox, sitting", "a wooden sign"],
+                      "A fox and an owl meet in a forest. A forest at dusk, pale trunks in fog. loose gouache. painting. "
+                      "calm, misty. soft dusk light. a few fireflies.",
+                      ["Element 2 ('a wooden sign') is to show the text 'OPEN'",
+                       "Element 3 ('a few fireflies') has no box; its words go into the global caption."]),
+    "label_studio.json": ((0, 0), [FOX, (0.6, 0.5, 0.8, 0.75), (0.425, 0.1, 0.5, 0.1 + 128 / 384)], ["red fox", "pond", "a sign"], "",
+                          ["Annotation 3 ('a sign') is turned by 90 degrees; its mask is turned",
+                           "Annotation 4 ('moss') is painted with a brush"]),
+    "cvat_images.xml": ((0, 0), [(300 / 512, 200 / 384, 400 / 512, 300 / 384), (0, 191.5 / 384, 0.5 + 0.5 / 512, 192.5 / 384),
+                                 (0.25, 0.25) * 2, (8 / 512, 16 / 384, 12 / 512, 18 / 384), FOX],
+                        ["pond", "path", "eye", "leaf", "red fox"], "",
+                        ["There are 2 images here; the first, '0007.png', is used.", "Shape 4 ('eye') is a point without a box",
+                         "Shape 6 ('crate') is a 'cuboid', which is not read here"]),
+    "cvat_video.xml": ((0, 0), [FOX], ["red fox"], "", ["There are 3 frames here; the first, 'frame 0', is used.",
+                                                        "1 objects are not in this frame and were left out."]),
+    "voc.xml": ((0, 0), [(0.125, 0.25, 0.5, 0.75), (0.5, 0, 1, 1)], ["red fox", "blue owl"], "", []),
 }
 
 
@@ -67,7 +83,7 @@ def sample(name: str, **more) -> tuple[Layout, list[str]]:
 
 
 def test_every_sample_is_expected():
-    assert {path.name for path in SAMPLES.iterdir()} == {*EXPECTED, "yolo_names.txt"}
+    assert {path.name for path in SAMPLES.iterdir()} == {*EXPECTED, "yolo_names.txt", "README.md"}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
