@@ -186,6 +186,10 @@ SENTENCES = {
         "{who} has a scribble that is not a list of x, y inside the picture, or has over {most} points; it is not used."),
     "read.omost_global_alone": "The Omost canvas has only its global entry, and so no boxes.",
 
+    "read.first_task": "There are answers to {count} tasks here; the first, {first}, is used. Pick another by its name or its index.",
+    "read.mask_as_picture": "The mask of {who} is a picture or its file, {value}, which is not read; only its box is used.",
+    "read.no_polygon": "{who} has no polygon of at least three x, y pairs and was left out.",
+    "read.labels_left": "There are {labels} labels for {boxes} boxes; the last {left} are not used.",
     "read.no_place": "{who} has no box; its words go into the global caption.",
     "read.other_ratio": (
         "The caption is for a picture of {ratio}, which is not the shape of {width} x {height}; its boxes are stretched with "
@@ -195,9 +199,8 @@ SENTENCES = {
     "read.picture_turned": "The picture is turned by {angle} degrees in Label Studio; the boxes are those of the picture as it lies in the file.",
     "read.first_answer": "There are {count} annotations of this picture here; the first is used.",
     "read.other_kind": "{who} is a {kind}, which is not read here, and was left out.",
-    "read.too_many_points": "{who} has {count} points, but at most {most} are read, and was left out.",
     "read.earlier_frame": "{who} has no box of its own in this frame; the one of frame {frame} is used.",
-    "read.absent": "{count} objects are not in this frame and were left out. Pick another frame by its index.",
+    "read.absent": "Objects that are not in this frame, and were left out: {count}. Pick another frame by its index.",
     "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
 
     "write.yolo_class": "YOLO class {number} is '{name}'.",

@@ -12,6 +12,7 @@ comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
 datasets.py     COCO, labelme; yolo.py YOLO; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
+vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; rows.py rows of Hugging Face data sets
 captions.py     structured captions of Ideogram 4 and Krea 2
 label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
@@ -31,8 +32,8 @@ import numpy as np
 from ..layout import Layout
 from ..notes import Note
 from ..safe_text import check_depth
-from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, methods, parsing, voc,
-               yolo)
+from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, methods, parsing, rows,
+               tracking, vision_models, voc, yolo)
 from .common import Reader, first_filled
 from .reading import ReadAs
 from .writing import fitted
@@ -75,6 +76,11 @@ FORMATS: dict[str, Format] = {
     "instancediffusion": Format("InstanceDiffusion JSON", methods.is_instance_diffusion,
                                 methods.read_instance_diffusion, methods.write_instance_diffusion,
                                 ("caption", "label", "mask", "point", "scribble")),
+    "gemini": Format("Gemini's boxes", vision_models.is_gemini, vision_models.read_gemini),
+    "qwen": Format("Qwen-VL's boxes", vision_models.is_qwen, vision_models.read_qwen),
+    "florence": Format("Florence-2's boxes", vision_models.is_florence, vision_models.read_florence),
+    "rows": Format("Hugging Face rows", rows.is_row, rows.read_rows),
+    "tracking": Format("TRACKING", tracking.is_tracking, tracking.read_tracking),
     "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, dataset_writers.write_coco,
                    ("caption", "mask")),
     "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, dataset_writers.write_labelme,
@@ -93,7 +99,8 @@ FORMATS: dict[str, Format] = {
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
-_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, COCO, labelme, YOLO, Label Studio, CVAT or "
+_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
+                "Florence-2, Hugging Face rows, TRACKING, COCO, labelme, YOLO, Label Studio, CVAT or "
                 "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
                 "batch")
 
@@ -131,8 +138,9 @@ def _plain(source: object) -> object:
 def _read_data(data: object, reader: Reader) -> Layout:
     if comfyui.is_segs(data):
         return comfyui.read_segs(data, reader)
-    if isinstance(data, np.ndarray):
-        return comfyui.read_masks(data, reader)
+    masks = comfyui.joined_masks(data)
+    if masks is not None:
+        return comfyui.read_masks(masks, reader)
     if data in ([], {}) or isinstance(data, list) and first_filled(data) is None and None not in data:
         return reader.layout()
     for entry in FORMATS.values():

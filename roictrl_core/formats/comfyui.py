@@ -175,15 +175,35 @@ def _seg_mask(seg, width: int, height: int, who: dict, reader: Reader) -> np.nda
     return mask
 
 
-# --- MASK batch: [N, H, W] floats ---
+# --- MASK batch: [N, H, W] floats; or a list of masks or batches ---
 
-def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = None) -> Layout:
-    """The box of each mask's pixels over 0.5, and the mask itself where it is more than its box."""
+def joined_masks(data: object) -> np.ndarray | None:
+    """A batch, or a list of masks and batches as one; None where ``data`` is neither. Raises ValueError for several sizes."""
+    if isinstance(data, np.ndarray):
+        return data
+    if not isinstance(data, (list, tuple)) or not data or not all(isinstance(item, np.ndarray) and item.ndim > 1 for item in data):
+        return None
+    masks = [_batch(item) for item in data]
+    sizes = dict.fromkeys(mask.shape[1:] for mask in masks)
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width} x {height}" for height, width in list(sizes)[:4])
+        raise ValueError(f"The masks of the list have different sizes ({shown}). Give masks of one picture, all of its size.")
+    return np.concatenate(masks)
+
+
+def _batch(data: np.ndarray) -> np.ndarray:
+    """[N, H, W] from that, from one mask, or with a side of 1 where a picture has its channels."""
     if data.ndim == 4 and 1 in (data.shape[1], data.shape[3]):
         data = data[:, 0] if data.shape[1] == 1 else data[..., 0]
     data = data[None] if data.ndim == 2 else data
     if data.ndim != 3 or 0 in data.shape:
         raise ValueError(f"A MASK batch must have the shape [masks, height, width], not {list(data.shape)}.")
+    return data
+
+
+def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = None) -> Layout:
+    """The box of each mask's pixels over 0.5, and the mask itself where it is more than its box."""
+    data = _batch(data)
     if data.shape[1] * data.shape[2] > MAX_PIXELS:
         raise ValueError(f"Masks of {data.shape[2]} x {data.shape[1]} pixels are too large. Scale them down.")
     low, high = data.min(), data.max()

@@ -15,6 +15,7 @@ from ..masks import MAX_PIXELS, RunLengthMask
 from ..notes import quote, subject
 from .common import Reader, choose, entries
 from .geometry import add_outline, add_stroke, corners, ellipse, turned
+from .shapes import point_of
 from .xml_text import attribute, number, whole
 
 _WHAT = "The CVAT file"
@@ -125,19 +126,19 @@ def _normalised(points: list, reader: Reader) -> list[tuple[float, float]]:
 
 
 def _points(shape: Element, least: int, who: dict, reader: Reader) -> list[tuple[float, float]] | None:
-    """"x,y;x,y" as normalised points; None with a note where they are not, or fewer than ``least``."""
+    """"x,y;x,y" as points in pixels; None with a note where they are not, or fewer than ``least``."""
     text = shape.get("points") or ""
     found = [tuple(map(number, pair.split(",", 2))) for pair in text.split(";")] if text else []
     if len(found) < least or any(len(pair) != 2 or None in pair for pair in found):
         reader.note("read.points_not_numbers", who=who, value=quote(text))
         return None
-    return _normalised(found, reader)
+    return found
 
 
 def _read_polygon(shape: Element, who: dict, reader: Reader, **fields) -> None:
     points = _points(shape, 3, who, reader)
     if points is not None:
-        add_outline([points], who, reader, **fields)
+        add_outline([_normalised(points, reader)], who, reader, **fields)
 
 
 def _read_polyline(shape: Element, who: dict, reader: Reader, **fields) -> None:
@@ -152,10 +153,8 @@ def _read_points(shape: Element, who: dict, reader: Reader, **fields) -> None:
         return
     if len(points) > 1:
         reader.note("read.other_kind", who=who, kind=quote(f"set of {len(points)} points"))
-    elif not all(0 <= value <= 1 for value in points[0]):
-        reader.note("read.outside", who=who)
-    else:
-        reader.add_point(who, points[0], **fields)
+    elif (point := point_of(points[0], who, reader)) is not None:
+        reader.add_point(who, point, **fields)
 
 
 def _read_mask(shape: Element, who: dict, reader: Reader, **fields) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..layout import DEFAULT_SIDE, Box, Layout, Point
+from ..layout import Box, Layout, Point
 from ..notes import quote, subject
 from .common import Reader, choose, entries, is_number, numbers, text_of
-from .geometry import add_outline, corners, ellipse, pairs, turned
+from .geometry import add_outline, corners, ellipse, turned
+from .shapes import polygons_of
 
 _ANSWERS = ("annotations", "completions", "predictions")
 
@@ -128,17 +129,12 @@ def _read_region(region: dict, index: int, reader: Reader) -> None:
         reader.note("read.other_kind", who=who, kind=quote(region.get("type")))
 
 
-def _size(reader: Reader) -> tuple[int, int]:
-    return reader.width or DEFAULT_SIDE, reader.height or DEFAULT_SIDE
-
-
 def _add_polygon(points: object, who: dict, reader: Reader, **fields) -> None:
-    found = pairs(points)
-    if found is None or len(found) < 3:
-        reader.note("read.points_not_numbers" if found is None else "read.polygon_points", who=who,
-                    **({"value": quote(points)} if found is None else {}))
+    polygons = polygons_of(points)
+    if polygons is None:
+        reader.note("read.no_polygon", who=who)
     else:
-        add_outline([[(x / 100, y / 100) for x, y in found]], who, reader, **fields)
+        add_outline([[(x / 100, y / 100) for x, y in polygon] for polygon in polygons], who, reader, **fields)
 
 
 def _add_rectangle(value: dict, who: dict, reader: Reader, **fields) -> None:
@@ -165,7 +161,7 @@ def _add_turned(points: list[Point], pivot: Point, upright: Box | None, value: d
         angle = 0.0
     else:
         reader.note("read.turned", who=who, angle=float(angle))
-    width, height = _size(reader)
+    width, height = reader.grid
     moved = turned([(x * width, y * height) for x, y in points], float(angle), (pivot[0] * width, pivot[1] * height))
     add_outline([[(x / width, y / height) for x, y in moved]], who, reader, **fields)
 

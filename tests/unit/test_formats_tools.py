@@ -77,8 +77,8 @@ def test_label_studio_shapes():
 
 @pytest.mark.parametrize("value, sentence", [
     ({"x": "1", "y": 2, "width": 3, "height": 4}, "has a box that is not 4 finite numbers"),
-    ({"points": [[1, 2], [3]]}, "has points that are not pairs of finite numbers"),
-    ({"points": [[1, 2], [3, 4]]}, "has too few points for a polygon"),
+    ({"points": [[1, 2], [3], [4, 5]]}, "has no polygon of at least three x, y pairs"),
+    ({"points": [[1, 2], [3, 4]]}, "has no polygon of at least three x, y pairs"),
     ({"x": 1e308, "y": 1e308, "width": 5, "height": 5, "rotation": 45}, "lies outside the picture"),
     ({"x": 101, "y": 5}, "lies outside the picture"),
     ({"format": "rle", "rle": [1, 2]}, "is painted with a brush"),
@@ -125,7 +125,7 @@ def test_cvat_images_and_frames_are_picked():
     layout, notes = read(video, pick="3")
     assert [i.caption for i in layout.instances] == ["blue owl"]
     assert notes == ["Track 2 ('blue owl') has no box of its own in this frame; the one of frame 8 is used.",
-                     "1 objects are not in this frame and were left out. Pick another frame by its index."]
+                     "Objects that are not in this frame, and were left out: 1. Pick another frame by its index."]
 
 
 @pytest.mark.parametrize("shape, sentence, left", [
@@ -135,7 +135,7 @@ def test_cvat_images_and_frames_are_picked():
     ('<polygon label="a" points="1,2;3,4"/>', "Shape 1 ('a') has points that are not pairs of finite numbers, but '1,2;3,4'", 0),
     ('<polygon label="a" points="1,2;3,4;5"/>', "Shape 1 ('a') has points that are not pairs", 0),
     ('<points label="a" points="1,2;3,4"/>', "Shape 1 ('a') is a 'set of 2 points', which is not read here", 0),
-    ('<points label="a" points="1,200"/>', "Shape 1 ('a') lies outside the picture", 0),
+    ('<points label="a" points="1,200"/>', "Shape 1 ('a') has a point that is not x, y inside the picture", 0),
     ('<mask label="a" rle="1, 2" left="0" top="0" width="2" height="2"/>', "Shape 1 ('a') has a mask that cannot be read; only its box is used.", 1),
     ('<mask label="a" rle="4" left="99" top="0" width="2" height="2"/>', "Shape 1 ('a') has a mask that cannot be read", 1),
     ('<mask label="a" rle="x" left="0" top="0" width="2" height="2"/>', "Shape 1 ('a') has a mask that cannot be read", 1),
@@ -203,9 +203,9 @@ LAUGHS = '<!DOCTYPE a [<!ENTITY l "' + "ha" * 100 + '"><!ENTITY m "&l;&l;&l;">]>
     ("<annotation>", "The text is not valid XML: no element found at line 1, column 13"),
     ("<annotation>\n<a></b></annotation>", "The text is not valid XML: mismatched tag at line 2, column 6"),
     ("<annotation>&lol;</annotation>", "The text is not valid XML: undefined entity"),
-    ("<annotation>\0</annotation>", "The text is not valid XML"),
+    ("<annotation>\0</annotation>", "no text but a binary file"),
     ("<annotation>\ud800</annotation>", "half a character"),
-    ("<a>" * 40 + "</a>" * 40, "The XML is nested more than 32 levels deep"),
+    ("<annotation>" * 40 + "</annotation>" * 40, "The XML is nested more than 32 levels deep"),
     ("<annotations>" + "<a/>" * MAX_TAGS + "</annotations>", "The XML has more than 200000 < signs"),
     ("<annotations " + " ".join(f'a{i}=""' for i in range(500_001)) + "/>", "The XML has more than 500000 = signs"),
     ("<annotations/>", "The CVAT file has neither images nor tracks"),
