@@ -190,6 +190,7 @@ SENTENCES = {
     "read.mask_as_picture": "The mask of {who} is a picture or its file, {value}, which is not read; only its box is used.",
     "read.no_polygon": "{who} has no polygon of at least three x, y pairs and was left out.",
     "read.labels_left": "There are {labels} labels for {boxes} boxes; the last {left} are not used.",
+    "read.first_point": "{who} has {count} points; the first is used.",
     "read.no_place": "{who} has no box; its words go into the global caption.",
     "read.other_ratio": (
         "The caption is for a picture of {ratio}, which is not the shape of {width} x {height}; its boxes are stretched with "

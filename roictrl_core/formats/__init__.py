@@ -10,14 +10,14 @@ A layout has the size that the data itself names, else the given one.  What the 
 parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO, labelme; yolo.py YOLO; dataset_writers.py writes all three
+datasets.py     COCO; labelme.py labelme; yolo.py YOLO; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
 vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; rows.py rows of Hugging Face data sets
 captions.py     structured captions of Ideogram 4 and Krea 2
 label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
 common.py       the picture's size, notes, checks of one box; shapes.py masks, points, strokes; names.py classes
-writing.py      what writers ask of a layout first; outline.py masks as polygons
+writing.py      what writers ask of a layout first; tracing.py masks as polygons
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import numpy as np
 from ..layout import Layout
 from ..notes import Note
 from ..safe_text import check_depth
-from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, methods, parsing, rows,
+from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, labelme, methods, parsing, rows,
                tracking, vision_models, voc, yolo)
 from .common import Reader, first_filled
 from .reading import ReadAs
@@ -83,7 +83,7 @@ FORMATS: dict[str, Format] = {
     "tracking": Format("TRACKING", tracking.is_tracking, tracking.read_tracking),
     "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, dataset_writers.write_coco,
                    ("caption", "mask")),
-    "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, dataset_writers.write_labelme,
+    "labelme": Format("labelme", labelme.is_labelme, labelme.read_labelme, dataset_writers.write_labelme,
                       ("caption", "mask", "point", "scribble")),
     "ideogram": Format("Ideogram / Krea 2 caption", captions.is_caption, captions.read_caption, captions.write_caption,
                        ("caption", "color")),

@@ -14,7 +14,7 @@ from ..layout import Layout
 from ..masks import MAX_PIXELS, RunLengthMask
 from ..notes import quote, subject
 from .common import Reader, choose, entries
-from .geometry import add_outline, add_stroke, corners, ellipse, turned
+from .geometry import add_outline, add_strokes, corners, ellipse, turned
 from .shapes import point_of
 from .xml_text import attribute, number, whole
 
@@ -144,7 +144,7 @@ def _read_polygon(shape: Element, who: dict, reader: Reader, **fields) -> None:
 def _read_polyline(shape: Element, who: dict, reader: Reader, **fields) -> None:
     points = _points(shape, 2, who, reader)
     if points is not None:
-        add_stroke(points, who, reader, **fields)
+        add_strokes([points], who, reader, **fields)
 
 
 def _read_points(shape: Element, who: dict, reader: Reader, **fields) -> None:

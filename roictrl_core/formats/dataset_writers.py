@@ -12,7 +12,7 @@ from ..layout import Box, Instance, Layout, Point
 from ..masks import RunLengthMask
 from ..notes import Note
 from .common import picture_rle, text_of
-from .outline import outlines
+from .tracing import outlines
 
 LABELME = "5.4.1"   # the version whose fields are written
 

@@ -40,13 +40,12 @@ def add_outline(polygons: list[list[Point]], who: dict, reader: Reader, **fields
     reader.add(points_box(points), who, mask=reader.outlines(polygons, who), **fields)
 
 
-def add_stroke(points: list[Point], who: dict, reader: Reader, **fields) -> None:
-    """An instance with a stroke through points in pixels, and the box around them; of an upright or level line its middle."""
-    strokes = strokes_of(points, who, reader)
-    box = reader.pixels(points_box(points))
-    if strokes and (box[0] == box[2] or box[1] == box[3]):
-        middle = [(points[0][axis] + points[-1][axis]) / 2 for axis in (0, 1)]
-        if point := point_of(middle, who, reader):
-            reader.add_point(who, point=point, scribble=strokes, **fields)
+def add_strokes(strokes: list[list[Point]], who: dict, reader: Reader, **fields) -> None:
+    """An instance with strokes through points in pixels and the box around them; of an upright or level line its middle."""
+    scribble, box = strokes_of(strokes, who, reader), points_box([point for stroke in strokes for point in stroke])
+    if scribble and (box[0] == box[2] or box[1] == box[3]):
+        middle = point_of([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], who, reader)
+        if middle:
+            reader.add_point(who, **{"point": middle, "scribble": scribble, **fields})
     else:
-        reader.add(box, who, scribble=strokes, **fields)
+        reader.add(reader.pixels(box), who, scribble=scribble, **fields)

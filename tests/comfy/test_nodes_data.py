@@ -113,6 +113,12 @@ INCOMING = {
     "SEGS": ((64, 64), [SEG(None, np.ones((40, 40), np.float32), 0.9, (0, 0, 40, 40), (0, 0, 32, 32), "fox")]),
     "JSON": json.dumps(LAYOUT),
     "YOLO": "0 0.25 0.25 0.5 0.5",
+    "list of MASKs": [MASK[:1], MASK[1:]],
+    "TRACKING": {"fox": {"1": [[0, 0, 32, 32, 64, 64], None]}},
+    "Gemini": '[{"box_2d": [0, 0, 500, 500], "label": "a red fox"}]',
+    "Ideogram": {"compositional_deconstruction": {"background": "", "elements": [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"}]}},
+    "Pascal VOC": "<annotation><size><width>64</width><height>64</height></size><object><name>fox</name>"
+                  "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>32</xmax><ymax>32</ymax></bndbox></object></annotation>",
 }
 
 
@@ -332,6 +338,12 @@ def test_export_round_trip(node, layout):
     assert json.loads(out["text"]) == LAYOUT and out["notes"] == ""
     out, _ = run(node("ROICtrlExportLayout"), layout=layout, format="coco")
     assert "cannot carry the negative, strength of instance 2 ('a blue owl')" in out["notes"]
+
+
+def test_export_explains_every_format(node, root):
+    formats = node("ROICtrlExportLayout").GET_SCHEMA().inputs[1]
+    page = (root / "web" / "docs" / "ROICtrlExportLayout.md").read_text(encoding="utf-8")
+    assert formats.id == "format" and all(f"| `{name}` |" in page for name in formats.options)
 
 
 def test_export_gives_elements_last(node, layout):

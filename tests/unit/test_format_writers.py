@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from roictrl_core import formats
 from roictrl_core.formats.comfyui import write_bounding_boxes, write_union
 from roictrl_core.formats.common import polygon_mask
-from roictrl_core.formats.outline import MAX_EDGES, outlines
+from roictrl_core.formats.tracing import MAX_EDGES, outlines
 from roictrl_core.layout import Instance, Layout
 from roictrl_core.masks import RunLengthMask
 from roictrl_core.notes import sentences
@@ -145,6 +145,32 @@ def test_labelme_shapes_keep_labelmes_rules():
         ("rectangle", None), ("rectangle", None), ("polygon", 3), ("point", 3), ("linestrip", 3)]
     assert data["shapes"][3]["points"] == [[256, 64]] and data["shapes"][4]["points"] == [[102.4, 51.2], [153.6, 102.4]]
     assert notes[1:] == ["The layout names no picture, but a labelme file must: save the picture as '1.png' beside it, or change imagePath."]
+
+
+def test_a_labelme_file_of_ours_comes_back():
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[8:24, 8:24] = mask[40:56, 40:56] = True
+    instances = (Instance((0.125, 0.125, 0.875, 0.875), "a pond", mask=RunLengthMask.from_array(mask), point=(0.25, 0.25), scribble=(((0.25, 0.25), (0.5, 0.75)),)),
+                 Instance((0.5, 0.5, 0.75, 0.75), "a pond", scribble=(((0.5, 0.5), (0.75, 0.5)), ((0.5, 0.625), (0.75, 0.625)))),
+                 Instance((0.5, 0.5, 0.5, 0.5), "a bee", point=(0.5, 0.5)))
+    text, notes = formats.write_text(Layout(64, 64, instances, extra={"imagePath": "a.png"}), "labelme")
+    back, _ = formats.read(text)
+    assert notes == [] and [(i.box, i.caption, i.mask, i.point, i.scribble) for i in back.instances] == [
+        (i.box, i.caption, i.mask, i.point, i.scribble) for i in instances]
+
+
+def test_labelme_groups_are_one_object():
+    def shape(kind, points, group, label="a"):
+        return {"label": label, "shape_type": kind, "points": points, "group_id": group}
+
+    data = {"imageWidth": 64, "imageHeight": 64, "shapes": [
+        shape("rectangle", [[0, 0], [16, 16]], 1), shape("rectangle", [[32, 32], [48, 48]], 1), shape("rectangle", [[0, 0], [16, 16]], 1, "b"),
+        shape("point", [[4, 4]], 2), shape("point", [[8, 8]], 2), shape("rectangle", [[0, 0], [16, 16]], None), shape("rectangle", [[0, 0], [16, 16]], None)]}
+    layout, notes = formats.read(data)
+    assert [(i.caption, i.box) for i in layout.instances] == [
+        ("a", (0, 0, 0.75, 0.75)), ("b", (0, 0, 0.25, 0.25)), ("a", (0.0625, 0.0625) * 2), ("a", (0, 0, 0.25, 0.25)), ("a", (0, 0, 0.25, 0.25))]
+    assert layout.instances[0].mask.area() == 2 * 256 and layout.instances[1].mask is None
+    assert sentences(notes)[0] == "Shape 4 ('a') has 2 points; the first is used."
 
 
 def test_labelme_polygons_are_what_shows_of_the_mask():
