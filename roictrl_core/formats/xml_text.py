@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 from ..safe_text import MAX_DEPTH, check_size
 from .common import is_number
 
-MAX_TAGS = 200_000         # "<" in the text: 10,000 boxes with a few attributes each have a quarter of that
-MAX_ATTRIBUTES = 500_000   # "=" in the text
-MAX_DIGITS = 40            # of a number
+# How often the signs of these may stand in a text; 10,000 boxes of CVAT have a third of the first two.
+COUNTS = (("<", 200_000, "tags"), ("=", 300_000, "attributes"), (",;", 600_000, "coordinates"))
+MAX_DIGITS = 40   # of a number
 
 _BEGINS = re.compile(r"<(?:\?xml|!|annotation|html)", re.IGNORECASE)   # others, such as <OD>, are marks in a model's answer
 _DOCTYPE = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -45,9 +45,9 @@ def parse_xml(text: str) -> Element:
     if _DOCTYPE.search(text):
         raise ValueError("The text has a DOCTYPE, as web pages and hostile XML do, and is not read. If it is a box file "
                          "of CVAT or Pascal VOC, delete the part from <!DOCTYPE to its closing >.")
-    for sign, most in (("<", MAX_TAGS), ("=", MAX_ATTRIBUTES)):
-        if text.count(sign) > most:
-            raise ValueError(f"The XML has more than {most} {sign} signs, too many for a box file. Split it into smaller pieces.")
+    for signs, most, things in COUNTS:
+        if (count := sum(map(text.count, signs))) > most:
+            raise ValueError(f"The XML has {count} {things}; at most {most} are read. Split it into smaller pieces.")
     parser = ElementTree.XMLParser(target=_Tree())
     try:
         parser.feed(text)

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roictrl_core import formats
-from roictrl_core.formats.xml_text import MAX_TAGS
 from roictrl_core.layout import Layout
 from roictrl_core.notes import sentences
 
@@ -206,8 +205,9 @@ LAUGHS = '<!DOCTYPE a [<!ENTITY l "' + "ha" * 100 + '"><!ENTITY m "&l;&l;&l;">]>
     ("<annotation>\0</annotation>", "no text but a binary file"),
     ("<annotation>\ud800</annotation>", "half a character"),
     ("<annotation>" * 40 + "</annotation>" * 40, "The XML is nested more than 32 levels deep"),
-    ("<annotations>" + "<a/>" * MAX_TAGS + "</annotations>", "The XML has more than 200000 < signs"),
-    ("<annotations " + " ".join(f'a{i}=""' for i in range(500_001)) + "/>", "The XML has more than 500000 = signs"),
+    ("<annotations>" + "<a/>" * 200_000 + "</annotations>", "The XML has 200002 tags; at most 200000 are read"),
+    ("<annotations " + " ".join(f'a{i}=""' for i in range(300_001)) + "/>", "The XML has 300001 attributes; at most 300000 are read"),
+    ('<annotations><image points="' + "1,2;" * 300_001 + '"/></annotations>', "The XML has 600002 coordinates; at most 600000 are read"),
     ("<annotations/>", "The CVAT file has neither images nor tracks"),
     ("<annotations><image>" + "<box/>" * 10_001 + "</image></annotations>", "gives boxes in pixels"),
     ('<annotations><image width="9" height="9">' + "<box/>" * 10_001 + "</image></annotations>", "10001 entries; at most 10000"),
