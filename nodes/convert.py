@@ -4,51 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from comfy_api.latest import io
 
 from ..roictrl_core import formats
-from ..roictrl_core.fields import checked_point, checked_strokes
 from ..roictrl_core.formats.comfyui import read_masks
 from ..roictrl_core.formats.common import Reader
-from ..roictrl_core.layout import MAX_STRENGTH, Layout
-from ..roictrl_core.masks import RunLengthMask
+from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note, sentences
-from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
-from .types import LAYOUT, schema
-
-KEEP = -1.0   # a number widget has no empty value; this one stands for "as it is"
-
-
-def find_instance(layout: Layout, which: str) -> int:
-    """Index from 0 of the instance with the label (else the caption) ``which``, or with that index from 1."""
-    which = which.strip()
-    for attribute in ("label", "caption"):
-        found = [i for i, instance in enumerate(layout.instances, 1) if which and getattr(instance, attribute) == which]
-        if len(found) > 1:
-            raise ValueError(f"Instances {', '.join(map(str, found))} all have the {attribute} '{which:.40}'. "
-                             "Give the index of the one that is meant.")
-        if found:
-            return found[0] - 1
-    if which.isdecimal() and 1 <= int(which) <= len(layout.instances):
-        return int(which) - 1
-    names = ", ".join(instance.name(i) for i, instance in enumerate(layout.instances[:10], 1)) or "none at all"
-    raise ValueError(f"There is no instance '{which:.40}' in the layout. Give an index from 1, a label or a caption; "
-                     f"the layout holds {names}.")
-
-
-def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:
-    """The instance's fields that Edit Instance's shape inputs set; empty ones set nothing."""
-    changes: dict = {}
-    if point.strip():
-        changes["point"] = checked_point(parse_json(f"[{point.strip().strip('[]()')}]", "The point"), "The point")
-    if scribble.strip():
-        changes["scribble"] = checked_strokes(parse_json(scribble, "The scribble"), "The scribble")
-    if mask is not None:
-        changes["mask"] = RunLengthMask.from_array(mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy())
-    return changes
-
+from .types import ARRAY, LAYOUT, schema
 
 def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[Note]]:
     """The instances of both, those of ``top`` last; the size and the global caption of ``bottom`` come first."""
@@ -118,57 +82,6 @@ class MergeLayouts(io.ComfyNode):
         return io.NodeOutput(merged)
 
 
-class EditInstance(io.ComfyNode):
-    """Changes one instance of a layout."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        def number(name, top, tooltip):
-            return io.Float.Input(name, default=KEEP, min=KEEP, max=top, step=0.01, tooltip=tooltip + " -1 keeps it.")
-
-        return schema(
-            "ROICtrlEditInstance", "Edit Instance",
-            description="Changes one instance: its caption, strength or schedule, or a conditioning of your own in "
-                        "place of its caption. What is left empty, or at -1, stays as it is.",
-            search_aliases=["set caption", "instance strength", "instance conditioning", "change box", "roictrl"],
-            inputs=[
-                LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
-                io.String.Input("instance", default="1", tooltip="Which one: its label, its caption, or its index "
-                                "from 1."),
-                io.String.Input("caption", multiline=True, default="", tooltip="New caption. Empty keeps it."),
-                io.String.Input("negative", multiline=True, default="", tooltip="New negative caption, for this box "
-                                "alone. Empty keeps it."),
-                number("strength", MAX_STRENGTH, "Weight of the instance in its box: 1 as trained, 0 off."),
-                number("start", 1.0, "Share of the schedule at which the instance sets in."),
-                number("end", 1.0, "Share of the schedule at which the instance ends."),
-                io.Combo.Input("enabled", options=["keep", "on", "off"], default="keep",
-                               tooltip="Whether the instance takes part."),
-                io.String.Input("point", default="", tooltip="A point inside the object, as x, y in shares 0 to 1 of "
-                                "the picture, for methods that read points. Empty keeps it."),
-                io.String.Input("scribble", default="", tooltip="Strokes over the object, for methods that read them: "
-                                "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it."),
-                io.Mask.Input("mask", optional=True, tooltip="The object's shape on the whole picture: the instance "
-                              "shows only inside it. The box stays as it is."),
-                io.Conditioning.Input("conditioning", optional=True, tooltip="Used in place of the encoded caption: "
-                                      "another text encoder, weights, an averaged or per-block conditioning."),
-            ],
-            outputs=[LAYOUT.Output(display_name="layout", tooltip="The layout with the changed instance.")])
-
-    @classmethod
-    def execute(cls, layout, instance, caption="", negative="", strength=KEEP, start=KEEP, end=KEEP, enabled="keep",
-                point="", scribble="", mask=None, conditioning=None) -> io.NodeOutput:
-        changes: dict = {key: value for key, value in (("caption", caption), ("negative", negative)) if value.strip()}
-        changes |= {key: value for key, value in (("strength", strength), ("start", start), ("end", end)) if value >= 0}
-        changes |= {"enabled": enabled == "on"} if enabled != "keep" else {}
-        changes |= {"conditioning": conditioning} if conditioning is not None else {}
-        with named("Edit Instance"):
-            changes |= shape_changes(point, scribble, mask)
-            index = find_instance(layout, instance)
-            changed = replace(layout.instances[index], **changes)
-            instances = (*layout.instances[:index], changed, *layout.instances[index + 1:])
-            return io.NodeOutput(replace(layout, instances=instances).validate())
-
-
 class LayoutFromMasks(io.ComfyNode):
     """A layout with one instance for each mask."""
 
@@ -217,7 +130,8 @@ class ExportLayout(io.ComfyNode):
             "ROICtrlExportLayout", "Export Layout",
             description="The layout as text: its own JSON, or the format of another tool. What that format cannot "
                         "carry is said.",
-            search_aliases=["layout to text", "layout to json", "save boxes", "coco", "yolo", "labelme", "roictrl"],
+            search_aliases=["layout to text", "layout to json", "layout to elements", "save boxes", "coco", "yolo", "labelme",
+                            "ideogram", "roictrl"],
             inputs=[
                 LAYOUT.Input("layout", tooltip="The layout to write."),
                 io.Combo.Input("format", options=list(formats.WRITABLE), default=formats.WRITABLE[0],
@@ -227,14 +141,17 @@ class ExportLayout(io.ComfyNode):
             outputs=[
                 io.String.Output(display_name="text", tooltip="The content of the file."),
                 io.String.Output(display_name="notes", tooltip="What the format could not carry, one sentence a line."),
+                ARRAY.Output(display_name="elements", tooltip="The boxes as elements, for nodes that build prompts from "
+                             "ComfyUI's own box editor, whatever the format."),
             ])
 
     @classmethod
     def execute(cls, layout, format) -> io.NodeOutput:
         with named("Export Layout"):
             text, notes = formats.write_text(layout, format)
+            elements, _ = formats.write(layout, "elements")
         warn("Export Layout", notes)
-        return io.NodeOutput(text, "\n".join(sentences(notes)))
+        return io.NodeOutput(text, "\n".join(sentences(notes)), elements)
 
 
-NODES = [LayoutToPrompt, MergeLayouts, EditInstance, LayoutFromMasks, ExportLayout]
+NODES = [LayoutToPrompt, MergeLayouts, LayoutFromMasks, ExportLayout]

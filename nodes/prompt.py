@@ -115,7 +115,8 @@ def _inputs() -> list[io.Input]:
                                   tooltip="Take width and height from the image where one is connected.")),
         io.AnyType.Input("boxes", optional=True, tooltip="Boxes from elsewhere, used while none are drawn here: "
                          "bounding boxes of a detector, SEGS, a MASK batch, a layout, a list, or text in any known "
-                         "format (COCO, labelme, YOLO, InstanceDiffusion, MIG-Bench, Omost)."),
+                         "format (COCO, labelme, YOLO, Label Studio, CVAT, Pascal VOC, Gemini, Qwen-VL, Florence-2, Ideogram "
+                         "and Krea 2 captions, InstanceDiffusion, MIG-Bench, Omost and more)."),
         io.Image.Input("image", optional=True, tooltip="A picture to draw on. It does not change the layout, except "
                        "for its size."),
         io.String.Input("pick", optional=True, force_input=True, tooltip="Which image, prompt or frame to take where "

@@ -82,6 +82,13 @@ class RunLengthMask:
         flat = np.repeat(values, runs)                                 # [H * W], column by column
         return flat.reshape(self.size, order="F")
 
+    def resized(self, height: int, width: int) -> np.ndarray:
+        """[height, width] array of bool; each pixel is the nearest one of the mask."""
+        own = self.to_array()
+        rows = (np.arange(height) * own.shape[0] + own.shape[0] // 2) // height
+        columns = (np.arange(width) * own.shape[1] + own.shape[1] // 2) // width
+        return own[np.minimum(rows, own.shape[0] - 1)[:, None], np.minimum(columns, own.shape[1] - 1)]
+
     def area(self) -> int:
         """Number of pixels set."""
         return sum(self.runs()[1::2])

@@ -9,7 +9,8 @@ from __future__ import annotations
 # What a subject can be: an instance of a layout, or an entry of a file.
 ITEMS = {
     "instance": "instance", "box": "box", "line": "line", "annotation": "annotation", "shape": "shape",
-    "element": "element", "entry": "canvas entry", "segment": "SEG", "mask": "mask",
+    "element": "element", "entry": "canvas entry", "segment": "SEG", "mask": "mask", "object": "object",
+    "track": "track",
 }
 
 SENTENCES = {
@@ -82,6 +83,8 @@ SENTENCES = {
         "are stretched to the first one's."),
     "merge.captions": "Both layouts have a global caption; the first one's is kept.",
     "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
+
+    "instance.not_enabled": "{who} is not enabled: it takes no part in pictures and in the union, but its box and mask are given.",
 
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect.",
@@ -183,7 +186,36 @@ SENTENCES = {
         "{who} has a scribble that is not a list of x, y inside the picture, or has over {most} points; it is not used."),
     "read.omost_global_alone": "The Omost canvas has only its global entry, and so no boxes.",
 
+    "read.first_task": "There are answers to {count} tasks here; the first, {first}, is used. Pick another by its name or its index.",
+    "read.mask_as_picture": "The mask of {who} is a picture or its file, {value}, which is not read; only its box is used.",
+    "read.no_polygon": "{who} has no polygon of at least three x, y pairs and was left out.",
+    "read.labels_left": "There are {labels} labels for {boxes} boxes; the last {left} are not used.",
+    "read.first_point": "{who} has {count} points; the first is used.",
+    "read.no_place": "{who} has no box; its words go into the global caption.",
+    "read.other_ratio": (
+        "The caption is for a picture of {ratio}, which is not the shape of {width} x {height}; its boxes are stretched with "
+        "the picture."),
+    "read.brush": "{who} is painted with a brush, in a code of Label Studio's own that is not read, and was left out.",
+    "read.turned": "{who} is turned by {angle} degrees; its mask is turned, and its box is the upright one around it.",
+    "read.picture_turned": "The picture is turned by {angle} degrees in Label Studio; the boxes are those of the picture as it lies in the file.",
+    "read.first_answer": "There are {count} annotations of this picture here; the first is used.",
+    "read.other_kind": "{who} is a {kind}, which is not read here, and was left out.",
+    "read.earlier_frame": "{who} has no box of its own in this frame; the one of frame {frame} is used.",
+    "read.absent": "Objects that are not in this frame, and were left out: {count}. Pick another frame by its index.",
+    "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
+
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
     "write.not_carried": "{format} cannot carry the {fields} of {who}.",
+    "write.cut": "The box of {who} reaches over the picture's border; for {format} it is cut there.",
+    "write.no_area": "{who} has no area inside the picture, and was left out of the {format}.",
+    "write.strokes_joined": "The {count} strokes of {who} are written as one; InstanceDiffusion holds one for each instance.",
+    "write.holes": "The mask of {who} has {count} holes, which are filled: labelme's polygons have none.",
+    "write.no_outline": (
+        "The mask of {who} has no outline that could be edited by hand, being empty inside its box or too ragged; its box "
+        "is written instead."),
+    "write.no_background": "The layout says nothing about the background, which this caption must describe. Write it into \"background\".",
+    "write.no_picture": (
+        "The layout names no picture, but a labelme file must: save the picture as '{name}' beside it, or change "
+        "imagePath."),
 }

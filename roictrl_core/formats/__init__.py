@@ -10,27 +10,33 @@ A layout has the size that the data itself names, else the given one.  What the 
 parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO, labelme; yolo.py YOLO
+datasets.py     COCO; labelme.py labelme; yolo.py YOLO; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
+vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; rows.py rows of Hugging Face data sets
+captions.py     structured captions of Ideogram 4 and Krea 2
+label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
 common.py       the picture's size, notes, checks of one box; shapes.py masks, points, strokes; names.py classes
+writing.py      what writers ask of a layout first; tracing.py masks as polygons
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ..layout import Instance, Layout
+from ..layout import Layout
 from ..notes import Note
 from ..safe_text import check_depth
-from . import arrays, comfyui, datasets, detections, methods, parsing, yolo
+from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, labelme, methods, parsing, rows,
+               tracking, vision_models, voc, yolo)
 from .common import Reader, first_filled
 from .reading import ReadAs
+from .writing import fitted
 
 __all__ = ["FORMATS", "WRITABLE", "Format", "ReadAs", "read", "write", "write_text"]
 
@@ -41,12 +47,17 @@ class Format(NamedTuple):
     title: str
     matches: Callable[[object], bool]
     read: Callable[[object, Reader], Layout]
-    write: Callable[[Layout], object] | None = None
+    write: Callable[[Layout, list[Note]], object] | None = None   # what it cannot keep goes into the notes
     carries: tuple[str, ...] = ("caption",)   # fields of an instance that the written form keeps
 
 
 def _is_layout(data: object) -> bool:
     return isinstance(data, dict) and "instances" in data
+
+
+def _silent(write: Callable[[Layout], object]) -> Callable[[Layout, list[Note]], object]:
+    """A writer that has nothing to say of its own."""
+    return lambda layout, notes: write(layout)
 
 
 def _read_layout(data: object, reader: Reader) -> Layout:
@@ -56,27 +67,42 @@ def _read_layout(data: object, reader: Reader) -> Layout:
 
 # In the order in which they are tried: the more particular ones first.
 FORMATS: dict[str, Format] = {
-    "layout": Format("ROICtrl layout JSON", _is_layout, _read_layout, Layout.to_dict),
+    "layout": Format("ROICtrl layout JSON", _is_layout, _read_layout, _silent(Layout.to_dict)),
+    "label_studio": Format("Label Studio", label_studio.is_label_studio, label_studio.read_label_studio),
+    "cvat": Format("CVAT XML", cvat.is_cvat, cvat.read_cvat),
+    "voc": Format("Pascal VOC XML", voc.is_voc, voc.read_voc),
     "bounding_box": Format("BOUNDING_BOX", comfyui.is_bounding_boxes, comfyui.read_bounding_boxes,
-                           comfyui.write_bounding_boxes, ("caption", "label", "color")),
+                           _silent(comfyui.write_bounding_boxes), ("caption", "label", "color")),
     "instancediffusion": Format("InstanceDiffusion JSON", methods.is_instance_diffusion,
                                 methods.read_instance_diffusion, methods.write_instance_diffusion,
-                                ("caption", "label", "mask", "point")),
-    "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, datasets.write_coco, ("caption", "mask")),
-    "labelme": Format("labelme", datasets.is_labelme, datasets.read_labelme, datasets.write_labelme),
+                                ("caption", "label", "mask", "point", "scribble")),
+    "gemini": Format("Gemini's boxes", vision_models.is_gemini, vision_models.read_gemini),
+    "qwen": Format("Qwen-VL's boxes", vision_models.is_qwen, vision_models.read_qwen),
+    "florence": Format("Florence-2's boxes", vision_models.is_florence, vision_models.read_florence),
+    "rows": Format("Hugging Face rows", rows.is_row, rows.read_rows),
+    "tracking": Format("TRACKING", tracking.is_tracking, tracking.read_tracking),
+    "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, dataset_writers.write_coco,
+                   ("caption", "mask")),
+    "labelme": Format("labelme", labelme.is_labelme, labelme.read_labelme, dataset_writers.write_labelme,
+                      ("caption", "mask", "point", "scribble")),
+    "ideogram": Format("Ideogram / Krea 2 caption", captions.is_caption, captions.read_caption, captions.write_caption,
+                       ("caption", "color")),
     "omost": Format("Omost canvas", methods.is_omost, methods.read_omost),
-    "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, comfyui.write_elements,
+    "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, _silent(comfyui.write_elements),
                        ("caption", "color")),
     "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
     "detections": Format("detections", detections.is_detections, detections.read_detections),
-    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, methods.write_migc),
-    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and yolo.is_yolo(data), yolo.read_yolo, yolo.write_yolo),
+    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, _silent(methods.write_migc)),
+    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and yolo.is_yolo(data), yolo.read_yolo,
+                   dataset_writers.write_yolo),
 }
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
-_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, COCO, labelme, YOLO, InstanceDiffusion, "
-                "MIG-Bench YAML, Omost canvas, SEGS, or a MASK batch")
+_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
+                "Florence-2, Hugging Face rows, TRACKING, COCO, labelme, YOLO, Label Studio, CVAT or "
+                "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
+                "batch")
 
 
 def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", names: str = "", read_as: ReadAs = ReadAs(),
@@ -112,8 +138,9 @@ def _plain(source: object) -> object:
 def _read_data(data: object, reader: Reader) -> Layout:
     if comfyui.is_segs(data):
         return comfyui.read_segs(data, reader)
-    if isinstance(data, np.ndarray):
-        return comfyui.read_masks(data, reader)
+    masks = comfyui.joined_masks(data)
+    if masks is not None:
+        return comfyui.read_masks(masks, reader)
     if data in ([], {}) or isinstance(data, list) and first_filled(data) is None and None not in data:
         return reader.layout()
     for entry in FORMATS.values():
@@ -127,6 +154,9 @@ def _unknown(data: object) -> str:
     if isinstance(first, dict) and "image_id" in first:
         return ("This is a COCO results file, which names neither its images nor its categories. "
                 "Give the COCO annotations file instead.")
+    if isinstance(data, Element):
+        return (f"XML with the root '{data.tag:.40}' is in no format that is known here. CVAT's begins with <annotations>, "
+                "Pascal VOC's with <annotation>.")
     seen = ("an object with the keys " + ", ".join(repr(key) for key in list(first)[:6]) if isinstance(first, dict)
             else f"{str(first)[:60]!r}")
     return f"The boxes are in no format that is known here: found {seen}. Use one of: {_KNOWN_FORMS}."
@@ -138,33 +168,17 @@ def write(layout: Layout, kind: str) -> tuple[object, list[Note]]:
         raise ValueError(f"Layouts cannot be written as '{kind}'. Use one of: {', '.join(WRITABLE)}.")
     entry = FORMATS[kind]
     if kind == "layout":
-        return entry.write(layout), layout.left_out()
-    layout.validate()
-    return entry.write(layout), _not_carried(layout, entry)
+        return layout.to_dict(), layout.left_out()
+    inside, notes = fitted(layout.validate(), entry.title, entry.carries)
+    return entry.write(inside, notes), notes
 
 
 def write_text(layout: Layout, kind: str) -> tuple[str, list[Note]]:
     """:func:`write` as the text of a file (for YOLO the labels; its names are the captions in order of appearance)."""
     data, notes = write(layout, kind)
     if kind == "yolo":
-        return data[0], [*notes, *(Note("write.yolo_class", values={"number": i, "name": name}) for i, name in enumerate(data[1].splitlines()))]
+        return data[0], notes
     if kind == "migc":
         import yaml  # part of every ComfyUI; only this format needs it
         return yaml.safe_dump(data, allow_unicode=True, sort_keys=False), notes
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), notes
-
-
-def _not_carried(layout: Layout, entry: Format) -> list[Note]:
-    """One note per instance that is off, or that says more than ``entry`` keeps."""
-    notes = []
-    for i, instance in enumerate(layout.instances, 1):
-        if not instance.enabled:
-            notes.append(instance.note("write.not_enabled", i, format=entry.title))
-            continue
-        kept = {key: getattr(instance, key) for key in entry.carries}
-        plain = replace(Instance(instance.box), **kept, extra=instance.extra)
-        lost = [key for key in instance.to_dict() if key not in plain.to_dict()]
-        lost += ["conditioning"] if instance.conditioning is not None else []
-        if lost:
-            notes.append(instance.note("write.not_carried", i, format=entry.title, fields=lost))
-    return notes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layout import Layout
+from ..layout import Instance, Layout
 from ..masks import MAX_PIXELS, RunLengthMask, box_of
 from ..notes import quote, subject
-from .common import Reader, choose, entries, first_filled, hex_color, is_number, numbers, text_of
+from .common import Reader, choose, entries, first_filled, hex_color, imported_of, is_number, numbers, text_of
 from .placing import Found, place
 from .reading import PIXELS, SHARES, THOUSANDTHS, XYWH, YXYX, ways
 
@@ -45,10 +45,10 @@ def _bounding_box(item: object, index: int, reader: Reader) -> Found | None:
     values = numbers([item[key] for key in _XYWH], 4, who, reader)
     imported = {key: value for key, value in item.items() if key not in (*_XYWH, "label", "metadata")}
     imported.update((key, value) for key, value in meta.items() if key not in ("desc", "palette"))
-    return Found(who, values, {"label": label, **_element_fields(caption, meta.get("palette"), imported, who, reader)})
+    return Found(who, values, {"label": label, **element_fields(caption, meta.get("palette"), imported, who, reader)})
 
 
-def _element_fields(caption: str, palette: object, imported: dict, who: dict, reader: Reader) -> dict:
+def element_fields(caption: str, palette: object, imported: dict, who: dict, reader: Reader) -> dict:
     """Fields of core's elements: type ("obj" is the default), text, and a palette, its first the color."""
     if imported.get("type") == "obj":
         del imported["type"]
@@ -64,23 +64,25 @@ def _element_fields(caption: str, palette: object, imported: dict, who: dict, re
 
 def write_bounding_boxes(layout: Layout) -> list[list[dict]]:
     """Core's BOUNDING_BOX of one frame, whole pixels, with metadata; enabled instances only."""
-    boxes = []
-    for _, instance in layout.enabled:
-        x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
-        imported = instance.extra.get("imported", {})
-        metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
-                    "palette": imported.get("palette") or ([instance.color] if instance.color else [])}
-        score = {"score": imported["score"]} if "score" in imported else {}
-        boxes.append({"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1,
-                      "label": instance.label or instance.caption, **score, "metadata": metadata})
-    return [boxes]
+    return [[write_bounding_box(instance, layout) for _, instance in layout.enabled]]
+
+
+def write_bounding_box(instance: Instance, layout: Layout) -> dict:
+    """One of core's BOUNDING_BOX."""
+    x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
+    imported = imported_of(instance)
+    metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
+                "palette": imported.get("palette") or ([instance.color] if instance.color else [])}
+    score = {"score": imported["score"]} if "score" in imported else {}
+    return {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": instance.label or instance.caption, **score,
+            "metadata": metadata}
 
 
 def pixel_box(box, width: int, height: int) -> tuple[int, int, int, int]:
     """xyxy in whole pixels, clipped to the picture, at least one pixel in each direction."""
-    x1 = min(max(round(box[0] * width), 0), width - 1)
-    y1 = min(max(round(box[1] * height), 0), height - 1)
-    return (x1, y1, min(max(round(box[2] * width), x1 + 1), width), min(max(round(box[3] * height), y1 + 1), height))
+    left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in box)
+    x1, y1 = min(round(left * width), width - 1), min(round(top * height), height - 1)
+    return (x1, y1, max(round(right * width), x1 + 1), max(round(bottom * height), y1 + 1))
 
 
 # --- elements: bbox = [ymin, xmin, ymax, xmax] in 0..1000 ---
@@ -109,7 +111,7 @@ def _element(item: dict, index: int, reader: Reader) -> Found:
         y1, x1, y2, x2 = values
         values = (min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))   # any two opposite corners
     imported = {key: value for key, value in item.items() if key not in ("bbox", "desc", "color_palette")}
-    return Found(who, values, _element_fields(caption, item.get("color_palette"), imported, who, reader))
+    return Found(who, values, element_fields(caption, item.get("color_palette"), imported, who, reader))
 
 
 def write_elements(layout: Layout) -> list[dict]:
@@ -117,7 +119,7 @@ def write_elements(layout: Layout) -> list[dict]:
     elements = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, 1000, 1000)
-        imported = instance.extra.get("imported", {})
+        imported = imported_of(instance)
         element = {"type": "text" if imported.get("type") == "text" else "obj", "bbox": [y1, x1, y2, x2]}
         if element["type"] == "text":
             element["text"] = imported.get("text", "")
@@ -173,15 +175,35 @@ def _seg_mask(seg, width: int, height: int, who: dict, reader: Reader) -> np.nda
     return mask
 
 
-# --- MASK batch: [N, H, W] floats ---
+# --- MASK batch: [N, H, W] floats; or a list of masks or batches ---
 
-def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = None) -> Layout:
-    """The box of each mask's pixels over 0.5, and the mask itself where it is more than its box."""
+def joined_masks(data: object) -> np.ndarray | None:
+    """A batch, or a list of masks and batches as one; None where ``data`` is neither. Raises ValueError for several sizes."""
+    if isinstance(data, np.ndarray):
+        return data
+    if not isinstance(data, (list, tuple)) or not data or not all(isinstance(item, np.ndarray) and item.ndim > 1 for item in data):
+        return None
+    masks = [_batch(item) for item in data]
+    sizes = dict.fromkeys(mask.shape[1:] for mask in masks)
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width} x {height}" for height, width in list(sizes)[:4])
+        raise ValueError(f"The masks of the list have different sizes ({shown}). Give masks of one picture, all of its size.")
+    return np.concatenate(masks)
+
+
+def _batch(data: np.ndarray) -> np.ndarray:
+    """[N, H, W] from that, from one mask, or with a side of 1 where a picture has its channels."""
     if data.ndim == 4 and 1 in (data.shape[1], data.shape[3]):
         data = data[:, 0] if data.shape[1] == 1 else data[..., 0]
     data = data[None] if data.ndim == 2 else data
     if data.ndim != 3 or 0 in data.shape:
         raise ValueError(f"A MASK batch must have the shape [masks, height, width], not {list(data.shape)}.")
+    return data
+
+
+def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = None) -> Layout:
+    """The box of each mask's pixels over 0.5, and the mask itself where it is more than its box."""
+    data = _batch(data)
     if data.shape[1] * data.shape[2] > MAX_PIXELS:
         raise ValueError(f"Masks of {data.shape[2]} x {data.shape[1]} pixels are too large. Scale them down.")
     low, high = np.fmin.reduce(data, axis=None), np.fmax.reduce(data, axis=None)
@@ -244,24 +266,34 @@ def without_plain(mask: np.ndarray | None, box: tuple[int, int, int, int]) -> Ru
 
 
 def write_masks(layout: Layout) -> np.ndarray:
-    """[N, H, W] float32, one mask per enabled instance: its own mask (nearest pixel), else its box; [0, H, W] if none.
-
-    Box edges that fall inside a pixel cover it by their share.
-    """
-    masks = np.zeros((len(layout.enabled), layout.height, layout.width), dtype=np.float32)
+    """[N, H, W] float32, one mask per enabled instance (see :func:`instance_mask`); [0, H, W] if none."""
+    masks = np.empty((len(layout.enabled), layout.height, layout.width), dtype=np.float32)
     for canvas, (_, instance) in zip(masks, layout.enabled):
-        if instance.mask is not None:
-            own = instance.mask.to_array()
-            rows = (np.arange(layout.height) * own.shape[0] + own.shape[0] // 2) // layout.height
-            columns = (np.arange(layout.width) * own.shape[1] + own.shape[1] // 2) // layout.width
-            canvas[:] = own[np.minimum(rows, own.shape[0] - 1)[:, None], np.minimum(columns, own.shape[1] - 1)]
-        else:
-            x1, y1, x2, y2 = instance.box
-            canvas[:] = np.outer(_coverage(y1, y2, layout.height), _coverage(x1, x2, layout.width))
+        canvas[:] = instance_mask(instance, layout)
     return masks
 
 
+def write_union(layout: Layout) -> np.ndarray:
+    """[H, W] float32, the masks of all enabled instances in one."""
+    union = np.zeros((layout.height, layout.width), dtype=np.float32)
+    for _, instance in layout.enabled:
+        np.maximum(union, instance_mask(instance, layout), out=union)
+    return union
+
+
+def instance_mask(instance: Instance, layout: Layout) -> np.ndarray:
+    """[H, W] float32 or bool: the instance's own mask (nearest pixel), else its box.
+
+    Box edges that fall inside a pixel cover it by their share.
+    """
+    if instance.mask is not None:
+        return instance.mask.resized(layout.height, layout.width)
+    x1, y1, x2, y2 = instance.box
+    return np.outer(_coverage(y1, y2, layout.height), _coverage(x1, x2, layout.width))
+
+
 def _coverage(low: float, high: float, count: int) -> np.ndarray:
-    """Share of each of ``count`` pixels that lies between the normalised ``low`` and ``high``."""
+    """[count] float32: the share of each pixel that lies between the normalised ``low`` and ``high``."""
     pixels = np.arange(count)
-    return np.clip(np.minimum(high * count, pixels + 1) - np.maximum(low * count, pixels), 0.0, 1.0)
+    shares = np.clip(np.minimum(high * count, pixels + 1) - np.maximum(low * count, pixels), 0.0, 1.0)
+    return shares.astype(np.float32)

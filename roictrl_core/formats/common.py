@@ -222,5 +222,17 @@ def _is_picture(value: object) -> bool:
     return isinstance(value, np.ndarray) or isinstance(value, list) and any(map(_is_picture, value))
 
 
+def imported_of(instance: Instance) -> dict:
+    """What the source said beyond the layout's own fields; {} where a layout from elsewhere has something else there."""
+    imported = instance.extra.get("imported")
+    return imported if isinstance(imported, dict) else {}
+
+
+def picture_rle(mask: RunLengthMask, layout: Layout) -> dict:
+    """The mask as COCO's RLE, which is of the picture's size."""
+    size = (layout.height, layout.width)
+    return (mask if mask.size == size else RunLengthMask.from_array(mask.resized(*size))).to_dict()
+
+
 def _empty(value: object) -> bool:
     return value is None or (isinstance(value, (str, list, dict)) and not value)

@@ -1,24 +1,13 @@
-"""Box formats of data sets and labelling tools: COCO instances, labelme."""
+"""COCO instances: ``bbox`` = x, y, w, h in pixels."""
 
 from __future__ import annotations
 
-import math
-
-from ..fields import Point
 from ..layout import Layout
 from ..notes import quote, subject
-from .common import Reader, choose, entries, finite_numbers, numbers, points_box, text_of
+from .common import Reader, choose, entries, numbers, points_box, text_of
 from .placing import Found, place
 from .reading import XYWH, ways
-from .shapes import point_of, polygons_of, segmentation_mask, strokes_of
-
-# labelme's shapes that are read -> how many points they need.
-_LABELME_POINTS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "point": 1, "line": 2, "linestrip": 2}
-_CIRCLE = 64   # corners
-_FAR = 1e9     # pixels
-
-
-# --- COCO instances: bbox = x, y, w, h in pixels ---
+from .shapes import polygons_of, segmentation_mask
 
 def is_coco(data: object) -> bool:
     """Also without the images, which are then those that the annotations name."""
@@ -96,85 +85,3 @@ def _box_around(segmentation: object) -> list[float] | None:
         return None
     x1, y1, x2, y2 = points_box(points)
     return [x1, y1, x2 - x1, y2 - y1]
-
-
-def write_coco(layout: Layout) -> dict:
-    """One image; a category per caption; masks as compressed RLE."""
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
-    annotations = []
-    for number, (_, instance) in enumerate(layout.enabled, 1):
-        x1, y1, x2, y2 = (value * side for value, side in zip(instance.box, (layout.width, layout.height) * 2))
-        box = [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)]
-        mask = {"segmentation": instance.mask.to_dict()} if instance.mask else {}
-        annotations.append({"id": number, "image_id": 1, "category_id": captions.index(instance.caption) + 1,
-                            "bbox": box, "area": round(box[2] * box[3], 2), "iscrowd": 0, **mask})
-    return {"images": [{"id": 1, "file_name": text_of(layout.extra.get("file_name")) or "1.png",
-                        "width": layout.width, "height": layout.height}],
-            "categories": [{"id": i, "name": caption} for i, caption in enumerate(captions, 1)],
-            "annotations": annotations}
-
-
-# --- labelme: shapes of points in pixels ---
-
-def is_labelme(data: object) -> bool:
-    return isinstance(data, dict) and "shapes" in data
-
-
-def read_labelme(data: dict, reader: Reader) -> Layout:
-    reader.own_size(data.get("imageWidth"), data.get("imageHeight"), "The labelme file")
-    reader.need_size("The labelme file")
-    for i, shape in enumerate(entries(data["shapes"], "shapes"), 1):
-        _read_labelme_shape(shape if isinstance(shape, dict) else {}, i, reader)
-    return reader.layout(**{key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
-
-
-def _read_labelme_shape(shape: dict, index: int, reader: Reader) -> None:
-    caption, kind = text_of(shape.get("label")), text_of(shape.get("shape_type")) or "polygon"   # labelme's own default
-    who = subject("shape", index, caption)
-    if kind not in _LABELME_POINTS:
-        reader.note("read.shape_type", who=who, kind=quote(kind))
-        return
-    pairs = shape.get("points")
-    points = [finite_numbers(pair) for pair in pairs] if isinstance(pairs, list) else [None]
-    if any(point is None or len(point) != 2 for point in points):
-        reader.note("read.points_not_numbers", who=who, value=quote(pairs))
-    elif len(points) < _LABELME_POINTS[kind]:
-        reader.note("read.too_few_points", who=who, kind=quote(kind))
-    else:
-        imported = {key: value for key, value in shape.items() if key not in ("label", "shape_type", "points", "mask")}
-        _add_labelme_shape(kind, points, who, reader, caption=caption, imported=imported)
-
-
-def _add_labelme_shape(kind: str, points: list[Point], who: dict, reader: Reader, **fields) -> None:
-    """``points`` in pixels: the corners of a rectangle or polygon, a circle's centre and edge, a point, or a line's ends."""
-    points = _around(*points[:2]) if kind == "circle" else points[:1] if kind == "point" else points
-    box = reader.pixels(points_box(points))
-    if kind in ("polygon", "rotation", "circle"):
-        fields["mask"] = reader.outlines([[(x / reader.width, y / reader.height) for x, y in points]], who)
-    elif kind in ("line", "linestrip"):
-        fields["scribble"] = strokes_of(points, who, reader)
-    place_of_a_line = [(points[0][axis] + points[-1][axis]) / 2 for axis in (0, 1)]
-    if kind == "point" or fields.get("scribble") and (box[0] == box[2] or box[1] == box[3]):
-        if point := point_of(place_of_a_line, who, reader):
-            reader.add_point(who, point=point, **fields)
-    else:
-        reader.add(box, who, **fields)
-
-
-def _around(centre: Point, edge: Point) -> list[Point]:
-    """The circle as a polygon."""
-    radius = min(math.dist(centre, edge), _FAR)
-    angles = (2 * math.pi * i / _CIRCLE for i in range(_CIRCLE))
-    return [(centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)) for angle in angles]
-
-
-def write_labelme(layout: Layout) -> dict:
-    """Rectangles, in pixels; enabled instances only."""
-    shapes = []
-    for _, instance in layout.enabled:
-        x1, y1, x2, y2 = (round(value * side, 2)
-                          for value, side in zip(instance.box, (layout.width, layout.height) * 2))
-        shapes.append({"label": instance.caption, "points": [[x1, y1], [x2, y2]], "group_id": None,
-                       "shape_type": "rectangle", "flags": {}})
-    return {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": text_of(layout.extra.get("imagePath")),
-            "imageData": None, "imageHeight": layout.height, "imageWidth": layout.width}

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..layout import Layout
 from ..masks import RunLengthMask
-from ..notes import subject
+from ..notes import quote, subject
 from .arrays import is_row
 from .common import Reader, choose, entries, first_filled, is_number, numbers, text_of
 from .detection_keys import (CAPTION_KEYS, CLASS_KEYS, CORNERS, FORMAT_KEYS, KEYS, MASK_KEYS, NAMED, SCORE_KEYS, SHAPE_KEYS,
@@ -194,7 +194,10 @@ def _shape(keys: Mapping, who: dict, reader: Reader) -> tuple[RunLengthMask | No
             return rle_mask(value, who, reader), [], key
         if polygons := polygons_of(value):
             return None, polygons, key
-        if value and isinstance(value, (str, list, tuple, Mapping)):
+        if value and isinstance(value, str):
+            reader.note("read.mask_as_picture", who=who, value=quote(value, 30))
+            return None, [], key
+        if value and isinstance(value, (list, tuple, Mapping)):
             reader.note("read.mask", who=who, reason="It is neither run lengths nor polygons.")
             return None, [], key
     return None, [], ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..layout import Layout
-from ..notes import subject
+from ..layout import Layout, Point
+from ..notes import Note, subject
 from .comfyui import pixel_box
-from .common import Reader, choose, entries, hex_color, numbers, text_of
+from .common import Reader, choose, entries, hex_color, numbers, picture_rle, text_of
 from .placing import Found, place
 from .reading import PIXELS, SHARES, XYWH, XYXY, ways
 from .shapes import point_of, segmentation_mask, strokes_of
@@ -40,17 +40,25 @@ def _anno(anno: dict, index: int, reader: Reader) -> Found:
     return Found(who, numbers(anno.get("bbox"), 4, who, reader), fields)
 
 
-def write_instance_diffusion(layout: Layout) -> dict:
-    """Enabled instances; ``mask`` as COCO RLE, or an empty list; ``point`` in pixels where there is one."""
+def write_instance_diffusion(layout: Layout, notes: list[Note]) -> dict:
+    """Enabled instances; ``mask`` as COCO RLE, or an empty list; ``point`` and ``scribble`` in pixels where there are any."""
     annos = []
-    for _, instance in layout.enabled:
+    for index, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
         place: dict = {"bbox": [x1, y1, x2 - x1, y2 - y1]} if instance.has_area else {}
         if instance.point:
-            place["point"] = [round(instance.point[0] * layout.width, 2), round(instance.point[1] * layout.height, 2)]
-        annos.append({**place, "mask": instance.mask.to_dict() if instance.mask else [],
+            place["point"] = _in_pixels(instance.point, layout)
+        if instance.scribble:
+            place["scribble"] = [_in_pixels(point, layout) for stroke in instance.scribble for point in stroke]
+        if len(instance.scribble) > 1:
+            notes.append(instance.note("write.strokes_joined", index, count=len(instance.scribble)))
+        annos.append({**place, "mask": picture_rle(instance.mask, layout) if instance.mask else [],
                       "category_name": instance.label, "caption": instance.caption})
     return {"caption": layout.caption, "width": layout.width, "height": layout.height, "annos": annos}
+
+
+def _in_pixels(point: Point, layout: Layout) -> list[float]:
+    return [round(point[0] * layout.width, 2), round(point[1] * layout.height, 2)]
 
 
 # --- MIG-Bench: {global prompt: {caption: [[x1, y1, x2, y2], ...], coco_id: ...}}, normalised ---

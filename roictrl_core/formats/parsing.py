@@ -1,4 +1,4 @@
-"""Text to the plain data that it stands for: JSON, YOLO's lines (which stay text) or YAML, also inside prose.
+"""Text to the plain data that it stands for: JSON, XML's tree, YOLO's lines (which stay text) or YAML, also inside prose.
 
 What people paste is often told rather than written: JSON inside a fence, after a sentence, or as Python prints it; a
 file in another encoding; no text at all.  Each is read, or refused by what it is and not by the last parser's message.
@@ -11,6 +11,7 @@ import re
 
 from ..safe_text import check_size, parse_json, parse_yaml
 from .common import Reader
+from .xml_text import is_xml, parse_xml
 from .yolo import is_yolo
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
@@ -53,6 +54,8 @@ def _unfenced(text: str) -> str:
 def _data(text: str) -> object:
     if text[0] in "{[":
         return _json(text)
+    if is_xml(text):
+        return parse_xml(text)
     if is_yolo(text):
         return text
     if (start := _first(_OBJECTS, text)) is not None:

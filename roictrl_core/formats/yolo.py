@@ -266,15 +266,3 @@ def _say_columns(meanings: list[Meaning | None], ids: bool, reader: Reader) -> N
         body = {_BOX: CXCYWH, _POLYGON: "x1, y1, x2, y2, x3, y3, ..."}.get(kind, f"{CXCYWH}, {points} {kind}")
         ends = ["", "track id" if ids else "score", "score, track id"][tail]
         reader.note("read.yolo_columns", columns=", ".join(filter(None, ("class", body, ends))))
-
-
-def write_yolo(layout: Layout) -> tuple[str, str]:
-    """The label file and the file of names, one class per caption; enabled instances only."""
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
-    lines = []
-    for _, instance in layout.enabled:
-        x1, y1, x2, y2 = instance.box
-        values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
-        lines.append(" ".join([str(captions.index(instance.caption)), *(f"{value:.6f}" for value in values)]))
-    return ("".join(line + "\n" for line in lines),
-            "".join(" ".join(caption.split()) + "\n" for caption in captions))

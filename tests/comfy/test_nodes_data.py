@@ -18,7 +18,7 @@ LAYOUT = {"version": 1, "width": 64, "height": 64, "instances": [
 def node(pack):
     """A node class by its id, from the modules of this file's subject."""
     found = {cls.GET_SCHEMA().node_id: cls
-             for name in ("prompt", "preview", "convert") for cls in pack.module(f"nodes.{name}").NODES}
+             for name in ("prompt", "preview", "convert", "instances") for cls in pack.module(f"nodes.{name}").NODES}
     return found.__getitem__
 
 
@@ -40,7 +40,7 @@ def prompt(node, text="", **inputs):
 
 
 IDS = ["ROICtrlInstanceBoxPrompt", "ROICtrlPreviewLayout", "ROICtrlLayoutToPrompt", "ROICtrlMergeLayouts",
-       "ROICtrlEditInstance", "ROICtrlLayoutFromMasks", "ROICtrlExportLayout"]
+       "ROICtrlEditInstance", "ROICtrlLayoutInstance", "ROICtrlLayoutFromMasks", "ROICtrlExportLayout"]
 
 
 @pytest.mark.parametrize("node_id", IDS)
@@ -113,6 +113,12 @@ INCOMING = {
     "SEGS": ((64, 64), [SEG(None, np.ones((40, 40), np.float32), 0.9, (0, 0, 40, 40), (0, 0, 32, 32), "fox")]),
     "JSON": json.dumps(LAYOUT),
     "YOLO": "0 0.25 0.25 0.5 0.5",
+    "list of MASKs": [MASK[:1], MASK[1:]],
+    "TRACKING": {"fox": {"1": [[0, 0, 32, 32, 64, 64], None]}},
+    "Gemini": '[{"box_2d": [0, 0, 500, 500], "label": "a red fox"}]',
+    "Ideogram": {"compositional_deconstruction": {"background": "", "elements": [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"}]}},
+    "Pascal VOC": "<annotation><size><width>64</width><height>64</height></size><object><name>fox</name>"
+                  "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>32</xmax><ymax>32</ymax></bndbox></object></annotation>",
 }
 
 
@@ -288,6 +294,33 @@ def test_edit_instance_needs_one_meaning(node, layout):
         run(node("ROICtrlEditInstance"), layout=twice, instance="fox")
 
 
+def test_layout_instance(node, layout, pack):
+    cls = node("ROICtrlLayoutInstance")
+    out, _ = run(cls, layout=layout, instance="a blue owl")
+    assert {key: out["bbox"][key] for key in ("x", "y", "width", "height")} == {"x": 32, "y": 16, "width": 32, "height": 48}
+    assert (out["caption"], out["label"]) == ("a blue owl", "")
+    assert out["mask"].shape == out["union"].shape == (1, 64, 64) and out["mask"].dtype == torch.float32
+    assert torch.equal(out["mask"][0], MASK[1]) and torch.equal(out["union"][0], MASK.amax(0))
+    shape = torch.zeros(1, 64, 64)
+    shape[0, 3, 5] = 1
+    changed = run(node("ROICtrlEditInstance"), layout=layout, instance="1", mask=shape)[0]["layout"]
+    out, _ = run(cls, layout=changed, instance="fox")
+    assert torch.equal(out["mask"], shape) and out["label"] == "fox" and torch.equal(out["union"][0], MASK[1] + shape[0])
+
+
+def test_layout_instance_says_what_takes_no_part(node, layout, caplog):
+    off = run(node("ROICtrlEditInstance"), layout=layout, instance="1", enabled="off")[0]["layout"]
+    out, _ = run(node("ROICtrlLayoutInstance"), layout=off, instance="1")
+    assert torch.equal(out["mask"][0], MASK[0]) and torch.equal(out["union"][0], MASK[1])
+    assert "Layout Instance: Instance 1 ('fox') is not enabled" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["3", "", "a green owl"])
+def test_layout_instance_refuses(node, layout, which):
+    with pytest.raises(ValueError, match=f"Layout Instance: There is no instance '{which}' in the layout. Give an index"):
+        run(node("ROICtrlLayoutInstance"), layout=layout, instance=which)
+
+
 def test_layout_from_masks(node, caplog):
     masks = MASK.clone()
     masks[1, 20, 40] = 0
@@ -307,6 +340,20 @@ def test_export_round_trip(node, layout):
     assert "cannot carry the negative, strength of instance 2 ('a blue owl')" in out["notes"]
 
 
+def test_export_explains_every_format(node, root):
+    formats = node("ROICtrlExportLayout").GET_SCHEMA().inputs[1]
+    page = (root / "web" / "docs" / "ROICtrlExportLayout.md").read_text(encoding="utf-8")
+    assert formats.id == "format" and all(f"| `{name}` |" in page for name in formats.options)
+
+
+def test_export_gives_elements_last(node, layout):
+    out, _ = run(node("ROICtrlExportLayout"), layout=layout, format="yolo")
+    assert list(out) == ["text", "notes", "elements"]
+    assert out["elements"] == [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"},
+                               {"type": "obj", "bbox": [250, 500, 1000, 1000], "desc": "a blue owl"}]
+    assert [output.io_type for output in node("ROICtrlExportLayout").GET_SCHEMA().outputs] == ["STRING", "STRING", "ARRAY"]
+
+
 @pytest.mark.skipif("not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
                     reason="this ComfyUI has no bounding-box nodes of its own")
 def test_core_reads_our_boxes_and_we_read_cores(node):
@@ -317,3 +364,21 @@ def test_core_reads_our_boxes_and_we_read_cores(node):
     assert [region["desc"] for region in regions] == ["a red fox", "a blue owl"]
     back, _ = prompt(node, boxes=build_elements(regions))
     assert [i.box for i in back["layout"].instances] == [i.box for i in ours["layout"].instances]
+
+
+@pytest.mark.skipif("not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
+                    reason="this ComfyUI has no bounding-box nodes of its own")
+def test_core_takes_one_instance_and_our_elements(node, layout):
+    from comfy_extras.nodes_bounding_boxes import boxes_from_input
+    from comfy_extras.nodes_images import ImageCropV2
+    from comfy_extras.nodes_json_prompt import BuildJsonPromptIdeogram
+    from comfy_extras.nodes_rtdetr import DrawBBoxes
+
+    out, _ = run(node("ROICtrlLayoutInstance"), layout=layout, instance="2")
+    picture = torch.arange(64 * 64, dtype=torch.float32).reshape(1, 64, 64, 1).expand(-1, -1, -1, 3) / 4096
+    assert torch.equal(ImageCropV2.execute(picture, out["bbox"]).result[0], picture[:, 16:, 32:])
+    assert DrawBBoxes.execute(out["bbox"], picture).result[0].shape == (1, 64, 64, 3)
+    elements = run(node("ROICtrlExportLayout"), layout=layout, format="layout")[0]["elements"]
+    caption = BuildJsonPromptIdeogram.execute(elements, {"style": "none"}).result[0]
+    assert caption["compositional_deconstruction"]["elements"] == elements
+    assert [box["metadata"]["desc"] for box in boxes_from_input(elements, 64, 64)] == ["a red fox", "a blue owl"]

@@ -44,6 +44,34 @@ EXPECTED = {
     "coco.json": ((0, 0), [FOX], ["fox"], "", []),
     "labelme.json": ((0, 0), [FOX, (300 / 512, 200 / 384, 400 / 512, 300 / 384)], ["a red fox", "a pond"], "", []),
     "yolo.txt": ((0, 0), [FOX, OWL], ["red fox", "blue owl"], "", []),
+    "ideogram.json": ((0, 0), [FOX, (0.3, 0.05, 0.7, 0.12)], ["a red fox, sitting", "a wooden sign"],
+                      "A fox and an owl meet in a forest. A forest at dusk, pale trunks in fog. loose gouache. painting. "
+                      "calm, misty. soft dusk light. a few fireflies.",
+                      ["Element 2 ('a wooden sign') is to show the text 'OPEN'",
+                       "Element 3 ('a few fireflies') has no box; its words go into the global caption."]),
+    "label_studio.json": ((0, 0), [FOX, (0.6, 0.5, 0.8, 0.75), (0.425, 0.1, 0.5, 0.1 + 128 / 384)], ["red fox", "pond", "a sign"], "",
+                          ["Annotation 3 ('a sign') is turned by 90 degrees; its mask is turned",
+                           "Annotation 4 ('moss') is painted with a brush"]),
+    "cvat_images.xml": ((0, 0), [(300 / 512, 200 / 384, 400 / 512, 300 / 384), (0.25, 0.5) * 2,
+                                 (0.25, 0.25) * 2, (8 / 512, 16 / 384, 12 / 512, 18 / 384), FOX],
+                        ["pond", "path", "eye", "leaf", "red fox"], "",
+                        ["There are 2 images here; the first, '0007.png', is used.", "Shape 3 ('path') is a point without a box", "Shape 4 ('eye') is a point without a box",
+                         "Shape 6 ('crate') is a 'cuboid', which is not read here"]),
+    "cvat_video.xml": ((0, 0), [FOX], ["red fox"], "", ["There are 3 frames here; the first, 'frame 0', is used.",
+                                                        "Objects that are not in this frame, and were left out: 1."]),
+    "gemini.json": ((0, 0), [FOX, OWL], ["a red fox", "a blue owl"], "",
+                    ["The mask of box 1 ('a red fox') is a picture or its file, 'data:image/png;base64,"]),
+    "qwen3_vl.json": ((512, 384), [FOX, OWL, (0.5, 0.9) * 2], ["a red fox", "a blue owl", "a beetle"], "",
+                      ["The boxes were read as x1, y1, x2, y2 in 0 to 1000, which was assumed.", "Box 3 ('a beetle') is a point"]),
+    "florence2.json": ((512, 384), [FOX, OWL], ["red fox", "blue owl"], "", []),
+    "florence2_polygons.json": ((512, 384), [FOX], ["red fox"], "", []),
+    "hf_rows.jsonl": ((0, 0), [FOX, OWL], ["red fox", "blue owl"], "", ["There are 2 images here; the first, '0007.png', is used."]),
+    "simpletuner.bbox": ((0, 0), [FOX, OWL], ["a red fox", "a blue owl"], "",
+                         ["The mask of box 1 ('a red fox') is a picture or its file, 'masks/fox.png'",
+                          "The boxes were read as x1, y1, x2, y2 normalised 0 to 1, which was assumed."]),
+    "tracking.json": ((0, 0), [FOX, OWL], ["red fox", "blue owl"], "", ["There are 3 frames here; the first, 'frame 1', is used.",
+                                                                       "Objects that are not in this frame, and were left out: 1."]),
+    "voc.xml": ((0, 0), [(0.125, 0.25, 0.5, 0.75), (0.5, 0, 1, 1)], ["red fox", "blue owl"], "", []),
 }
 
 
@@ -67,7 +95,7 @@ def sample(name: str, **more) -> tuple[Layout, list[str]]:
 
 
 def test_every_sample_is_expected():
-    assert {path.name for path in SAMPLES.iterdir()} == {*EXPECTED, "yolo_names.txt"}
+    assert {path.name for path in SAMPLES.iterdir()} == {*EXPECTED, "yolo_names.txt", "README.md"}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -134,7 +162,7 @@ def test_our_own_form_is_lossless():
 @pytest.mark.parametrize("kind", ["coco", "instancediffusion"])
 def test_masks_travel_where_the_format_has_them(kind):
     mask = RunLengthMask.from_array(np.eye(8, dtype=bool))
-    text, notes = write_text(Layout(64, 64, (Instance((0, 0, 1, 1), "a", mask=mask),)), kind)
+    text, notes = write_text(Layout(8, 8, (Instance((0, 0, 1, 1), "a", mask=mask),)), kind)
     assert notes == [] and read(text)[0].instances[0].mask == mask
 
 
@@ -372,6 +400,7 @@ def test_aliases_cannot_unfold():
 
 SOURCES = [yaml.safe_load(path.read_text()) for folder in (SAMPLES, SAMPLES.parent / "detections") for path in sorted(folder.iterdir())
            if path.suffix in (".json", ".yaml")]
+SOURCES += [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(SAMPLES.iterdir()) if path.suffix in (".jsonl", ".bbox")]
 JUNK = st.one_of(st.none(), st.booleans(), st.integers(-10**400, 10**400), st.floats(), st.text(max_size=3), st.just([]),
                  st.just({}), st.just([[]]), st.just([{}]), st.just([1, 2, 3, 4]))
 
@@ -382,7 +411,7 @@ def places(value, path=()):
         yield from places(value[key], (*path, key))
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_any_damage_gives_a_layout_or_a_sentence(data):
     source = copy.deepcopy(data.draw(st.sampled_from(SOURCES)))

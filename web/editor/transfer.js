@@ -100,7 +100,7 @@ export class Transfer {
 
   /** Ask for a file. */
   pick() {
-    const input = h("input", { type: "file", multiple: true, accept: "image/*,.json,.yaml,.yml,.txt", onchange: () => this.takeFiles([...input.files ?? []]) });
+    const input = h("input", { type: "file", multiple: true, accept: "image/*,.json,.jsonl,.bbox,.xml,.yaml,.yml,.txt,.md", onchange: () => this.takeFiles([...input.files ?? []]) });
     input.click();
   }
 }

@@ -1,0 +1,101 @@
+"""Structured captions of text-to-image models, Ideogram 4 and Krea 2: elements with boxes, and words about the rest.
+
+``{high_level_description, style_description: {...}, compositional_deconstruction: {background, elements: [...]}}``; an
+element is ``{type, bbox, desc, text, color_palette}``, its ``bbox`` [ymin, xmin, ymax, xmax] in 0..1000 or missing.
+What a layout has no field for stays in its ``extra["ideogram"]``, so that it is written again.
+Source: Ideogram's JSON prompting guide (docs.ideogram.ai/prompting/json-prompting), ComfyUI's Build JSON Prompt.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ..layout import DEFAULT_SIDE, Layout
+from ..notes import Note, subject
+from .comfyui import element_fields, write_elements
+from .common import HEX_COLOR, Reader, entries, numbers, text_of
+
+KEPT = "ideogram"
+MAX_PALETTE = 5       # colors of one element, by Ideogram's rules
+MAX_RATIO = 8         # of a picture's sides
+_PARTS = "compositional_deconstruction"
+_STYLE = ("photo", "art_style", "medium", "aesthetics", "lighting")
+
+
+def is_caption(data: object) -> bool:
+    return isinstance(_caption(data).get(_PARTS), dict)
+
+
+def _caption(data: object) -> dict:
+    """The caption itself: some services answer with it under ``json_prompt``."""
+    caption = data.get("json_prompt", data) if isinstance(data, dict) else None
+    return caption if isinstance(caption, dict) else {}
+
+
+def read_caption(data: dict, reader: Reader) -> Layout:
+    caption = _caption(data)
+    parts = caption[_PARTS]
+    _take_shape(caption.get("aspect_ratio"), reader)
+    unplaced = []
+    for i, element in enumerate(entries(parts.get("elements", []), "The caption's list of elements"), 1):
+        _read_element(element if isinstance(element, dict) else {}, i, unplaced, reader)
+    kept = {key: value for key, value in caption.items() if key != _PARTS}
+    kept |= {"background": parts.get("background", "")} | ({"elements": unplaced} if unplaced else {})
+    return reader.layout(_global_caption(kept), **{KEPT: kept})
+
+
+def _take_shape(ratio: object, reader: Reader) -> None:
+    """The picture's shape from "16:9": its size where none is known, else a note where it is another shape."""
+    found = re.fullmatch(r"(\d{1,4}):(\d{1,4})", ratio) if isinstance(ratio, str) else None
+    wide, high = (int(side) for side in found.groups()) if found else (0, 0)
+    if not (wide and high) or max(wide, high) > MAX_RATIO * min(wide, high):
+        return
+    if not (reader.width and reader.height):
+        side = math.sqrt(wide / high)
+        reader.width, reader.height = (8 * round(DEFAULT_SIDE * factor / 8) for factor in (side, 1 / side))
+    elif abs(wide * reader.height - high * reader.width) > 0.02 * high * reader.width:
+        reader.note("read.other_ratio", ratio=ratio, width=reader.width, height=reader.height)
+
+
+def _read_element(element: dict, index: int, unplaced: list[dict], reader: Reader) -> None:
+    desc = text_of(element.get("desc"))
+    who = subject("element", index, desc)
+    if element.get("bbox") in (None, []):
+        reader.note("read.no_place", who=who)
+        unplaced.append(element)
+        return
+    values = numbers(element["bbox"], 4, who, reader)
+    box = values and tuple(values[i] / 1000 for i in (1, 0, 3, 2))
+    imported = {key: value for key, value in element.items() if key not in ("bbox", "desc", "color_palette")}
+    reader.add(box, who, **element_fields(desc, element.get("color_palette"), imported, who, reader))
+
+
+def _global_caption(kept: dict) -> str:
+    """The words about the whole picture, and of elements without a place, one sentence after the other."""
+    style = kept.get("style_description")
+    style = style if isinstance(style, dict) else {}
+    unplaced = kept.get("elements", [])
+    words = [kept.get("high_level_description"), kept.get("background"), *(style.get(key) for key in _STYLE),
+             *(element.get("desc") for element in unplaced if isinstance(element, dict))]
+    sentences = [text.strip() for text in words if text_of(text)]
+    return " ".join(text if text[-1] in ".!?" else text + "." for text in sentences)
+
+
+def write_caption(layout: Layout, notes: list[Note]) -> dict:
+    """What was read, with the boxes as they are now; a global caption that was changed takes the place of all other words."""
+    kept = layout.extra.get(KEPT)
+    if not isinstance(kept, dict) or not isinstance(kept.get("elements", []), list) or _global_caption(kept) != layout.caption:
+        captions = dict.fromkeys(instance.caption.strip() for _, instance in layout.enabled)
+        kept = {"high_level_description": layout.caption or ", ".join(filter(None, captions))}
+    if not text_of(kept.get("background")):
+        notes.append(Note("write.no_background"))
+    elements = [_ruled(element) for element in write_elements(layout)] + kept.get("elements", [])
+    return {**{key: value for key, value in kept.items() if key not in ("background", "elements")},
+            _PARTS: {"background": text_of(kept.get("background")), "elements": elements}}
+
+
+def _ruled(element: dict) -> dict:
+    """Colors as the model was trained on them: capitals, five at most."""
+    palette = [color.upper() for color in element.pop("color_palette", []) if isinstance(color, str) and HEX_COLOR.fullmatch(color)]
+    return {**element, **({"color_palette": palette[:MAX_PALETTE]} if palette else {})}

@@ -1,0 +1,177 @@
+"""Label Studio's exports: JSON tasks, JSON-MIN, or the regions of one annotation alone.
+
+A region's ``value`` counts in percent of the picture, whose size stands beside it (``original_width``); regions of one
+``id`` are one object (its rectangle, its labels, its text).
+Source: Label Studio's documentation (labelstud.io/guide/task_format, labelstud.io/tags/rectanglelabels and its neighbours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..layout import Box, Layout, Point
+from ..notes import quote, subject
+from .common import Reader, choose, entries, is_number, numbers, text_of
+from .geometry import add_outline, corners, ellipse, turned
+from .shapes import polygons_of
+
+_ANSWERS = ("annotations", "completions", "predictions")
+
+
+# --- what is a Label Studio file ---
+
+def is_label_studio(data: object) -> bool:
+    items = _objects(data)
+    return bool(items) and (_is_annotation(items[0]) or _is_region(items[0]) or _is_task(items[0]) or bool(_minimal(items[0])))
+
+
+def _objects(data: object) -> list[dict]:
+    return [item for item in data if isinstance(item, dict)] if isinstance(data, (list, tuple)) else [data] if isinstance(data, dict) else []
+
+
+def _is_annotation(item: dict) -> bool:
+    """One person's or model's answer, which holds the regions."""
+    return isinstance(item.get("result"), list) and any(map(_is_region, _objects(item["result"])))
+
+
+def _is_region(item: dict) -> bool:
+    return isinstance(item.get("value"), dict) and ("from_name" in item or "original_width" in item or bool(_labels(item["value"])))
+
+
+def _is_task(item: dict) -> bool:
+    answers = [answer for key in _ANSWERS if isinstance(item.get(key), list) for answer in _objects(item[key])]
+    return any(isinstance(answer.get("result"), list) for answer in answers) or (
+        isinstance(item.get("data"), dict) and isinstance(item.get("annotations"), list))
+
+
+def _minimal(item: dict) -> list[dict]:
+    """The regions of a JSON-MIN task: lists of values that name the picture's size, under the names of the tags."""
+    values = [value for key in item for value in _objects(item[key]) if isinstance(item[key], list)]
+    return [{"value": value, **value} for value in values if "original_width" in value and ("x" in value or "points" in value)]
+
+
+# --- reading one ---
+
+def read_label_studio(data: object, reader: Reader) -> Layout:
+    items = _objects(data)
+    if not _is_region(items[0]):
+        items = _chosen_regions(items, reader)
+    regions = _joined(entries(items, "The list of Label Studio's regions"))
+    sized = next((region for region in regions if region.get("original_width") is not None), {})
+    reader.own_size(sized.get("original_width"), sized.get("original_height"), "The Label Studio file")
+    if turn := next((region["image_rotation"] for region in regions if region.get("image_rotation")), 0):
+        reader.note("read.picture_turned", angle=quote(turn))
+    for i, region in enumerate(regions, 1):
+        _read_region(region, i, reader)
+    return reader.layout()
+
+
+def _chosen_regions(tasks: list[dict], reader: Reader) -> list[dict]:
+    """The regions of one task's first answer that was not cancelled; predictions only where nobody answered."""
+    if _is_annotation(tasks[0]):
+        return _first_answer(tasks, reader)
+    names = [_name(task, i) for i, task in enumerate(tasks, 1)]
+    task = tasks[choose(names, reader.pick, "image", reader)]
+    for key in _ANSWERS:
+        answers = [answer for answer in _objects(task.get(key)) if isinstance(answer.get("result"), list) and not answer.get("was_cancelled")]
+        if answers:
+            return _first_answer(answers, reader)
+    return _minimal(task)
+
+
+def _first_answer(answers: list[dict], reader: Reader) -> list[dict]:
+    if len(answers) > 1:
+        reader.note("read.first_answer", count=len(answers))
+    return _objects(answers[0]["result"])
+
+
+def _name(task: dict, index: int) -> str:
+    """How a task's picture is called: the end of the first text of its data, which is an address."""
+    data = task.get("data") if isinstance(task.get("data"), dict) else task
+    return next((value.rsplit("/", 1)[-1] for value in data.values() if text_of(value)), f"task {index}")
+
+
+def _joined(regions: Iterable[dict]) -> list[dict]:
+    """One region for each id: what the later ones add (labels, a text) to the first one's value."""
+    joined: dict[object, dict] = {}
+    for i, region in enumerate(regions):
+        key = region.get("id") if isinstance(region.get("id"), str) else i
+        value = region.get("value") if isinstance(region.get("value"), dict) else {}
+        first = joined.setdefault(key, {**region, "value": {}})
+        first["value"] = {**value, **first["value"]}
+    return list(joined.values())
+
+
+def _labels(value: dict) -> list[str]:
+    """The first list of labels among ``rectanglelabels``, ``labels`` and so on."""
+    lists = (value[key] for key in value if isinstance(key, str) and key.endswith("labels") and isinstance(value[key], list))
+    return next((labels for names in lists if (labels := [name for name in names if text_of(name)])), [])
+
+
+def _read_region(region: dict, index: int, reader: Reader) -> None:
+    value = region["value"]
+    text = value.get("text")
+    caption = ", ".join(_labels(value)) or text_of(*text if isinstance(text, list) else [text])
+    who = subject("annotation", index, caption)
+    score = region.get("score", value.get("score"))
+    fields = {"caption": caption, "imported": {"score": score} if is_number(score) else {}}
+    if "rle" in value or "brushlabels" in value:
+        reader.note("read.brush", who=who)
+    elif "points" in value:
+        _add_polygon(value["points"], who, reader, **fields)
+    elif "radiusX" in value:
+        _add_ellipse(value, who, reader, **fields)
+    elif "x" in value and "height" in value:
+        _add_rectangle(value, who, reader, **fields)
+    elif "x" in value:
+        _add_point(value, who, reader, **fields)
+    else:
+        reader.note("read.other_kind", who=who, kind=quote(region.get("type")))
+
+
+def _add_polygon(points: object, who: dict, reader: Reader, **fields) -> None:
+    polygons = polygons_of(points)
+    if polygons is None:
+        reader.note("read.no_polygon", who=who)
+    else:
+        add_outline([[(x / 100, y / 100) for x, y in polygon] for polygon in polygons], who, reader, **fields)
+
+
+def _add_rectangle(value: dict, who: dict, reader: Reader, **fields) -> None:
+    found = numbers([value.get(key) for key in ("x", "y", "width", "height")], 4, who, reader)
+    if found is not None:
+        x, y, w, h = (number / 100 for number in found)
+        _add_turned(corners((x, y, x + w, y + h)), (x, y), (x, y, x + w, y + h), value, who, reader, **fields)
+
+
+def _add_ellipse(value: dict, who: dict, reader: Reader, **fields) -> None:
+    found = numbers([value.get(key) for key in ("x", "y", "radiusX", "radiusY")], 4, who, reader)
+    if found is not None:
+        x, y, rx, ry = (number / 100 for number in found)
+        _add_turned(ellipse((x, y), (rx, ry)), (x, y), None, value, who, reader, **fields)
+
+
+def _add_turned(points: list[Point], pivot: Point, upright: Box | None, value: dict, who: dict, reader: Reader, **fields) -> None:
+    """A shape of normalised points, turned by the value's rotation in pixels; ``upright`` is its box where that is all."""
+    angle = value.get("rotation")
+    if not is_number(angle) or angle % 360 == 0:
+        if upright is not None:
+            reader.add(upright, who, **fields)
+            return
+        angle = 0.0
+    else:
+        reader.note("read.turned", who=who, angle=float(angle))
+    width, height = reader.grid
+    moved = turned([(x * width, y * height) for x, y in points], float(angle), (pivot[0] * width, pivot[1] * height))
+    add_outline([[(x / width, y / height) for x, y in moved]], who, reader, **fields)
+
+
+def _add_point(value: dict, who: dict, reader: Reader, **fields) -> None:
+    found = numbers([value.get("x"), value.get("y")], 2, who, reader)
+    if found is None:
+        return
+    point = (found[0] / 100, found[1] / 100)
+    if all(0 <= number <= 1 for number in point):
+        reader.add_point(who, point, **fields)
+    else:
+        reader.note("read.outside", who=who)
