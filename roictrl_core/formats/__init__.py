@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..layout import Instance, Layout
-from ..notes import Note
+from ..notes import Note, quote
 from ..safe_text import check_depth, check_size, parse_json, parse_yaml
 from . import comfyui, datasets, methods
 from .common import Reader
@@ -87,8 +87,10 @@ def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", nam
         return source, []
     reader = Reader(int(width), int(height), str(pick).strip(), names)
     if isinstance(source, str):
-        source = _parsed(source)
-    layout = _read_data(source, reader)
+        source = _parsed(source)                # and so checked
+        layout = _read_plain(source, reader)
+    else:
+        layout = _read_data(source, reader)
     if not layout.instances and not reader.notes and not _is_layout(source):
         reader.note("read.no_boxes")
     return layout, reader.all_notes()
@@ -114,6 +116,10 @@ def _read_data(data: object, reader: Reader) -> Layout:
         return comfyui.read_masks(data, reader)
     if not isinstance(data, np.ndarray):
         check_depth(data)
+    return _read_plain(data, reader)
+
+
+def _read_plain(data: object, reader: Reader) -> Layout:
     if isinstance(data, (list, tuple)) and not len(data):
         return reader.layout()
     for entry in FORMATS.values():
@@ -127,8 +133,8 @@ def _unknown(data: object) -> str:
     if isinstance(first, dict) and "image_id" in first:
         return ("This is a COCO results file, which names neither its images nor its categories. "
                 "Give the COCO annotations file instead.")
-    seen = ("an object with the keys " + ", ".join(repr(key) for key in list(first)[:6]) if isinstance(first, dict)
-            else f"{str(first)[:60]!r}")
+    seen = ("an object with the keys " + ", ".join(quote(key) for key in list(first)[:6]) if isinstance(first, dict)
+            else quote(first))
     return f"The boxes are in no format that is known here: found {seen}. Use one of: {_KNOWN_FORMS}."
 
 

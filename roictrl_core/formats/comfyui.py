@@ -7,7 +7,7 @@ import numpy as np
 from ..layout import Layout
 from ..masks import MAX_PIXELS, RunLengthMask, box_of
 from ..notes import quote, subject
-from .common import Reader, choose, entries, from_xywh, hex_color, is_number, numbers, text_of
+from .common import Reader, choose, entries, from_xywh, hex_color, imported_of, is_number, numbers, text_of
 
 _XYWH = ("x", "y", "width", "height")
 
@@ -65,7 +65,7 @@ def write_bounding_boxes(layout: Layout) -> list[list[dict]]:
     boxes = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
-        imported = instance.extra.get("imported", {})
+        imported = imported_of(instance)
         metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
                     "palette": imported.get("palette") or ([instance.color] if instance.color else [])}
         score = {"score": imported["score"]} if "score" in imported else {}
@@ -109,7 +109,7 @@ def write_elements(layout: Layout) -> list[dict]:
     elements = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, 1000, 1000)
-        imported = instance.extra.get("imported", {})
+        imported = imported_of(instance)
         element = {"type": "text" if imported.get("type") == "text" else "obj", "bbox": [y1, x1, y2, x2]}
         if element["type"] == "text":
             element["text"] = imported.get("text", "")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 
-from ..layout import DEFAULT_SIDE, Layout
+from ..fields import MAX_POINTS
+from ..layout import Layout
 from ..masks import RunLengthMask
 from ..notes import quote, subject
-from ..safe_text import parse_yaml
-from .common import Reader, choose, entries, finite_numbers, from_xywh, is_number, numbers, points_box, polygon_mask, text_of
+from ..safe_text import lines_of, parse_yaml
+from .common import Reader, choose, entries, finite_numbers, from_xywh, is_number, numbers, points_box, text_of
 from .methods import rle_mask
 
 Point = tuple[float, float]
@@ -34,7 +37,7 @@ def read_coco(data: dict, reader: Reader) -> Layout:
         reader.note("read.coco_not_objects", count=broken)
     for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1):
         _read_coco_annotation(annotation, i, categories, reader)
-    return reader.layout(**{key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
+    return reader.layout(extra={key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
 
 
 def _objects(value: object) -> list[dict]:
@@ -74,7 +77,7 @@ def _coco_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
             reader.note("read.polygon", who=who)
             return None
         polygons.append(points)
-    return polygon_mask(polygons, reader.width, reader.height)
+    return reader.outlines(polygons, who)
 
 
 def _points(flat: object, width: float, height: float) -> list[Point] | None:
@@ -84,19 +87,24 @@ def _points(flat: object, width: float, height: float) -> list[Point] | None:
     return [(x / width, y / height) for x, y in zip(flat[::2], flat[1::2])]
 
 
+def _classes(layout: Layout) -> dict[str, int]:
+    """The captions of enabled instances in order of appearance, each with its number from 0."""
+    return {caption: i for i, caption in enumerate(dict.fromkeys(instance.caption for _, instance in layout.enabled))}
+
+
 def write_coco(layout: Layout) -> dict:
     """One image; a category per caption; masks as compressed RLE."""
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
+    categories = _classes(layout)
     annotations = []
     for number, (_, instance) in enumerate(layout.enabled, 1):
         x1, y1, x2, y2 = (value * side for value, side in zip(instance.box, (layout.width, layout.height) * 2))
         box = [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)]
         mask = {"segmentation": instance.mask.to_dict()} if instance.mask else {}
-        annotations.append({"id": number, "image_id": 1, "category_id": captions.index(instance.caption) + 1,
+        annotations.append({"id": number, "image_id": 1, "category_id": categories[instance.caption] + 1,
                             "bbox": box, "area": round(box[2] * box[3], 2), "iscrowd": 0, **mask})
     return {"images": [{"id": 1, "file_name": text_of(layout.extra.get("file_name")) or "1.png",
                         "width": layout.width, "height": layout.height}],
-            "categories": [{"id": i, "name": caption} for i, caption in enumerate(captions, 1)],
+            "categories": [{"id": i + 1, "name": caption} for caption, i in categories.items()],
             "annotations": annotations}
 
 
@@ -111,7 +119,7 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
     reader.need_size("The labelme file")
     for i, shape in enumerate(entries(data["shapes"], "shapes"), 1):
         _read_labelme_shape(shape if isinstance(shape, dict) else {}, i, reader)
-    return reader.layout(**{key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
+    return reader.layout(extra={key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
 
 
 def _read_labelme_shape(shape: dict, index: int, reader: Reader) -> None:
@@ -130,7 +138,7 @@ def _read_labelme_shape(shape: dict, index: int, reader: Reader) -> None:
         reader.note(f"read.{kind}_points", who=who)
         return
     points = [(x / reader.width, y / reader.height) for x, y in zip(values[::2], values[1::2])]
-    mask = polygon_mask([points], reader.width, reader.height) if kind == "polygon" else None
+    mask = reader.outlines([points], who) if kind == "polygon" else None
     imported = {key: value for key, value in shape.items() if key not in ("label", "shape_type", "points", "mask")}
     reader.add(points_box(points), who, caption=caption, mask=mask, imported=imported)
 
@@ -149,76 +157,83 @@ def write_labelme(layout: Layout) -> dict:
 
 # --- YOLO: a line "class cx cy w h" (and a score), or "class x1 y1 x2 y2 x3 y3 ...", normalised ---
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_YOLO_LINE = re.compile(rf"\s*\d+(?:\s+{_NUMBER}){{4,}}\s*")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+MAX_WORDS = 2 * MAX_POINTS + 1   # of a line: the class and a polygon's points
 
 
 def is_yolo(text: str) -> bool:
-    """Whether the first line with anything on it is a YOLO line."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return bool(_YOLO_LINE.fullmatch(first))
+    """Whether the first line with anything on it begins as a YOLO line does."""
+    first, *more = re.match(r"\s*([^\r\n]*)", text)[1].split(None, 5)[:5] or [""]
+    return _class_number(first) is not None and len(more) == 4 and all(map(_is_written_number, more))
 
 
 def read_yolo(text: str, reader: Reader) -> Layout:
     names = yolo_names(reader.names)
-    lines = [(i, line.split()) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    for i, words in entries(lines, "The YOLO file"):
-        _read_yolo_line(i, words, names, reader)
+    lines = [(i, line) for i, line in enumerate(lines_of(text, "The YOLO file"), 1) if line.strip()]
+    for i, line in entries(lines, "The YOLO file"):
+        _read_yolo_line(i, line.split(None, MAX_WORDS), names, reader)
     if not reader.names and reader.instances:
         reader.note("read.yolo_without_names")
     return reader.layout()
 
 
 def _read_yolo_line(index: int, words: list[str], names: dict[int, str], reader: Reader) -> None:
-    who = subject("line", index)
+    who, number = subject("line", index), _class_number(words[0])
+    if len(words) > MAX_WORDS:
+        reader.note("read.too_many_points", who=who, most=MAX_POINTS)
+        return
     values = [_float(word) for word in words[1:]]
     polygon = len(values) >= 6 and len(values) % 2 == 0
-    if not words[0].isdecimal() or len(words[0]) > 9 or None in values or not (polygon or len(values) in (4, 5)):
+    if number is None or None in values or not (polygon or len(values) in (4, 5)):
         reader.note("read.yolo_line", who=who)
         return
-    number = int(words[0])
     caption = names.get(number, f"class {number}")
     who = subject("line", index, caption)
     if names and number not in names:
         reader.note("read.class_unnamed", who=who, number=number)
     if polygon:
         points = list(zip(values[::2], values[1::2]))
-        mask = polygon_mask([points], reader.width or DEFAULT_SIDE, reader.height or DEFAULT_SIDE)
-        reader.add(points_box(points), who, caption=caption, mask=mask)
+        reader.add(points_box(points), who, caption=caption, mask=reader.outlines([points], who))
     else:
         cx, cy, w, h = values[:4]
         reader.add((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), who, caption=caption,
                    imported={"score": values[4]} if len(values) == 5 else {})
 
 
+def _class_number(word: str) -> int | None:
+    return int(word) if len(word) < 10 and word.isascii() and word.isdecimal() else None
+
+
+def _is_written_number(word: str) -> bool:
+    return len(word) < 40 and _NUMBER.fullmatch(word) is not None
+
+
 def _float(word: str) -> float | None:
-    try:
-        value = float(word)
-    except ValueError:
-        return None
-    return value if is_number(value) else None
+    value = float(word) if _is_written_number(word) else math.nan
+    return value if math.isfinite(value) else None
 
 
 def yolo_names(text: str) -> dict[int, str]:
     """Names from one per line, or from a data.yaml's ``names:`` (a list, or a mapping from numbers)."""
-    if not re.search(r"^\s*names\s*:", text, re.MULTILINE):
-        return dict(enumerate(line.strip() for line in text.strip().splitlines()))
+    lines = lines_of(text.strip(), "The list of names")
+    if not any(re.match(r"\s*names\s*:", line) for line in lines):
+        return {i: line.strip() for i, line in enumerate(lines)} if lines != [""] else {}
     data = parse_yaml(text, "The file of names")
     names = data.get("names") if isinstance(data, dict) else None
     if isinstance(names, list):
-        return {i: str(name) for i, name in enumerate(names)}
-    if isinstance(names, dict) and all(isinstance(key, int) for key in names):
-        return {key: str(name) for key, name in names.items()}
+        names = {str(i): name for i, name in enumerate(names)}
+    if isinstance(names, dict) and all(_class_number(key) is not None for key in names):
+        return {int(key): name if isinstance(name, str) else json.dumps(name) for key, name in names.items()}
     raise ValueError("The names of the YOLO file must be a list, or a mapping from class numbers to names.")
 
 
 def write_yolo(layout: Layout) -> tuple[str, str]:
     """The label file and the file of names, one class per caption; enabled instances only."""
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
+    classes = _classes(layout)
     lines = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = instance.box
         values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
-        lines.append(" ".join([str(captions.index(instance.caption)), *(f"{value:.6f}" for value in values)]))
+        lines.append(" ".join([str(classes[instance.caption]), *(f"{value:.6f}" for value in values)]))
     return ("".join(line + "\n" for line in lines),
-            "".join(" ".join(caption.split()) + "\n" for caption in captions))
+            "".join(" ".join(caption.split()) + "\n" for caption in classes))

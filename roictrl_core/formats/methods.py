@@ -23,7 +23,7 @@ def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
     for i, anno in enumerate(entries(data["annos"], "annos"), 1):
         _read_anno(anno if isinstance(anno, dict) else {}, i, reader)
     return reader.layout(text_of(data.get("caption")),
-                         **{k: v for k, v in data.items() if k not in ("caption", "width", "height", "annos")})
+                         {key: value for key, value in data.items() if key != "annos"})
 
 
 def _read_anno(anno: dict, index: int, reader: Reader) -> None:
@@ -98,7 +98,7 @@ def read_migc(data: dict, reader: Reader) -> Layout:
             who = subject("box", i, caption)
             reader.add(numbers(box, 4, who, reader), who, caption=caption)
     coco_id = data[prompt].get("coco_id")
-    return reader.layout(prompt, **({} if coco_id is None else {"coco_id": coco_id}))
+    return reader.layout(prompt, {} if coco_id is None else {"coco_id": coco_id})
 
 
 def write_migc(layout: Layout) -> dict:
