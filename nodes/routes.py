@@ -3,23 +3,25 @@
 Request: JSON ``{"text": ..., "width": ..., "height": ...}``, sizes in pixels, and optionally ``"pick"`` and
 ``"class_names"``, ``"box_order"`` and ``"box_unit"`` as in Instance Box Prompt.  Answer: ``{"layout": ..., "notes": [note, ...]}``, each as
 `Note.to_dict` gives it; a refusal has a status of 4xx and ``{"error": sentence}``.
+
+The server itself does not even parse the request: `import_process` does everything, in a process of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 
 from aiohttp import web
 
-from ..roictrl_core import formats
-from ..roictrl_core.formats.reading import AUTO
-from ..roictrl_core.layout import MAX_SIDE
+from ..roictrl_core import import_process
+from ..roictrl_core.import_request import MAX_BODY
 from ..roictrl_core.safe_text import MAX_BYTES
 
 PATH = "/roictrl/import"
-MAX_BODY = 2 * MAX_BYTES + 4096   # JSON escapes quotes and line ends, so the body may be twice the text
+MAX_AT_ONCE = 2   # processes; further requests wait
+
+_places = asyncio.Semaphore(MAX_AT_ONCE)
 
 
 def register() -> None:
@@ -40,37 +42,21 @@ async def answer(request: web.Request) -> web.Response:
     if body is None:
         return _refusal(413, f"The text is larger than {MAX_BYTES // 2**20} MB. Split it into smaller pieces.")
     try:
-        return web.json_response(await asyncio.to_thread(read_import, body))  # parsing must not stop the server
-    except ValueError as error:
+        async with _places:
+            read, data = await asyncio.to_thread(import_process.run, body)
+    except import_process.ImportRefused as error:
         return _refusal(422, str(error))
+    return web.Response(status=200 if read else 422, body=data, content_type="application/json")
 
 
-def read_import(body: bytes) -> dict:
-    """The request's body to the answer. Raises ValueError with a sentence."""
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("The request is not valid JSON.") from None
-    if not isinstance(request, dict) or not isinstance(request.get("text"), str):
-        raise ValueError('The request must be a JSON object with "text", "width" and "height".')
-    width, height = (request.get(side, 0) for side in ("width", "height"))
-    if not all(type(side) is int and 0 <= side <= MAX_SIDE for side in (width, height)):
-        raise ValueError(f"The width and height of the request must be whole numbers from 0 to {MAX_SIDE} pixels.")
-    pick, names = (str(request.get(key, "")) for key in ("pick", "class_names"))
-    read_as = formats.ReadAs(*(request.get(key, AUTO) for key in ("box_order", "box_unit")))
-    layout, notes = formats.read(request["text"], width, height, pick=pick, names=names, read_as=read_as)
-    return {"layout": layout.to_dict(), "notes": [note.to_dict() for note in notes]}
-
-
-async def _limited_body(request: web.Request) -> bytes | None:
+async def _limited_body(request: web.Request) -> bytearray | None:
     """The body, or None once it is over the limit; ComfyUI itself allows 100 MB."""
-    parts, size = [], 0
+    body = bytearray()
     async for part in request.content.iter_chunked(1 << 16):
-        size += len(part)
-        if size > MAX_BODY:
+        body += part
+        if len(body) > MAX_BODY:
             return None
-        parts.append(part)
-    return b"".join(parts)
+    return body
 
 
 def _refusal(status: int, sentence: str) -> web.Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from .notes import quote
+
 Box = tuple[float, float, float, float]     # xyxy, normalised
 Point = tuple[float, float]                 # x, y, normalised
 Stroke = tuple[Point, ...]
@@ -28,7 +30,7 @@ def checked(value: object, kind: type, what: str):
         return int(value)
     if kind in (str, bool) and isinstance(value, kind):
         return value
-    raise ValueError(f"{what} must be {_TYPE_NAMES[kind]}, not {value!r:.60}.")
+    raise ValueError(f"{what} must be {_TYPE_NAMES[kind]}, not {quote(value)}.")
 
 
 def _as_float(value: int | float) -> float:
@@ -41,14 +43,14 @@ def _as_float(value: int | float) -> float:
 def checked_box(box: object, who: str) -> Box:
     """``[x1, y1, x2, y2]`` as floats; raises ValueError with a sentence that names ``who``."""
     if not isinstance(box, (list, tuple)) or len(box) != 4:
-        raise ValueError(f"The box of {who} must be a list of four numbers x1, y1, x2, y2, not {box!r:.60}.")
+        raise ValueError(f"The box of {who} must be a list of four numbers x1, y1, x2, y2, not {quote(box)}.")
     return tuple(checked(value, float, f"Each number in the box of {who}") for value in box)
 
 
 def checked_point(point: object, what: str) -> Point:
     """``[x, y]`` as floats; raises ValueError with a sentence that begins with ``what``."""
     if not isinstance(point, (list, tuple)) or len(point) != 2:
-        raise ValueError(f"{what} must be a list of two numbers x, y, not {point!r:.60}.")
+        raise ValueError(f"{what} must be a list of two numbers x, y, not {quote(point)}.")
     return tuple(checked(value, float, f"{what}: each number") for value in point)
 
 
@@ -56,7 +58,7 @@ def checked_strokes(strokes: object, what: str) -> tuple[Stroke, ...]:
     """A list of strokes, each a list of points, at most MAX_POINTS in all; raises ValueError with a sentence."""
     lists = isinstance(strokes, (list, tuple)) and all(isinstance(stroke, (list, tuple)) and stroke for stroke in strokes)
     if not lists:
-        raise ValueError(f"{what} must be a list of strokes, each a list of points [x, y], not {strokes!r:.60}.")
+        raise ValueError(f"{what} must be a list of strokes, each a list of points [x, y], not {quote(strokes)}.")
     if (count := sum(map(len, strokes))) > MAX_POINTS:
         raise ValueError(f"{what} has {count} points; at most {MAX_POINTS} are read.")
     return tuple(tuple(checked_point(point, f"{what}: each point") for point in stroke) for stroke in strokes)

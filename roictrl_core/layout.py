@@ -24,8 +24,11 @@ VERSION = 1
 MAX_INSTANCES = 10_000
 MAX_SIDE = 16384       # pixels; ComfyUI's own limit on a picture's side
 MAX_STRENGTH = 2.0
+MAX_FAR = 1000         # pictures that a box may reach beyond the border; float32 still tells cells apart there
+MAX_MASK_PIXELS = 10**9   # of all masks together
 MAX_COMPARED = 50      # instances of one caption whose boxes are compared with one another for warnings
 DEFAULT_SIDE = 512     # pixels, where a layout names no size: SD1.x's own
+LAYOUT_FIELDS = ("version", "width", "height", "caption", "instances")
 
 log = logging.getLogger("ROICtrl")
 
@@ -110,6 +113,8 @@ class Instance:
         """What makes the instance unusable; empty when it is sound."""
         if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
             return [self.note("layout.box_not_finite", index, box=quote(self.box))]
+        if max(map(abs, self.box)) > MAX_FAR:
+            return [self.note("layout.box_far", index, box=show(self.box), most=MAX_FAR)]
         x1, y1, x2, y2 = self.box
         found = []
         if not self.has_area and self.point is None:
@@ -194,13 +199,12 @@ class Layout:
             raise ValueError(f"The layout's instances must be a list, not {kind_of(instances)}.")
         if len(instances) > MAX_INSTANCES:
             raise ValueError(f"The layout has {len(instances)} boxes; at most {MAX_INSTANCES} are read.")
-        known = ("version", "width", "height", "caption", "instances")
         return cls(
             width=checked(data.get("width", DEFAULT_SIDE), int, "The layout's width"),
             height=checked(data.get("height", DEFAULT_SIDE), int, "The layout's height"),
             instances=tuple(Instance.from_dict(item, i) for i, item in enumerate(instances, 1)),
             caption=checked(data.get("caption", ""), str, "The layout's caption"),
-            extra={key: value for key, value in data.items() if key not in known})
+            extra={key: value for key, value in data.items() if key not in LAYOUT_FIELDS})
 
     def problems(self) -> list[Note]:
         """All that makes the layout unusable; empty when it is sound."""
@@ -209,6 +213,9 @@ class Layout:
             found.append(Note("layout.size", values={"width": self.width, "height": self.height, "most": MAX_SIDE}))
         if len(self.instances) > MAX_INSTANCES:
             found.append(Note("layout.too_many", values={"count": len(self.instances), "most": MAX_INSTANCES}))
+        pixels = sum(instance.mask.size[0] * instance.mask.size[1] for instance in self.instances if instance.mask)
+        if pixels > MAX_MASK_PIXELS:
+            found.append(Note("layout.mask_pixels", values={"count": pixels // 10**6, "most": MAX_MASK_PIXELS // 10**6}))
         return found + [note for i, instance in enumerate(self.instances, 1) for note in instance.problems(i)]
 
     def warnings(self) -> list[Note]:

@@ -16,6 +16,9 @@ from .notes import quote
 
 MAX_PIXELS = 8192 * 8192
 MAX_SIDE = 16384     # ComfyUI's own limit on a picture's side; a strip of 1 x 67 million pixels costs 8 GiB to average over cells
+MAX_COUNTS = 2**21   # characters of one mask's text; one of 1024 x 1024 pixels of noise has a quarter of it
+_GROUPS = 6          # of five bits: enough for any run within MAX_PIXELS
+_CHUNK = 2**16       # runs that are written at once, to save memory
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,22 @@ class RunLengthMask:
         mask = mask if mask.dtype == bool else mask > 0.5
         flat = mask.ravel(order="F")                                   # [H * W], column by column
         edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-        runs = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
-        return cls._packed(mask.shape, [0, *runs] if flat[0] else runs)
+        starts = [0, 0] if flat[0] else [0]                            # an empty run of zeros where ones come first
+        return cls.from_array_of_runs(mask.shape, np.diff(np.concatenate((starts, edges, [flat.size]))))
 
     @classmethod
     def from_runs(cls, size, runs) -> RunLengthMask:
         """COCO's uncompressed RLE: ``size`` (height, width) and a list of run lengths."""
-        if not all(isinstance(run, int) and not isinstance(run, bool) and run >= 0 for run in runs):
-            raise ValueError("A mask's run lengths must be whole numbers of at least 0.")
-        mask = cls._packed(size, list(runs))
-        mask.runs()
+        if not all(type(run) is int and 0 <= run <= MAX_PIXELS for run in runs):
+            raise ValueError(f"A mask's run lengths must be whole numbers from 0 to {MAX_PIXELS}.")
+        mask = cls.from_array_of_runs(size, np.asarray(runs, dtype=np.int64))
+        mask.check()
         return mask
+
+    @classmethod
+    def from_array_of_runs(cls, size, runs: np.ndarray) -> RunLengthMask:
+        """``runs`` as they are, int64 [N]; only the size is checked."""
+        return cls(_checked_size(size), _pack(runs))
 
     @classmethod
     def from_dict(cls, data: object) -> RunLengthMask:
@@ -56,30 +64,31 @@ class RunLengthMask:
             return cls.from_runs(size, counts)
         if not isinstance(counts, str):
             raise ValueError("A mask's counts must be run-length text or a list of run lengths.")
+        if len(counts) > MAX_COUNTS:
+            raise ValueError(f"A mask's run-length text has {len(counts)} characters; at most {MAX_COUNTS} are read. "
+                             "Smooth the mask or scale it down.")
         mask = cls(_checked_size(size), counts)
-        mask.runs()
+        mask.check()
         return mask
-
-    @classmethod
-    def _packed(cls, size, runs: list[int]) -> RunLengthMask:
-        return cls(_checked_size(size), _pack(runs))
 
     def to_dict(self) -> dict:
         return {"size": list(self.size), "counts": self.counts}
 
-    def runs(self) -> list[int]:
-        """The run lengths, zeros first. Raises ValueError where the text is damaged or does not fit the size."""
-        runs, pixels = _unpack(self.counts), self.size[0] * self.size[1]
-        if any(run < 0 for run in runs) or sum(runs) != pixels:
-            raise ValueError(f"A mask's run lengths cover {sum(runs)} pixels, but its size {self.size[0]} x "
+    def runs(self) -> np.ndarray:
+        """The run lengths, int64 [N], zeros first. Raises ValueError where the text is damaged."""
+        return _unpack(self.counts)
+
+    def check(self) -> None:
+        """Raises ValueError where the text is damaged or does not fit the size."""
+        runs, pixels = self.runs(), self.size[0] * self.size[1]
+        if (runs < 0).any() or runs.sum() != pixels:
+            raise ValueError(f"A mask's run lengths cover {runs.sum()} pixels, but its size {self.size[0]} x "
                              f"{self.size[1]} has {pixels}; the text is damaged.")
-        return runs
 
     def to_array(self) -> np.ndarray:
         """[H, W] array of bool."""
         runs = self.runs()
-        values = np.arange(len(runs)) % 2 == 1
-        flat = np.repeat(values, runs)                                 # [H * W], column by column
+        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)          # [H * W], column by column
         return flat.reshape(self.size, order="F")
 
     def resized(self, height: int, width: int) -> np.ndarray:
@@ -91,7 +100,7 @@ class RunLengthMask:
 
     def area(self) -> int:
         """Number of pixels set."""
-        return sum(self.runs()[1::2])
+        return int(self.runs()[1::2].sum())
 
 
 def box_of(mask: np.ndarray) -> tuple[float, float, float, float] | None:
@@ -110,37 +119,55 @@ def _checked_size(size: object) -> tuple[int, int]:
     if max(size) > MAX_SIDE:
         raise ValueError(f"A mask has a side of {quote(max(size))} pixels; at most {MAX_SIDE} are read. Scale it down.")
     if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(f"A mask of {size[0]} x {size[1]} pixels is too large; "
+        raise ValueError(f"A mask of {quote(size[0])} x {quote(size[1])} pixels is too large; "
                          f"at most {MAX_PIXELS} pixels are read. Scale it down.")
     return (size[0], size[1])
 
 
-def _pack(runs: list[int]) -> str:
-    text = []
-    for i, run in enumerate(runs):
-        number, more = (run - runs[i - 2] if i > 2 else run), True
-        while more:
-            bits, number = number & 31, number >> 5
-            more = number != (-1 if bits & 16 else 0)
-            text.append(chr(48 + (bits | 32 if more else bits)))
-    return "".join(text)
+def _pack(runs: np.ndarray) -> str:
+    """``runs``, int64 [N], to text."""
+    numbers = runs.copy()
+    numbers[3:] -= runs[1:-2]
+    return "".join(_characters(numbers[start:start + _CHUNK]) for start in range(0, len(numbers), _CHUNK))
 
 
-def _unpack(counts: str) -> list[int]:
-    runs: list[int] = []
-    number = shift = 0
-    for character in counts:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            raise ValueError(f"A mask's run-length text holds the unexpected character {character!r}; it is damaged.")
-        number |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            number -= 1 << shift
-        runs.append(number + runs[-2] if len(runs) > 2 else number)
-        number = shift = 0
-    if shift:
+def _characters(numbers: np.ndarray) -> str:
+    shifts = 5 * np.arange(_GROUPS)
+    groups = (numbers[:, None] >> shifts) & 31                         # [N, groups], the lowest five bits first
+    # A group is the last when what is left above it is nothing but its own top bit, the sign.
+    rest = numbers[:, None] >> (shifts + 5)
+    more = rest != -(groups >> 4)
+    written = np.ones_like(more)
+    written[:, 1:] = np.logical_and.accumulate(more[:, :-1], axis=1)
+    return (48 + groups + 32 * more)[written].astype(np.uint8).tobytes().decode("ascii")
+
+
+def _unpack(counts: str) -> np.ndarray:
+    """Text to runs, int64 [N]. Raises ValueError where it is damaged."""
+    if not counts.isascii():
+        raise ValueError("A mask's run-length text holds characters that it cannot have; it is damaged.")
+    codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8) - np.uint8(48)
+    if (codes > 63).any():
+        wrong = quote(counts[int(np.argmax(codes > 63))])
+        raise ValueError(f"A mask's run-length text holds the unexpected character {wrong}; it is damaged.")
+    ends = np.flatnonzero(codes < 32)                                  # [N], where each number's last group stands
+    if len(codes) and (not len(ends) or ends[-1] != len(codes) - 1):
         raise ValueError("A mask's run-length text ends in the middle of a number; it is damaged.")
+    starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+    lengths = ends - starts + 1
+    if (lengths > _GROUPS).any():
+        raise ValueError("A mask's run-length text holds a number that is too large for it; it is damaged.")
+    return _summed(codes, starts, ends, lengths)
+
+
+def _summed(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The runs from six bits a character, and from where each number begins and ends."""
+    if not len(starts):
+        return np.zeros(0, dtype=np.int64)
+    place = np.arange(len(codes)) - np.repeat(starts, lengths)         # of each group in its number
+    numbers = np.add.reduceat((codes & 31).astype(np.int64) << (5 * place), starts)
+    numbers -= np.where(codes[ends] & 16, np.int64(1) << (5 * lengths), 0)
+    runs = numbers.copy()
+    runs[1::2] = np.cumsum(numbers[1::2])                              # from the fourth on, the difference to the one two before
+    runs[2::2] = np.cumsum(numbers[2::2])
     return runs

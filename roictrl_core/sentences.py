@@ -40,6 +40,9 @@ SENTENCES = {
     "notes.more": "There are {count} more such sentences, which are left out here.",
 
     "layout.box_not_finite": "The box of {who} is {box}; it needs four finite numbers x1, y1, x2, y2.",
+    "layout.box_far": (
+        "The box of {who} reaches more than {most} pictures far: {box}, where the picture is 0 to 1. Boxes are normalised; "
+        "divide pixels by the picture's size."),
     "layout.box_without_area": (
         "The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is {box}. Draw it again or delete it."),
     "layout.box_outside": (
@@ -57,6 +60,8 @@ SENTENCES = {
     "layout.mask_empty": "The mask of {who} is empty; nothing of it can appear. Paint it or remove it.",
     "layout.size": "The layout's size is {width} x {height}; both must lie between 1 and {most} pixels.",
     "layout.too_many": "The layout has {count} boxes; at most {most} can be used.",
+    "layout.mask_pixels": (
+        "The masks of the layout have {count} million pixels together; at most {most} million can be used. Scale them down."),
     "layout.twins": (
         "The boxes of {other} and {who} share their caption and more than half of the smaller one; one object may fill "
         "both. Move them apart or delete one."),
@@ -168,6 +173,9 @@ SENTENCES = {
     "read.crowd": "{who} is a crowd and was left out.",
     "read.category_unnamed": "{who} has a category that the file does not name; write its caption by hand.",
     "read.polygon": "{who} has a polygon that is not a list of at least three x, y pairs; only its box is used.",
+    "read.too_many_points": "{who} has more than {most} points and was left out.",
+    "read.outlines": (
+        "{who} has outlines that are too many or too jagged to be filled with those before them; only its box is used."),
     "read.shape_type": (
         "{who} is a {kind}; only rectangles, polygons, circles, points and lines can be used, and it was left out."),
     "read.too_few_points": "{who} has too few points for a {kind} and was left out.",

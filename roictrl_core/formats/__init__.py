@@ -30,7 +30,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ..layout import Layout
-from ..notes import Note
+from ..notes import Note, quote
 from ..safe_text import check_depth
 from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, labelme, methods, parsing, rows,
                tracking, vision_models, voc, yolo)
@@ -155,10 +155,10 @@ def _unknown(data: object) -> str:
         return ("This is a COCO results file, which names neither its images nor its categories. "
                 "Give the COCO annotations file instead.")
     if isinstance(data, Element):
-        return (f"XML with the root '{data.tag:.40}' is in no format that is known here. CVAT's begins with <annotations>, "
+        return (f"XML with the root {quote(data.tag)} is in no format that is known here. CVAT's begins with <annotations>, "
                 "Pascal VOC's with <annotation>.")
-    seen = ("an object with the keys " + ", ".join(repr(key) for key in list(first)[:6]) if isinstance(first, dict)
-            else f"{str(first)[:60]!r}")
+    seen = ("an object with the keys " + ", ".join(quote(key) for key in list(first)[:6]) if isinstance(first, dict)
+            else quote(first))
     return f"The boxes are in no format that is known here: found {seen}. Use one of: {_KNOWN_FORMS}."
 
 

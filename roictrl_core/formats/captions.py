@@ -42,7 +42,7 @@ def read_caption(data: dict, reader: Reader) -> Layout:
         _read_element(element if isinstance(element, dict) else {}, i, unplaced, reader)
     kept = {key: value for key, value in caption.items() if key != _PARTS}
     kept |= {"background": parts.get("background", "")} | ({"elements": unplaced} if unplaced else {})
-    return reader.layout(_global_caption(kept), **{KEPT: kept})
+    return reader.layout(_global_caption(kept), {KEPT: kept})
 
 
 def _take_shape(ratio: object, reader: Reader) -> None:

@@ -72,10 +72,16 @@ def write_bounding_box(instance: Instance, layout: Layout) -> dict:
     x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
     imported = imported_of(instance)
     metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
-                "palette": imported.get("palette") or ([instance.color] if instance.color else [])}
+                "palette": _palette(instance)}
     score = {"score": imported["score"]} if "score" in imported else {}
     return {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": instance.label or instance.caption, **score,
             "metadata": metadata}
+
+
+def _palette(instance: Instance) -> list:
+    """The colours that came with it, else its own."""
+    palette = imported_of(instance).get("palette")
+    return palette if palette and isinstance(palette, list) else [instance.color] if instance.color else []
 
 
 def pixel_box(box, width: int, height: int) -> tuple[int, int, int, int]:
@@ -123,7 +129,7 @@ def write_elements(layout: Layout) -> list[dict]:
         element = {"type": "text" if imported.get("type") == "text" else "obj", "bbox": [y1, x1, y2, x2]}
         if element["type"] == "text":
             element["text"] = imported.get("text", "")
-        palette = imported.get("palette") or ([instance.color] if instance.color else [])
+        palette = _palette(instance)
         elements.append({**element, "desc": instance.caption, **({"color_palette": palette} if palette else {})})
     return elements
 

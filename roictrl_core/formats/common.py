@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..layout import DEFAULT_SIDE, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
+from ..layout import DEFAULT_SIDE, LAYOUT_FIELDS, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
 from ..notes import MAX_NOTES, Note, capped, quote
 from .reading import ReadAs
+from .outlines import MAX_CROSSINGS, Polygon, polygon_mask
 
-MASK_SIDE = 1024       # pixels; a polygon's mask is drawn no larger than this on its longer side
 BORDER_SLACK = 1e-3    # share of the picture; rounding to whole pixels may lead this far over the border
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -30,7 +31,8 @@ class Reader:
     choice_used: bool = False   # whether the format left anything to choose by read_as
     notes: list[Note] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
-    unsaid: int = 0   # notes beyond MAX_NOTES
+    unsaid: int = 0                   # notes beyond MAX_NOTES
+    crossings: int = MAX_CROSSINGS    # that outlines may still cost
 
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""
@@ -48,7 +50,7 @@ class Reader:
         if width is None and height is None:
             return
         if not all(type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)):
-            raise ValueError(f"{what} has the size {width!r:.30} x {height!r:.30}; "
+            raise ValueError(f"{what} has the size {quote(width)} x {quote(height)}; "
                              f"both must be whole numbers of pixels from 1 to {MAX_SIDE}.")
         if self.width and self.height and abs(width * self.height - height * self.width) > 0.01 * height * self.width:
             self.note("read.other_shape", own_width=int(width), own_height=int(height), width=self.width, height=self.height)
@@ -96,17 +98,24 @@ class Reader:
         """xyxy in pixels to normalised."""
         return (box[0] / self.width, box[1] / self.height, box[2] / self.width, box[3] / self.height)
 
-    def outlines(self, polygons: list[list[tuple[float, float]]], who: dict) -> RunLengthMask | None:
-        """The mask of an entry's polygons, points normalised."""
-        return polygon_mask(polygons, *self.grid)
+    def outlines(self, polygons: Sequence[Polygon], who: dict) -> RunLengthMask | None:
+        """The mask of an entry's polygons, points normalised; None with a note where it is too much work."""
+        mask, cost = polygon_mask(polygons, *self.grid, self.crossings)
+        if mask is None:
+            self.note("read.outlines", who=who)
+        else:
+            self.crossings -= cost
+        return mask
 
     @property
     def grid(self) -> tuple[int, int]:
         """Width and height of the picture in pixels, or what stands for them."""
         return self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE
 
-    def layout(self, caption: str = "", **extra) -> Layout:
-        return Layout(*self.grid, tuple(self.instances), caption, {key: value for key, value in extra.items() if not _is_picture(value)})
+    def layout(self, caption: str = "", extra: Mapping[str, object] | None = None) -> Layout:
+        """What was read; ``extra`` are the source's own fields, of which those that a layout has itself are left out."""
+        return Layout(*self.grid, tuple(self.instances), caption, {
+            key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)})
 
 
 def text_of(*values: object) -> str:
@@ -152,7 +161,7 @@ def from_xywh(values: tuple[float, ...] | None, width: float, height: float) -> 
 def entries(value: object, what: str) -> list:
     """``value`` as a list of at most MAX_INSTANCES entries; raises ValueError with a sentence."""
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{what} must be a list, not {value!r:.40}.")
+        raise ValueError(f"{what} must be a list, not {quote(value)}.")
     if len(value) > MAX_INSTANCES:
         raise ValueError(f"{what} has {len(value)} entries; at most {MAX_INSTANCES} boxes are read.")
     return list(value)
@@ -169,38 +178,13 @@ def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
     if pick in options:
         return options.index(pick)
     if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):
-        shown = ", ".join(f"'{name:.40}'" for name in options[:5]) + (", …" if len(options) > 5 else "")
-        raise ValueError(f"There is no {what} '{pick:.60}' here. Give an index from 1 to {len(options)} "
+        shown = ", ".join(quote(name) for name in options[:5]) + (", …" if len(options) > 5 else "")
+        raise ValueError(f"There is no {what} {quote(pick)} here. Give an index from 1 to {len(options)} "
                          f"or one of: {shown}.")
     index = int(pick) - 1 if pick else 0
     if len(options) > 1 and not pick:
         reader.note(f"read.first_{what}", count=len(options), first=quote(options[0]))
     return index
-
-
-def polygon_mask(polygons: list[list[tuple[float, float]]], width: int, height: int) -> RunLengthMask:
-    """The union of polygons, points normalised, on a grid of the picture's shape, its longer side at most MASK_SIDE.
-
-    A pixel belongs to a polygon when its centre lies inside by the even-odd rule.
-    """
-    scale = min(1.0, MASK_SIDE / max(width, height))
-    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    union = np.zeros((rows, columns), dtype=bool)
-    for points in polygons:
-        union |= _filled(np.asarray(points) * (columns, rows), rows, columns)
-    return RunLengthMask.from_array(union)
-
-
-def _filled(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """[rows, columns] bool: each edge flips the pixels to its right, so that an odd count of flips is inside."""
-    flips = np.zeros((rows, columns + 1), dtype=np.int32)
-    for (x1, y1), (x2, y2) in zip(points, np.roll(points, -1, axis=0)):
-        low, high = (int(np.clip(np.ceil(y - 0.5), 0, rows)) for y in sorted((y1, y2)))
-        if low < high:                                                 # rows whose centre the edge crosses
-            at = np.arange(low, high)
-            crossings = x1 + (x2 - x1) * ((at + 0.5 - y1) / (y2 - y1))
-            flips[at, np.clip(np.ceil(crossings - 0.5), 0, columns).astype(int)] += 1
-    return np.cumsum(flips[:, :-1], axis=1) % 2 == 1
 
 
 def points_box(points: list[tuple[float, float]]) -> Box:

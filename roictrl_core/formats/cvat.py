@@ -38,7 +38,7 @@ def read_cvat(root: Element, reader: Reader) -> Layout:
     shapes = list(enumerate(entries(list(image), _WHAT), 1))
     for i, shape in sorted(shapes, key=lambda entry: attribute(entry[1], "z_order") or 0):   # the higher, the nearer
         _read_shape(shape, shape.get("label") or "", subject("shape", i, shape.get("label")), reader)
-    return reader.layout(**({"file_name": image.get("name")} if image.get("name") else {}))
+    return reader.layout(extra={"file_name": image.get("name")} if image.get("name") else {})
 
 
 # --- video: one frame of all tracks ---

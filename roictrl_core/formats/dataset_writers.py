@@ -22,6 +22,11 @@ def _corners(box: Box, layout: Layout) -> list[float]:
     return [round(value * side, 2) for value, side in zip(box, (layout.width, layout.height) * 2)]
 
 
+def _classes(layout: Layout) -> dict[str, int]:
+    """The captions of enabled instances in order of appearance, each with its number from 0."""
+    return {caption: i for i, caption in enumerate(dict.fromkeys(instance.caption for _, instance in layout.enabled))}
+
+
 # --- COCO instances ---
 
 def write_coco(layout: Layout, notes: list[Note]) -> dict:
@@ -29,15 +34,15 @@ def write_coco(layout: Layout, notes: list[Note]) -> dict:
 
     ``segmentation`` is in every annotation, since pycocotools draws and rasterises nothing without it.
     """
-    captions = list(dict.fromkeys(instance.caption for _, instance in layout.enabled))
+    categories = _classes(layout)
     annotations = []
     for number, (_, instance) in enumerate(layout.enabled, 1):
-        annotations.append({"id": number, "image_id": 1, "category_id": captions.index(instance.caption) + 1,
+        annotations.append({"id": number, "image_id": 1, "category_id": categories[instance.caption] + 1,
                             **_coco_place(instance, layout), "iscrowd": 0})
     return {"info": {}, "licenses": [],
             "images": [{"id": 1, "file_name": text_of(layout.extra.get("file_name")) or "1.png",
                         "width": layout.width, "height": layout.height}],
-            "categories": [{"id": i, "name": caption} for i, caption in enumerate(captions, 1)],
+            "categories": [{"id": i + 1, "name": caption} for caption, i in categories.items()],
             "annotations": annotations}
 
 
@@ -103,13 +108,13 @@ def _parts(instance: Instance, index: int, notes: list[Note]) -> list[tuple[Poin
 def write_yolo(layout: Layout, notes: list[Note]) -> tuple[str, str]:
     """The label file and the file of names, a line each, one class per caption."""
     names = [" ".join(instance.caption.split()) for _, instance in layout.enabled]
-    classes = list(dict.fromkeys(names))
+    classes = {name: number for number, name in enumerate(dict.fromkeys(names))}
     lines = []
     for name, (_, instance) in zip(names, layout.enabled):
         x1, y1, x2, y2 = instance.box
         values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
-        lines.append(" ".join([str(classes.index(name)), *(f"{value:.6f}" for value in values)]))
-    for number, name in enumerate(classes):
+        lines.append(" ".join([str(classes[name]), *(f"{value:.6f}" for value in values)]))
+    for name, number in classes.items():
         notes.append(Note("write.yolo_class", values={"number": number, "name": name}))
     return ("".join(line + "\n" for line in lines),
-            "".join((name or f"class {number}") + "\n" for number, name in enumerate(classes)))
+            "".join((name or f"class {number}") + "\n" for name, number in classes.items()))

@@ -35,7 +35,7 @@ def read_coco(data: dict, reader: Reader) -> Layout:
     found = [_coco_annotation(annotation, i, categories, reader)
              for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1)]
     place([entry for entry in found if entry], ways((XYWH,)), reader, "The COCO image", always=False)
-    return reader.layout(**{key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
+    return reader.layout(extra={key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
 
 
 def _objects(value: object) -> list[dict]:

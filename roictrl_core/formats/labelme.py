@@ -41,7 +41,7 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
     shapes = [_shape(shape if isinstance(shape, dict) else {}, i, reader) for i, shape in enumerate(entries(data["shapes"], "shapes"), 1)]
     for group in _groups(shape for shape in shapes if shape):
         _add(group, reader)
-    return reader.layout(**{key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
+    return reader.layout(extra={key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
 
 
 def _shape(shape: dict, index: int, reader: Reader) -> Shape | None:

@@ -25,7 +25,7 @@ def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
     found = [_anno(anno if isinstance(anno, dict) else {}, i, reader) for i, anno in enumerate(entries(data["annos"], "annos"), 1)]
     place(found, ways((XYWH,)), reader, "The InstanceDiffusion file", always=False)
     return reader.layout(text_of(data.get("caption")),
-                         **{k: v for k, v in data.items() if k not in ("caption", "width", "height", "annos")})
+                         {key: value for key, value in data.items() if key != "annos"})
 
 
 def _anno(anno: dict, index: int, reader: Reader) -> Found:
@@ -83,7 +83,7 @@ def read_migc(data: dict, reader: Reader) -> Layout:
         found += [Found(who, numbers(box, 4, who, reader), {"caption": caption}) for who, box in named]
     place(found, ways((XYXY,), (SHARES, PIXELS)), reader, "The MIG-Bench file", always=False)
     coco_id = data[prompt].get("coco_id")
-    return reader.layout(prompt, **({} if coco_id is None else {"coco_id": coco_id}))
+    return reader.layout(prompt, {} if coco_id is None else {"coco_id": coco_id})
 
 
 def write_migc(layout: Layout) -> dict:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..safe_text import parse_yaml
+from ..notes import quote
+from ..safe_text import lines_of, parse_yaml
 from .common import Reader
 
 
@@ -35,8 +36,9 @@ class ClassNames:
 
 def given_names(text: str) -> dict[int, str]:
     """Names from one per line, or from a data.yaml's ``names:`` (a list, or a mapping from numbers)."""
-    if not re.search(r"^\s*names\s*:", text, re.MULTILINE):
-        return dict(enumerate(line.strip() for line in text.strip().splitlines()))
+    lines = lines_of(text.strip(), "The list of names")
+    if not any(re.match(r"\s*names\s*:", line) for line in lines):
+        return {i: line.strip() for i, line in enumerate(lines)} if lines != [""] else {}
     data = parse_yaml(text, "The file of names")
     names = names_in(data.get("names")) if isinstance(data, dict) else None
     if names is None:
@@ -47,7 +49,11 @@ def given_names(text: str) -> dict[int, str]:
 def names_in(value: object) -> dict[int, str] | None:
     """A list of names, or a mapping from class numbers (JSON writes them as text), as such a mapping; else None."""
     if isinstance(value, list):
-        return {i: str(name) for i, name in enumerate(value)}
-    if isinstance(value, dict) and all(type(key) is int or isinstance(key, str) and key.isdecimal() for key in value):
-        return {int(key): str(name) for key, name in value.items()}
+        value = dict(enumerate(value))
+    if isinstance(value, dict) and all(type(key) is int or _is_class(key) for key in value):
+        return {int(key): name if isinstance(name, str) else quote(name) for key, name in value.items()}
     return None
+
+
+def _is_class(key: object) -> bool:
+    return isinstance(key, str) and len(key) < 10 and key.isascii() and key.isdecimal()

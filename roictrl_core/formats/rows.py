@@ -52,7 +52,7 @@ def read_rows(data: object, reader: Reader) -> Layout:
     found = [_found(item, i, names, reader) for i, item in enumerate(items, 1)]
     place(found, ways((XYWH, XYXY), (PIXELS, SHARES)), reader, "The row", always=False)
     names.close()
-    return reader.layout(**({"file_name": row["file_name"]} if text_of(row.get("file_name")) else {}))
+    return reader.layout(extra={"file_name": row["file_name"]} if text_of(row.get("file_name")) else {})
 
 
 def _name(row: Mapping, index: int) -> str:

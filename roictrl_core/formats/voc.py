@@ -33,7 +33,7 @@ def read_voc(root: Element, reader: Reader) -> Layout:
     for i, item in enumerate(objects, 1):
         _read_object(item, i, first, reader)
     name = (root.findtext("filename") or "").strip()
-    return reader.layout(**({"file_name": name} if name else {}))
+    return reader.layout(extra={"file_name": name} if name else {})
 
 
 def _read_object(item: Element, index: int, first: int, reader: Reader) -> None:

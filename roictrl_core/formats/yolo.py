@@ -19,6 +19,7 @@ import numpy as np
 from ..fields import MAX_POINTS
 from ..layout import Layout
 from ..notes import quote, subject
+from ..safe_text import lines_of
 from .common import Reader, entries, points_box
 from .names import ClassNames
 from .placing import Found, place
@@ -66,7 +67,7 @@ def _looks_like_yolo(line: str) -> bool:
 
 
 def read_yolo(text: str, reader: Reader) -> Layout:
-    written = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")]
+    written = [(i, line) for i, line in enumerate(lines_of(text, "The YOLO file"), 1) if line.strip() and not line.lstrip().startswith("#")]
     lines = [line for i, words in entries(written, "The YOLO file") if (line := _line(i, words, reader))]
     meanings = _meanings(lines, _sides(lines, reader), reader)
     ids = _ends_are_ids(lines, meanings)
@@ -83,7 +84,9 @@ def _line(index: int, text: str, reader: Reader) -> Line | None:
     first, *words = _GAP.split(text.strip(), _MOST)
     number, values = _class_number(first), [_float(word) for word in words]
     broken = next((word for word, value in zip(words, values) if value is None or not math.isfinite(value)), None)
-    if number is None or not 4 <= len(words) < _MOST:
+    if len(words) >= _MOST:
+        reader.note("read.too_many_points", who=subject("line", index), most=MAX_POINTS)
+    elif number is None or len(words) < 4:
         reader.note("read.yolo_line", who=subject("line", index))
     elif broken is not None:
         reader.note("read.yolo_number", who=subject("line", index), value=quote(broken))

@@ -25,7 +25,7 @@ CASES = [
 @pytest.mark.parametrize("size, runs, text", CASES)
 def test_text_and_runs(size, runs, text):
     assert RunLengthMask.from_runs(size, runs) == RunLengthMask(size, text)
-    assert RunLengthMask(size, text).runs() == runs
+    assert RunLengthMask(size, text).runs().tolist() == runs
 
 
 def test_columns_come_first():
@@ -44,7 +44,7 @@ def test_round_trip(mask):
 
 
 def test_floats_count_over_one_half():
-    assert RunLengthMask.from_array(np.array([[0.5, 0.51]])).runs() == [1, 1]
+    assert RunLengthMask.from_array(np.array([[0.5, 0.51]])).runs().tolist() == [1, 1]
 
 
 def test_box_of():
@@ -66,10 +66,10 @@ def test_box_of():
     ({"size": [10**400, 1], "counts": "13"}, "has a side of a number of over 60 digits"),
     ({"size": [3, 2], "counts": "13"}, "cover 4 pixels, but its size 3 x 2 has 6"),
     ({"size": [2, 2], "counts": "1\x7f"}, "unexpected character"),
-    ({"size": [2, 2], "counts": "1" + "o" * 40}, "unexpected character"),
+    ({"size": [2, 2], "counts": "1" + "o" * 40 + "0"}, "a number that is too large"),
     ({"size": [2, 2], "counts": "1d"}, "ends in the middle"),
-    ({"size": [2, 2], "counts": [5, -1]}, "whole numbers of at least 0"),
-    ({"size": [2, 2], "counts": [True, 3]}, "whole numbers of at least 0"),
+    ({"size": [2, 2], "counts": [5, -1]}, "whole numbers from 0 to"),
+    ({"size": [2, 2], "counts": [True, 3]}, "whole numbers from 0 to"),
 ])
 def test_damaged_masks_are_refused(data, sentence):
     with pytest.raises(ValueError, match=sentence):
