@@ -194,6 +194,15 @@ def test_lists_of_another_length_are_said():
     assert notes[0] == "The list of labels has 1 entries for 2 boxes and is not used."
 
 
+@pytest.mark.parametrize("source", [
+    {"bboxes": [A, B], "labels": [0, 1], "scores": [0.9, 0.8]}, {"objects": [{"bbox": A, "label": "dog"}, {"bbox": B, "label": "cat"}]},
+], ids=["Florence-2", "Hugging Face"])
+def test_what_looks_like_a_format_with_its_own_convention_but_is_none(source):
+    layout, notes = read(source, 128, 128, names="dog\ncat")
+    assert [i.box for i in layout.instances] == NUMBERS and [i.caption for i in layout.instances] == ["dog", "cat"]
+    assert notes[0].startswith("The boxes were read as x1, y1, x2, y2 in pixels")
+
+
 @pytest.mark.parametrize("source, name", [
     ({"a.jpg": {"boxes": [A], "labels": ["a"]}, "b.jpg": {"boxes": [B], "labels": ["b"]}}, "b.jpg"),
     ({"a.jpg": [{"bbox": A, "label": "a"}], "b.jpg": [{"bbox": B, "label": "b"}]}, "b.jpg"),
