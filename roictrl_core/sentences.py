@@ -155,6 +155,7 @@ SENTENCES = {
     "read.columns_unknown": "The {count} numbers after each box are neither scores nor classes and were left out.",
     "read.class_lists": (
         "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."),
+    "read.lists_differ": "The list of {key} has {count} entries for {boxes} boxes and is not used.",
     "read.no_box": "{who} has no box and was left out.",
     "read.seg_mask": (
         "The mask of {who} has the shape {shape}, which does not fit its crop region {region} of a {width} x {height} "

@@ -18,6 +18,7 @@ from .names import ClassNames
 from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYXY, Way, conflicts, decide, ways
 
+_FIELDS = ("boxes", "names", "orig_shape", "xyxy", "conf", "cls", "confidence", "class_id", "tracker_id", "mask")
 LENGTHS = range(4, 8)   # numbers of a row: a box, and up to three beside it
 
 
@@ -58,6 +59,8 @@ def plain(data: object, mask: bool = True) -> object:
     """``data`` with its tensors and arrays as lists. Pictures stay arrays where they may be masks, and are None elsewhere."""
     if hasattr(data, "detach"):  # a tensor
         data = data.detach().float().cpu().numpy()
+    elif hasattr(data, "xyxy") or hasattr(data, "boxes"):
+        data = _as_mapping(data)
     if isinstance(data, np.ndarray):
         data = plain(data.tolist(), mask) if data.dtype == object else _listed(data)
         return data if mask or not isinstance(data, np.ndarray) else None
@@ -66,6 +69,13 @@ def plain(data: object, mask: bool = True) -> object:
     if type(data) in (list, tuple):
         return [plain(value, mask) for value in data]
     return data
+
+
+def _as_mapping(detected: object) -> dict:
+    """The objects in which Ultralytics and Supervision keep what was detected, as their own fields."""
+    beside = getattr(detected, "data", None)
+    return {**{key: value for key in _FIELDS if (value := getattr(detected, key, None)) is not None},
+            **(beside if isinstance(beside, dict) else {})}
 
 
 def _listed(array: np.ndarray) -> object:

@@ -11,7 +11,7 @@ _CENTERED = (Way(CXCYWH, SHARES), Way(CXCYWH, PIXELS))
 
 # Of a box of four numbers -> the ways that it may mean.
 KEYS: dict[str, tuple[Way, ...]] = {
-    **dict.fromkeys(("box", "bbox", "boxes", "bboxes", "boundingboxes", "predboxes", "rect", "coordinates"), DETECTED),
+    **dict.fromkeys(("box", "bbox", "boxes", "bboxes", "boundingboxes", "predboxes", "rect", "rectangle", "coordinates"), DETECTED),
     "boundingbox": (*ways((XYXY, XYWH), (PIXELS,)), *ways((XYWH, XYXY), (SHARES,))),   # FiftyOne's are shares
     **dict.fromkeys(("xyxy", "bboxxyxy", "boxxyxy", "boxesxyxy", "ltrb", "tlbr"), ways((XYXY,))),
     **dict.fromkeys(("bboxxywh", "boxxywh", "boxesxywh", "tlwh", "ltwh"), ways((XYWH,))),
@@ -45,9 +45,11 @@ FORMAT_KEYS = ("boxformat", "bboxformat", "bboxmode", "boxmode", "boxtype")
 
 WRAPPERS = ("predictions", "detections", "objects", "results", "result", "annotations", "items", "boxes", "bboxes", "boundingboxes",
             "data", "output", "outputs")
-CAPTION_KEYS = ("caption", "phrase", "label", "name", "classname", "class", "categoryname", "category", "textlabel", "text", "title")
+CAPTION_KEYS = ("caption", "phrase", "label", "name", "classname", "class", "categoryname", "category", "textlabel", "text", "title", "object")
 CLASS_KEYS = ("classid", "cls", "class", "categoryid", "label", "predclass", "detectionclass", "category")
 SCORE_KEYS = ("score", "confidence", "conf", "logit", "prob", "probability", "detectionscore")
+
+NAME_KEYS = ("image", "filename", "imagepath", "imgpath", "path")   # of a picture
 
 # Lists side by side -> the key of one entry.
 SIDE_BY_SIDE = {
@@ -57,7 +59,7 @@ SIDE_BY_SIDE = {
     "masks": "mask", "predmasks": "mask",
 }
 
-PICTURE_KEYS = ("mask", "masks", "predmasks")   # whose arrays are masks
+PICTURE_KEYS = ("mask", "masks", "predmasks", "segmentation")   # whose arrays are masks
 MASK_KEYS = ("mask", "segmentation", "rle", "segments", "polygon", "polygons")
 
 # Width and height of the picture; or one pair of height and width.

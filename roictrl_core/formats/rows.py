@@ -17,6 +17,7 @@ from .placing import Found, place
 from .reading import PIXELS, SHARES, XYWH, XYXY, ways
 
 _BOXES = ("bbox", "bboxes", "box", "boxes")
+_OWN = ("category", "categories", "category_id", "area", "id")   # what other lists of objects do not have
 _CATEGORIES = ("category", "categories", "label", "labels", "name", "names", "category_id", "class")
 
 
@@ -28,8 +29,8 @@ def is_row(data: object) -> bool:
 def _objects(row: Mapping) -> list[Mapping] | None:
     """The objects one by one: what they are in the file, or lists that stand side by side; None where there are none."""
     objects = row.get("objects")
-    if isinstance(objects, (list, tuple)) and objects and all(isinstance(item, Mapping) for item in objects) and _key(objects[0], _BOXES):
-        return list(objects)
+    if isinstance(objects, (list, tuple)) and objects and all(isinstance(item, Mapping) for item in objects):
+        return list(objects) if _key(objects[0], _BOXES) and _key(objects[0], _OWN) else None
     column = _key(objects, _BOXES) if isinstance(objects, Mapping) else ""
     if not column or not isinstance(objects[column], (list, tuple)):
         return None

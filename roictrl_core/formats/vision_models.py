@@ -163,7 +163,7 @@ def _florence_tasks(data: object) -> dict[str, Mapping] | None:
     if not isinstance(data, Mapping):
         return None
     if data and data.keys() <= _FLORENCE_KEYS and any(isinstance(data.get(key), (list, tuple)) for key in _FLORENCE):
-        return {"": data}
+        return None if is_number(first_filled(data.get("labels"))) else {"": data}   # other detectors number their classes
     tasks = {key: value for key, value in data.items() if isinstance(key, str) and key.startswith("<") and _florence_tasks(value)}
     return tasks or None
 

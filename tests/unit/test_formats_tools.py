@@ -202,7 +202,7 @@ LAUGHS = '<!DOCTYPE a [<!ENTITY l "' + "ha" * 100 + '"><!ENTITY m "&l;&l;&l;">]>
     ("<annotation>", "The text is not valid XML: no element found at line 1, column 13"),
     ("<annotation>\n<a></b></annotation>", "The text is not valid XML: mismatched tag at line 2, column 6"),
     ("<annotation>&lol;</annotation>", "The text is not valid XML: undefined entity"),
-    ("<annotation>\0</annotation>", "no text but a binary file"),
+    ("<annotation>\0</annotation>", "This is a binary file, or a damaged text"),
     ("<annotation>\ud800</annotation>", "half a character"),
     ("<annotation>" * 40 + "</annotation>" * 40, "The XML is nested more than 32 levels deep"),
     ("<annotations>" + "<a/>" * 200_000 + "</annotations>", "The XML has 200002 tags; at most 200000 are read"),

@@ -188,6 +188,68 @@ def test_torchvisions_masks_come_along():
     assert found[0].mask.area() == 400 and found[1].mask.area() == 0
 
 
+def test_lists_of_another_length_are_said():
+    layout, notes = read({"boxes": [A, B], "labels": ["dog"], "scores": [0.9, 0.8]}, 128, 128)
+    assert [i.caption for i in layout.instances] == ["", ""] and layout.instances[0].extra == {"imported": {"score": 0.9}}
+    assert notes[0] == "The list of labels has 1 entries for 2 boxes and is not used."
+
+
+@pytest.mark.parametrize("source", [
+    {"bboxes": [A, B], "labels": [0, 1], "scores": [0.9, 0.8]}, {"objects": [{"bbox": A, "label": "dog"}, {"bbox": B, "label": "cat"}]},
+], ids=["Florence-2", "Hugging Face"])
+def test_what_looks_like_a_format_with_its_own_convention_but_is_none(source):
+    layout, notes = read(source, 128, 128, names="dog\ncat")
+    assert [i.box for i in layout.instances] == NUMBERS and [i.caption for i in layout.instances] == ["dog", "cat"]
+    assert notes[0].startswith("The boxes were read as x1, y1, x2, y2 in pixels")
+
+
+@pytest.mark.parametrize("source, name", [
+    ({"a.jpg": {"boxes": [A], "labels": ["a"]}, "b.jpg": {"boxes": [B], "labels": ["b"]}}, "b.jpg"),
+    ({"a.jpg": [{"bbox": A, "label": "a"}], "b.jpg": [{"bbox": B, "label": "b"}]}, "b.jpg"),
+    ([{"image": "a.jpg", "annotations": [{"label": "a", "bbox": A}]}, {"image": "b.jpg", "annotations": [{"label": "b", "bbox": B}]}], "b.jpg"),
+], ids=["lists side by side", "objects", "a list of pictures"])
+def test_pictures_by_their_names(source, name):
+    layout, notes = read(source, 128, 128)
+    assert [i.caption for i in layout.instances] == ["a"] and any("There are 2 images here; the first, 'a.jpg', is used" in note for note in notes)
+    assert [i.box for i in read(source, 128, 128, pick=name)[0].instances] == NUMBERS[1:]
+
+
+def test_a_picture_has_its_own_size():
+    source = [{"boxes": [A], "labels": ["a"], "width": 128, "height": 128}, {"boxes": [B], "labels": ["b"], "width": 256, "height": 128}]
+    assert (read(source, pick="2")[0].width, read(source)[0].width) == (256, 128)
+
+
+def test_create_mls_x_and_y_are_the_middle():
+    source = [{"image": "a.jpg", "annotations": [{"label": "dog", "coordinates": {"x": 33, "y": 38, "width": 50, "height": 52}}]}]
+    assert [i.box for i in read(source, 128, 128)[0].instances] == NUMBERS[:1]
+
+
+def test_masks_of_segment_anything_come_with_their_boxes():
+    mask = np.zeros((128, 128), dtype=bool)
+    mask[12:64, 8:40] = True
+    layout, _ = read([{"segmentation": mask, "area": 1664, "bbox": [8, 12, 50, 52], "predicted_iou": 0.9, "crop_box": [0, 0, 128, 128]}], 128, 128)
+    assert [i.box for i in layout.instances] == NUMBERS[:1] and layout.instances[0].mask.area() == 52 * 32
+    assert json.loads(layout.to_json())
+
+
+class Fields:
+    """An object with fields, as libraries return."""
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+
+@pytest.mark.parametrize("source", [
+    Fields(boxes=Fields(xyxy=torch.tensor([A, B]), conf=torch.tensor([0.9, 0.8]), cls=torch.tensor([0.0, 1])), names={0: "dog", 1: "cat"},
+           orig_shape=(128, 128)),
+    Fields(xyxy=np.array([A, B]), confidence=np.array([0.9, 0.8]), class_id=np.array([0, 1]), data={"class_name": np.array(["dog", "cat"])}),
+], ids=["ultralytics", "supervision"])
+def test_objects_of_detectors(source):
+    for wrapped in (source, [source]):
+        layout, _ = read(wrapped, 128, 128)
+        assert [i.box for i in layout.instances] == NUMBERS and [i.caption for i in layout.instances] == ["dog", "cat"]
+
+
 # --- our own masks, read back ---
 
 @pytest.mark.parametrize("box", [(0.123, 0.2, 0.777, 0.61), (0, 0, 1, 1), (0.25, 0.5, 0.75, 1), (1 / 3, 0.1, 2 / 3, 0.9), (0.005, 0.004, 0.9951, 0.99)])
