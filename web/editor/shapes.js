@@ -13,6 +13,9 @@ import { carryMask, runsOf } from "./rle.js";
 
 export const SHAPES = ["mask", "point", "scribble"];
 
+/** An instance's point, where it has a sound one. @param {Fields} fields @returns {Pair|null} */
+export const pointOf = ({ point }) => (isPair(point) ? point : null);
+
 /** Whether an instance is placed by its point alone. @param {Fields} fields */
 export const isPoint = ({ box, point }) => area(box) <= 0 && isPair(point);
 
