@@ -51,6 +51,7 @@ export class View {
     on("pointerenter", () => this.editor.refresh());
     on("dblclick", (e) => this.doubleClick(e));
     on("contextmenu", (e) => this.contextMenu(e));
+    on("touchstart", (e) => this.editor.host.touched(e));
     this.stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
   }
 
