@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io, ui
 
 from ..roictrl_core import cells
+from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import sentences
 from .images import drawn
 from .report import named, shown
@@ -18,6 +21,13 @@ def report_text(rows: list[list[str]], warnings: list[str]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join(["Feature cells (columns x rows) per box at each level:", *lines, *warnings])
+
+
+def colored(layout: Layout, colors: str) -> Layout:
+    """The layout with the colours of its first instances replaced by those in ``colors``, apart by spaces."""
+    own = colors.split()[:len(layout.instances)]
+    drawn_so = tuple(replace(instance, color=color) for instance, color in zip(layout.instances, own))
+    return replace(layout, instances=drawn_so + layout.instances[len(own):])
 
 
 class PreviewLayout(io.ComfyNode):
@@ -37,6 +47,10 @@ class PreviewLayout(io.ComfyNode):
                                "each of a batch gets the boxes. Without one the ground is dark."),
                 io.Boolean.Input("table", default=True, tooltip="Put the table of feature cells and the warnings "
                                  "beneath the picture."),
+                io.String.Input("colors", optional=True, force_input=True, tooltip="Colours to draw the boxes in, in "
+                                "place of their own: #rrggbb for each, in their order. Without a link the page gives "
+                                "those of the box editor here, and to no other node: so a change of colour does not "
+                                "sample anew."),
             ],
             outputs=[
                 io.Image.Output(display_name="preview", tooltip="The picture with its boxes."),
@@ -44,9 +58,9 @@ class PreviewLayout(io.ComfyNode):
             ])
 
     @classmethod
-    def execute(cls, layout, table=True, image=None) -> io.NodeOutput:
+    def execute(cls, layout, table=True, image=None, colors="") -> io.NodeOutput:
         with named(NAME):
-            layout.validate()
+            layout = colored(layout, colors).validate()
         rows, notes = cells.table(layout), layout.warnings() + cells.warnings(layout)
         warnings = sentences(notes)
         sheet = {"rows": rows, "notes": warnings} if table else {}

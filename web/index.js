@@ -14,6 +14,7 @@ import { ComfyHost } from "./editor/host.js";
 import { originOf } from "./editor/graph.js";
 import { chain, translator } from "./editor/i18n.js";
 import { showPromoted } from "./editor/promote.js";
+import { sendPlain } from "./editor/sent.js";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 const TYPE = "ROICTRL_BOX_EDITOR";
@@ -123,6 +124,7 @@ app.registerExtension({
     if (node.comfyClass?.startsWith("ROICtrlApply")) tell(node);
   },
   setup() {
+    sendPlain(app);
     api.addEventListener("executed", (/** @type {any} */ { detail }) => {
       const [image] = detail?.output?.images ?? [];
       for (const { editor, host } of living) {

@@ -222,6 +222,31 @@ def test_preview_draws_on_every_picture_and_counts_cells(node, layout):
     assert plain["preview"].shape == (1, 96, 96, 3) and plain["preview"].max() > 0
 
 
+def test_preview_draws_in_the_colors_it_is_given(node, layout, pack):
+    cls, boxes = node("ROICtrlPreviewLayout"), pack.module("roictrl_core.layout").Layout
+
+    def preview(changes, colors=""):
+        own = boxes.from_dict({**LAYOUT, "instances": [{**i, **changes} for i in LAYOUT["instances"]]})
+        return run(cls, layout=own, table=False, colors=colors)[0]["preview"]
+
+    palette, red = preview({}), preview({"color": "#ff0000"})
+    assert not torch.equal(palette, red)
+    assert torch.equal(preview({"color": "#00ff00"}, "#ff0000 " * 5), red)
+    assert torch.equal(preview({}, ""), palette)
+    with pytest.raises(ValueError, match=r"color of instance 1 .* 'red'"):
+        preview({}, "red")
+
+
+def test_the_page_knows_what_reads_a_layout(pack, root):
+    """``web/editor/sent.js`` sends a layout without colours and labels where no connected node shows them."""
+    text = (root / "web" / "editor" / "sent.js").read_text(encoding="utf-8")
+    readers = [cls.GET_SCHEMA().node_id for name in pack.module("nodes").MODULES
+               for cls in pack.module(f"nodes.{name}").NODES
+               if any(entry.io_type == "ROICTRL_LAYOUT" for entry in cls.GET_SCHEMA().inputs)]
+    assert len(readers) > 6
+    assert [name for name in readers if f"{name}: {{ reads:" not in text] == []
+
+
 def test_preview_warns_about_tiny_boxes(node, pack):
     layout = pack.module("roictrl_core.layout").Layout.from_dict(
         {"width": 512, "height": 512, "instances": [{"box": [0.5, 0.5, 0.505, 0.505], "caption": "an ant"}]})

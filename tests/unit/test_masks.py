@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,17 +12,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from roictrl_core.masks import RunLengthMask, box_of
 
-# size, runs, text worked out by hand: five bits a character from 48 on, +32 while more follow, differences from the
-# fourth run on.
-CASES = [
-    ((2, 2), [1, 3], "13"),
-    ((2, 2), [0, 4], "04"),
-    ((3, 2), [6], "6"),
-    ((4, 5), [20], "d0"),                    # 20 has the sign's bit set: one more group of zeros
-    ((5, 2), [1, 2, 3, 4], "1232"),          # 4 - 2 = 2
-    ((5, 2), [1, 5, 3, 1], "153L"),          # 1 - 5 = -4 -> 28 -> 'L'
-    ((601, 10), [1000, 2000, 3000, 10], "Xo0`n1hm2jQN"),
-]
+# Texts worked out by hand: five bits a character from 48 on, +32 while more follow, differences from the fourth run on
+# (4 - 2 = 2; 1 - 5 = -4 -> 28 -> 'L'); 20 has the sign's bit set and needs one more group of zeros. The page's tests read
+# the same file.
+CASES = [(tuple(case["size"]), case["runs"], case["counts"])
+         for case in json.loads((Path(__file__).parent / "data" / "masks.json").read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize("size, runs, text", CASES)

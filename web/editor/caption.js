@@ -78,11 +78,8 @@ export class CaptionField {
       this.close(true);
       this.editor.store.dispatch(action);
       this.editor.host.captureUndo();
-    } else if (e.key === "Escape") {
-      if (this.id && this.element.value !== this.before) this.editor.type(this.id, "caption", this.before);
-      this.close(true);
-    } else if (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.metaKey) {
-      this.close(true);
+    } else if (e.key === "Escape" || (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.metaKey)) {
+      this.close(true); // with the words; undo takes them away
     } else if (e.key === "Tab") {
       this.close(true);
       if (this.editor.commands.walk(e.shiftKey ? -1 : 1)) this.editor.commands.editCaption();

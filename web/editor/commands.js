@@ -1,7 +1,9 @@
 // @ts-check
 /** Everything that keys, buttons and menus can ask for, by name. */
 import * as geo from "./geometry.js";
+import { aside } from "./io.js";
 import { field } from "./layout.js";
+import { extent } from "./shapes.js";
 
 /** @param {import("./editor.js").Editor} editor */
 export function createCommands(editor) {
@@ -19,8 +21,12 @@ export function createCommands(editor) {
     undo: () => edit({ type: "undo" }),
     redo: () => edit({ type: "redo" }),
     remove: () => edit({ type: "remove" }),
-    selectAll: () => store.dispatch({ type: "select", ids: store.state.doc.items.map((it) => it.id) }),
-    duplicate: () => editor.insert(store.selected.map((it) => it.fields)),
+    /** What can be seen and moved: Ctrl+A, Delete takes nothing that is hidden or locked. */
+    selectAll() {
+      const ids = store.state.doc.items.filter((it) => !field(it, "hidden") && !field(it, "locked")).map((it) => it.id);
+      store.dispatch({ type: "select", ids });
+    },
+    duplicate: () => editor.insert(aside(store.selected.map((it) => it.fields), store.state.doc, editor.size, 1)),
     newBox() {
       editor.insert([{ box: [0.375, 0.375, 0.625, 0.625] }]);
       this.editCaption();
@@ -40,17 +46,17 @@ export function createCommands(editor) {
     },
     /** @param {number} dx pixels @param {number} dy pixels */
     nudge(dx, dy) {
-      const group = geo.bounds(free().map((it) => it.fields.box));
+      const group = geo.bounds(free().map((it) => extent(it.fields)));
       if (!group) return;
       const d = geo.clampShift(group, dx / editor.size.width, dy / editor.size.height);
-      const boxes = Object.fromEntries(free().map((it) => [it.id, geo.shift(it.fields.box, d.x, d.y)]));
+      const boxes = Object.fromEntries(free().map((it) => [it.id, geo.shift(extent(it.fields), d.x, d.y)]));
       store.dispatch({ type: "boxes", boxes, merge: `nudge ${store.state.selection}` });
     },
     /** Moves the right and lower sides. @param {number} dx pixels @param {number} dy pixels */
     grow(dx, dy) {
       const { width, height } = editor.size;
       const boxes = Object.fromEntries(free().map((it) => {
-        const b = it.fields.box;
+        const b = extent(it.fields);
         return [it.id, geo.resize(b, "se", { x: b[2] + dx / width, y: b[3] + dy / height }, geo.minimum(editor.size))];
       }));
       store.dispatch({ type: "boxes", boxes, merge: `grow ${store.state.selection}` });

@@ -19,15 +19,17 @@
  * @property {boolean} grid
  * @property {import("./gestures.js").Gestures} gestures
  */
-import { HANDLES, bounds, handlePoints, toPixels } from "./geometry.js";
+import { HANDLES, area, bounds, handlePoints, toPixels } from "./geometry.js";
 import { drawPlate, drawReadout } from "./labels.js";
 import { field } from "./layout.js";
 import { colorOf, withAlpha } from "./palette.js";
+import { extent, isPoint, pointOf } from "./shapes.js";
 
 const ACCENT = "#4a9eff";
 const HALO = "rgba(0, 0, 0, 0.55)";
 const MUTED = "#9a9a9a";
 const CELL_PX = 8;
+const RING = 7; // screen pixels: radius of a point's ring
 
 /** @param {CanvasRenderingContext2D} ctx scaled to CSS pixels @param {Scene} scene */
 export function drawScene(ctx, scene) {
@@ -37,7 +39,7 @@ export function drawScene(ctx, scene) {
     if (!field(it, "hidden")) drawBox(ctx, scene, it, i);
   });
   scene.items.forEach((it, i) => {
-    if (!field(it, "hidden") && it.id !== scene.editing) drawPlate(ctx, toStage(it.fields.box, scene.frame), plate(scene, it, i));
+    if (!field(it, "hidden") && it.id !== scene.editing) drawPlate(ctx, plateRoom(it.fields, scene.frame), plate(scene, it, i));
   });
   drawSelection(ctx, scene);
   drawOverlay(ctx, scene);
@@ -45,6 +47,12 @@ export function drawScene(ctx, scene) {
 
 /** @param {Box} b @param {Frame} f @returns {Frame} */
 export const toStage = (b, f) => ({ x: f.x + b[0] * f.w, y: f.y + b[1] * f.h, w: (b[2] - b[0]) * f.w, h: (b[3] - b[1]) * f.h });
+
+/** A point's plate stands beside its ring. @param {import("./layout.js").Fields} fields @param {Frame} f @returns {Frame} */
+function plateRoom(fields, f) {
+  const r = toStage(extent(fields), f);
+  return isPoint(fields) ? { ...r, x: r.x + RING, y: r.y - 2 * RING } : r;
+}
 
 /** @param {Scene} scene @param {Item} it @param {number} i @returns {import("./labels.js").Plate} */
 const plate = (scene, it, i) => ({
@@ -111,10 +119,15 @@ function drawGhost(ctx, r) {
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Item} it @param {number} i */
 function drawBox(ctx, scene, it, i) {
-  const r = toStage(it.fields.box, scene.frame);
   const selected = scene.selection.includes(it.id);
   const color = shade(it, i);
-  const muted = !field(it, "enabled");
+  if (!isPoint(it.fields)) drawFrame(ctx, toStage(it.fields.box, scene.frame), color, selected, !field(it, "enabled"));
+  const point = pointOf(it.fields);
+  if (point) drawPoint(ctx, toStage([...point, ...point], scene.frame), color, selected);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Frame} r @param {string} color @param {boolean} selected @param {boolean} muted */
+function drawFrame(ctx, r, color, selected, muted) {
   ctx.fillStyle = withAlpha(color, muted ? 0.05 : selected ? 0.26 : 0.16);
   ctx.fillRect(r.x, r.y, r.w, r.h);
   ctx.setLineDash(muted ? [6, 4] : []);
@@ -126,11 +139,26 @@ function drawBox(ctx, scene, it, i) {
   ctx.setLineDash([]);
 }
 
+/** A dot in a ring: the place inside the object. @param {CanvasRenderingContext2D} ctx @param {{x: number, y: number}} p on the stage @param {string} color @param {boolean} selected */
+function drawPoint(ctx, { x, y }, color, selected) {
+  for (const [style, width] of /** @type {[string, number][]} */ ([[HALO, selected ? 5.5 : 4], [color, selected ? 3 : 2]])) {
+    ctx.strokeStyle = style;
+    ctx.lineWidth = width;
+    ctx.beginPath();
+    ctx.arc(x, y, RING, 0, 2 * Math.PI);
+    ctx.stroke();
+  }
+  ctx.fillStyle = color;
+  ctx.beginPath();
+  ctx.arc(x, y, 3, 0, 2 * Math.PI);
+  ctx.fill();
+}
+
 /** Frame of a group, and the handles of what can be resized. @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
 function drawSelection(ctx, { items, selection, frame, gestures }) {
   const chosen = items.filter((it) => selection.includes(it.id) && !field(it, "hidden"));
   const movable = chosen.filter((it) => !field(it, "locked"));
-  const group = bounds(movable.map((it) => it.fields.box));
+  const group = bounds(movable.map((it) => extent(it.fields)));
   if (!group) return;
   if (movable.length > 1) {
     const r = toStage(group, frame);
@@ -140,7 +168,7 @@ function drawSelection(ctx, { items, selection, frame, gestures }) {
     ctx.strokeRect(r.x - 3, r.y - 3, r.w + 6, r.h + 6);
     ctx.setLineDash([]);
   }
-  if (gestures.name === "drawing") return;
+  if (gestures.name === "drawing" || area(group) <= 0) return;
   const points = handlePoints(group);
   const r = toStage(group, frame);
   for (const handle of HANDLES) {
@@ -174,7 +202,7 @@ function drawOverlay(ctx, { gestures, frame, items, selection, size }) {
     ctx.strokeRect(r.x, r.y, r.w, r.h);
   }
   if (["drawing", "moving", "resizing"].includes(gestures.name)) {
-    const group = bounds(items.filter((it) => selection.includes(it.id)).map((it) => it.fields.box));
+    const group = bounds(items.filter((it) => selection.includes(it.id)).map((it) => extent(it.fields)));
     if (!group) return;
     const { x, y, w, h } = toPixels(group, size);
     drawReadout(ctx, toStage(group, frame), gestures.name === "moving" ? `x ${x}  y ${y}` : `${w} × ${h}`, frame);

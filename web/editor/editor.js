@@ -10,6 +10,7 @@
  * @property {() => void} changed the text changed
  * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
+ * @property {(e: TouchEvent) => void} touched fingers came down on the stage
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""

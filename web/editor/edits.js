@@ -1,19 +1,23 @@
 // @ts-check
 /**
- * What can be done to a document: each function takes one and returns another.  Locked instances keep their place.
+ * What can be done to a document: each function takes one and returns another.  Locked instances keep their place.  Where a
+ * box goes, the instance's mask, point and scribble go along.
  *
  * @typedef {import("./layout.js").Doc} Doc
  * @typedef {import("./layout.js").Item} Item
  * @typedef {import("./layout.js").Fields} Fields
  * @typedef {import("./geometry.js").Box} Box
  */
+import { area, roundBox } from "./geometry.js";
 import { DEFAULTS, MAX_INSTANCES, field, item, patched } from "./layout.js";
-import { nextColor } from "./palette.js";
+import { colorOf, nextColor } from "./palette.js";
+import { SHAPES, carried } from "./shapes.js";
 
-/** New instances on top, each with a colour; `[document, their ids]`.  At most as many as a layout may hold.
+/** New instances on top, each with a colour, one not in use while there is one; `[document, their ids]`.  At most as many as a
+ * layout may hold.
  * @param {Doc} doc @param {Fields[]} list @returns {[Doc, string[]]} */
 export function add(doc, list) {
-  const used = doc.items.map((it) => field(it, "color"));
+  const used = doc.items.map((it, i) => colorOf(field(it, "color"), i));
   const added = list.slice(0, Math.max(0, MAX_INSTANCES - doc.items.length)).map((fields) => {
     const color = fields.color || nextColor(used);
     used.push(color);
@@ -38,16 +42,47 @@ function patchEach(doc, change) {
     const changes = change(it);
     if (!changes) return it;
     const fields = patched(it.fields, changes);
-    if (JSON.stringify(fields) === JSON.stringify(it.fields)) return it;
+    if (same(fields, it.fields)) return it;
     touched = true;
-    return { ...it, fields };
+    return SHAPES.some((key) => key in changes) ? { id: it.id, fields } : { ...it, fields };
   });
   return touched ? { ...doc, items } : doc;
 }
 
-/** @param {Doc} doc @param {Record<string, Box>} boxes by id @returns {Doc} */
-export const setBoxes = (doc, boxes) => patchEach(doc, (it) =>
-  boxes[it.id] && !field(it, "locked") ? { box: boxes[it.id] } : null);
+/** Whether two instances say the same. What is the same object, or the same text, is not looked into: masks are long.
+ * @param {Fields} a @param {Fields} b */
+function same(a, b) {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b
+    && (a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key])));
+}
+
+/** @param {Doc} doc @param {(it: Item) => Item} change @returns {Doc} */
+function changeEach(doc, change) {
+  const items = doc.items.map(change);
+  return items.every((it, i) => it === doc.items[i]) ? doc : { ...doc, items };
+}
+
+/** @param {Doc} doc @param {Record<string, Box>} boxes by id @param {boolean} [underway] more follow at once: masks wait for `settled`
+ * @returns {Doc} */
+export const setBoxes = (doc, boxes, underway = false) => changeEach(doc, (it) =>
+  boxes[it.id] && !field(it, "locked") ? placed(it, roundBox(boxes[it.id]), underway) : it);
+
+/** @param {Item} it @param {Box} box @param {boolean} underway @returns {Item} */
+function placed(it, box, underway) {
+  const source = it.source ?? it.fields;
+  const { fields: there, cut } = carried(source, box, !underway);
+  const fields = { ...it.fields, ...picked(there, ["box", ...SHAPES]), ...(underway ? picked(it.fields, ["mask"]) : {}) };
+  if (same(fields, it.fields) && !it.late) return it;
+  const late = underway && "mask" in fields;
+  return { id: it.id, fields, ...(late || area(source.box) > 0 ? { source } : {}), ...(late ? { late } : {}), ...(cut ? { cut } : {}) };
+}
+
+/** The masks that waited are where their boxes are. @param {Doc} doc @returns {Doc} */
+export const settled = (doc) => changeEach(doc, (it) => (it.late ? placed(it, it.fields.box, false) : it));
+
+/** @param {Fields} fields @param {string[]} keys */
+const picked = (fields, keys) => Object.fromEntries(keys.filter((key) => key in fields).map((key) => [key, fields[key]]));
 
 /** @param {Doc} doc @param {string[]} ids @param {Record<string, any>} changes @returns {Doc} */
 export const patch = (doc, ids, changes) => patchEach(doc, (it) => (ids.includes(it.id) ? changes : null));

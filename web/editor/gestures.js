@@ -26,6 +26,7 @@
  */
 import * as geo from "./geometry.js";
 import { boxesAt, handleUnder, movable, nextUnder } from "./hits.js";
+import { extent } from "./shapes.js";
 import { movingEdges, snap, targets } from "./snapping.js";
 
 /** Screen pixels before a press becomes a drag, and within which an edge attracts. */
@@ -64,7 +65,7 @@ export class Gestures {
     const forced = this.around.tool() === "draw" || !!e.ctrl;
     const handle = forced || e.alt ? null : handleUnder(store, e, this.around.unit());
     if (handle) return void this.startResize(e, handle);
-    const hits = forced ? [] : boxesAt(store.state.doc, e);
+    const hits = forced ? [] : boxesAt(store.state.doc, e, this.around.unit());
     const held = hits.find((it) => store.state.selection.includes(it.id));
     const on = held ?? hits[0] ?? null;
     const before = store.state.selection;
@@ -122,7 +123,7 @@ export class Gestures {
     const { on, top, forced, start } = this.data;
     if (forced) return;
     if (start.alt && on) {
-      store.dispatch({ type: "select", ids: [nextUnder(store, e)] });
+      store.dispatch({ type: "select", ids: [nextUnder(store, e, this.around.unit())] });
     } else if (!on) {
       if (!start.shift) store.dispatch({ type: "select", ids: [] });
     } else if (start.shift) {
@@ -201,7 +202,8 @@ export class Gestures {
     const across = handle.includes("e") || handle.includes("w");
     const down = handle.includes("n") || handle.includes("s");
     const by = this.settle({ x: across ? [p.x] : [], y: down ? [p.y] : [] }, fixed, e);
-    const min = geo.groupMinimum(Object.values(from), group, geo.minimum(this.around.size()));
+    const boxes = Object.values(from).filter((box) => geo.area(box) > 0); // points have no smallest size
+    const min = geo.groupMinimum(boxes, group, geo.minimum(this.around.size()));
     const to = geo.resize(group, handle, { x: p.x + by.dx, y: p.y + by.dy }, min,
       { keepAspect: e.shift, fromCentre: e.ctrl });
     this.apply(from, (box) => geo.carry(box, group, to));
@@ -219,7 +221,7 @@ export class Gestures {
     const frame = geo.fromCorners(start, e);
     this.marquee = frame;
     const { store } = this.around;
-    const inside = store.state.doc.items.filter((it) => !it.fields.hidden && geo.touches(it.fields.box, frame));
+    const inside = store.state.doc.items.filter((it) => !it.fields.hidden && geo.touches(extent(it.fields), frame));
     store.dispatch({ type: "select", ids: [...new Set([...before, ...inside.map((it) => it.id)])] });
   }
 
@@ -232,7 +234,7 @@ export class Gestures {
   /** Edges to snap to: those of visible boxes that are not being dragged. */
   others() {
     const { doc, selection } = this.around.store.state;
-    return targets(doc.items.filter((it) => !it.fields.hidden && !selection.includes(it.id)).map((it) => it.fields.box));
+    return targets(doc.items.filter((it) => !it.fields.hidden && !selection.includes(it.id)).map((it) => extent(it.fields)));
   }
 
   /** @param {{x: number[], y: number[]}} edges @param {any} to @param {Pointer} e */

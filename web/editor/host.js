@@ -57,6 +57,11 @@ export class ComfyHost {
     this.app.canvas.canvas.dispatchEvent(new WheelEvent(e.type, e));
   }
 
+  /** Two fingers are the stage's: the graph's own zooming listens before anything here, and ends at a touch without a finger. @param {TouchEvent} e */
+  touched(e) {
+    if (e.touches.length > 1) e.target?.dispatchEvent(new TouchEvent("touchstart", { bubbles: true }));
+  }
+
   linked() {
     return !!linkOf(this.node, this.inputName);
   }

@@ -4,6 +4,7 @@ import { h, set } from "./dom.js";
 import { clamp, fit, minimum } from "./geometry.js";
 import { DEFAULTS, field } from "./layout.js";
 import { PALETTE } from "./palette.js";
+import { extent, isPoint } from "./shapes.js";
 
 const NUMBERS = /** @type {const} */ ([["strength", 0, 2, 0.05], ["start", 0, 1, 0.05], ["end", 0, 1, 0.05]]);
 const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
@@ -92,11 +93,12 @@ export class Inspector {
   setPlace(key, value) {
     const { store, size } = this.editor;
     const boxes = Object.fromEntries(store.selected.map((it) => {
-      const [x1, y1, x2, y2] = it.fields.box;
+      const [x1, y1, x2, y2] = extent(it.fields);
       const v = { x: x1, y: y1, w: x2 - x1, h: y2 - y1, [key]: value };
       if (key === "w") v.w = Math.min(v.w, 1 - x1);
       if (key === "h") v.h = Math.min(v.h, 1 - y1);
-      return [it.id, fit([v.x, v.y, v.x + v.w, v.y + v.h], minimum(size))];
+      const min = isPoint(it.fields) && v.w + v.h === 0 ? { width: 0, height: 0 } : minimum(size);
+      return [it.id, fit([v.x, v.y, v.x + v.w, v.y + v.h], min)];
     }));
     if (Number.isFinite(value)) store.dispatch({ type: "boxes", boxes });
     this.editor.host.captureUndo();
@@ -133,7 +135,7 @@ export class Inspector {
     this.warning.hidden = !this.warning.textContent;
     for (const key of ["caption", "negative", "label"]) this.show(key, chosen.map((it) => field(it, key)));
     for (const [key] of NUMBERS) this.show(key, chosen.map((it) => field(it, key)));
-    for (const key of PLACES) this.show(key, chosen.map((it) => this.placeOf(it.fields.box, key)));
+    for (const key of PLACES) this.show(key, chosen.map((it) => this.placeOf(extent(it.fields), key)));
     this.unit.textContent = this.editor.pref("percent") ? "%" : "px";
     set(this.unit, "title", t("field.unit"));
     if (this.more.open !== this.editor.pref("more")) this.more.open = this.editor.pref("more");

@@ -5,14 +5,16 @@
  * The browser reads our own JSON and ComfyUI's BOUNDING_BOX.  Everything else goes to the pack's route on the server,
  * whose `formats.py` is the only parser of foreign formats.
  *
+ * @typedef {import("./geometry.js").Box} Box
  * @typedef {import("./geometry.js").Size} Size
  * @typedef {import("./layout.js").Doc} Doc
  * @typedef {import("./layout.js").Fields} Fields
  * @typedef {{doc: Doc, notes: import("./notes.js").Note[]}} Imported
  * @typedef {(path: string, init: any) => Promise<Response>} Fetch
  */
-import { roundBox, toPixels } from "./geometry.js";
+import { bounds, roundBox, shift, toPixels } from "./geometry.js";
 import { LayoutError, VERSION, field, fromData, toData } from "./layout.js";
+import { carried, extent } from "./shapes.js";
 
 export const ROUTE = "/roictrl/import";
 export const MAX_BYTES = 10 * 1024 * 1024;
@@ -114,18 +116,31 @@ export function boundingBoxText(doc, size) {
   return JSON.stringify([frame], null, 1);
 }
 
-/** Pasted instances, shifted until none covers one that is there already exactly. @param {Fields[]} list @param {Doc} doc @param {Size} size @returns {Fields[]} */
-export function placed(list, doc, size) {
-  const taken = new Set(doc.items.map((it) => it.fields.box.map((v) => v.toFixed(4)).join()));
-  const fits = (/** @type {Fields[]} */ boxes) => !boxes.some((f) => taken.has(f.box.map((v) => v.toFixed(4)).join()));
-  let moved = list;
-  for (let n = 1; n <= 20 && !fits(moved); n++) moved = list.map((f) => ({ ...f, box: nudged(f.box, n, size) }));
-  return moved;
+/** Pixels by which a copy stands off: one latent cell. */
+const STEP = 8;
+
+/**
+ * Copies moved, all alike and with their shapes, until none covers exactly a box that is there already: to the right and down
+ * in steps, and the other way where the picture ends.
+ * @param {Fields[]} list @param {Doc} doc @param {Size} size @param {number} [first] step to begin with; 0 leaves them where they are if that is free
+ * @returns {Fields[]}
+ */
+export function aside(list, doc, size, first = 0) {
+  const key = (/** @type {Box} */ box) => box.map((v) => v.toFixed(4)).join();
+  const taken = new Set(doc.items.map((it) => key(extent(it.fields))));
+  const group = bounds(list.map((fields) => extent(fields)));
+  for (let n = first; group && n <= first + taken.size + 1; n++) {
+    const [dx, dy] = [within(group[0], group[2], (n * STEP) / size.width), within(group[1], group[3], (n * STEP) / size.height)];
+    const boxes = list.map((fields) => roundBox(shift(extent(fields), dx, dy)));
+    if (!boxes.some((box) => taken.has(key(box)))) return n ? list.map((fields, i) => carried(fields, boxes[i]).fields) : list;
+  }
+  return list;
 }
 
-/** @param {import("./geometry.js").Box} b @param {number} n @param {Size} size @returns {import("./geometry.js").Box} */
-function nudged(b, n, size) {
-  const dx = Math.min((16 * n) / size.width, 1 - b[2]);
-  const dy = Math.min((16 * n) / size.height, 1 - b[3]);
-  return roundBox([b[0] + dx, b[1] + dy, b[2] + dx, b[3] + dy]);
+/** A shift that keeps `lo` to `hi` in the picture: `by`, else back by as much, else as far as there is room.
+ * @param {number} lo @param {number} hi @param {number} by */
+function within(lo, hi, by) {
+  if (hi + by <= 1) return by;
+  if (lo - by >= 0) return -by;
+  return 1 - hi >= lo ? Math.max(0, 1 - hi) : -lo;
 }

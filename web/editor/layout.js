@@ -8,7 +8,9 @@
  *
  * @typedef {import("./geometry.js").Box} Box
  * @typedef {Record<string, any> & {box: Box}} Fields one instance as it stands in the JSON
- * @typedef {{id: string, fields: Fields}} Item an instance with a name that lives as long as the editor
+ * @typedef {{id: string, fields: Fields, source?: Fields, late?: boolean, cut?: boolean}} Item an instance with a name that lives
+ *   as long as the editor; `source` are the fields before its shapes were first carried along with the box, so that moving it
+ *   back and forth costs them nothing; `late`: the mask still waits to be carried; `cut`: the picture's border cuts a shape
  * @typedef {{head: Record<string, any>, items: readonly Item[]}} Doc `head` is the layout without its instances
  */
 import { roundBox } from "./geometry.js";

@@ -9,7 +9,7 @@
 
 /** Codes of what the page itself foresees while a box is drawn, and its own key for it (`warnings.js`). @type {Record<string, string>} */
 export const FORESEEN = {
-  "layout.caption_empty": "warn.caption", "layout.box_without_area": "warn.area", "layout.point_alone": "warn.area",
+  "layout.caption_empty": "warn.caption", "layout.box_without_area": "warn.area",
   "cells.none": "warn.nothing", "cells.few": "warn.small", "layout.over_border": "warn.border", "layout.twins": "warn.twin",
 };
 

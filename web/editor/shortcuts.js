@@ -63,6 +63,7 @@ export const POINTER = [
   ["pointer.drag", "pointerDraw"], ["pointer.ctrlDrag", "pointerInside"], ["pointer.shiftDrag", "pointerMarquee"],
   ["pointer.shiftClick", "pointerAdd"], ["pointer.altClick", "pointerCycle"], ["pointer.altDrag", "pointerCopy"],
   ["pointer.double", "pointerCaption"], ["pointer.wheel", "pointerZoom"], ["pointer.middle", "pointerPan"],
+  ["pointer.pinch", "pointerPinch"],
   ["pointer.copyPaste", "pointerClipboard"],
 ];
 

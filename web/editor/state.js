@@ -29,14 +29,14 @@ export function toText({ doc, prefs }) {
 }
 
 /** What every edit does to a snapshot; the new selection is left out where it stays.
- * @type {Record<string, (s: Snapshot, a: Action) => Partial<Snapshot>>} */
+ * @type {Record<string, (s: State, a: Action) => Partial<Snapshot>>} */
 const EDITS = {
   add: ({ doc }, a) => {
     const [next, ids] = edits.add(doc, a.list);
     return { doc: next, selection: ids };
   },
   remove: ({ doc, selection }, a) => ({ doc: edits.remove(doc, a.ids ?? selection) }),
-  boxes: ({ doc }, a) => ({ doc: edits.setBoxes(doc, a.boxes) }),
+  boxes: ({ doc, open }, a) => ({ doc: edits.setBoxes(doc, a.boxes, open !== null) }),
   patch: ({ doc, selection }, a) => ({ doc: edits.patch(doc, a.ids ?? selection, a.changes) }),
   order: ({ doc }, a) => ({ doc: edits.order(doc, a.ids, a.to) }),
   raise: ({ doc, selection }, a) => ({ doc: edits.raise(doc, a.ids ?? selection, a.by) }),
@@ -54,7 +54,7 @@ const OTHERS = {
   begin: (s) => (s.open ? s : { ...s, open: snapshot(s), merge: null }),
   commit: (s) => {
     if (!s.open) return s;
-    const closed = { ...s, open: null };
+    const closed = { ...s, doc: edits.settled(s.doc), open: null };
     return s.open.doc === s.doc ? closed : remember(closed, s.open);
   },
   revert: (s) => (s.open ? { ...s, ...s.open, open: null } : s),

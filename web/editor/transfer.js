@@ -1,7 +1,7 @@
 // @ts-check
 /** What comes in and goes out by clipboard, drop and file: text as boxes, pictures as the background. */
 import { h } from "./dom.js";
-import { MAX_BYTES, boundingBoxText, copyText, placed, read } from "./io.js";
+import { MAX_BYTES, aside, boundingBoxText, copyText, read } from "./io.js";
 import { LayoutError } from "./layout.js";
 import { sentence } from "./notes.js";
 
@@ -71,7 +71,7 @@ export class Transfer {
     if (!text.trim()) return [];
     try {
       const { doc, notes } = await read(text, editor.size, editor.host.fetchApi);
-      editor.insert(placed(doc.items.map((it) => it.fields), editor.state.doc, editor.size));
+      editor.insert(aside(doc.items.map((it) => it.fields), editor.state.doc, editor.size));
       if (doc.head.caption && !editor.state.doc.head.caption) editor.store.dispatch({ type: "head", changes: { caption: doc.head.caption } });
       return notes.map((note) => sentence(note, editor.t));
     } catch (error) {

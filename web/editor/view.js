@@ -5,6 +5,8 @@ import { h } from "./dom.js";
 import { drawScene, toStage } from "./draw.js";
 import { Gestures } from "./gestures.js";
 import { boxesAt, cursorAt } from "./hits.js";
+import { Pinch } from "./pinch.js";
+import { extent } from "./shapes.js";
 import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
 
 const LONG_PRESS_MS = 500;
@@ -25,6 +27,7 @@ export class View {
       store: editor.store, size: () => editor.size, unit: () => this.unit, snapping: () => editor.pref("snap"),
       tool: () => this.tool, pan: (dx, dy) => this.pan(dx, dy), drawn: (id) => this.drawn(id), changed: () => this.invalidate(),
     });
+    this.pinch = new Pinch();
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.focus = h("textarea", { class: "roictrl-focus", readonly: true, rows: 1, spellcheck: "false", "aria-label": editor.t("stage.label") });
     this.caption = new CaptionField(editor);
@@ -44,17 +47,22 @@ export class View {
     on("mouseup", (e) => e.button === 1 && e.preventDefault());
     on("pointermove", (e) => this.move(e));
     on("pointerup", (e) => this.up(e));
-    on("pointercancel", () => this.interrupt());
-    on("lostpointercapture", () => this.interrupt());
+    for (const name of ["pointercancel", "lostpointercapture"]) on(name, (e) => this.lost(e));
     on("pointerenter", () => this.editor.refresh());
     on("dblclick", (e) => this.doubleClick(e));
     on("contextmenu", (e) => this.contextMenu(e));
+    on("touchstart", (e) => this.editor.host.touched(e));
     this.stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
+  }
+
+  /** The stage's size in CSS pixels. */
+  get room() {
+    return { width: this.stage.clientWidth, height: this.stage.clientHeight };
   }
 
   /** Where the picture lies, in the stage's own CSS pixels. */
   get frame() {
-    return frameOf({ width: this.stage.clientWidth, height: this.stage.clientHeight }, this.editor.size, this.viewport);
+    return frameOf(this.room, this.editor.size, this.viewport);
   }
 
   /** One pixel of the stage, normalised. */
@@ -66,7 +74,7 @@ export class View {
   /** @param {string} id */
   rectOf(id) {
     const it = this.editor.find(id);
-    return it ? toStage(it.fields.box, this.frame) : null;
+    return it ? toStage(extent(it.fields), this.frame) : null;
   }
 
   /** An event's place on the stage; the graph's zoom scales the element without its knowing. @param {{clientX: number, clientY: number}} e */
@@ -94,6 +102,8 @@ export class View {
     this.focus.focus({ preventScroll: true });
     if (e.button === 2) return;
     this.stage.setPointerCapture(e.pointerId);
+    if (e.pointerType === "touch") this.pinch.down(e.pointerId, this.local(e), this.viewport);
+    if (this.pinch.busy) return this.interrupt();
     this.gestures.down(this.pointer(e));
     clearTimeout(this.press);
     if (e.pointerType !== "mouse") this.press = setTimeout(() => this.longPress(e), LONG_PRESS_MS);
@@ -103,6 +113,9 @@ export class View {
   move(e) {
     e.stopPropagation();
     if (this.editor.readOnly) return;
+    const pinched = this.pinch.move(e.pointerId, this.local(e), this.room);
+    if (pinched) this.look(pinched);
+    if (this.pinch.busy) return;
     const p = this.pointer(e);
     this.gestures.move(p);
     if (this.gestures.active) clearTimeout(this.press);
@@ -114,8 +127,15 @@ export class View {
     e.stopPropagation();
     clearTimeout(this.press);
     const active = this.gestures.active;
-    this.gestures.up(this.pointer(e));
+    if (!this.pinch.busy) this.gestures.up(this.pointer(e));
+    this.pinch.up(e.pointerId);
     if (active) this.editor.host.captureUndo();
+  }
+
+  /** @param {PointerEvent} e of a pointer that is gone, or taken by someone else */
+  lost(e) {
+    this.pinch.up(e.pointerId);
+    this.interrupt();
   }
 
   interrupt() {
@@ -135,8 +155,8 @@ export class View {
     if (e.target !== this.stage) return;
     e.preventDefault();
     e.stopPropagation();
-    if (this.editor.readOnly || this.editor.menu.element) return;
-    const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)));
+    if (this.editor.readOnly || this.editor.menu.element || this.pinch.busy) return;
+    const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)), this.unit);
     if (top && !this.editor.store.state.selection.includes(top.id)) this.editor.store.dispatch({ type: "select", ids: [top.id] });
     this.editor.openMenu("box", this.editor.localToRoot(e));
   }
@@ -144,7 +164,7 @@ export class View {
   /** @param {MouseEvent} e */
   doubleClick(e) {
     e.stopPropagation();
-    const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)));
+    const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)), this.unit);
     if (top && e.target === this.stage && !this.editor.readOnly) this.caption.open(top.id);
   }
 
@@ -163,19 +183,22 @@ export class View {
 
   /** @param {number} factor @param {{x: number, y: number}} [at] */
   zoom(factor, at) {
-    const stage = { width: this.stage.clientWidth, height: this.stage.clientHeight };
-    this.viewport = zoomed(this.viewport, factor, at ?? { x: stage.width / 2, y: stage.height / 2 }, stage);
-    this.invalidate();
+    const stage = this.room;
+    this.look(zoomed(this.viewport, factor, at ?? { x: stage.width / 2, y: stage.height / 2 }, stage));
   }
 
   fit() {
-    this.viewport = FITTED;
-    this.invalidate();
+    this.look(FITTED);
   }
 
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
-    this.viewport = panned(this.viewport, dx, dy, { width: this.stage.clientWidth, height: this.stage.clientHeight });
+    this.look(panned(this.viewport, dx, dy, this.room));
+  }
+
+  /** @param {import("./viewport.js").Viewport} viewport */
+  look(viewport) {
+    this.viewport = viewport;
     this.invalidate();
   }
 

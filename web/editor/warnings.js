@@ -9,6 +9,7 @@
  */
 import { area, overlap } from "./geometry.js";
 import { field } from "./layout.js";
+import { isPoint } from "./shapes.js";
 
 /** Slots of the published adapter (spec: exactly 30 instances). */
 export const BOX_LIMIT = 30;
@@ -51,11 +52,13 @@ function ofBox(it, before, size, twin) {
   /** @type {Warning[]} */
   const list = [];
   if (!field(it, "caption").trim()) list.push({ key: "warn.caption" });
+  if (isPoint(it.fields)) return list; // methods that read points place it
   if (area(box) <= 0 || box[2] <= box[0]) return [{ key: "warn.area" }, ...list];
   const missed = missedLevel(box, size);
   if (missed === STRIDES[0]) list.push({ key: "warn.nothing" });
   else if (missed) list.push({ key: "warn.small", values: { px: missed } });
   if (Math.min(...box) < 0 || Math.max(...box) > 1) list.push({ key: "warn.border" });
+  if (it.cut) list.push({ key: "warn.cut" });
   if (before >= BOX_LIMIT) list.push({ key: "warn.limit", values: { max: BOX_LIMIT } });
   if (twin) list.push({ key: "warn.twin", values: { n: twin } });
   return list;

@@ -2,6 +2,7 @@
 /** The editor in every renderer of both pages: the one that ComfyUI 0.3.75 pins, and a newer one. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { looksRunNothing } from "./cached.mjs";
 import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
 import * as more from "./more_scenarios.mjs";
 import * as rows from "./rows.mjs";
@@ -44,7 +45,8 @@ for (const frontend of [undefined, "1.58.1"]) {
         await step("graph zoom 0.5 and 2", () => scenario.graphZoom(page));
         await step("paints", () => scenario.paints(page));
         for (const [name, run] of Object.entries(rows)) await step(name, () => run(page));
-        await step("what the server says reaches its box", () => notesReachTheirBoxes(page));
+        await step("what the server says reaches its box", async () => { node = await notesReachTheirBoxes(page); });
+        await step("a colour, a label, a lock run nothing again", () => looksRunNothing(page, node));
         await step("promoted out of a subgraph", () => more.promoted(page));
         await step("with a finger", () => more.touch(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));

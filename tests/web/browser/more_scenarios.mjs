@@ -5,6 +5,8 @@ import { Node, emptyGraph } from "./harness.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
+const LONG_PRESS_MS = 500;
+
 /** The layouts that would be sent to the server. @param {Page} page @returns {Promise<any[]>} */
 const queued = (page) => page.evaluate(async () => Object.values((await /** @type {any} */ (window).app.graphToPrompt()).output)
   .filter((/** @type {any} */ n) => n.class_type === "ROICtrlInstanceBoxPrompt").map((/** @type {any} */ n) => JSON.parse(n.inputs.layout)));
@@ -59,7 +61,7 @@ export async function promoted(page) {
   }
 }
 
-/** A finger draws; held still it opens the menu. @param {Page} page that has touch */
+/** A finger draws; held still it opens the menu; two zoom and shift the picture, and do neither. @param {Page} page that has touch */
 export async function touch(page) {
   await emptyGraph(page);
   const node = await Node.add(page, [90, 160]);
@@ -81,4 +83,34 @@ export async function touch(page) {
   await finger("touchEnd");
   await node.root().locator(".roictrl-menu button").last().click();
   assert.equal((await node.layout()).instances.length, 0);
+  await twoFingers(node, session);
+}
+
+/** @param {Node} node @param {import("playwright-core").CDPSession} session */
+async function twoFingers(node, session) {
+  const { page } = node;
+  const graph = () => page.evaluate(() => JSON.stringify([/** @type {any} */ (window).app.canvas.ds.scale, [.../** @type {any} */ (window).app.canvas.ds.offset]]));
+  const before = await graph();
+  const middle = await node.at(0.5, 0.5);
+  /** @param {string} type @param {number[]} by screen pixels left and right of the middle, one for each finger */
+  const fingers = (type, ...by) => session.send("Input.dispatchTouchEvent", { type: /** @type {any} */ (type),
+    touchPoints: by.map((x, id) => ({ x: middle[0] + x, y: middle[1], id })) });
+  await fingers("touchStart", -40);
+  await fingers("touchMove", -50); // the first finger has begun to draw
+  await fingers("touchStart", -50, 50);
+  for (const far of [60, 80, 100]) await fingers("touchMove", -far, far);
+  await page.waitForTimeout(LONG_PRESS_MS + 200);
+  assert.equal(await node.root().locator(".roictrl-menu").count(), 0, "no menu");
+  const { zoom, x } = await node.eval((n, w, e) => e.view.viewport);
+  assert.ok(Math.abs(zoom - 2) < 0.05 && Math.abs(x) < 2, `the fingers are twice as far apart: ${zoom}, ${x}`);
+  await fingers("touchMove", -60, 140);
+  await node.settle();
+  assert.ok(await node.eval((n, w, e) => e.view.viewport.x) > 20, "both to the right");
+  await fingers("touchMove", -60); // one is lifted
+  await fingers("touchMove", -10);
+  await fingers("touchEnd");
+  await node.settle();
+  assert.deepEqual((await node.layout()).instances, [], "nothing was drawn");
+  assert.equal(await graph(), before, "the graph stays where it is");
+  await node.press("0");
 }

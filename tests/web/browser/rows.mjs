@@ -67,9 +67,78 @@ export async function copiesAndGroups(page) {
   await page.mouse.up();
   assert.equal(await node.text(), before, "Escape leaves everything as it was");
   await node.press("Control+d");
-  assert.equal((await each(node)).length, 4);
+  const boxes = await each(node, "box");
+  assert.equal(boxes.length, 4);
+  boxes.slice(2).forEach((/** @type {number[]} */ box, /** @type {number} */ i) => box.forEach((v, side) =>
+    assert.ok(Math.abs(v - boxes[i][side] - 8 / 512) < 1e-5, "a copy lies 8 pixels off")));
   await node.press("Delete");
   assert.equal(await node.text(), before);
+}
+
+/** Ctrl+A takes what is seen and not locked; a new box has a colour of its own. @param {Page} page */
+export async function allThatIsSeen(page) {
+  const boxes = [0, 1, 2, 3].map((i) => [i / 4 + 0.01, 0.01, i / 4 + 0.2, 0.2]);
+  const node = await fresh(page, [instance(boxes[0], "hidden", { hidden: true }), instance(boxes[1], "locked", { locked: true }), instance(boxes[2], "free"), instance(boxes[3], "also free")]);
+  await node.drag([0.25, 0.5], [0.5, 0.75]);
+  await node.press("Enter");
+  assert.equal((await each(node, "color"))[4], "#0072b2", "the colours by index of the others are in use");
+  await node.press("Control+a");
+  assert.deepEqual(await selected(node), ["free", "also free", ""]);
+  await node.press("Delete");
+  assert.deepEqual(await each(node), ["hidden", "locked"]);
+  await node.root().locator(".roictrl-row", { hasText: "hidden" }).click();
+  await node.press("Delete");
+  assert.deepEqual(await each(node), ["locked"], "one that is chosen in the list is");
+}
+
+/** Mask, point and scribble go where their box goes: by drag, handle, arrow key, number and copy. @param {Page} page */
+export async function shapesGoAlong(page) {
+  // Cells of 32 px; the mask is the box's left half: columns 2 and 3, rows 2 to 5 of 16 x 16.
+  const shapes = { mask: { size: [16, 16], counts: "R14<0n5" }, point: [0.25, 0.25], scribble: [[[0.125, 0.125], [0.375, 0.375]]] };
+  const node = await fresh(page, [instance([0.125, 0.125, 0.375, 0.375], "fox", shapes)]);
+  const drawn = await node.text();
+  const now = async (i = 0) => {
+    const { box, mask, point, scribble } = (await node.layout()).instances[i];
+    return { box, mask: mask.counts, point, scribble };
+  };
+  await node.drag([0.25, 0.25], [0.5, 0.3125]);
+  const right = { box: [0.375, 0.1875, 0.625, 0.4375], mask: "S34<0m3", point: [0.5, 0.3125], scribble: [[[0.375, 0.1875], [0.625, 0.4375]]] };
+  assert.deepEqual(await now(), right);
+  await node.press("Control+z");
+  assert.equal(await node.text(), drawn, "one step takes all of it back");
+  await node.press("Control+Shift+z");
+  await node.drag([0.625, 0.4375], [0.875, 0.9375]);
+  assert.deepEqual(await now(), { box: [0.375, 0.1875, 0.875, 0.9375], mask: "S3<400000m2", point: [0.625, 0.5625], scribble: [[[0.375, 0.1875], [0.875, 0.9375]]] });
+  await node.press("Control+z");
+  for (let n = 0; n < 4; n++) await node.press("Shift+ArrowLeft");
+  assert.deepEqual((await now()).point, [0.4375, 0.3125]);
+  await node.press("Control+z");
+  await node.root().locator("summary").click();
+  await node.root().getByLabel("Left", { exact: true }).fill("64");
+  await node.root().getByLabel("Left", { exact: true }).press("Tab");
+  assert.deepEqual((await now()).scribble, [[[0.125, 0.1875], [0.375, 0.4375]]]);
+  await node.click([0.25, 0.3125]);
+  await node.press("Control+z");
+  assert.deepEqual(await now(), right);
+  await node.press("Control+d");
+  assert.deepEqual((await now(1)).point, [0.515625, 0.328125]);
+  await node.root().locator("summary").click();
+}
+
+/** A point without a box is shown, is no mistake, and is moved like a box. @param {Page} page */
+export async function pointAlone(page) {
+  const node = await fresh(page, [instance([0.5, 0.5, 0.5, 0.5], "a star", { point: [0.5, 0.5] })]);
+  assert.equal(await node.root().locator(".roictrl-warn").count(), 0);
+  const painted = await node.eval((n, w, e) => {
+    const { frame, ratio, canvas } = e.view;
+    const at = [frame.x + frame.w / 2, frame.y + frame.h / 2].map((v) => Math.round(v * ratio));
+    return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
+  });
+  assert.deepEqual(painted, [0xe6, 0x9f, 0, 255], "a dot of the box's colour");
+  await node.drag([0.505, 0.495], [0.755, 0.245]);
+  const [it] = (await node.layout()).instances;
+  assert.deepEqual([it.box, it.point], [[0.75, 0.25, 0.75, 0.25], [0.75, 0.25]]);
+  assert.deepEqual(await selected(node), ["a star"]);
 }
 
 /** Undo and Delete right after a box was drawn, while its caption is waited for; once something is typed they are the text's. @param {Page} page */
@@ -83,7 +152,12 @@ export async function secondThoughts(page) {
   await page.keyboard.type("cat");
   await node.press("Control+z");
   assert.equal((await each(node)).length, 1);
+  await node.press("Control+a");
+  await page.keyboard.type("a black cat");
   await node.press("Escape");
+  assert.deepEqual(await each(node), ["a black cat"], "Escape keeps what was typed");
+  await node.press("Control+z");
+  assert.deepEqual(await each(node), [undefined], "and one step takes it away");
 }
 
 /** The list: drag a row, its four switches, double-click for the caption. @param {Page} page */

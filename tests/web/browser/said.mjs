@@ -1,7 +1,7 @@
 // @ts-check
 /** What the server says after a run reaches the box that it is about, from this node and from the ones that its layout goes to. */
 import assert from "node:assert/strict";
-import { Node } from "./harness.mjs";
+import { Node, emptyGraph } from "./harness.mjs";
 
 const LAYOUT = { version: 1, width: 128, height: 128, instances: [
   { box: [0.05, 0.05, 0.45, 0.45], caption: "a red plain circle next to instance 2" },
@@ -9,8 +9,9 @@ const LAYOUT = { version: 1, width: 128, height: 128, instances: [
   { box: [0.05, 0.55, 0.95, 0.7], caption: "a green plain ring", mask: { size: [4, 4], counts: "31300000" } }, // below its box
 ] };
 
-/** @param {import("playwright-core").Page} page */
+/** @param {import("playwright-core").Page} page @returns {Promise<Node>} whose layout has been sampled */
 export async function notesReachTheirBoxes(page) {
+  await emptyGraph(page);
   const node = await Node.add(page, [120, 60], { width: 128, height: 128, layout: JSON.stringify(LAYOUT) });
   await page.evaluate(sampleOnce, node.id);
   await page.getByTestId("queue-button").first().click();
@@ -25,6 +26,8 @@ export async function notesReachTheirBoxes(page) {
   assert.match(said[2], /The mask of instance 3 .* lies outside its box/);
   await node.eval((n, w, e) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[1].id], changes: { caption: "a star" } }));
   assert.equal(await node.eval((n, w, e) => e.report.sentences(e.state.doc.items[1].id)), "", "a box that has changed is not what was spoken of");
+  await node.eval((n, w, e) => e.store.dispatch({ type: "undo" }));
+  return node;
 }
 
 /** The demo model, one step, with the node's layout. Runs in the page. @param {any} id */
@@ -44,6 +47,6 @@ function sampleOnce(id) {
   const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] });
   const prompt = add("CLIPTextEncode", { clip: [demo, 1] }, { text: "a red plain circle" });
   const latent = add("EmptyLatentImage", {}, { width: 128, height: 128 });
-  const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps: 1, cfg: 1 });
+  const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps: 1, cfg: 1, control_after_generate: "fixed" });
   add("PreviewImage", { images: [add("VAEDecode", { samples: [sampled, 0], vae: [demo, 2] }), 0] });
 }

@@ -56,7 +56,10 @@ const EFFECTS = {
   "Alt+ArrowLeft": boxBy(0, 0, -8), "Alt+ArrowRight": boxBy(0, 0, 8), "Alt+ArrowUp": boxBy(0, 0, 0, -8), "Alt+ArrowDown": boxBy(0, 0, 0, 8),
   Delete: removed, Backspace: removed, "Ctrl+z": fieldIs("label", undefined),
   "Ctrl+Shift+z": (e) => assert.equal(e.store.state.future.length, 0), "Ctrl+y": (e) => assert.equal(e.store.state.future.length, 0),
-  "Ctrl+d": orderIs("1", "2", "3", "2"),
+  "Ctrl+d": (e) => {
+    orderIs("1", "2", "3", "2")(e);
+    assert.deepEqual(e.box(3), roundBox([0.5 + 8 * PX, 0.5 + 8 * PX, 0.75 + 8 * PX, 0.75 + 8 * PX]));
+  },
   "Ctrl+a": selects(0, 1, 2), Escape: (e) => assert.equal(e.view.tool, "select"),
   v: (e) => assert.equal(e.view.tool, "select"), b: (e) => assert.equal(e.view.tool, "draw"),
   m: fieldIs("enabled", false), l: fieldIs("locked", true), h: fieldIs("hidden", true),
@@ -96,4 +99,17 @@ test("arrow keys move a group as one, stop at the border and leave locked boxes 
   e.store.dispatch({ type: "select", ids: e.ids });
   for (let n = 0; n < 20; n++) e.commands.nudge(-8, 0);
   assert.deepEqual([e.box(0), e.box(1), e.box(2)], [[0, 0.125, 0.125, 0.25], [0.375, 0.5, 0.625, 0.75], BOXES[2]]);
+});
+
+test("Ctrl+A, Delete leaves alone what is hidden or locked; a hidden box chosen by itself is deleted", () => {
+  const e = editor();
+  e.store.dispatch({ type: "patch", ids: [e.ids[0]], changes: { hidden: true } });
+  e.store.dispatch({ type: "patch", ids: [e.ids[2]], changes: { locked: true } });
+  e.commands.selectAll();
+  assert.deepEqual(e.store.state.selection, [e.ids[1]]);
+  e.commands.remove();
+  assert.deepEqual(e.captions(), ["thing 1", "thing 3"]);
+  e.store.dispatch({ type: "select", ids: [e.ids[0]] });
+  e.commands.remove();
+  assert.deepEqual(e.captions(), ["thing 3"]);
 });

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { MAX_BYTES, ROUTE, boundingBoxText, copyText, placed, read, readHere } from "../../../web/editor/io.js";
+import { MAX_BYTES, ROUTE, boundingBoxText, copyText, aside, read, readHere } from "../../../web/editor/io.js";
 import { LayoutError } from "../../../web/editor/layout.js";
 import { docOf } from "./helpers.mjs";
 
 const SIZE = { width: 512, height: 256 };
+const SQUARE = { width: 512, height: 512 };
 const unasked = async () => assert.fail("the server was asked");
 /** @param {any} body @param {boolean} ok */
 const server = (body, ok = true) => async (/** @type {string} */ path, /** @type {any} */ init) => {
@@ -84,10 +85,23 @@ test("copied boxes paste as they were; pasted on top of themselves they step asi
   const text = copyText(doc, [doc.items[0].id]);
   const fields = readHere(text, SIZE)?.doc.items.map((it) => it.fields) ?? [];
   assert.deepEqual(fields, [doc.items[0].fields]);
-  assert.deepEqual(placed(fields, docOf(), SIZE), fields);
-  const [aside] = placed(fields, doc, { width: 512, height: 512 });
-  assert.deepEqual(aside, { ...fields[0], box: [0.13125, 0.13125, 0.43125, 0.43125] });
-  for (const f of placed(doc.items.map((it) => it.fields), doc, SIZE)) assert.ok(Math.max(...f.box) <= 1);
+  assert.deepEqual(aside(fields, docOf(), SIZE), fields);
+  const [moved] = aside(fields, doc, SQUARE);
+  assert.deepEqual(moved, { ...fields[0], box: [0.115625, 0.115625, 0.415625, 0.415625] });
+  for (const f of aside(doc.items.map((it) => it.fields), doc, SIZE)) assert.ok(Math.max(...f.box) <= 1);
+});
+
+test("copies step aside together, turn round at the border, and never cover another box exactly while there is room", () => {
+  const px = (/** @type {any[]} */ list) => list.map((f) => f.box.map((/** @type {number} */ v) => Math.round(v * 512)));
+  const box = (/** @type {number[]} */ b) => /** @type {any} */ ({ box: b.map((v) => v / 512) });
+  const group = [box([0, 0, 64, 64]), box([448, 448, 508, 508])];
+  assert.deepEqual(px(aside(group, docOf(...group), SQUARE, 1)), [[4, 4, 68, 68], [452, 452, 512, 512]], "as far as there is room for all");
+  const corner = box([448, 448, 512, 512]);
+  const found = [corner];
+  for (let n = 0; n < 40; n++) found.push(...aside([found[found.length - 1]], docOf(...found), SQUARE, 1));
+  assert.deepEqual(px(found.slice(0, 3)), [[448, 448, 512, 512], [440, 440, 504, 504], [424, 424, 488, 488]]);
+  assert.equal(new Set(px(found).map(String)).size, found.length);
+  for (const b of px(found)) assert.ok(Math.min(...b) >= 0 && Math.max(...b) <= 512, String(b));
 });
 
 test("BOUNDING_BOX out is BOUNDING_BOX in, whole pixels, muted boxes left out", () => {

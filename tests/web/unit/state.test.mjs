@@ -20,6 +20,15 @@ test("new boxes take the least used palette colour and become the selection", ()
   assert.equal(new Set(ids(s)).size, PALETTE.length + 1);
 });
 
+test("a colour in use is taken again only when the palette is used up, also where boxes have none of their own", () => {
+  const s = new Store(initial(docOf(BOX, { box: BOX, color: PALETTE[4].toUpperCase() }, BOX)));
+  const shown = () => s.state.doc.items.map((it, i) => colorOf(it.fields.color, i).toLowerCase());
+  for (let i = 3; i < PALETTE.length; i++) s.dispatch({ type: "add", list: [{ box: BOX }] });
+  assert.deepEqual(shown().sort(), [...PALETTE].sort());
+  s.dispatch({ type: "add", list: [{ box: BOX }] });
+  assert.ok(PALETTE.includes(shown()[PALETTE.length]));
+});
+
 test("a layout never grows over what Python reads", () => {
   const s = new Store();
   s.dispatch({ type: "add", list: Array.from({ length: MAX_INSTANCES + 5 }, () => ({ box: BOX })) });

@@ -1,0 +1,45 @@
+// @ts-check
+/** What cannot change the picture does not sample anew: ComfyUI's own cache is asked, through the page's own prompt. */
+import assert from "node:assert/strict";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** Runs the graph to its end. @param {Page} page @returns {Promise<string[]>} the types of the nodes that were not in the server's cache */
+async function ran(page) {
+  await page.evaluate(() => {
+    const { app } = /** @type {any} */ (window);
+    const run = Object.assign(window, { run: { cached: /** @type {string[]} */ ([]), done: false } }).run;
+    app.api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { run.cached = detail.nodes.map(String); }, { once: true });
+    app.api.addEventListener("execution_success", () => { run.done = true; }, { once: true });
+  });
+  await page.getByTestId("queue-button").first().click();
+  await page.waitForFunction(() => /** @type {any} */ (window).run.done);
+  return page.evaluate(() => {
+    const { app, run } = /** @type {any} */ (window);
+    return app.graph.nodes.filter((/** @type {any} */ n) => !run.cached.includes(String(n.id))).map((/** @type {any} */ n) => n.type);
+  });
+}
+
+/** @param {Page} page @param {import("./harness.mjs").Node} node whose layout has been sampled, with nothing else in the graph */
+export async function looksRunNothing(page, node) {
+  await page.evaluate((id) => {
+    const { app, LiteGraph } = /** @type {any} */ (window);
+    const preview = LiteGraph.createNode("ROICtrlPreviewLayout");
+    preview.pos = [820, 60];
+    app.graph.add(preview);
+    app.graph.getNodeById(id).connect(0, preview, preview.inputs.findIndex((/** @type {any} */ i) => i.name === "layout"));
+  }, node.id);
+  const patch = (/** @type {any} */ changes) => node.eval((n, w, e, c) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[0].id], changes: c }), changes);
+  await patch({ color: "#0072b2" });
+  assert.deepEqual(await ran(page), ["ROICtrlPreviewLayout"], "the preview alone, which is new");
+  await patch({ label: "circle", locked: true, hidden: true });
+  await node.eval((n, w, e) => {
+    e.setPref("grid", true);
+    w.value = JSON.stringify(JSON.parse(w.value), null, 2);
+  });
+  assert.deepEqual(await ran(page), [], "a label, a lock, an eye, the editor's settings, white space");
+  await patch({ color: "#cc79a7" });
+  assert.deepEqual(await ran(page), ["ROICtrlPreviewLayout"], "the preview is drawn in the new colour");
+  const saved = await page.evaluate(() => JSON.stringify(/** @type {any} */ (window).app.graph.serialize()));
+  for (const kept of ["#cc79a7", '\\"label\\":\\"circle\\"', '\\"hidden\\":true', '\\"grid\\":true']) assert.ok(saved.includes(kept), `the workflow keeps ${kept}`);
+}

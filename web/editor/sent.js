@@ -1,0 +1,112 @@
+// @ts-check
+/**
+ * What of a layout is sent to the server.  ComfyUI runs again whatever has another input than before, and all that comes
+ * after it: so a layout goes out without what cannot change the picture, always written in the same way.  The workflow keeps
+ * everything; colours and labels go along where a connected node shows them.
+ *
+ * It is the prompt that is gone over, and not the widget's own value for it (`serializeValue`): only there is it known what
+ * is connected, through subgraphs, reroutes and muted nodes, and for a widget promoted out of a subgraph newer pages do not
+ * ask the widget at all.
+ *
+ * @typedef {Record<string, {class_type: string, inputs: Record<string, any>}>} Prompt
+ * @typedef {0|1|2} Level
+ */
+import { DEFAULTS, LayoutError, parse, toData } from "./layout.js";
+import { colorOf } from "./palette.js";
+
+const NODE = "ROICtrlInstanceBoxPrompt";
+const PREVIEW = "ROICtrlPreviewLayout";
+
+/** How much of what cannot change the picture a node reads: nothing, colours and labels, or it may be anything. */
+const [NOTHING, LOOKS, ALL] = /** @type {[Level, Level, Level]} */ ([0, 1, 2]);
+
+/** What reads a layout, and how much of it; `passes`: whoever gets its layout reads it as well. Not listed: ALL.
+ * @type {Record<string, {reads: Level, passes?: boolean}>} */
+const READERS = {
+  ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
+  ROICtrlLayoutToPrompt: { reads: NOTHING }, ROICtrlMergeLayouts: { reads: NOTHING, passes: true },
+  ROICtrlEditInstance: { reads: LOOKS, passes: true }, // finds an instance by its label
+  ROICtrlPreviewLayout: { reads: LOOKS }, ROICtrlExportLayout: { reads: ALL },
+};
+
+/** The outputs `bboxes` and `preview` of the node show colours and labels; all but the first, the layout, tell nothing else. */
+const SHOWN = [1, 3];
+
+/** What only the editor reads of an instance and of a layout; the picture's size is the node's own. */
+const MARKS = ["locked", "hidden", "solo_muted"];
+const HEAD = ["editor", "width", "height"];
+
+/** Sends layouts so. @param {any} app ComfyUI's */
+export function sendPlain(app) {
+  const original = app.graphToPrompt;
+  app.graphToPrompt = async function (/** @type {any[]} */ ...args) {
+    const prompt = await original.apply(this, args);
+    return { ...prompt, output: plain(prompt.output) };
+  };
+}
+
+/** @param {Prompt} prompt @returns {Prompt} */
+export function plain(prompt) {
+  const next = { ...prompt };
+  for (const [id, { class_type: type, inputs }] of Object.entries(prompt)) {
+    const read = type === NODE && typeof inputs.layout === "string" ? readOf(prompt, id) : ALL;
+    const doc = read === ALL ? null : docOf(inputs.layout);
+    if (!doc) continue;
+    set(next, id, "layout", written(doc, read));
+    if (read === NOTHING && doc.items.some((it) => it.fields.color)) {
+      const colors = doc.items.map((it, i) => colorOf(it.fields.color, i)).join(" ");
+      for (const to of previews(prompt, id)) set(next, to, "colors", colors);
+    }
+  }
+  return next;
+}
+
+/** @param {Prompt} prompt @param {string} id @param {string} name @param {any} value */
+function set(prompt, id, name, value) {
+  prompt[id] = { ...prompt[id], inputs: { ...prompt[id].inputs, [name]: value } };
+}
+
+/** The inputs that come from a node, as [node, input, the output's slot]. @param {Prompt} prompt @param {string} id @returns {[string, string, number][]} */
+const linksOf = (prompt, id) => Object.entries(prompt).flatMap(([to, { inputs }]) => Object.entries(inputs).flatMap(([name, value]) =>
+  (Array.isArray(value) && String(value[0]) === id ? [/** @type {[string, string, number]} */ ([to, name, Number(value[1])])] : [])));
+
+/** How much is read of a node's layout. @param {Prompt} prompt @param {string} id @param {string[]} [before] the nodes that passed it on @returns {Level} */
+function readOf(prompt, id, before = []) {
+  const levels = linksOf(prompt, id).map(([to, , slot]) => {
+    if (!before.length && slot) return SHOWN.includes(slot) ? LOOKS : NOTHING;
+    if (before.includes(to)) return NOTHING;
+    const { class_type: type } = prompt[to];
+    const { reads, passes } = READERS[type] ?? { reads: ALL };
+    if (type === PREVIEW && !before.length) return NOTHING; // it is told the colours beside the layout
+    return passes ? Math.max(reads, readOf(prompt, to, [...before, id])) : reads;
+  });
+  return /** @type {Level} */ (Math.max(NOTHING, ...levels));
+}
+
+/** The Preview Layout nodes that draw the layout itself. @param {Prompt} prompt @param {string} id */
+const previews = (prompt, id) => linksOf(prompt, id).filter(([to, name, slot]) =>
+  prompt[to].class_type === PREVIEW && name === "layout" && !slot && prompt[to].inputs.colors === undefined).map(([to]) => to);
+
+/** Null where the text is no layout of ours: it goes out as it is. @param {string} text */
+function docOf(text) {
+  try {
+    return text.trim() ? parse(text) : null;
+  } catch (error) {
+    if (error instanceof LayoutError) return null;
+    throw error;
+  }
+}
+
+/** The layout as text: keys in order, without defaults and without what is not read. @param {import("./layout.js").Doc} doc @param {Level} read */
+function written(doc, read) {
+  const { instances, ...head } = toData(doc);
+  return JSON.stringify({ ...kept(head, HEAD), instances: instances.map((fields) =>
+    kept(fields, [...MARKS, ...(read < LOOKS ? unseen(fields) : [])], DEFAULTS)) });
+}
+
+/** An instance without a caption is called by its label. @param {any} fields */
+const unseen = (fields) => (fields.caption?.trim() ? ["color", "label"] : ["color"]);
+
+/** @param {Record<string, any>} object @param {string[]} without @param {Record<string, any>} [defaults] */
+const kept = (object, without, defaults = {}) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1))
+  .filter(([key, value]) => value !== null && value !== defaults[key] && !without.includes(key)));
