@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 PARTIAL = ".partial"
 SAFETENSORS_PARTIAL = ".tmp" + 6 * "[0-9A-Za-z]"  # what safetensors writes first, beside the file that it is given
+MAX_SHOWN = 300  # characters of a path
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -47,7 +48,7 @@ def check_writable(path: str | Path) -> None:
     """
     path = Path(path)
     with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         if path.is_dir():
             raise WriteError(f"{path} cannot be written: a folder of that name is there. Move it away")
         partial = _partial(path)
@@ -69,6 +70,14 @@ def remove_partials(folder: str | Path) -> None:
             file.unlink(missing_ok=True)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next(place for place in (folder, *folder.parents) if place.exists())
+        raise WriteError(f"{folder} cannot be a folder: {file} is a file. Name another place") from None
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
 
@@ -81,7 +90,13 @@ def _explained(path: Path) -> Iterator[None]:
     except WriteError:
         raise
     except (OSError, SafetensorError) as error:
-        raise WriteError(f"{path} cannot be written: {_reason(error)}") from error
+        raise WriteError(f"{_name(path)} cannot be written: {_reason(error)}") from error
+
+
+def _name(path: Path) -> str:
+    """As a sentence shows it: of a name of thousands of letters, both ends."""
+    text = str(path)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2:]}"
 
 
 def _reason(error: Exception) -> str:

@@ -33,7 +33,7 @@ if torch.cuda.is_available():
 start_comfyui(cpu=not torch.cuda.is_available())
 load_pack()
 
-from roictrl_pack.nodes.training.base import TrainingBase  # noqa: E402
+from roictrl_pack.nodes.training.base import TrainingBase, plan_adapter  # noqa: E402
 from roictrl_pack.nodes.training.prepare import Preparation, build_cache  # noqa: E402
 from roictrl_pack.nodes.training.samples import SampleSettings, sample_grid  # noqa: E402
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter  # noqa: E402
@@ -98,6 +98,8 @@ if RANK == 0:
 
 # ---- base and data ---------------------------------------------------------------------------------------------------
 model, clip, vae = load_base(options)
+start_from = read_adapter(options.start_from) if options.start_from else None
+config = plan_adapter(model, start_from and start_from.config, grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
 if not (options.cache / MANIFEST).is_file() and RANK == 0:
     check_encoders(clip, vae)
     check_writable(options.cache / MANIFEST)
@@ -119,14 +121,8 @@ base = TrainingBase.from_model(model, PRECISIONS[options.precision], size)
 
 # ---- adapter ---------------------------------------------------------------------------------------------------------
 torch.manual_seed(options.seed)
-if options.start_from:
-    start_from = read_adapter(options.start_from)
-    config, steps_before = start_from.config, start_from.training_steps
-else:
-    steps_before = 0
-    config = base.adapter_config(grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
 adapter = ROICtrlAdapter(config)
-if options.start_from:
+if start_from:
     adapter.load_state_dict({name: tensor.float() for name, tensor in start_from.weights.items()})
 adapter.to(base.device).train()
 say(f"adapter: {sum(p.numel() for p in adapter.parameters()) / 1e6:.1f} M parameters in {len(config.blocks)} blocks, on {base.device}")
@@ -153,7 +149,8 @@ if checkpoint := latest_checkpoint(options.out):
     start = load_checkpoint(checkpoint, state)
     say(f"going on from {checkpoint.name}")
 if RANK == 0:
-    check_checkpoint_room(options.out, state, math.ceil((options.steps - start) / options.save_every), options.keep)
+    saves = math.ceil(max(options.steps - start, 0) / options.save_every)
+    check_checkpoint_room(options.out / ADAPTER, state, saves, options.keep)
 stop: list[int] = []  # signals that asked us to
 
 
@@ -165,6 +162,7 @@ def save(step: int) -> None:
     """A checkpoint to go on from, and the adapter as it is now, for ComfyUI."""
     if RANK != 0:
         return
+    steps_before = start_from.training_steps if start_from else 0
     about = {"training_steps": str(steps_before + step), "prediction": base.schedule.prediction}
     try:
         save_adapter(options.out / ADAPTER, config, weights_to_save(), about)  # refuses weights that are not numbers

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.checkpoint import AdapterFile
+from ...roictrl_core.config import AdapterConfig
 from ...roictrl_core.training.batches import Augmentation, BatchStream
 from ...roictrl_core.training.cache import TrainingCache
 from ...roictrl_core.training.checkpoints import RunState
@@ -22,7 +23,7 @@ from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler,
 from ...roictrl_core.training.objective import Objective
 from ...roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from ...roictrl_core.training.sources import read_imagefolder
-from .base import TrainingBase
+from .base import TrainingBase, plan_adapter
 from .prepare import Preparation, build_cache
 from .target import AdapterTarget
 
@@ -65,6 +66,7 @@ def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, setti
     Must run outside inference mode, with gradients on.  Raises ValueError with a sentence.
     """
     target.check(settings.steps)
+    config = plan_adapter(model, begin and begin.config, grids=settings.grids, slots=settings.slots)
     bar = comfy.utils.ProgressBar(1000)
 
     def checked(rows: int) -> None:
@@ -77,14 +79,15 @@ def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, setti
     with tempfile.TemporaryDirectory(prefix="roictrl-training-") as folder:
         preparation = Preparation(settings.size, settings.augmentation.flip > 0, settings.refuse, log.warning, checked, prepared)
         cache = build_cache(lambda: read_imagefolder(data), Path(folder), {}, vae, clip, preparation)
-        return _train(model, cache, begin, settings, target, bar)
+        return _train(model, cache, config, begin, settings, target, bar)
 
 
-def _train(model, cache: TrainingCache, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget, bar) -> tuple[AdapterFile, History]:
+def _train(model, cache: TrainingCache, config: AdapterConfig, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget,
+           bar) -> tuple[AdapterFile, History]:
     base = TrainingBase.from_model(model, PRECISIONS[settings.precision], settings.size)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        adapter = _new_adapter(base, begin, settings)
+        adapter = _new_adapter(config, begin).to(base.device)
         average = MovingAverage(adapter, settings.ema)
         target.check_room(sum(tensor.nbytes for tensor in average.shadow.values()))
         state = RunState(adapter, make_optimizer(adapter, settings.rate, settings.gate_factor), make_scaler(base.device, settings.precision), average)
@@ -109,12 +112,11 @@ def _train(model, cache: TrainingCache, begin: AdapterFile | None, settings: Tra
     return trained, history
 
 
-def _new_adapter(base: TrainingBase, begin: AdapterFile | None, settings: TrainSettings) -> ROICtrlAdapter:
-    if begin is None:
-        return ROICtrlAdapter(base.adapter_config(grids=settings.grids, slots=settings.slots)).to(base.device)
-    adapter = ROICtrlAdapter(begin.config)
-    adapter.load_state_dict({name: tensor.float() for name, tensor in begin.weights.items()})
-    return adapter.to(base.device)
+def _new_adapter(config: AdapterConfig, begin: AdapterFile | None) -> ROICtrlAdapter:
+    adapter = ROICtrlAdapter(config)
+    if begin is not None:
+        adapter.load_state_dict({name: tensor.float() for name, tensor in begin.weights.items()})
+    return adapter
 
 
 def _as_file(adapter: ROICtrlAdapter, average: MovingAverage, base: TrainingBase, steps: int) -> AdapterFile:

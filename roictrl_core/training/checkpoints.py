@@ -54,15 +54,17 @@ def save_checkpoint(folder: str | Path, step: int, state: RunState, settings: di
     return path
 
 
-def check_checkpoint_room(folder: str | Path, state: RunState, saves: int, keep: int) -> None:
-    """Before the first step: raise WriteError where the checkpoints of `saves` savings, `keep` of them kept, and the
-    adapter beside them will not fit on the disk. A new file is whole before an old one goes."""
-    folder = Path(folder)
+def check_checkpoint_room(adapter: str | Path, state: RunState, saves: int, keep: int) -> None:
+    """Before the first step: raise WriteError where `saves` checkpoints, `keep` of them kept, and the adapter file beside
+    them will not fit on the disk. A new file is whole before an old one goes."""
+    adapter = Path(adapter)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in state.adapter.state_dict().values())
     checkpoint = weights * (1 + MOMENTS + (state.average is not None))
-    there = [file.stat().st_size for file in folder.glob(PATTERN)]
+    there = [file.stat().st_size for file in adapter.parent.glob(PATTERN)]
     files = max(len(there) + min(saves, 1), min(len(there) + saves, keep + 1))
-    check_room(folder, files * checkpoint + 2 * weights - sum(there), f"the run (checkpoints of {megabytes(checkpoint)}, {keep} of them kept)")
+    old = adapter.stat().st_size if adapter.is_file() else 0
+    needed = files * checkpoint - sum(there) + weights - old
+    check_room(adapter.parent, needed, f"the run (checkpoints of {megabytes(checkpoint)}, {keep} of them kept)")
 
 
 def what_is_left(folder: str | Path) -> str:
@@ -121,13 +123,16 @@ def _check_stored(path: Path, stored: dict[str, Tensor], state: RunState) -> Non
 
 
 def _load_optimizer(state: RunState, stored: dict[str, Tensor]) -> None:
-    """The optimiser's own loader numbers parameters in the order of its groups; it also casts and places the tensors."""
+    """The optimiser's own loader numbers parameters in the order of its groups; it also casts and places the tensors.
+
+    Clones: it keeps what it is given, and views of the mapped file would keep its room on the disk after it is deleted.
+    """
     numbered = [p for group in state.optimizer.param_groups for p in group["params"]]
     names = {parameter: name for name, parameter in state.adapter.named_parameters()}
     current = state.optimizer.state_dict()
     current["state"] = {}
     for number, parameter in enumerate(numbered):
-        entries = {key.rsplit("/", 1)[1]: value for key, value in stored.items() if key.rsplit("/", 1)[0] == names[parameter]}
+        entries = {key.rsplit("/", 1)[1]: value.clone() for key, value in stored.items() if key.rsplit("/", 1)[0] == names[parameter]}
         if entries:
             current["state"][number] = entries
     state.optimizer.load_state_dict(current)

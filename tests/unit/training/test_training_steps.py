@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -190,23 +192,36 @@ def test_kill_during_save_leaves_the_old_checkpoint(tmp_path, root):
     assert not list(tmp_path.glob("*.partial"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
+def test_a_loaded_checkpoint_is_not_held_on_the_disk(tmp_path):
+    """A resumed run deletes it: its room must be free for the next one."""
+    state, rate = toy_state()
+    advance(state, rate, range(1))
+    path = save_checkpoint(tmp_path, 1, state, {})
+    again, _ = toy_state()
+    load_checkpoint(path, again)
+    gc.collect()
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    assert len(again.optimizer.state) == 3
+
+
 def test_checkpoints_that_will_not_fit_are_known_before_the_first_step(tmp_path, monkeypatch):
-    """13 weights of 4 bytes: 208 a checkpoint with two moments and the average, and the adapter twice while it is replaced."""
+    """13 weights of 4 bytes: 208 a checkpoint with two moments and the average, and the adapter."""
     state, rate = toy_state()
 
     def fits(free, saves, keep):
         monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
         try:
-            check_checkpoint_room(tmp_path, state, saves, keep)
+            check_checkpoint_room(tmp_path / "adapter.safetensors", state, saves, keep)
         except ValueError as error:
             assert f"{tmp_path} has 0.0 MB left on its disk; the run (checkpoints of 0.0 MB, {keep} of them kept) needs" in str(error)
             return False
         return True
     for saves, keep, needed in ((1, 2, 208), (2, 2, 2 * 208), (9, 2, 3 * 208), (9, 1, 2 * 208)):
-        assert fits(needed + 2 * 52, saves, keep) and not fits(needed + 2 * 52 - 1, saves, keep)
-    advance(state, rate, range(1))
-    there = save_checkpoint(tmp_path, 1, state, {}).stat().st_size
-    assert fits(3 * 208 + 2 * 52 - there, 9, 2)
+        assert fits(needed + 52, saves, keep) and not fits(needed + 51, saves, keep)
+    (tmp_path / "adapter.safetensors").write_bytes(b"x" * 52)
+    (tmp_path / "checkpoint-00000001.safetensors").write_bytes(b"x" * 208)
+    assert fits(2 * 208, 9, 2) and not fits(2 * 208 - 1, 9, 2)
 
 
 def test_a_failed_save_keeps_the_last_checkpoint_and_says_what_is_left(tmp_path):
