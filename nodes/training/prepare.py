@@ -38,7 +38,8 @@ class Preparation:
 
 def build_cache(rows: Rows, folder: Path, description: dict, vae, clip, preparation: Preparation) -> TrainingCache:
     """Read the data twice: once to name every bad row before hours are spent, once to encode the good ones."""
-    good, bad = survey(rows(), preparation.checked)
+    texts: set[int] = set()
+    good, bad = survey(_noting(rows(), texts), preparation.checked)
     _judge(bad, good, preparation)
     if not good:
         raise ValueError("no pictures to train on: every row is bad, or the data is empty")
@@ -48,11 +49,19 @@ def build_cache(rows: Rows, folder: Path, description: dict, vae, clip, preparat
         for picture, latents in zip(group, encode_pictures(vae, group, preparation.mirror)):
             _add(writer, picture, latents)
         if not done:
-            writer.check_room(good)
+            writer.check_room(good, len(texts), encode_text(clip, ""))
         done += len(group)
         preparation.progress(done, good)
     writer.finish(lambda texts: [encode_text(clip, text) for text in texts], progress=preparation.progress)
     return TrainingCache(folder)
+
+
+def _noting(rows: Iterable[Example | BadRow], texts: set[int]) -> Iterator[Example | BadRow]:
+    """The rows; `texts` gets a number of each different caption."""
+    for row in rows:
+        if isinstance(row, Example):
+            texts.update(map(hash, (*row.captions, *row.instance_captions)))
+        yield row
 
 
 def _add(writer: CacheWriter, picture: Prepared, latents: torch.Tensor) -> None:

@@ -69,7 +69,6 @@ class CacheWriter:
             old.unlink()
         remove_partials(self.folder)
         self.numbers: dict[str, int] = {"": DROPPED}
-        self.rows = 0
         self.pending: list[Row] = []
         self.row_parts: list[int] = []
         self.latent_shape: tuple[int, ...] | None = None
@@ -86,17 +85,17 @@ class CacheWriter:
             raise ValueError(f"{len(boxes)} boxes with {len(instance_captions)} instance captions and {len(captions)} global ones")
         if not latents.isfinite().all():
             raise ValueError(f"the VAE made values that are not numbers of this picture: run it in fp32 or bf16 (ComfyUI's --fp32-vae)")
-        self.rows += 1
         self.pending.append(Row(latents, boxes, self._number(instance_captions), self._number(captions),
                                 mirrorable and len(latents) > 1))
         if len(self.pending) == ROWS_PER_PART:
             self._write_rows()
 
-    def check_room(self, rows: int) -> None:
-        """After the first rows: raise WriteError where the latents of all will not fit on the disk."""
-        if self.latent_shape:
-            size = math.prod(self.latent_shape) * self.dtype.itemsize
-            check_room(self.folder, (rows - self.rows + len(self.pending)) * size, f"the training cache of {rows} pictures")
+    def check_room(self, rows: int, texts: int, embedding: Embedding) -> None:
+        """After the first rows: raise WriteError where the latents of all, and as many texts' embeddings, will not fit on the disk."""
+        row = math.prod(self.latent_shape) * self.dtype.itemsize
+        text = sum(part.numel() * self.dtype.itemsize for part in embedding if part is not None)
+        written = sum(self.row_parts)
+        check_room(self.folder, (rows - written) * row + texts * text, f"the training cache ({rows} pictures, {texts} different captions)")
 
     def finish(self, encode: Callable[[Sequence[str]], list[Embedding]], batch: int = 64,
                progress: Callable[[int, int], None] = lambda done, total: None) -> None:
@@ -111,8 +110,6 @@ class CacheWriter:
             embeddings: list[Embedding] = []
             for at in range(0, len(part), batch):
                 embeddings += self._encoded(encode, part[at:at + batch])
-                if start + at == 0:
-                    self._check_text_room(embeddings, len(texts))
                 progress(start + len(embeddings), len(texts))
             self._save(f"texts-{len(text_parts):05d}", _text_tensors(part, embeddings))
             text_parts.append(len(part))
@@ -127,10 +124,6 @@ class CacheWriter:
             if not all(part is None or part.isfinite().all() for part in embedding):
                 raise ValueError(f"the text encoder made values that are not numbers of the caption {shown(text)!r}: run it in fp32")
         return embeddings
-
-    def _check_text_room(self, first: list[Embedding], texts: int) -> None:
-        size = sum(part.nbytes for embedding in first for part in embedding if part is not None)
-        check_room(self.folder, texts * size / len(first), f"the training cache of {texts} different captions")
 
     def _number(self, captions: Sequence[str]) -> np.ndarray:
         return np.array([self.numbers.setdefault(text, len(self.numbers)) for text in captions], np.int64)

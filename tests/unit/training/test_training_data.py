@@ -156,22 +156,16 @@ def test_damaged_caches_are_said(cache, damage):
         TrainingCache(cache.folder)
 
 
-def free_bytes(monkeypatch, free):
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
-
-
 def test_a_cache_that_will_not_fit_is_said_after_the_first_rows(tmp_path, monkeypatch):
-    """A million pictures of 32 bytes, not after hours but with the first of them."""
+    """A million pictures of 32 bytes and 1000 captions of 24, not after hours but with the first of them."""
     writer = CacheWriter(tmp_path)
     writer.add(torch.zeros(4, 2, 2), [], ["a"], [])
-    free_bytes(monkeypatch, 31_000_000)
-    with pytest.raises(ValueError, match="has 31.0 MB left on its disk; the training cache of 1000000 pictures needs 32.0 MB"):
-        writer.check_room(1_000_000)
-    free_bytes(monkeypatch, 33_000_000)
-    writer.check_room(1_000_000)
-    free_bytes(monkeypatch, 47)
-    with pytest.raises(ValueError, match="the training cache of 2 different captions needs 0.0 MB"):
-        writer.finish(lambda texts: [Embedding(torch.zeros(3, 4)) for _ in texts])
+    for free in (32_024_000, 32_023_999):
+        monkeypatch.setattr("shutil.disk_usage", lambda folder, free=free: SimpleNamespace(free=free))
+        if free == 32_024_000:
+            writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
+    with pytest.raises(ValueError, match=r"has 32.0 MB left on its disk; the training cache \(1000000 pictures, 1000 different captions\) needs 32.0 MB"):
+        writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
 
 
 def stream(cache, augmentation=PLAIN, **changes):
