@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import folder_paths
@@ -21,7 +22,8 @@ from . import model_folders
 from .images import to_tensor
 from .patch.weights import adapter_patcher
 from .report import named
-from .training.session import TrainSettings, default_precision, train_adapter, write_adapter
+from .training.session import TrainSettings, default_precision, train_adapter
+from .training.target import AdapterTarget
 from .types import ADAPTER, advanced, schema
 from .widgets import check_widgets
 
@@ -53,13 +55,10 @@ def data_path(choice: str) -> Path:
     return folder
 
 
-def free_path(name: str, steps: int) -> Path:
-    """models/roictrl/<name>_<steps>steps_<number>.safetensors, the first number that is free."""
-    stem = re.sub(r"[^\w .-]", "_", name).strip(" .") or "adapter"
-    folder, number = Path(folder_paths.get_folder_paths(FOLDER)[0]), 1
-    while (path := folder / f"{stem}_{steps}steps_{number:03d}.safetensors").exists():
-        number += 1
-    return path
+def target(name: str) -> AdapterTarget:
+    """models/roictrl, or else ComfyUI's output folder and the system's temporary one: nothing trained is thrown away."""
+    spare = (Path(folder_paths.get_output_directory()), Path(tempfile.gettempdir()))
+    return AdapterTarget(Path(folder_paths.get_folder_paths(FOLDER)[0]), name, spare)
 
 
 def parse_grids(text: str) -> tuple[int, ...]:
@@ -154,9 +153,7 @@ class TrainAdapter(io.ComfyNode):
             folder, settings = data_path(data), settings_of(**widgets)
             # ComfyUI runs nodes in inference mode, whose tensors cannot be trained through.
             with torch.inference_mode(False), torch.enable_grad():
-                trained, history = train_adapter(
-                    model, clip, vae, folder, adapter_file(adapter), settings,
-                    keep=lambda file: write_adapter(free_path(name, int(file.metadata["training_steps"])), file))
+                trained, history = train_adapter(model, clip, vae, folder, adapter_file(adapter), settings, target(name))
             curve = to_tensor([loss_curve(history)])
             return io.NodeOutput(adapter_patcher(trained), curve, ui=ui.PreviewImage(curve, cls=cls))
 

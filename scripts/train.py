@@ -8,6 +8,8 @@ Started again with the same --out it goes on from the last checkpoint. Data form
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import signal
 import sys
@@ -24,34 +26,38 @@ import torch.distributed  # noqa: E402
 from devtools.inprocess import start_comfyui  # noqa: E402
 from devtools.pack import load_pack  # noqa: E402
 
+sys.stdout.reconfigure(errors="backslashreplace")  # captions and names, whatever the terminal can show
 RANK, RANKS, LOCAL_RANK = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
 if torch.cuda.is_available():
     torch.cuda.set_device(LOCAL_RANK)  # ComfyUI takes the current device
 start_comfyui(cpu=not torch.cuda.is_available())
 load_pack()
 
-from roictrl_pack.nodes.training.base import TrainingBase  # noqa: E402
+from roictrl_pack.nodes.training.base import TrainingBase, plan_adapter  # noqa: E402
 from roictrl_pack.nodes.training.prepare import Preparation, build_cache  # noqa: E402
 from roictrl_pack.nodes.training.samples import SampleSettings, sample_grid  # noqa: E402
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter  # noqa: E402
 from roictrl_pack.roictrl_core.checkpoint import read_adapter, save_adapter  # noqa: E402
+from roictrl_pack.roictrl_core.files import WriteError, check_writable  # noqa: E402
 from roictrl_pack.roictrl_core.training.batches import Augmentation, BatchStream  # noqa: E402
 from roictrl_pack.roictrl_core.training.cache import MANIFEST, TrainingCache  # noqa: E402
 from roictrl_pack.roictrl_core.training.checkpoints import (  # noqa: E402
-    RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint)
+    RunState, check_checkpoint_room, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint, what_is_left)
 from roictrl_pack.roictrl_core.training.logbook import Progress, RunLog, loss_curve, save_picture  # noqa: E402
 from roictrl_pack.roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler, training_steps  # noqa: E402
 from roictrl_pack.roictrl_core.training.objective import Objective  # noqa: E402
 from roictrl_pack.roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer  # noqa: E402
 from roictrl_pack.roictrl_core.training.sources import read_coco, read_imagefolder  # noqa: E402
-from train_bases import load_base  # noqa: E402
+from train_bases import check_encoders, load_base  # noqa: E402
 
 NODE = "train.py"
+ADAPTER, LOG, CURVE = "adapter.safetensors", "log.csv", "loss.png"  # in --out
 
 
 def say(text: str) -> None:
     if RANK == 0:
-        print(text, flush=True)
+        with contextlib.suppress(OSError):  # a log on a full disk, a reader that left: no reason to end the run
+            print(text, flush=True)
 
 
 def explain(kind, error, trace) -> None:
@@ -69,10 +75,10 @@ def every_ten_seconds(text: str):
     """A progress callback that does not flood the terminal."""
     shown = [time.monotonic()]
 
-    def show_progress(done: int, total: int) -> None:
+    def show_progress(*counts: int) -> None:
         if time.monotonic() - shown[0] > 10:
             shown[0] = time.monotonic()
-            say(text.format(done, total))
+            say(text.format(*counts))
     return show_progress
 
 
@@ -86,14 +92,21 @@ def settings_of_run() -> dict:
 if RANKS > 1:
     # The others wait while the first one prepares data or draws samples: that may take hours.
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
-options.out.mkdir(parents=True, exist_ok=True)
+if RANK == 0:
+    for name in (ADAPTER, LOG, CURVE):
+        check_writable(options.out / name)
 
 # ---- base and data ---------------------------------------------------------------------------------------------------
 model, clip, vae = load_base(options)
+start_from = read_adapter(options.start_from) if options.start_from else None
+config = plan_adapter(model, start_from and start_from.config, grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
 if not (options.cache / MANIFEST).is_file() and RANK == 0:
+    check_encoders(clip, vae)
+    check_writable(options.cache / MANIFEST)
     rows = (lambda: read_coco(*options.coco)) if options.coco else (lambda: read_imagefolder(options.data))
     size = options.size or (512, 512)
-    preparation = Preparation(size, options.flip > 0, options.bad_rows == "refuse", say, every_ten_seconds("encoded {} of {}"))
+    preparation = Preparation(size, options.flip > 0, options.bad_rows == "refuse", say, every_ten_seconds("checked {} rows"),
+                              every_ten_seconds("encoded {} of {}"))
     build_cache(rows, options.cache, {"size": list(size)}, vae, clip, preparation)
 if RANKS > 1:
     torch.distributed.barrier()
@@ -108,14 +121,8 @@ base = TrainingBase.from_model(model, PRECISIONS[options.precision], size)
 
 # ---- adapter ---------------------------------------------------------------------------------------------------------
 torch.manual_seed(options.seed)
-if options.start_from:
-    start_from = read_adapter(options.start_from)
-    config, steps_before = start_from.config, start_from.training_steps
-else:
-    steps_before = 0
-    config = base.adapter_config(grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
 adapter = ROICtrlAdapter(config)
-if options.start_from:
+if start_from:
     adapter.load_state_dict({name: tensor.float() for name, tensor in start_from.weights.items()})
 adapter.to(base.device).train()
 say(f"adapter: {sum(p.numel() for p in adapter.parameters()) / 1e6:.1f} M parameters in {len(config.blocks)} blocks, on {base.device}")
@@ -141,6 +148,9 @@ if checkpoint := latest_checkpoint(options.out):
         say(f"warning: --{name.replace('_', '-')} was {old} when this run began and is {new} now: it is no longer the same run")
     start = load_checkpoint(checkpoint, state)
     say(f"going on from {checkpoint.name}")
+if RANK == 0:
+    saves = math.ceil(max(options.steps - start, 0) / options.save_every)
+    check_checkpoint_room(options.out / ADAPTER, state, saves, options.keep)
 stop: list[int] = []  # signals that asked us to
 
 
@@ -150,10 +160,15 @@ def weights_to_save() -> dict[str, torch.Tensor]:
 
 def save(step: int) -> None:
     """A checkpoint to go on from, and the adapter as it is now, for ComfyUI."""
-    if RANK == 0:
-        about = {"training_steps": str(steps_before + step), "prediction": base.schedule.prediction}
-        save_adapter(options.out / "adapter.safetensors", config, weights_to_save(), about)  # refuses weights that are not numbers
+    if RANK != 0:
+        return
+    steps_before = start_from.training_steps if start_from else 0
+    about = {"training_steps": str(steps_before + step), "prediction": base.schedule.prediction}
+    try:
+        save_adapter(options.out / ADAPTER, config, weights_to_save(), about)  # refuses weights that are not numbers
         save_checkpoint(options.out, step, state, settings_of_run(), options.keep)
+    except WriteError as error:
+        raise ValueError(f"{error}. {what_is_left(options.out)}") from None
 
 
 def mean_of_ranks(means: torch.Tensor) -> torch.Tensor:
@@ -173,12 +188,16 @@ def stopping() -> bool:
 
 def show(step: int) -> None:
     """The loss curve, and pictures."""
-    if RANK == 0:
-        save_picture(options.out / "loss.png", loss_curve(log.rows.history))
+    if RANK != 0:
+        return
+    try:
+        save_picture(options.out / CURVE, loss_curve(log.rows.history))
         if vae is not None and options.samples:
             settings = SampleSettings(tuple(range(min(options.samples, len(cache)))), size, options.sample_steps, options.guidance, options.seed)
             grid = sample_grid(model, vae, cache, config, weights_to_save(), settings, NODE)
             save_picture(options.out / f"samples-{step:08d}.jpg", grid)
+    except WriteError as error:
+        say(f"warning: {error}; the run goes on")
 
 
 def stop_after_this_step(number: int, _) -> None:
@@ -191,7 +210,7 @@ for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, stop_after_this_step)
 
 # ---- training --------------------------------------------------------------------------------------------------------
-log = RunLog(options.out / "log.csv" if RANK == 0 else None, Progress(start, options.steps, stream.samples_per_step), options.log_every, mean_of_ranks)
+log = RunLog(options.out / LOG if RANK == 0 else None, Progress(start, options.steps, stream.samples_per_step), options.log_every, mean_of_ranks)
 loop = LoopSettings(rate, options.precision, options.clip_norm, options.seed)
 for report in training_steps(objective, stream, state, loop, start=start, device=base.device):
     last, leaving = report.step == options.steps, stopping()
@@ -205,6 +224,6 @@ for report in training_steps(objective, stream, state, loop, start=start, device
     if report.step % options.sample_every == 0 or last:
         show(report.step)
 else:
-    say(f"done: {options.out / 'adapter.safetensors'}")
+    say(f"done: {options.out / ADAPTER}")
 if RANKS > 1:
     torch.distributed.destroy_process_group()

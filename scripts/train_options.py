@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,14 +89,35 @@ def _size(text: str) -> tuple[int, int]:
     return width, height
 
 
+LEAST = {
+    "steps": 1, "batch_size": 1, "accumulation": 1, "slots": 1, "save_every": 1, "log_every": 1, "sample_every": 1, "keep": 1, "warmup": 0, "samples": 0,
+    "sample_steps": 1, "seed": 0,
+}  # fmt: skip
+SHARES = ("flip", "box_dropout", "caption_dropout", "instance_caption_dropout", "dropout", "decay_from", "ema")
+ABOVE_ZERO = ("lr", "gate_lr", "clip_norm")
+
+
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Everything that would otherwise be found out after hours."""
     if sum(bool(source) for source in (options.checkpoint, options.unet, options.demo)) != 1:
         parser.error("name one base: --checkpoint, --unet or --demo")
     if options.data and options.coco:
         parser.error("name one data set: --data or --coco")
     options.cache = options.cache or options.out / "cache"
-    if not (options.data or options.coco) and not (options.cache / "manifest.json").is_file():
+    if not (options.data or options.coco) and not _is_file(options.cache / "manifest.json"):
         parser.error(f"there is no data: name --data or --coco, or a --cache that is finished ({options.cache} is not)")
-    for name in ("steps", "batch_size", "accumulation", "slots", "save_every", "log_every", "sample_every", "keep", "warmup"):
-        if getattr(options, name) < (0 if name == "warmup" else 1):
-            parser.error(f"--{name.replace('_', '-')} is too small")
+    wrong = [(name, "is too small") for name, least in LEAST.items() if getattr(options, name) < least]
+    wrong += [(name, "is not in 0..1") for name in SHARES if not 0 <= getattr(options, name) <= 1]
+    wrong += [(name, "is not a number above 0") for name in ABOVE_ZERO if getattr(options, name) is not None and not 0 < getattr(options, name) < math.inf]
+    wrong += [("seed", "is too large")] if options.seed >= 1 << 63 else []
+    wrong += [("grids", "holds a grid below 1")] if min(options.grids) < 1 else []
+    for name, problem in wrong[:1]:
+        parser.error(f"--{name.replace('_', '-')} {problem}")
+
+
+def _is_file(path: Path) -> bool:
+    """False as well for a name that is too long for a file."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -38,9 +38,7 @@ class TrainingBase:
     def from_model(cls, patcher, dtype: torch.dtype, size: tuple[int, int]) -> TrainingBase:
         """Copy the UNet of a MODEL, LoRAs and all, to ComfyUI's device. Raises ValueError for what cannot be trained on."""
         model = patcher.model
-        if not is_unet(model.diffusion_model):
-            raise ValueError(f"the model is a {type(model.diffusion_model).__name__}, not a UNet with text "
-                             "cross-attention. Take an SD1.x, SD2 or SDXL model.")
+        check_base(patcher)
         prediction = prediction_of(patcher.get_model_object("model_sampling"))
         comfy.model_management.load_models_gpu([patcher], force_full_load=True)
         unet = frozen_copy(model.diffusion_model, dtype)
@@ -78,6 +76,35 @@ class TrainingBase:
                                      target_width=width, target_height=height, device=self.device)
 
 
+def plan_adapter(patcher, begin: AdapterConfig | None, **settings: object) -> AdapterConfig:
+    """What is going to be trained: `begin`, or a fresh adapter for every text block of the UNet.
+
+    Costs nothing: it comes before the data is encoded. settings: slots, grids, dropout of a fresh one.
+    Raises ValueError for what cannot be trained on, and for a `begin` that was made for another UNet.
+    """
+    check_base(patcher)
+    fresh = AdapterConfig.for_unet(patcher.model.model_config.unet_config, **({} if begin else settings))
+    if begin is None:
+        return fresh
+    wanted, found = ({(block.comfy, block.index, block.channels) for block in config.blocks} for config in (begin, fresh))
+    if not wanted <= found:
+        raise ValueError(f"the adapter to go on from is for another model: it acts in {len(wanted)} blocks, of which this model has "
+                         f"{len(wanted & found)}. Take the model that it was trained on, or begin without it.")
+    return begin
+
+
+def check_base(patcher) -> None:
+    """Raise ValueError for a MODEL that cannot be trained on."""
+    unet = patcher.model.diffusion_model
+    if not is_unet(unet):
+        raise ValueError(f"the model is a {type(unet).__name__}, not a UNet with text "
+                         "cross-attention. Take an SD1.x, SD2 or SDXL model.")
+    prediction_of(patcher.get_model_object("model_sampling"))
+    odd = {str(p.dtype) for p in unet.parameters() if p.dtype not in PLAIN_DTYPES}
+    if odd or any(type(p) is not nn.Parameter for p in unet.parameters()):
+        raise ValueError(f"the model's weights are quantised ({', '.join(sorted(odd)) or 'scaled'}). Load it in fp16, bf16 or fp32.")
+
+
 def prediction_of(sampling) -> str:
     """"eps" or "v". Raises ValueError for a model that predicts something else."""
     if isinstance(sampling, comfy.model_sampling.V_PREDICTION):
@@ -94,9 +121,6 @@ def prediction_of(sampling) -> str:
 
 def frozen_copy(unet: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy without gradients of its own. Nodes load weights in inference mode, and such tensors cannot be trained through."""
-    odd = {str(p.dtype) for p in unet.parameters() if p.dtype not in PLAIN_DTYPES}
-    if odd or any(type(p) is not nn.Parameter for p in unet.parameters()):
-        raise ValueError(f"the model's weights are quantised ({', '.join(sorted(odd)) or 'scaled'}). Load it in fp16, bf16 or fp32.")
     duplicate = copy.deepcopy(unwrapped(unet)).requires_grad_(False).eval().to(dtype)
     duplicate.dtype = dtype
     return duplicate

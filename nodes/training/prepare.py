@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...roictrl_core.files import WriteError
 from ...roictrl_core.training.cache import CacheWriter, Embedding, TrainingCache
 from ...roictrl_core.training.pictures import Prepared, prepare
-from ...roictrl_core.training.sources import BadRow, Example, listing, survey
+from ...roictrl_core.training.rows import BadRow, Example
+from ...roictrl_core.training.sources import listing, survey
 
 PICTURES_AT_A_TIME = 8
 Rows = Callable[[], Iterable[Example | BadRow]]
@@ -23,30 +25,52 @@ class Preparation:
     """size: training pictures, (width, height) in pixels.  mirror: keep mirrored latents as well.
 
     refuse: raise at bad rows instead of leaving them out.  say: takes lines for the user.
-    progress: called with (done, total) of pictures, then of texts.
+    checked: called with the number of rows read so far.  progress: called with (done, total) of pictures, then of texts.
     """
 
     size: tuple[int, int]
     mirror: bool
     refuse: bool
     say: Callable[[str], None]
+    checked: Callable[[int], None]
     progress: Callable[[int, int], None]
 
 
 def build_cache(rows: Rows, folder: Path, description: dict, vae, clip, preparation: Preparation) -> TrainingCache:
     """Read the data twice: once to name every bad row before hours are spent, once to encode the good ones."""
-    good, bad = survey(rows())
+    texts: set[int] = set()
+    good, bad = survey(_noting(rows(), texts), preparation.checked)
     _judge(bad, good, preparation)
-    writer = CacheWriter(folder, description)
-    done, unreadable = 0, []
-    for group in _groups(_prepared((row for row in rows() if isinstance(row, Example)), preparation.size, unreadable)):
+    if not good:
+        raise ValueError("no pictures to train on: every row is bad, or the data is empty")
+    writer, done = CacheWriter(folder, description), 0
+    known = {row.where for row in bad}
+    for group in _groups(_prepared(rows(), known, good, preparation)):
         for picture, latents in zip(group, encode_pictures(vae, group, preparation.mirror)):
-            writer.add(latents, picture.boxes, picture.captions, picture.instance_captions, picture.mirrorable)
+            _add(writer, picture, latents)
+        if not done:
+            writer.check_room(good, len(texts), encode_text(clip, ""))
         done += len(group)
         preparation.progress(done, good)
-    _judge(unreadable, done, preparation)
     writer.finish(lambda texts: [encode_text(clip, text) for text in texts], progress=preparation.progress)
     return TrainingCache(folder)
+
+
+def _noting(rows: Iterable[Example | BadRow], texts: set[int]) -> Iterator[Example | BadRow]:
+    """The rows; `texts` gets a number of each different caption."""
+    for row in rows:
+        if isinstance(row, Example):
+            texts.update(map(hash, (*row.captions, *row.instance_captions)))
+        yield row
+
+
+def _add(writer: CacheWriter, picture: Prepared, latents: torch.Tensor) -> None:
+    try:
+        writer.add(latents, picture.boxes, picture.captions, picture.instance_captions, picture.mirrorable)
+    except WriteError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{picture.where}: {error}") from None
 
 
 def _judge(bad: list[BadRow], good: int, preparation: Preparation) -> None:
@@ -58,11 +82,14 @@ def _judge(bad: list[BadRow], good: int, preparation: Preparation) -> None:
     preparation.say(f"{text}\nThey are left out")
 
 
-def _prepared(examples: Iterable[Example], size: tuple[int, int], bad: list[BadRow]) -> Iterator[Prepared]:
-    for example in examples:
-        picture = prepare(example, *size)
+def _prepared(rows: Iterable[Example | BadRow], known: set[str], good: int, preparation: Preparation) -> Iterator[Prepared]:
+    """The good rows' pictures. What has gone bad since the survey is judged as soon as it is met."""
+    for row in rows:
+        if row.where in known:
+            continue
+        picture = prepare(row, *preparation.size) if isinstance(row, Example) else row
         if isinstance(picture, BadRow):
-            bad.append(picture)
+            _judge([picture], good, preparation)
         else:
             yield picture
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
-from ...roictrl_core.checkpoint import AdapterFile, save_adapter
+from ...roictrl_core.checkpoint import AdapterFile
+from ...roictrl_core.config import AdapterConfig
 from ...roictrl_core.training.batches import Augmentation, BatchStream
 from ...roictrl_core.training.cache import TrainingCache
 from ...roictrl_core.training.checkpoints import RunState
@@ -23,8 +23,9 @@ from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler,
 from ...roictrl_core.training.objective import Objective
 from ...roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from ...roictrl_core.training.sources import read_imagefolder
-from .base import TrainingBase
+from .base import TrainingBase, plan_adapter
 from .prepare import Preparation, build_cache
+from .target import AdapterTarget
 
 PREVIEWS = 100         # of the loss curve, over the whole run
 PREVIEW_PIXELS = 640   # the longer side that ComfyUI shows it at
@@ -59,31 +60,36 @@ def default_precision() -> str:
     return "bf16" if comfy.model_management.is_device_cuda(device) and comfy.model_management.should_use_bf16(device) else "fp32"
 
 
-def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, settings: TrainSettings,
-                  keep: Callable[[AdapterFile], None]) -> tuple[AdapterFile, History]:
-    """Prepare the data in a temporary folder, train, and hand the adapter to `keep`; also when the user interrupts.
+def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget) -> tuple[AdapterFile, History]:
+    """Prepare the data in a temporary folder, train, and write the adapter to `target`; also when the run ends early.
 
     Must run outside inference mode, with gradients on.  Raises ValueError with a sentence.
     """
+    target.check(settings.steps)
+    config = plan_adapter(model, begin and begin.config, grids=settings.grids, slots=settings.slots)
     bar = comfy.utils.ProgressBar(1000)
+
+    def checked(rows: int) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
 
     def prepared(done: int, total: int) -> None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         bar.update_absolute(int(1000 * PREPARING * done / total))
 
     with tempfile.TemporaryDirectory(prefix="roictrl-training-") as folder:
-        preparation = Preparation(settings.size, settings.augmentation.flip > 0, settings.refuse, log.warning, prepared)
+        preparation = Preparation(settings.size, settings.augmentation.flip > 0, settings.refuse, log.warning, checked, prepared)
         cache = build_cache(lambda: read_imagefolder(data), Path(folder), {}, vae, clip, preparation)
-        return _train(model, cache, begin, settings, keep, bar)
+        return _train(model, cache, config, begin, settings, target, bar)
 
 
-def _train(model, cache: TrainingCache, begin: AdapterFile | None, settings: TrainSettings, keep: Callable[[AdapterFile], None],
+def _train(model, cache: TrainingCache, config: AdapterConfig, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget,
            bar) -> tuple[AdapterFile, History]:
     base = TrainingBase.from_model(model, PRECISIONS[settings.precision], settings.size)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        adapter = _new_adapter(base, begin, settings)
+        adapter = _new_adapter(config, begin).to(base.device)
         average = MovingAverage(adapter, settings.ema)
+        target.check_room(sum(tensor.nbytes for tensor in average.shadow.values()))
         state = RunState(adapter, make_optimizer(adapter, settings.rate, settings.gate_factor), make_scaler(base.device, settings.precision), average)
         stream = BatchStream(cache, batch_size=settings.batch_size, slots=adapter.config.slots, timesteps=len(base.schedule),
                              seed=settings.seed, augmentation=settings.augmentation)
@@ -95,20 +101,22 @@ def _train(model, cache: TrainingCache, begin: AdapterFile | None, settings: Tra
                 history.append((report.step, float(report.losses[0])))
                 _show(bar, history, settings.steps)
                 comfy.model_management.throw_exception_if_processing_interrupted()
-        except comfy.model_management.InterruptProcessingException:
-            keep(_as_file(adapter, average, base, len(history)))
+        except ValueError:
+            raise  # a loss that is not a number: so are the weights
+        except BaseException:  # the user's interrupt, memory that ran out: what was trained until then is kept
+            if history:
+                target.write(_as_file(adapter, average, base, len(history)))
             raise
     trained = _as_file(adapter, average, base, len(history))
-    keep(trained)
+    target.write(trained)
     return trained, history
 
 
-def _new_adapter(base: TrainingBase, begin: AdapterFile | None, settings: TrainSettings) -> ROICtrlAdapter:
-    if begin is None:
-        return ROICtrlAdapter(base.adapter_config(grids=settings.grids, slots=settings.slots)).to(base.device)
-    adapter = ROICtrlAdapter(begin.config)
-    adapter.load_state_dict({name: tensor.float() for name, tensor in begin.weights.items()})
-    return adapter.to(base.device)
+def _new_adapter(config: AdapterConfig, begin: AdapterFile | None) -> ROICtrlAdapter:
+    adapter = ROICtrlAdapter(config)
+    if begin is not None:
+        adapter.load_state_dict({name: tensor.float() for name, tensor in begin.weights.items()})
+    return adapter
 
 
 def _as_file(adapter: ROICtrlAdapter, average: MovingAverage, base: TrainingBase, steps: int) -> AdapterFile:
@@ -126,9 +134,3 @@ def _show(bar, history: History, steps: int) -> None:
     if done % max(steps // PREVIEWS, 1) == 0 or done == steps:
         preview = ("JPEG", loss_curve(history), PREVIEW_PIXELS)
     bar.update_absolute(int(1000 * (PREPARING + (1 - PREPARING) * done / steps)), preview=preview)
-
-
-def write_adapter(path: Path, file: AdapterFile) -> None:
-    """Atomically, as `Load ROICtrl Adapter` reads it."""
-    save_adapter(path, file.config, file.weights, file.metadata)
-    log.info("wrote %s (%s)", path.name, file.description)

@@ -3,6 +3,9 @@
 `scripts/train.py` and the `Train ROICtrl Adapter` node are the two runs; both read from top to bottom.
 
 sources       files of pictures, boxes and captions -> examples, bad rows named by their line
+rows          what a row is, and the checks that its fields go through
+coco          COCO's lists, checked and packed
+picture_files one view of a picture file: its stored size, how it is turned, its colours
 pictures      one example's picture, cropped to the training size together with its boxes
 cache         latents and text embeddings, computed once, memory-mapped afterwards
 batches       cache rows -> one batch; every random number of a sample comes from (seed, position)

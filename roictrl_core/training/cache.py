@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..files import remove_partials, write_atomically
+from ..files import check_room, check_writable, remove_partials, write_atomically
+from .pictures import box_array
+from .rows import shown
 
 MANIFEST = "manifest.json"
 FORMAT = "roictrl-training-cache"
@@ -60,7 +63,7 @@ class CacheWriter:
 
     def __init__(self, folder: str | Path, description: dict | None = None, dtype: torch.dtype = torch.float16) -> None:
         self.folder, self.description, self.dtype = Path(folder), description or {}, dtype
-        self.folder.mkdir(parents=True, exist_ok=True)
+        check_writable(self.folder / MANIFEST)
         (self.folder / MANIFEST).unlink(missing_ok=True)
         for old in (*self.folder.glob("rows-*.safetensors"), *self.folder.glob("texts-*.safetensors")):
             old.unlink()
@@ -75,15 +78,24 @@ class CacheWriter:
         """One picture. latents: [V, C, h, w] or [C, h, w]; boxes: [n, 4] normalised xyxy, one instance caption each."""
         latents = (latents[None] if latents.ndim == 3 else latents).to("cpu", self.dtype)
         self.latent_shape = self.latent_shape or tuple(latents.shape)
-        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        boxes = box_array(boxes)
         if tuple(latents.shape) != self.latent_shape:
             raise ValueError(f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: one size per cache")
         if len(boxes) != len(instance_captions) or not captions:
             raise ValueError(f"{len(boxes)} boxes with {len(instance_captions)} instance captions and {len(captions)} global ones")
+        if not latents.isfinite().all():
+            raise ValueError(f"the VAE made values that are not numbers of this picture: run it in fp32 or bf16 (ComfyUI's --fp32-vae)")
         self.pending.append(Row(latents, boxes, self._number(instance_captions), self._number(captions),
                                 mirrorable and len(latents) > 1))
         if len(self.pending) == ROWS_PER_PART:
             self._write_rows()
+
+    def check_room(self, rows: int, texts: int, embedding: Embedding) -> None:
+        """After the first rows: raise WriteError where the latents of all, and as many texts' embeddings, will not fit on the disk."""
+        row = math.prod(self.latent_shape) * self.dtype.itemsize
+        text = sum(part.numel() * self.dtype.itemsize for part in embedding if part is not None)
+        written = sum(self.row_parts)
+        check_room(self.folder, (rows - written) * row + texts * text, f"the training cache ({rows} pictures, {texts} different captions)")
 
     def finish(self, encode: Callable[[Sequence[str]], list[Embedding]], batch: int = 64,
                progress: Callable[[int, int], None] = lambda done, total: None) -> None:
@@ -97,13 +109,21 @@ class CacheWriter:
             part = texts[start:start + TEXTS_PER_PART]
             embeddings: list[Embedding] = []
             for at in range(0, len(part), batch):
-                embeddings += encode(part[at:at + batch])
+                embeddings += self._encoded(encode, part[at:at + batch])
                 progress(start + len(embeddings), len(texts))
-            self._save(f"texts-{len(text_parts):05d}", _text_tensors(part, embeddings, self.dtype))
+            self._save(f"texts-{len(text_parts):05d}", _text_tensors(part, embeddings))
             text_parts.append(len(part))
         manifest = {"format": FORMAT, "version": VERSION, "latent_shape": list(self.latent_shape), "rows": self.row_parts,
                     "texts": text_parts, "description": self.description}
         write_atomically(self.folder / MANIFEST, lambda file: file.write_text(json.dumps(manifest, indent=1)))
+
+    def _encoded(self, encode: Callable[[Sequence[str]], list[Embedding]], texts: Sequence[str]) -> list[Embedding]:
+        embeddings = [Embedding(e.tokens.to("cpu", self.dtype), None if e.pooled is None else e.pooled.to("cpu", self.dtype))
+                      for e in encode(texts)]
+        for text, embedding in zip(texts, embeddings, strict=True):
+            if not all(part is None or part.isfinite().all() for part in embedding):
+                raise ValueError(f"the text encoder made values that are not numbers of the caption {shown(text)!r}: run it in fp32")
+        return embeddings
 
     def _number(self, captions: Sequence[str]) -> np.ndarray:
         return np.array([self.numbers.setdefault(text, len(self.numbers)) for text in captions], np.int64)
@@ -129,16 +149,16 @@ def _offsets(lengths: Sequence[int]) -> Tensor:
     return torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int64)
 
 
-def _text_tensors(texts: Sequence[str], embeddings: list[Embedding], dtype: torch.dtype) -> dict[str, Tensor]:
+def _text_tensors(texts: Sequence[str], embeddings: list[Embedding]) -> dict[str, Tensor]:
     raw = [text.encode() for text in texts]
     tensors = {
-        "tokens": torch.cat([e.tokens.to("cpu", dtype) for e in embeddings]),
+        "tokens": torch.cat([e.tokens for e in embeddings]),
         "first_token": _offsets([len(e.tokens) for e in embeddings]),
         "utf8": torch.from_numpy(np.frombuffer(b"".join(raw), np.uint8).copy()),
         "first_byte": _offsets([len(text) for text in raw]),
     }
     if embeddings[0].pooled is not None:
-        tensors["pooled"] = torch.stack([e.pooled.to("cpu", dtype) for e in embeddings])
+        tensors["pooled"] = torch.stack([e.pooled for e in embeddings])
     return tensors
 
 
@@ -150,15 +170,36 @@ class TrainingCache:
 
     def __post_init__(self) -> None:
         self.folder = Path(self.folder)
-        if not (self.folder / MANIFEST).is_file():
+        file = self.folder / MANIFEST
+        if not file.is_file():
             raise ValueError(f"{self.folder} holds no finished training cache: prepare the data first (docs/training.md)")
-        manifest = json.loads((self.folder / MANIFEST).read_text())
-        if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-            raise ValueError(f"{self.folder / MANIFEST} is not a version {VERSION} training cache: prepare the data again")
-        self.description: dict = manifest["description"]
-        self.latent_shape: tuple[int, ...] = tuple(manifest["latent_shape"])  # [V, C, h, w]
-        self._rows = _Parts(self.folder, "rows", manifest["rows"])
-        self._texts = _Parts(self.folder, "texts", manifest["texts"])
+        try:
+            manifest = json.loads(file.read_text())
+            if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
+                raise ValueError(f"no training cache of version {VERSION}")
+            self.description: dict = manifest["description"]
+            self.latent_shape: tuple[int, ...] = tuple(manifest["latent_shape"])  # [V, C, h, w]
+            self._rows = _Parts(self.folder, "rows", manifest["rows"])
+            self._texts = _Parts(self.folder, "texts", manifest["texts"])
+            self._check()
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{self.folder} holds a training cache that is damaged or of another version ({error}): "
+                             "delete the folder and prepare the data again") from None
+
+    def _check(self) -> None:
+        """Raise ValueError where the parts do not fit the manifest or each other."""
+        if len(self.latent_shape) != 4:
+            raise ValueError(f"latents of shape {list(self.latent_shape)}")
+        for part, rows in zip(self._rows.parts, self._rows.sizes):
+            boxes = _last(part["first_instance"], rows)
+            if tuple(part["latents"].shape) != (rows, *self.latent_shape) or tuple(part["boxes"].shape) != (boxes, 4) or len(part["mirrorable"]) != rows:
+                raise ValueError("rows of another number or shape")
+            for numbers, count in ((part["instance_text"], boxes), (part["global_text"], _last(part["first_global"], rows))):
+                if len(numbers) != count or count and not 0 <= int(numbers.min()) <= int(numbers.max()) < self.text_count:
+                    raise ValueError("captions of another number")
+        for part, texts in zip(self._texts.parts, self._texts.sizes):
+            if len(part["tokens"]) != _last(part["first_token"], texts) or len(part["utf8"]) != _last(part["first_byte"], texts):
+                raise ValueError("captions of another length")
 
     def __len__(self) -> int:
         return self._rows.total
@@ -189,7 +230,7 @@ class _Parts:
     """The memory-mapped parts of one kind and the place of every item in them."""
 
     def __init__(self, folder: Path, kind: str, sizes: list[int]) -> None:
-        self.starts = [0, *np.cumsum(sizes).tolist()]
+        self.sizes, self.starts = sizes, [0, *np.cumsum(sizes).tolist()]
         self.parts = [_map(folder / f"{kind}-{number:05d}.safetensors") for number in range(len(sizes))]
 
     @property
@@ -201,6 +242,13 @@ class _Parts:
             raise IndexError(index)
         part = bisect.bisect_right(self.starts, index) - 1
         return self.parts[part], index - self.starts[part]
+
+
+def _last(offsets: Tensor, items: int) -> int:
+    """Where the last of `items` items ends. Raises ValueError for offsets that are of another number or fall."""
+    if offsets.shape != (items + 1,) or offsets[0] != 0 or (offsets.diff() < 0).any():
+        raise ValueError("items that do not lie one after another")
+    return int(offsets[-1])
 
 
 def _map(path: Path) -> dict[str, Tensor]:

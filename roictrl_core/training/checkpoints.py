@@ -14,12 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..files import remove_partials, write_atomically
+from ..files import check_room, megabytes, remove_partials, write_atomically
 from .optimisation import MovingAverage
 
 NAME = "checkpoint-{:08d}.safetensors"
-PATTERN = "checkpoint-*.safetensors"
+PATTERN = "checkpoint-" + 8 * "[0-9]" + ".safetensors"  # nobody else's files, which a user may have put beside them
 METADATA = "roictrl_training"
+MOMENTS = 2  # of AdamW: tensors as large as the weights
 
 
 @dataclass
@@ -53,6 +54,27 @@ def save_checkpoint(folder: str | Path, step: int, state: RunState, settings: di
     return path
 
 
+def check_checkpoint_room(adapter: str | Path, state: RunState, saves: int, keep: int) -> None:
+    """Before the first step: raise WriteError where `saves` checkpoints, `keep` of them kept, and the adapter file beside
+    them will not fit on the disk. A new file is whole before an old one goes."""
+    adapter = Path(adapter)
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in state.adapter.state_dict().values())
+    checkpoint = weights * (1 + MOMENTS + (state.average is not None))
+    there = [file.stat().st_size for file in adapter.parent.glob(PATTERN)]
+    files = max(len(there) + min(saves, 1), min(len(there) + saves, keep + 1))
+    old = adapter.stat().st_size if adapter.is_file() else 0
+    needed = files * checkpoint - sum(there) + weights - old
+    check_room(adapter.parent, needed, f"the run (checkpoints of {megabytes(checkpoint)}, {keep} of them kept)")
+
+
+def what_is_left(folder: str | Path) -> str:
+    """After a failed write: what the folder still holds to go on from."""
+    path = latest_checkpoint(folder)
+    if path is None:
+        return f"{folder} holds no checkpoint yet: the run must begin anew"
+    return f"{path} is kept: mend this, then start the same command again to go on from it"
+
+
 def latest_checkpoint(folder: str | Path) -> Path | None:
     return max(Path(folder).glob(PATTERN), default=None)
 
@@ -69,30 +91,48 @@ def load_checkpoint(path: str | Path, state: RunState) -> int:
     about = _about(path)
     with safe_open(path, "pt") as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}
-    expected = {f"adapter/{name}" for name in state.adapter.state_dict()}
-    if state.average is not None:
-        expected |= {f"average/{name}" for name in state.average.shadow}
-    missing = expected - stored.keys()
-    if missing:
-        raise ValueError(f"{path} does not belong to this adapter and these settings: it lacks {len(missing)} tensors, "
-                         f"for example {min(missing)}. Start in another folder, or with the settings of that run")
+    _check_stored(path, stored, state)
     state.adapter.load_state_dict(_below(stored, "adapter"))
     if state.average is not None:
         for name, value in _below(stored, "average").items():
             state.average.shadow[name].copy_(value)
-    _load_optimizer(state, _below(stored, "optimizer"))
-    state.scaler.load_state_dict(about["scaler"])
+    try:
+        _load_optimizer(state, _below(stored, "optimizer"))
+        state.scaler.load_state_dict(about["scaler"])
+    except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged or was edited: its optimiser state cannot be read ({error}). {_remedy(path)}") from None
     return about["step"]
 
 
+def _check_stored(path: Path, stored: dict[str, Tensor], state: RunState) -> None:
+    """Every weight that the state has is there, in its shape, and all numbers are numbers."""
+    expected = {f"adapter/{name}": tensor.shape for name, tensor in state.adapter.state_dict().items()}
+    if state.average is not None:
+        expected |= {f"average/{name}": tensor.shape for name, tensor in state.average.shadow.items()}
+    missing = expected.keys() - stored.keys()
+    if missing:
+        raise ValueError(f"{path} does not belong to this adapter and these settings: it lacks {len(missing)} tensors, "
+                         f"for example {min(missing)}. Start in another folder, or with the settings of that run")
+    wrong = next((name for name, shape in expected.items() if stored[name].shape != shape), None)
+    if wrong:
+        raise ValueError(f"{path} does not belong to this adapter and these settings: {wrong} has the shape {list(stored[wrong].shape)} "
+                         f"instead of {list(expected[wrong])}. Start in another folder, or with the settings of that run")
+    odd = next((name for name, tensor in stored.items() if not torch.isfinite(tensor).all()), None)
+    if odd:
+        raise ValueError(f"{path} holds values that are not numbers, in {odd}. {_remedy(path)}")
+
+
 def _load_optimizer(state: RunState, stored: dict[str, Tensor]) -> None:
-    """The optimiser's own loader numbers parameters in the order of its groups; it also casts and places the tensors."""
+    """The optimiser's own loader numbers parameters in the order of its groups; it also casts and places the tensors.
+
+    Clones: it keeps what it is given, and views of the mapped file would keep its room on the disk after it is deleted.
+    """
     numbered = [p for group in state.optimizer.param_groups for p in group["params"]]
     names = {parameter: name for name, parameter in state.adapter.named_parameters()}
     current = state.optimizer.state_dict()
     current["state"] = {}
     for number, parameter in enumerate(numbered):
-        entries = {key.rsplit("/", 1)[1]: value for key, value in stored.items() if key.rsplit("/", 1)[0] == names[parameter]}
+        entries = {key.rsplit("/", 1)[1]: value.clone() for key, value in stored.items() if key.rsplit("/", 1)[0] == names[parameter]}
         if entries:
             current["state"][number] = entries
     state.optimizer.load_state_dict(current)
@@ -103,11 +143,23 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _about(path: Path) -> dict:
+    """{"step", "settings", "scaler"}"""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint ({error})") from None
+        raise ValueError(f"{path} cannot be read as a checkpoint ({error}). {_remedy(path)}") from None
     if METADATA not in metadata:
         raise ValueError(f"{path} is no checkpoint of a training run; an adapter file has no optimiser state to go on with")
-    return json.loads(metadata[METADATA])
+    try:
+        about = json.loads(metadata[METADATA])
+        if type(about["step"]) is int and about["step"] >= 0 and isinstance(about["settings"], dict) and isinstance(about["scaler"], dict):
+            return about
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise ValueError(f"{path} is damaged or was edited: what it says about its run cannot be read. {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    older = [other.name for other in sorted(path.parent.glob(PATTERN)) if other.name < path.name]
+    return f"Move it away to go on from {older[-1]}" if older else "Move it away to begin anew"

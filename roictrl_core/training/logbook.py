@@ -28,14 +28,22 @@ class CsvLog:
         self.history = [(int(row["step"]), float(row["loss"])) for row in rows]
 
     def append(self, **values: float) -> None:
+        """Raises OSError where the row cannot be written; the history has it all the same."""
+        self.history.append((values["step"], values["loss"]))
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS).writerow({k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()})
-        self.history.append((values["step"], values["loss"]))
 
     def _read(self) -> list[dict[str, str]]:
-        """The complete rows: a kill may have cut the last one short."""
-        with self.path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if None not in row.values()]
+        """The complete rows: a kill may have cut the last one short. Raises ValueError for what is no log of a run."""
+        try:
+            with self.path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if _is_complete(row)]
+                if reader.fieldnames is None or tuple(reader.fieldnames) == COLUMNS:
+                    return rows
+        except (OSError, ValueError, csv.Error):
+            pass
+        raise ValueError(f"{self.path} is not the log of a training run: move it away, or choose another folder")
 
     @staticmethod
     def _write(path: Path, rows: list[dict[str, str]]) -> None:
@@ -43,6 +51,13 @@ class CsvLog:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _is_complete(row: dict[str, str]) -> bool:
+    try:
+        return None not in row.values() and int(row["step"]) >= 0 and len([float(row[name]) for name in COLUMNS]) == len(row)
+    except (KeyError, ValueError, TypeError):
+        return False
 
 
 class Progress:
@@ -91,10 +106,15 @@ class RunLog:
                              "go on from it with a lower learning rate, or in bf16 or fp32")
         loss, prediction, regulariser = means.tolist()
         speed, left = self.progress.report(report.step)
-        if self.rows is not None:
+        line = self.progress.line(report.step, loss, prediction, regulariser, speed, left)
+        if self.rows is None:
+            return line
+        try:
             self.rows.append(step=report.step, loss=loss, prediction_loss=prediction, regulariser=regulariser, gradient_norm=float(report.norm),
                             learning_rate=report.learning_rate, images_per_second=speed)
-        return self.progress.line(report.step, loss, prediction, regulariser, speed, left)
+        except OSError as error:  # a full disk, or a spreadsheet that holds the file: no reason to lose the steps since the last checkpoint
+            line += f"\nwarning: {self.rows.path} cannot be written ({error.strerror}); the run goes on without this row"
+        return line
 
 
 def loss_curve(history: Sequence[tuple[int, float]], size: tuple[int, int] = (640, 360)) -> Image.Image:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from .sources import BadRow, Example
+from .picture_files import read_rgb
+from .rows import BadRow, Example, RowProblem
 
 MIN_VISIBLE = 0.5  # share of a box that must be left after the crop; less no longer shows what the caption says
 SIDED = re.compile(r"\b(left|right|leftmost|rightmost|clockwise|counterclockwise)\b", re.IGNORECASE)
@@ -16,12 +18,13 @@ SIDED = re.compile(r"\b(left|right|leftmost|rightmost|clockwise|counterclockwise
 
 @dataclass(frozen=True)
 class Prepared:
-    """pixels: [height, width, 3] float32 in 0..1.  boxes: [n, 4] float32, xyxy normalised in the crop."""
+    """pixels: [height, width, 3] float32 in 0..1.  boxes: [n, 4] float32, xyxy normalised in the crop.  where: its row."""
 
     pixels: np.ndarray
     boxes: np.ndarray
     captions: tuple[str, ...]
     instance_captions: tuple[str, ...]
+    where: str = ""
 
     @property
     def mirrorable(self) -> bool:
@@ -32,14 +35,21 @@ class Prepared:
 def prepare(example: Example, width: int, height: int) -> Prepared | BadRow:
     """Read, scale to cover width x height pixels, cut the centre out; boxes less than half visible are left out."""
     try:
-        with Image.open(example.file) as file:
-            picture = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return BadRow(example.where, f"picture {example.file.name} cannot be read ({error})")
-    boxes, kept = crop_boxes(np.array(example.boxes, np.float32).reshape(-1, 4), picture.size, (width, height))
+        picture = read_rgb(example.file)
+    except RowProblem as problem:
+        return BadRow(example.where, str(problem))
+    boxes, kept = crop_boxes(box_array(example.boxes), picture.size, (width, height))
     pixels = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
     texts = tuple(text for text, keep in zip(example.instance_captions, kept) if keep)
-    return Prepared(np.asarray(pixels, np.float32) / 255, boxes[kept], example.captions, texts)
+    return Prepared(np.asarray(pixels, np.float32) / 255, boxes[kept], example.captions, texts, example.where)
+
+
+def box_array(boxes: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+    """Boxes as float32 [n, 4]. Raises ValueError for rows of another width, which would shift all boxes after them."""
+    array = np.array(boxes, np.float32) if len(boxes) else np.zeros((0, 4), np.float32)
+    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
+        raise ValueError(f"boxes of shape {list(array.shape)}: every box must be four finite numbers")
+    return array
 
 
 def crop_boxes(boxes: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import comfy.model_management
@@ -12,6 +14,7 @@ import torch
 from comfy.taesd.taesd import TAESD
 from devtools import tiny_models, training_run
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 WIDGETS = {
     "name": "foxes", "steps": 3, "batch_size": 2, "learning_rate": 1e-3, "width": 64, "height": 64, "seed": 5, "gate_learning_rate": 0.0,
@@ -152,10 +155,121 @@ def test_what_is_wrong_is_said(node, inputs, data, written, changes, sentence):
     assert written() == []
 
 
+def test_what_cannot_be_trained_is_said_before_the_data_is_encoded(pack, node, inputs, data, written, progress):
+    first = run(node, inputs, steps=1)[0]
+    progress.clear()
+    other = SimpleNamespace(**{**vars(inputs), "model": tiny_models.patcher(tiny_models.sd15_model({**training_run.TINY, "context_dim": 64, "model_channels": 64}))})
+    with pytest.raises(ValueError, match="Train ROICtrl Adapter: the adapter to go on from is for another model: it acts in 7 blocks, of which this model has 0"):
+        run(node, other, adapter=first)
+    with pytest.raises(ValueError, match="level 1"):
+        run(node, inputs, roi_grids="25")
+    assert progress == []
+
+
 def test_file_names_stay_in_the_folder(pack, comfy):
-    free_path = pack.module("nodes.train").free_path
-    for name in ("../../evil", "a/b", "", "..", "C:\\x"):
-        assert free_path(name, 1).parent == comfy.base / "models" / "roictrl"
+    target = pack.module("nodes.train").target
+    for name in ("../../evil", "a/b", "", "..", "C:\\x", "\x00", "\ud800"):
+        path = target(name).path(1)
+        assert path.parent == comfy.base / "models" / "roictrl" and path.name.isprintable()
+
+
+@pytest.fixture
+def adapters(comfy, written):
+    """models/roictrl, put back afterwards."""
+    folder = comfy.base / "models" / "roictrl"
+    yield folder
+    if folder.is_file():
+        folder.unlink()
+    folder.mkdir(exist_ok=True)
+
+
+def test_a_name_that_is_too_long_is_said_before_the_first_step(node, inputs, data, written, progress):
+    with pytest.raises(ValueError, match="Train ROICtrl Adapter: .*File name too long.*Give the adapter a shorter name"):
+        run(node, inputs, name="x" * 300)
+    assert written() == [] and progress == []
+
+
+def test_a_folder_that_is_gone_is_made_before_the_first_step(node, inputs, data, adapters):
+    adapters.rmdir()
+    run(node, inputs, steps=1)
+    assert [file.name for file in adapters.iterdir()] == ["foxes_1steps_001.safetensors"]
+
+
+def test_a_file_in_the_folders_place_is_said_before_the_first_step(node, inputs, data, adapters, progress):
+    adapters.rmdir()
+    adapters.write_text("mine")
+    with pytest.raises(ValueError, match="Train ROICtrl Adapter: .*models/roictrl cannot be a folder: .*models/roictrl is a file.*mend the folder"):
+        run(node, inputs)
+    assert progress == [] and adapters.read_text() == "mine"
+
+
+def at_step(step, act):
+    """Do something while step `step` of 3 is reported."""
+    def hook(value, total, preview, **_):
+        if value == 100 + 300 * step:
+            act()
+    comfy.utils.set_progress_bar_global_hook(hook)
+
+
+@pytest.mark.parametrize("gone", ["removed", "a file"])
+def test_what_was_trained_is_never_thrown_away(comfy, node, inputs, data, adapters, progress, caplog, gone):
+    """The folder goes while the run is at its second step."""
+    def lose():
+        adapters.rmdir()
+        if gone == "a file":
+            adapters.write_text("mine")
+    at_step(2, lose)
+    for old in (comfy.base / "output").glob("foxes_*"):
+        old.unlink()
+    adapter, _ = run(node, inputs).args
+    kept = (adapters if gone == "removed" else comfy.base / "output") / "foxes_3steps_001.safetensors"
+    weights = load_file(kept)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in adapter.model.state_dict().items())
+    assert (f"The trained adapter is in {kept}: move it to {adapters}" in caplog.text) == (gone == "a file")
+
+
+def test_memory_that_runs_out_keeps_what_was_trained(node, inputs, data, written, progress):
+    def run_out():
+        raise torch.OutOfMemoryError("out of memory")
+    at_step(2, run_out)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(node, inputs)
+    assert written() == ["foxes_2steps_001.safetensors"]
+
+
+def test_a_disk_without_room_is_said_before_the_first_step(node, inputs, data, written, progress, monkeypatch):
+    """As much as the cache takes is free, but not the adapter's size."""
+    real = shutil.disk_usage
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000 if Path(folder).name == "roictrl" else real(folder).free))
+    with pytest.raises(ValueError, match="Train ROICtrl Adapter: .*models/roictrl has 0.0 MB left on its disk; the adapter needs"):
+        run(node, inputs)
+    assert written() == [] and max(value for value, _, _ in progress) <= 100
+
+
+def test_an_unreadable_picture_is_listed_before_any_is_encoded(node, inputs, data, written, progress):
+    (data / "2.png").write_bytes((data / "2.png").read_bytes()[:90])
+    try:
+        with pytest.raises(ValueError, match="1 bad rows beside 2 good ones:\n  metadata.jsonl line 3: picture 2.png cannot be read"):
+            run(node, inputs)
+    finally:
+        (data / "2.png").unlink()
+    assert progress == [] and written() == []
+
+
+def test_data_without_a_good_row_is_said(node, inputs, data, written):
+    (data / "metadata.jsonl").write_text("nothing\n")
+    with pytest.raises(ValueError, match="no pictures to train on: every row is bad"):
+        run(node, inputs, bad_rows="skip")
+
+
+def test_interrupt_while_rows_are_checked(node, inputs, data, written, progress):
+    comfy.model_management.interrupt_current_processing()
+    try:
+        with pytest.raises(comfy.model_management.InterruptProcessingException):
+            run(node, inputs)
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+    assert written() == [] and progress == []
 
 
 def test_folders_with_data_are_offered(pack, data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image, ImageDraw
 from roictrl_core.training.batches import Augmentation, BatchStream
 from roictrl_core.training.cache import DROPPED, CacheWriter, Embedding, TrainingCache
 from roictrl_core.training.pictures import Prepared, crop_boxes, mirror_boxes, prepare
-from roictrl_core.training.sources import BadRow, Example
+from roictrl_core.training.rows import BadRow, Example
+from safetensors.torch import load_file, save_file
 
 PLAIN = Augmentation(flip=0, box_dropout=0, caption_dropout=0, random_slots=False)
 
@@ -99,6 +101,71 @@ def test_cache_without_pictures_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no pictures"):
         CacheWriter(tmp_path).finish(encode)
     assert not (tmp_path / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("boxes, latents, sentence", [
+    ([[0.1, 0.1, 0.5, 0.5, 0.0]] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
+    ([[0.1, 0.1, 0.5, float("nan")]] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
+    ([0.1, 0.1, 0.5, 0.5] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
+    ([[0.1, 0.1, 0.5, 0.5]] * 4, torch.full((4, 2, 2), float("nan")), "the VAE made values that are not numbers"),
+    ([[0.1, 0.1, 0.5, 0.5]] * 4, torch.full((4, 2, 2), 1e6), "the VAE made values that are not numbers"),
+    ([[0.1, 0.1, 0.5, 0.5]] * 3, torch.zeros(4, 2, 2), "3 boxes with 4 instance captions"),
+])
+def test_a_row_is_checked_before_it_is_packed(tmp_path, boxes, latents, sentence):
+    """Four boxes of five numbers would otherwise become five of four."""
+    with pytest.raises(ValueError, match=sentence):
+        CacheWriter(tmp_path).add(latents, boxes, ["a"], ["b"] * 4)
+
+
+def test_texts_that_become_no_numbers_are_said(tmp_path):
+    writer = CacheWriter(tmp_path)
+    writer.add(torch.zeros(4, 2, 2), [[0.1, 0.1, 0.5, 0.5]], ["fine"], ["a red fox"])
+    with pytest.raises(ValueError, match="text encoder made values that are not numbers of the caption 'a red fox'"):
+        writer.finish(lambda texts: [Embedding(torch.full((3, 4), float("nan") if text == "a red fox" else 0.0)) for text in texts])
+
+
+def change_manifest(folder, **changes):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+
+
+def change_part(folder, name, **changes):
+    save_file({**load_file(folder / name), **changes}, folder / name)
+
+
+DAMAGES = {
+    "manifest cut": lambda folder: (folder / "manifest.json").write_text((folder / "manifest.json").read_text()[:50]),
+    "manifest a list": lambda folder: (folder / "manifest.json").write_text("[]"),
+    "another version": lambda folder: change_manifest(folder, version=2),
+    "rows of another number": lambda folder: change_manifest(folder, rows=[3, 2, 1]),
+    "rows no numbers": lambda folder: change_manifest(folder, rows=["3"]),
+    "latents of another size": lambda folder: change_manifest(folder, latent_shape=[2, 4, 9, 9]),
+    "part missing": lambda folder: (folder / "rows-00001.safetensors").unlink(),
+    "part cut": lambda folder: (folder / "rows-00001.safetensors").write_bytes((folder / "rows-00001.safetensors").read_bytes()[:200]),
+    "boxes of another width": lambda folder: change_part(folder, "rows-00001.safetensors", boxes=torch.zeros(12, 5)),
+    "captions that do not exist": lambda folder: change_part(folder, "rows-00001.safetensors", instance_text=torch.full((12,), 99)),
+    "offsets that fall": lambda folder: change_part(folder, "rows-00001.safetensors", first_instance=torch.tensor([0, 9, 7, 12])),
+    "texts cut off": lambda folder: change_part(folder, "texts-00000.safetensors", tokens=torch.zeros(2, 4)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_caches_are_said(cache, damage):
+    DAMAGES[damage](cache.folder)
+    with pytest.raises(ValueError, match="holds a training cache that is damaged or of another version .*: delete the folder and prepare the data again"):
+        TrainingCache(cache.folder)
+
+
+def test_a_cache_that_will_not_fit_is_said_after_the_first_rows(tmp_path, monkeypatch):
+    """A million pictures of 32 bytes and 1000 captions of 24, not after hours but with the first of them."""
+    writer = CacheWriter(tmp_path)
+    writer.add(torch.zeros(4, 2, 2), [], ["a"], [])
+    for free in (32_024_000, 32_023_999):
+        monkeypatch.setattr("shutil.disk_usage", lambda folder, free=free: SimpleNamespace(free=free))
+        if free == 32_024_000:
+            writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
+    with pytest.raises(ValueError, match=r"has 32.0 MB left on its disk; the training cache \(1000000 pictures, 1000 different captions\) needs 32.0 MB"):
+        writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
 
 
 def stream(cache, augmentation=PLAIN, **changes):

@@ -6,9 +6,10 @@ import json
 
 import pytest
 from PIL import Image
-from roictrl_core.training import json_stream
+from roictrl_core.training import json_stream, sources
 from roictrl_core.training.json_stream import stream_array
-from roictrl_core.training.sources import BadRow, Example, listing, read_coco, read_imagefolder, survey
+from roictrl_core.training.rows import BadRow, Example
+from roictrl_core.training.sources import listing, read_imagefolder, survey
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_good_rows(folder):
     (row(instances=[{"box": [0, 0, 1, float("nan")], "caption": "x"}]), "is not four finite numbers"),
     (row(instances=[{"box": [0.5, 0, 0.5, 1], "caption": "x"}]), "is empty, inverted or outside"),
     (row(instances=[{"box": [8, 4, 40, 36], "caption": "x"}]), "is not in 0..1; give pixels as `box_px`"),
+    (row(instances=[{"box_px": [8, 4, 400, 36], "caption": "x"}]), "lies far outside the picture, which is 80 x 40 pixels"),
+    (row(instances=[{"box": [0, 0, 1, 1], "box_px": [8, 4, 40, 36], "caption": "x"}]), "has both `box` and `box_px`"),
+    (row(instances=[{"box": [0, 0, 1, 1, 0], "caption": "x"}]), "is not four finite numbers"),
+    (row(instances=[{"box": [0, 0, True, 1], "caption": "x"}]), "is not four finite numbers"),
+    (row(instances=[{"box": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
+    (row(instances=[{"box_px": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
+    ('{"file_name": "a.png", "caption": "x", "instances": ' + "1" * 5000 + "}", "is not JSON"),
+    ('{"file_name": ' + "[" * 100_000, "too many brackets inside brackets"),
+    (row(file_name="x" * 5000 + ".png"), "cannot be looked up"),
+    (row(file_name="a\0.png"), "cannot be looked up"),
+    (row(file_name="\ud800.png"), "cannot be looked up"),
+    (row(file_name="."), "picture . does not exist"),
+    (row(caption="half \ud800"), "`caption` holds half a character"),
+    (row(instances=[{"box": [0, 0, 1, 1], "caption": "half \udc00"}]), "the caption of instance 1 holds half a character"),
 ])
 def test_bad_row_says_line_and_problem(folder, bad, problem):
     write_rows(folder, row(), bad, row())
@@ -56,9 +71,50 @@ def test_bad_row_says_line_and_problem(folder, bad, problem):
     assert str(rows[0]) in listing(rows)
 
 
-def test_folder_without_metadata(tmp_path):
-    with pytest.raises(ValueError, match="has no metadata.jsonl"):
-        next(read_imagefolder(tmp_path))
+def test_messages_stay_on_one_short_line(folder):
+    """Whatever a caption holds: a line break would look like a row of its own, an escape sequence obeys nobody."""
+    write_rows(folder, row(instances=[{"box": [0], "caption": "one\ntwo \x1b[31m" + "x" * 5000}]))
+    (bad,) = read_imagefolder(folder)
+    assert bad.problem.isprintable() and len(bad.problem) < 150 and "instance 1 (one two \ufffd[31m" in bad.problem
+
+
+@pytest.mark.parametrize("metadata", ["missing", "a folder", "no folder", "a long name"])
+def test_folder_without_metadata(tmp_path, metadata):
+    if metadata == "a folder":
+        (tmp_path / "metadata.jsonl").mkdir()
+    place = {"no folder": tmp_path / "nowhere", "a long name": tmp_path / ("x" * 5000)}.get(metadata, tmp_path)
+    with pytest.raises(ValueError, match="has no metadata.jsonl|cannot be read"):
+        next(read_imagefolder(place))
+
+
+def test_empty_metadata_has_no_rows(folder):
+    for data in (b"", b"\n\n", b"\xef\xbb\xbf\n"):
+        (folder / "metadata.jsonl").write_bytes(data)
+        assert survey(read_imagefolder(folder)) == (0, [])
+
+
+def test_byte_order_marks(folder):
+    write_rows(folder, row(), row())
+    data = (folder / "metadata.jsonl").read_bytes()
+    (folder / "metadata.jsonl").write_bytes(b"\xef\xbb\xbf" + data)
+    assert survey(read_imagefolder(folder)) == (2, [])
+    (folder / "metadata.jsonl").write_bytes(data.decode().encode("utf-16"))
+    with pytest.raises(ValueError, match="metadata.jsonl is UTF-16 text: save it as UTF-8"):
+        next(read_imagefolder(folder))
+
+
+def test_a_line_in_another_encoding_is_a_bad_row(folder):
+    (folder / "metadata.jsonl").write_bytes(json.dumps(row()).encode() + b'\n{"file_name": "caf\xe9.png"}\n')
+    good, (bad,) = survey(read_imagefolder(folder))
+    assert good == 1 and str(bad) == "metadata.jsonl line 2: is not UTF-8 text: save the file as UTF-8"
+
+
+def test_a_line_without_an_end_is_not_read_whole(folder, monkeypatch):
+    monkeypatch.setattr(sources, "LONGEST_LINE", 300)
+    write_rows(folder, row(), '{"a": "' + "x" * 1000, row(), "y" * 299, row())
+    good, bad = survey(read_imagefolder(folder))
+    assert good == 3 and [r.where for r in bad] == ["metadata.jsonl line 2", "metadata.jsonl line 4"]
+    assert "is longer than" in bad[0].problem and "is not JSON" in bad[1].problem
 
 
 def test_reader_streams(folder):
@@ -67,30 +123,6 @@ def test_reader_streams(folder):
     rows = read_imagefolder(folder)
     assert isinstance(next(rows), Example)
     assert isinstance(next(rows), BadRow)
-
-
-def coco(tmp_path):
-    for name in ("1.jpg", "2.jpg"):
-        Image.new("RGB", (100, 50), "blue").save(tmp_path / name)
-    images = [{"id": n, "file_name": f"{n}.jpg", "width": 100, "height": 50} for n in (1, 2, 3)]
-    boxes = [{"id": 10, "image_id": 2, "category_id": 7, "bbox": [10, 10, 50, 20], "segmentation": [[1, 2, 3]]},
-             {"id": 11, "image_id": 1, "category_id": 8, "bbox": [0, 0, 100, 50]},
-             {"id": 12, "image_id": 2, "category_id": 8, "bbox": [50, 25, 50, 25]},
-             {"id": 13, "image_id": 2, "category_id": 8, "bbox": [0, 0, 9, 9], "iscrowd": 1}]
-    categories = [{"id": 7, "name": "dog"}, {"id": 8, "name": "cat"}]
-    # In COCO's own files "categories" is last and "info" first.
-    (tmp_path / "instances.json").write_text(json.dumps({"info": {"year": 1}, "images": images, "annotations": boxes, "categories": categories}))
-    texts = [{"image_id": 1, "caption": "a cat "}, {"image_id": 2, "caption": "pets"}, {"image_id": 2, "caption": "two pets"}]
-    (tmp_path / "captions.json").write_text(json.dumps({"annotations": texts}))
-    return read_coco(tmp_path / "instances.json", tmp_path / "captions.json", tmp_path)
-
-
-def test_coco(tmp_path):
-    one, two, three = coco(tmp_path)
-    assert one.captions == ("a cat",) and one.boxes == ((0, 0, 1, 1),)
-    assert two.captions == ("pets", "two pets") and two.instance_captions == ("dog", "cat")
-    assert two.boxes == ((0.1, 0.2, 0.6, 0.6), (0.5, 0.5, 1, 1))
-    assert isinstance(three, BadRow) and three.where == "instances.json image 3 (3.jpg)" and "does not exist" in three.problem
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
@@ -102,8 +134,40 @@ def test_stream_array_at_any_chunk_border(tmp_path, monkeypatch, chunk):
         assert list(stream_array(tmp_path / "f.json", "key")) == items
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"other": [1]}', '{"key": [1, 2', '{"key": [1 2]}', '{"key": 3}'])
-def test_stream_array_refuses(tmp_path, text):
+BROKEN = ["", "[]", "{}", '{"other": [1]}', '{"key": [1, 2', '{"key": [1 2]}', '{"key": 3}', '{"key": [1, 2x]}', '{"key": [' + "[" * 100_000,
+          '{"key": [' + "1" * 5000 + "]}", '{"other": {' + '"a":{' * 100_000]
+
+
+@pytest.mark.parametrize("chunk", [7, 1 << 20])
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
+def test_stream_array_refuses(tmp_path, monkeypatch, text, chunk):
+    monkeypatch.setattr(json_stream, "CHUNK", chunk)
     (tmp_path / "f.json").write_text(text)
     with pytest.raises(ValueError, match="f.json"):
+        list(stream_array(tmp_path / "f.json", "key"))
+
+
+@pytest.mark.parametrize("chunk", [3, 1 << 20])
+def test_stream_array_says_where_it_broke(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(json_stream, "CHUNK", chunk)
+    (tmp_path / "f.json").write_text('{"key": [1, {"a": 2], 3]}')
+    with pytest.raises(ValueError, match="f.json is not valid JSON: Expecting ',' delimiter at character 20$"):
+        list(stream_array(tmp_path / "f.json", "key"))
+
+
+def test_stream_array_refuses_what_no_text_reader_takes(tmp_path):
+    for place, sentence in ((tmp_path, "cannot be read"), (tmp_path / "no.json", "cannot be read"), (tmp_path / ("x" * 5000), "cannot be read")):
+        with pytest.raises(ValueError, match=sentence):
+            list(stream_array(place, "key"))
+    (tmp_path / "latin.json").write_bytes(b'{"key": ["caf\xe9"]}')
+    with pytest.raises(ValueError, match="latin.json is not UTF-8 text: save it as UTF-8"):
+        list(stream_array(tmp_path / "latin.json", "key"))
+
+
+def test_stream_array_gives_up_on_a_value_without_an_end(tmp_path, monkeypatch):
+    """A string that is never closed would otherwise be decoded anew, from its start, with every chunk of a file of gigabytes."""
+    monkeypatch.setattr(json_stream, "CHUNK", 16)
+    monkeypatch.setattr(json_stream, "LONGEST_VALUE", 1000)
+    (tmp_path / "f.json").write_text('{"key": ["' + "x" * 100_000)
+    with pytest.raises(ValueError, match="f.json has a value of over"):
         list(stream_array(tmp_path / "f.json", "key"))

@@ -1,19 +1,22 @@
-"""Losses against literal formulas, learning rate, EMA, checkpoints, logs."""
+"""Losses against literal formulas, learning rate, EMA, checkpoints."""
 
 from __future__ import annotations
 
+import gc
+import json
 import math
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from roictrl_core.training.checkpoints import RunState, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint
-from roictrl_core.files import write_atomically
-from roictrl_core.training.logbook import CsvLog, Progress, RunLog, loss_curve
-from roictrl_core.training.loop import Report
+from roictrl_core.files import WriteError
+from roictrl_core.training.checkpoints import (
+    METADATA, RunState, check_checkpoint_room, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint, what_is_left)
 from roictrl_core.training.losses import global_weight_regulariser, prediction_loss
 from roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer, optimiser_step, set_learning_rate
 from roictrl_core.training.schedule import NoiseSchedule
@@ -189,19 +192,49 @@ def test_kill_during_save_leaves_the_old_checkpoint(tmp_path, root):
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_failed_write_leaves_nothing(tmp_path):
-    def write(file):
-        file.write_bytes(b"half")
-        raise OSError("disk full")
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(tmp_path / "x", write)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
+def test_a_loaded_checkpoint_is_not_held_on_the_disk(tmp_path):
+    """A resumed run deletes it: its room must be free for the next one."""
+    state, rate = toy_state()
+    advance(state, rate, range(1))
+    path = save_checkpoint(tmp_path, 1, state, {})
+    again, _ = toy_state()
+    load_checkpoint(path, again)
+    gc.collect()
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    assert len(again.optimizer.state) == 3
 
 
-def test_a_written_file_is_as_readable_as_any_new_file(tmp_path):
-    (tmp_path / "plain").touch()
-    write_atomically(tmp_path / "weights.safetensors", lambda path: save_file({"x": torch.zeros(1)}, path))
-    assert (tmp_path / "weights.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+def test_checkpoints_that_will_not_fit_are_known_before_the_first_step(tmp_path, monkeypatch):
+    """13 weights of 4 bytes: 208 a checkpoint with two moments and the average, and the adapter."""
+    state, rate = toy_state()
+
+    def fits(free, saves, keep):
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
+        try:
+            check_checkpoint_room(tmp_path / "adapter.safetensors", state, saves, keep)
+        except ValueError as error:
+            assert f"{tmp_path} has 0.0 MB left on its disk; the run (checkpoints of 0.0 MB, {keep} of them kept) needs" in str(error)
+            return False
+        return True
+    for saves, keep, needed in ((1, 2, 208), (2, 2, 2 * 208), (9, 2, 3 * 208), (9, 1, 2 * 208)):
+        assert fits(needed + 52, saves, keep) and not fits(needed + 51, saves, keep)
+    (tmp_path / "adapter.safetensors").write_bytes(b"x" * 52)
+    (tmp_path / "checkpoint-00000001.safetensors").write_bytes(b"x" * 208)
+    assert fits(2 * 208, 9, 2) and not fits(2 * 208 - 1, 9, 2)
+
+
+def test_a_failed_save_keeps_the_last_checkpoint_and_says_what_is_left(tmp_path):
+    state, rate = toy_state()
+    advance(state, rate, range(1))
+    assert what_is_left(tmp_path) == f"{tmp_path} holds no checkpoint yet: the run must begin anew"
+    path = save_checkpoint(tmp_path, 1, state, {}, keep=1)
+    (tmp_path / "checkpoint-00000002.safetensors").mkdir()  # the rename fails, as late as it can
+    with pytest.raises(WriteError, match="checkpoint-00000002.safetensors cannot be written"):
+        save_checkpoint(tmp_path, 2, state, {}, keep=1)
+    (tmp_path / "checkpoint-00000002.safetensors").rmdir()
+    assert list(tmp_path.iterdir()) == [path] and load_checkpoint(path, toy_state()[0]) == 1
+    assert what_is_left(tmp_path) == f"{path} is kept: mend this, then start the same command again to go on from it"
 
 
 def test_foreign_files_are_refused(tmp_path):
@@ -218,44 +251,46 @@ def test_foreign_files_are_refused(tmp_path):
         load_checkpoint(path, state)
 
 
-def logged(log, step, loss=0.5):
-    log.append(step=step, loss=loss, prediction_loss=loss, regulariser=0.1, gradient_norm=1.0, learning_rate=1e-3, images_per_second=2.0)
+@pytest.mark.parametrize("damage, sentence", [
+    ("cut", "cannot be read as a checkpoint"),
+    ("empty", "cannot be read as a checkpoint"),
+    ("a folder", "cannot be read as a checkpoint"),
+    ("about", "what it says about its run cannot be read"),
+    ("step", "what it says about its run cannot be read"),
+    ("scaler", "what it says about its run cannot be read"),
+    ("shape", "adapter/layer.bias has the shape .4. instead of .3."),
+    ("nan", "holds values that are not numbers, in adapter/alpha_dense"),
+    ("optimizer", "optimiser state cannot be read"),
+])
+def test_damaged_checkpoints_are_said_with_the_one_before(tmp_path, damage, sentence):
+    state, rate = toy_state()
+    advance(state, rate, range(1))
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, state, {"seed": 1})
+    path, tensors = latest_checkpoint(tmp_path), state.tensors()
+    about = {"step": 2, "settings": {}, "scaler": {}}
+    if damage in ("cut", "empty"):
+        path.write_bytes(path.read_bytes()[:300] if damage == "cut" else b"")
+    elif damage == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        tensors |= {"shape": {"adapter/layer.bias": torch.zeros(4)}, "nan": {"adapter/alpha_dense": torch.tensor(math.nan)}}.get(damage, {})
+        if damage == "optimizer":
+            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer/layer.weight/step")}
+        about |= {"step": {"step": "2"}, "scaler": {"scaler": None}, "about": {"settings": 3}}.get(damage, {})
+        save_file(tensors, path, {METADATA: "{" if damage == "cut" else json.dumps(about)})
+    with pytest.raises(ValueError, match=f"checkpoint-00000002.safetensors .*{sentence}") as refused:
+        load_checkpoint(path, toy_state()[0])
+    assert "go on from checkpoint-00000001.safetensors" in str(refused.value) or damage == "shape"
 
 
-def test_log_of_a_resumed_run_has_every_step_once(tmp_path):
-    log = CsvLog(tmp_path / "log.csv", 0)
-    for step in (1, 2, 3, 4):
-        logged(log, step)
-    with (tmp_path / "log.csv").open("a") as file:
-        file.write("5,0.")  # killed while writing
-    log = CsvLog(tmp_path / "log.csv", 2)
-    logged(log, 3, 0.25)
-    assert log.history == [(1, 0.5), (2, 0.5), (3, 0.25)]
-    assert [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().split()] == ["step", "1", "2", "3"]
-
-
-def test_loss_curve_shows_the_values():
-    falling = loss_curve([(step, math.exp(-step / 50)) for step in range(1, 200)])
-    rising = loss_curve([(step, math.exp(step / 50)) for step in range(1, 200)])
-
-    def height(picture, x):
-        column = [picture.getpixel((x, y)) for y in range(picture.height)]
-        return [y for y, (red, _, blue) in enumerate(column) if blue - red > 90][0]
-    assert height(falling, 80) < height(falling, 500) and height(rising, 80) > height(rising, 500)
-    for history in ([], [(1, float("nan"))], [(1, 2.0)], [(1, 2.0), (2, 2.0)]):
-        assert loss_curve(history).size == (640, 360)
-
-
-def test_progress_line():
-    line = Progress(10, 100, 4).line(20, 0.5, 0.4, 0.1, 26.12, 3725)
-    assert line == "step 20/100  loss 0.50000 (prediction 0.40000, regulariser 0.1000)  26.1 images/s  1:02:05 left"
-
-
-def test_run_log_writes_means_over_all_processes(tmp_path):
-    log = RunLog(tmp_path / "log.csv", Progress(0, 5, 4), 2, lambda means: means / 2)
-    lines = [log.add(Report(step, torch.tensor([2.0 * step, 1.0, 0.5]), torch.tensor(3.0), 1e-3)) for step in (1, 2, 3, 4, 5)]
-    assert [bool(line) for line in lines] == [False, True, False, True, True]
-    assert log.rows.history == [(2, 1.5), (4, 3.5), (5, 5.0)]
-    assert lines[1].startswith("step 2/5  loss 1.50000 (prediction 0.50000, regulariser 0.2500)")
-    with pytest.raises(ValueError, match="not a number at step 6"):
-        RunLog(None, Progress(5, 6, 4), 2).add(Report(6, torch.full((3,), math.nan), torch.tensor(3.0), 1e-3))
+def test_a_users_own_files_are_no_checkpoints(tmp_path):
+    """checkpoint-best would be the newest by its name: it was gone on from, and real ones were deleted in its place."""
+    state, rate = toy_state()
+    advance(state, rate, range(1))
+    (tmp_path / "checkpoint-best.safetensors").write_bytes(b"mine")
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, state, {}, keep=1)
+    assert latest_checkpoint(tmp_path).name == "checkpoint-00000003.safetensors"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["checkpoint-00000003.safetensors", "checkpoint-best.safetensors"]
