@@ -16,7 +16,7 @@ from roictrl_core import formats
 from roictrl_core.layout import Layout
 from roictrl_core.notes import sentences
 
-SAMPLES = Path(__file__).parent / "data" / "formats"
+SAMPLES = Path(__file__).parents[1] / "data" / "formats"
 
 
 def read(source, *args, **more) -> tuple[Layout, list[str]]:
