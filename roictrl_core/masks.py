@@ -41,6 +41,23 @@ class RunLengthMask:
         return cls.from_array_of_runs(mask.shape, np.diff(np.concatenate((starts, edges, [flat.size]))))
 
     @classmethod
+    def from_part(cls, part: np.ndarray, left: int, top: int, size: tuple[int, int]) -> RunLengthMask:
+        """A bool [h, w] mask of the part of a picture of ``size`` that begins at ``left``, ``top`` and lies inside it.
+
+        Costs what the part has of pixels, not the picture.
+        """
+        height = part.shape[0]
+        flat = np.pad(part, ((0, 1), (0, 0))).ravel(order="F")         # a zero under each column, so that no span goes on
+        edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
+        column, row = np.divmod(edges, height + 1)
+        places = (left + column) * size[0] + top + row                 # where ones begin and end, in turn
+        begin, end = places[::2], places[1::2]
+        apart = begin[1:] != end[:-1]                                  # spans that touch over the picture's border are one
+        begin, end = begin[np.append(True, apart)[:len(begin)]], end[np.append(apart, True)[:len(end)]]
+        runs = np.diff(np.concatenate(([0], np.stack([begin, end], axis=1).ravel(), [size[0] * size[1]])))
+        return cls.from_array_of_runs(size, runs if runs[-1] else runs[:-1])
+
+    @classmethod
     def from_runs(cls, size, runs) -> RunLengthMask:
         """COCO's uncompressed RLE: ``size`` (height, width) and a list of run lengths."""
         if not all(type(run) is int and 0 <= run <= MAX_PIXELS for run in runs):

@@ -16,6 +16,7 @@ from .reading import ReadAs
 from .outlines import MAX_CROSSINGS, Polygon, polygon_mask
 
 BORDER_SLACK = 1e-3    # share of the picture; rounding to whole pixels may lead this far over the border
+MAX_MASK_PIXELS = 2**24   # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -33,6 +34,7 @@ class Reader:
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0                   # notes beyond MAX_NOTES
     crossings: int = MAX_CROSSINGS    # that outlines may still cost
+    mask_pixels: int = MAX_MASK_PIXELS   # that masks may still draw one by one
 
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""

@@ -11,9 +11,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ..layout import Layout
-from ..masks import MAX_PIXELS, RunLengthMask
+from ..masks import RunLengthMask
 from ..notes import quote, subject
-from .common import Reader, choose, entries
+from .common import MAX_MASK_PIXELS, Reader, choose, entries
 from .geometry import add_outline, add_strokes, corners, ellipse, turned
 from .shapes import point_of
 from .xml_text import attribute, number, whole
@@ -163,16 +163,18 @@ def _read_mask(shape: Element, who: dict, reader: Reader, **fields) -> None:
     if values is None:
         return
     left, top, width, height = map(int, values)
-    box = reader.pixels((left, top, left + width, top + height))
+    box, mask = reader.pixels((left, top, left + width, top + height)), None
     inside = 0 <= left < left + width <= reader.width and 0 <= top < top + height <= reader.height
     runs = _runs(shape.get("rle") or "")
-    if not inside or runs is None or sum(runs) != width * height or reader.width * reader.height > MAX_PIXELS:
+    if not inside or runs is None or sum(runs) != width * height:
         reader.note("read.mask", who=who, reason="Its runs do not fit its place in the picture.")
-        reader.add(box, who, **fields)
-        return
-    mask = np.zeros((reader.height, reader.width), dtype=bool)
-    mask[top:top + height, left:left + width] = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    reader.add(box, who, mask=RunLengthMask.from_array(mask), **fields)
+    elif width * height > reader.mask_pixels:
+        reader.note("read.mask", who=who, reason=f"The masks of the file have more than {MAX_MASK_PIXELS} pixels together.")
+    else:
+        reader.mask_pixels -= width * height
+        part = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+        mask = RunLengthMask.from_part(part, left, top, (reader.height, reader.width))
+    reader.add(box, who, mask=mask, **fields)
 
 
 def _runs(text: str) -> list[int] | None:

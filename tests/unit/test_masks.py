@@ -77,3 +77,17 @@ def test_damaged_masks_are_refused(data, sentence):
 def test_what_is_no_picture_is_refused(shape):
     with pytest.raises(ValueError, match="height x width"):
         RunLengthMask.from_array(np.zeros(shape))
+
+
+@pytest.mark.parametrize("left, top, shape", [(0, 0, (3, 4)), (5, 2, (4, 3)), (0, 0, (6, 8)), (7, 5, (1, 1)), (2, 0, (6, 2))])
+def test_a_part_of_a_picture(left, top, shape):
+    whole = np.zeros((6, 8), dtype=bool)
+    for part in (np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool), np.random.default_rng(1).random(shape) > 0.5):
+        whole[top:top + shape[0], left:left + shape[1]] = part
+        assert RunLengthMask.from_part(part, left, top, (6, 8)) == RunLengthMask.from_array(whole)
+
+
+def test_a_mask_of_another_size():
+    mask = RunLengthMask.from_array(np.eye(4, dtype=bool))
+    assert np.array_equal(mask.resized(8, 8), np.eye(4, dtype=bool).repeat(2, 0).repeat(2, 1))
+    assert np.array_equal(mask.resized(2, 2), np.eye(2, dtype=bool))

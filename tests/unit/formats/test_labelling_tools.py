@@ -116,6 +116,14 @@ def test_cvat_masks_strokes_and_order():
     assert pond.mask.area() == 100 * 100
 
 
+def test_cvat_masks_are_drawn_up_to_a_number_of_pixels():
+    mask = '<mask label="a" left="0" top="0" width="8192" height="1024" rle="0, 8388608"/>'
+    layout, notes = read(f'<annotations><image width="8192" height="8192">{mask * 100}</image></annotations>')
+    assert [i.mask is not None for i in layout.instances] == [True, True] + [False] * 98 and len(notes) == 98
+    assert notes[0] == ("Shape 3 ('a') has a mask that cannot be read; only its box is used. The masks of the file have more "
+                        "than 16777216 pixels together.")
+
+
 def test_cvat_images_and_frames_are_picked():
     assert read((SAMPLES / "cvat_images.xml").read_text(), pick="0008.png")[0].instances == ()
     video = (SAMPLES / "cvat_video.xml").read_text()
