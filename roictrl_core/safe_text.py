@@ -34,7 +34,7 @@ class Limits(NamedTuple):
 JSON = Limits(MAX_BYTES, (("[{", 300_000, "lists and objects"), (",", 1_500_000, "commas"),
                           ('"', 1_000_000, "quotation marks")))
 YAML = Limits(256 * 1024, (("[{", 10_000, "lists and mappings"), (",", 20_000, "commas"), ("\n\r", 20_000, "line breaks")))
-LINES = Limits(MAX_BYTES, (("\n", 50_000, "line breaks"), (" \t", 1_500_000, "spaces")))
+LINES = Limits(MAX_BYTES, (("\n", 50_000, "line breaks"), (" \t", 1_000_000, "spaces")))
 
 
 def check_size(text: str | bytes, what: str = "The text", limits: Limits = JSON) -> bytes:

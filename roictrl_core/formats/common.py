@@ -103,10 +103,9 @@ class Reader:
     def outlines(self, polygons: Sequence[Polygon], who: dict) -> RunLengthMask | None:
         """The mask of an entry's polygons, points normalised; None with a note where it is too much work."""
         mask, cost = polygon_mask(polygons, *self.grid, self.crossings)
+        self.crossings -= cost
         if mask is None:
             self.note("read.outlines", who=who)
-        else:
-            self.crossings -= cost
         return mask
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..layout import Layout, Point
+from ..layout import MAX_INSTANCES, Layout, Point
 from ..notes import Note, subject
 from .comfyui import pixel_box
 from .common import Reader, choose, entries, hex_color, numbers, picture_rle, text_of
@@ -76,6 +76,8 @@ def read_migc(data: dict, reader: Reader) -> Layout:
     prompts = list(data)
     prompt = prompts[choose(prompts, reader.pick, "prompt", reader)]
     captions = {str(key): boxes for key, boxes in data[prompt].items() if key != "coco_id"}
+    if (count := sum(map(len, captions.values()))) > 4 * MAX_INSTANCES:   # a single box is a list of its four numbers
+        raise ValueError(f"The prompt of MIG-Bench has {count} boxes; at most {MAX_INSTANCES} are read.")
     found = []
     for caption, boxes in captions.items():
         boxes = [boxes] if boxes and not isinstance(boxes[0], list) else boxes
@@ -104,8 +106,9 @@ def is_omost(data: object) -> bool:
 def read_omost(data: list, reader: Reader) -> Layout:
     whole, *parts = entries(data, "The Omost canvas")
     shared = _texts(whole, "prefixes")
+    known_texts = set(shared)
     for i, entry in enumerate(parts, 2):
-        own = [text for text in _texts(entry, "prefixes") if text not in shared]
+        own = [text for text in _texts(entry, "prefixes") if text not in known_texts]
         caption = " ".join(own + _texts(entry, "suffixes"))
         who = subject("entry", i, caption)
         rect = numbers(entry["rect"], 4, who, reader)

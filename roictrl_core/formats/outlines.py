@@ -14,6 +14,7 @@ from ..masks import RunLengthMask
 
 MASK_SIDE = 1024            # pixels; a polygon's mask is drawn no larger than this on its longer side
 MAX_CROSSINGS = 1_000_000   # and points, of all outlines of one reading; an outline across the whole picture has 2048
+MASK_COST = 200             # crossings that take as long as all else that a mask needs
 _FAR = 1e6                  # pictures; a point beyond is no place, and would overflow
 
 Polygon = Sequence[tuple[float, float]]
@@ -22,20 +23,20 @@ Polygon = Sequence[tuple[float, float]]
 def polygon_mask(polygons: Sequence[Polygon], width: int, height: int, most: int = MAX_CROSSINGS) -> tuple[RunLengthMask | None, int]:
     """The union of polygons, points normalised, on a grid of the picture's shape, its longer side at most MASK_SIDE.
 
-    A pixel belongs to a polygon when its centre lies inside by the even-odd rule.  Also returns what the mask costs,
-    in crossings and points; there is no mask where that is over ``most``.
+    A pixel belongs to a polygon when its centre lies inside by the even-odd rule.  Also returns what was spent of
+    ``most`` crossings; there is no mask where it would have cost more.
     """
     scale = min(1.0, MASK_SIDE / max(width, height))
     columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
     points = [len(polygon) for polygon in polygons]
-    if sum(points) > most:
-        return None, sum(points)
+    if MASK_COST + sum(points) > most:
+        return None, 0
     a = np.concatenate([np.asarray(polygon, dtype=np.float64) for polygon in polygons]).clip(-_FAR, _FAR) * (columns, rows)
     b = a[_following(points)]
     first, last = (np.ceil(x - 0.5).clip(0, columns).astype(np.int64) for x in (np.minimum(a, b)[:, 0], np.maximum(a, b)[:, 0]))
-    cost = len(a) + int((last - first).sum())
+    cost = MASK_COST + len(a) + int((last - first).sum())
     if cost > most:
-        return None, cost
+        return None, MASK_COST
     owners = np.repeat(np.arange(len(points)), points)
     begin, end = _spans(a, b, owners, first, last, columns, rows)
     return RunLengthMask.from_array_of_runs((rows, columns), _runs(begin, end, rows * columns)), cost

@@ -53,6 +53,11 @@ class Server:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
+    @property
+    def process(self) -> int:
+        """The id of the running process."""
+        return self._process.pid
+
     def stop(self) -> None:
         """End the process: politely, then for good."""
         self._process.terminate()

@@ -13,8 +13,8 @@ from roictrl_core import cells, formats
 from roictrl_core.drawing import draw_layout
 from roictrl_core.fields import MAX_POINTS
 from roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
+from roictrl_core.formats.outlines import MASK_COST, MAX_CROSSINGS, polygon_mask
 from roictrl_core.formats.yolo import is_yolo
-from roictrl_core.formats.outlines import MAX_CROSSINGS, polygon_mask
 from roictrl_core.layout import MAX_FAR, MAX_MASK_PIXELS, Instance, Layout
 from roictrl_core.masks import MAX_COUNTS, RunLengthMask
 from roictrl_core.notes import MAX_NOTES
@@ -48,7 +48,7 @@ def test_class_names_are_counted():
 def test_yolo_is_counted():
     with pytest.raises(ValueError, match="The YOLO file has 60000 line breaks"):
         formats.read("0 0.5 0.5 1 1" + "\n" * 60_000 + "0 0.5 0.5 1 1")
-    with pytest.raises(ValueError, match="The YOLO file has 2000000 spaces"):
+    with pytest.raises(ValueError, match="The YOLO file has 2000000 spaces; at most 1000000"):
         formats.read("0" + " 1" * 2_000_000)
     layout, notes = formats.read("0" + " .5 .7" * (MAX_POINTS + 1))
     assert notes[0].sentence() == f"Line 1 has more than {MAX_POINTS} points and was left out."
@@ -98,7 +98,7 @@ POINTS = st.tuples(*[st.integers(-8, 24).map(lambda n: n / 16.18033)] * 2)
 def test_outlines_are_filled_as_pixel_by_pixel(polygons):
     mask, cost = polygon_mask(polygons, 7, 5)
     assert np.array_equal(mask.to_array(), np.any([filled(polygon, 7, 5) for polygon in polygons], axis=0))
-    assert sum(map(len, polygons)) <= cost <= sum(map(len, polygons)) * 8
+    assert MASK_COST + sum(map(len, polygons)) <= cost <= MASK_COST + sum(map(len, polygons)) * 8
 
 
 @pytest.mark.parametrize("corner", [1.0, 1e6, 1e300, -1e300])
@@ -124,10 +124,10 @@ def test_outlines_that_are_too_much_work_are_left_out_and_said():
     zigzag = "0 " + " ".join(f"{i % 2} {i / 10_000}" for i in range(5000))
     layout, notes = formats.read("\n".join([zigzag] * 20), 1024, 1024, names="fox")
     drawn = sum(instance.mask is not None for instance in layout.instances)
-    assert drawn == MAX_CROSSINGS // (1024 * 5000) == 0 and codes(notes).count("read.outlines") == 20
+    assert drawn == 0 and codes(notes).count("read.outlines") == 20   # of 5 million crossings each
     layout, notes = formats.read("\n".join(["0 0 0 1 0 1 1 0 1"] * 1000), 1024, 1024, names="fox")
     drawn = sum(instance.mask is not None for instance in layout.instances)
-    assert drawn == MAX_CROSSINGS // (2 * 1024 + 4) and notes[-1].values == {"count": 1 + 1000 - drawn - MAX_NOTES}
+    assert drawn == MAX_CROSSINGS // (MASK_COST + 2 * 1024 + 4) and notes[-1].values == {"count": 1 + 1000 - drawn - MAX_NOTES}
 
 
 # --- masks ---
