@@ -26,7 +26,10 @@ export function createCommands(editor) {
       const ids = store.state.doc.items.filter((it) => !field(it, "hidden") && !field(it, "locked")).map((it) => it.id);
       store.dispatch({ type: "select", ids });
     },
-    duplicate: () => editor.insert(aside(store.selected.map((it) => it.fields), store.state.doc, editor.size, 1)),
+    duplicate() {
+      const list = store.selected.map((it) => it.fields);
+      editor.insert(list, aside(list, store.state.doc, editor.size, 1));
+    },
     newBox() {
       editor.insert([{ box: [0.375, 0.375, 0.625, 0.625] }]);
       this.editCaption();

@@ -176,10 +176,10 @@ export class Editor {
     this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0;
   }
 
-  /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list */
-  insert(list) {
+  /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list @param {import("./geometry.js").Box[]} [boxes] where each goes, with its shapes */
+  insert(list, boxes) {
     if (!list.length || this.readOnly) return;
-    this.store.dispatch({ type: "add", list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
+    this.store.dispatch({ type: "add", boxes, list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
     this.host.captureUndo();
   }
 

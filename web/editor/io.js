@@ -14,7 +14,7 @@
  */
 import { bounds, roundBox, shift, toPixels } from "./geometry.js";
 import { LayoutError, VERSION, field, fromData, toData } from "./layout.js";
-import { carried, extent } from "./shapes.js";
+import { extent } from "./shapes.js";
 
 export const ROUTE = "/roictrl/import";
 export const MAX_BYTES = 10 * 1024 * 1024;
@@ -120,21 +120,22 @@ export function boundingBoxText(doc, size) {
 const STEP = 8;
 
 /**
- * Copies moved, all alike and with their shapes, until none covers exactly a box that is there already: to the right and down
- * in steps, and the other way where the picture ends.
+ * Where copies go: all shifted alike until none covers exactly a box that is there already, to the right and down in steps, and
+ * the other way where the picture ends.
  * @param {Fields[]} list @param {Doc} doc @param {Size} size @param {number} [first] step to begin with; 0 leaves them where they are if that is free
- * @returns {Fields[]}
+ * @returns {Box[]}
  */
 export function aside(list, doc, size, first = 0) {
   const key = (/** @type {Box} */ box) => box.map((v) => v.toFixed(4)).join();
   const taken = new Set(doc.items.map((it) => key(extent(it.fields))));
-  const group = bounds(list.map((fields) => extent(fields)));
+  const here = list.map((fields) => extent(fields));
+  const group = bounds(here);
   for (let n = first; group && n <= first + taken.size + 1; n++) {
     const [dx, dy] = [within(group[0], group[2], (n * STEP) / size.width), within(group[1], group[3], (n * STEP) / size.height)];
-    const boxes = list.map((fields) => roundBox(shift(extent(fields), dx, dy)));
-    if (!boxes.some((box) => taken.has(key(box)))) return n ? list.map((fields, i) => carried(fields, boxes[i]).fields) : list;
+    const boxes = n ? here.map((box) => roundBox(shift(box, dx, dy))) : here;
+    if (!boxes.some((box) => taken.has(key(box)))) return boxes;
   }
-  return list;
+  return here;
 }
 
 /** A shift that keeps `lo` to `hi` in the picture: `by`, else back by as much, else as far as there is room.

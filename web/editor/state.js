@@ -33,7 +33,7 @@ export function toText({ doc, prefs }) {
 const EDITS = {
   add: ({ doc }, a) => {
     const [next, ids] = edits.add(doc, a.list);
-    return { doc: next, selection: ids };
+    return { doc: edits.setBoxes(next, Object.fromEntries(ids.map((id, i) => [id, a.boxes?.[i]]))), selection: ids };
   },
   remove: ({ doc, selection }, a) => ({ doc: edits.remove(doc, a.ids ?? selection) }),
   boxes: ({ doc, open }, a) => ({ doc: edits.setBoxes(doc, a.boxes, open !== null) }),

@@ -71,7 +71,8 @@ export class Transfer {
     if (!text.trim()) return [];
     try {
       const { doc, notes } = await read(text, editor.size, editor.host.fetchApi);
-      editor.insert(aside(doc.items.map((it) => it.fields), editor.state.doc, editor.size));
+      const list = doc.items.map((it) => it.fields);
+      editor.insert(list, aside(list, editor.state.doc, editor.size));
       if (doc.head.caption && !editor.state.doc.head.caption) editor.store.dispatch({ type: "head", changes: { caption: doc.head.caption } });
       return notes.map((note) => sentence(note, editor.t));
     } catch (error) {

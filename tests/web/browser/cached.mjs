@@ -7,10 +7,12 @@ import assert from "node:assert/strict";
 /** Runs the graph to its end. @param {Page} page @returns {Promise<string[]>} the types of the nodes that were not in the server's cache */
 async function ran(page) {
   await page.evaluate(() => {
-    const { app } = /** @type {any} */ (window);
+    const { api } = /** @type {any} */ (window).app;
     const run = Object.assign(window, { run: { cached: /** @type {string[]} */ ([]), done: false } }).run;
-    app.api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { run.cached = detail.nodes.map(String); }, { once: true });
-    app.api.addEventListener("execution_success", () => { run.done = true; }, { once: true });
+    api.addEventListener("execution_start", () => { // not that of a run which is under way
+      api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { run.cached = detail.nodes.map(String); }, { once: true });
+      api.addEventListener("execution_success", () => { run.done = true; }, { once: true });
+    }, { once: true });
   });
   await page.getByTestId("queue-button").first().click();
   await page.waitForFunction(() => /** @type {any} */ (window).run.done);

@@ -57,6 +57,7 @@ export async function promoted(page) {
   for (const when of ["drawn", "opened again"]) {
     const [layout] = await queued(page);
     assert.deepEqual(layout.instances.map((/** @type {any} */ it) => it.caption), [undefined, "drawn outside"], when);
+    assert.ok(layout.instances.every((/** @type {any} */ it) => !it.color), "no connected node shows the colours");
     if (when === "drawn") await reopen(page);
   }
 }

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { plain } from "../../../web/editor/sent.js";
 import { openPage, startBrowser, startServer } from "./harness.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -45,7 +46,7 @@ describe("workflows", () => {
       const workflow = await (await fetch(`${server.url}/api/workflow_templates/ComfyUI-ROICtrl/${name}`)).json();
       const { prompt, unknown } = await inPage(workflow);
       assert.deepEqual(unknown, []);
-      assert.deepEqual(converted(`${ROOT}workflows/${name}`), prompt);
+      assert.deepEqual(plain(converted(`${ROOT}workflows/${name}`)), prompt); // the converter sends layouts whole
     });
 
   test("a graph with everything that the converter has to see through", async () => {

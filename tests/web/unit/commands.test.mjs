@@ -22,7 +22,7 @@ function editor() {
   const around = {
     store, size: SIZE, host: { captureUndo: () => { log.captured++; } }, invalidate() {}, toggleHelp: called("help"),
     togglePref: called("pref"),
-    insert: (/** @type {any[]} */ list) => store.dispatch({ type: "add", list }),
+    insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
     view: { tool: "draw", stage: { style: {} }, gestures: { cancel: () => false }, caption: { open: called("caption") }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
   };
   const commands = /** @type {any} */ (createCommands(/** @type {any} */ (around)));

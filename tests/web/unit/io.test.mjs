@@ -85,20 +85,19 @@ test("copied boxes paste as they were; pasted on top of themselves they step asi
   const text = copyText(doc, [doc.items[0].id]);
   const fields = readHere(text, SIZE)?.doc.items.map((it) => it.fields) ?? [];
   assert.deepEqual(fields, [doc.items[0].fields]);
-  assert.deepEqual(aside(fields, docOf(), SIZE), fields);
-  const [moved] = aside(fields, doc, SQUARE);
-  assert.deepEqual(moved, { ...fields[0], box: [0.115625, 0.115625, 0.415625, 0.415625] });
-  for (const f of aside(doc.items.map((it) => it.fields), doc, SIZE)) assert.ok(Math.max(...f.box) <= 1);
+  assert.deepEqual(aside(fields, docOf(), SIZE), [fields[0].box]);
+  assert.deepEqual(aside(fields, doc, SQUARE), [[0.115625, 0.115625, 0.415625, 0.415625]]);
+  for (const box of aside(doc.items.map((it) => it.fields), doc, SIZE)) assert.ok(Math.max(...box) <= 1);
 });
 
 test("copies step aside together, turn round at the border, and never cover another box exactly while there is room", () => {
-  const px = (/** @type {any[]} */ list) => list.map((f) => f.box.map((/** @type {number} */ v) => Math.round(v * 512)));
+  const px = (/** @type {any[]} */ list) => list.map((box) => box.map((/** @type {number} */ v) => Math.round(v * 512)));
   const box = (/** @type {number[]} */ b) => /** @type {any} */ ({ box: b.map((v) => v / 512) });
   const group = [box([0, 0, 64, 64]), box([448, 448, 508, 508])];
   assert.deepEqual(px(aside(group, docOf(...group), SQUARE, 1)), [[4, 4, 68, 68], [452, 452, 512, 512]], "as far as there is room for all");
   const corner = box([448, 448, 512, 512]);
-  const found = [corner];
-  for (let n = 0; n < 40; n++) found.push(...aside([found[found.length - 1]], docOf(...found), SQUARE, 1));
+  const found = [corner.box];
+  for (let n = 0; n < 40; n++) found.push(...aside([{ box: found[found.length - 1] }], docOf(...found), SQUARE, 1));
   assert.deepEqual(px(found.slice(0, 3)), [[448, 448, 512, 512], [440, 440, 504, 504], [424, 424, 488, 488]]);
   assert.equal(new Set(px(found).map(String)).size, found.length);
   for (const b of px(found)) assert.ok(Math.min(...b) >= 0 && Math.max(...b) <= 512, String(b));

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createCommands } from "../../../web/editor/commands.js";
-import { aside } from "../../../web/editor/io.js";
 import { carryMask, pack, runsOf, unpack } from "../../../web/editor/rle.js";
 import { Store, initial, toText } from "../../../web/editor/state.js";
 import { arrange } from "../../../web/editor/templates.js";
@@ -102,7 +101,7 @@ for (const [name, act, box, which = 0] of WAYS) {
 
 /** @param {any} [store] */
 const commandsOf = (store) => createCommands(/** @type {any} */ ({
-  store, size: SIZE, host: { captureUndo() {} }, insert: (/** @type {any[]} */ list) => store.dispatch({ type: "add", list }),
+  store, size: SIZE, host: { captureUndo() {} }, insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
 }));
 
 test("arrow keys, 64 times one pixel, take them along as one entry and without wearing the mask away", () => {
@@ -119,15 +118,18 @@ test("arrow keys, 64 times one pixel, take them along as one entry and without w
   assert.deepEqual(store.state.doc.items[0].fields.mask, foxAt(RIGHT).mask, "back where it was, it is what it was");
 });
 
-test("Ctrl+D and paste take them along", () => {
+test("Ctrl+D takes them along, and says what the border cuts of the copy", () => {
   const store = new Store(initial(docOf(SHAPED)));
   store.dispatch({ type: "select", ids: [store.state.doc.items[0].id] });
   commandsOf(store).duplicate();
   const by = 8 / 512;
   const next = foxAt(A.map((v) => v + by));
   assert.deepEqual(shapes(store.state.doc.items[1].fields), next);
-  const [pasted] = aside([SHAPED], docOf(SHAPED), SIZE);
-  assert.deepEqual(shapes(pasted), next);
+  assert.equal(store.state.past.length, 1);
+  const beyond = new Store(initial(docOf(/** @type {any} */ ({ box: A, caption: "fox", mask: cells([0, 0, 1, 1]) }))));
+  beyond.dispatch({ type: "select", ids: [beyond.state.doc.items[0].id] });
+  commandsOf(beyond).duplicate();
+  assert.deepEqual([...warnings(beyond.state.doc, SIZE).values()].flat().map((w) => w.key).filter((key) => key !== "warn.twin"), ["warn.cut"]);
 });
 
 test("the mask waits for the end of a drag, point and scribble do not; a cancelled drag leaves all as it was", () => {
