@@ -19,6 +19,7 @@ from torch import Tensor
 from .call import OURS, UNetCall
 from .control import Control
 from .methods import Method
+from .replacements import watched
 from .run import Batch, Run
 from .topology import Block
 
@@ -35,7 +36,7 @@ def attach(model, control: Control, method: Method):
         return patched
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
-    register(patched, key, partial(Run, control, method), lambda options, call: with_patches(options, patches), method.models())
+    register(patched, key, partial(Run, control, method), lambda options, call: watched(with_patches(options, patches), call), method.models())
     return patched
 
 
