@@ -61,6 +61,10 @@ class BlockAttention:
         return None if getattr(self.attn2.to_q, "bias", None) is not None else self.attn2.to_q(n)
 
     def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
+        return self.project_out(self.attended(queries, pairs))
+
+    def attended(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
+        """`[m, P * P, I]` of as many queries, before the output projection."""
         result = None
         for members, unique, caption_of in self._groups(pairs):
             keys, values = self._keys_values(unique, queries)
@@ -71,7 +75,7 @@ class BlockAttention:
             else:
                 result = torch.empty_like(queries, dtype=attended.dtype) if result is None else result
                 result = result.index_copy(0, torch.tensor(members, device=queries.device), attended)
-        return self.project_out(result)
+        return result
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The attention kernel itself; a host replaces it with its own."""

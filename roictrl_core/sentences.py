@@ -31,6 +31,14 @@ SENTENCES = {
     "run.batch_patch": (
         "A patch on the cross-attention changes the batch (AttentionCouple does), so it is left out inside the boxes. Use the "
         "boxes or the regions of that pack, not both."),
+    "run.text_ignored": (
+        "Another pack's cross-attention does not read the text that it is handed (attention couple does not), so inside the "
+        "boxes the captions are read by the model's own, without that pack. Use the boxes or the regions of that pack, not "
+        "both."),
+    "run.text_not_in_pairs": (
+        "A patch on the cross-attention reads the text's tokens by turns as keys and values (NegPip does), and the captions "
+        "were not encoded for it. They are read without it, so negative prompt weights do not act in them. Connect the CLIP "
+        "that comes out of that pack's node."),
     "run.freeu": (
         "FreeU and ScaleU both scale the decoder's features here, so their gains multiply. Remove FreeU, or turn ScaleU off."),
     "run.no_instances": (

@@ -2,12 +2,13 @@
 
 Whatever sits on attn2 acts here as it does outside: its layers are called (LoRA, fp8 and offloaded weights act only in
 forward), an attention override gets its transformer_options, other packs' attn2_patches (hypernetworks) see each ROI's
-context, and a registered replacement (IP-Adapter) is called with a copy of the options that describes the ROIs.
+context, and a registered replacement (IP-Adapter) acts as `replacements.py` found: called with a copy of the options that
+describes the ROIs, or by what it adds on the map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import comfy.ldm.modules.attention as comfy_attention
@@ -15,21 +16,29 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.attention import BlockAttention
+from .replacements import EFFECT, Effect, named_rows
 
 if TYPE_CHECKING:
     from .call import UNetCall
     from .topology import Block
 
 Size = tuple[int, int]   # height, width of the grid that the queries of one ROI form
+Carry = Callable[[Tensor, Sequence[int]], Tensor]   # maps [rows, T, I], pairs -> what the ROIs read there, [m, T of a ROI, I]
 
 
 class CaptionAttention(BlockAttention):
-    """attn2 of one block in one UNet call; ROI m (an index into the call's pairs) reads ``call.contexts[m]``."""
+    """attn2 of one block in one UNet call; ROI m (an index into the call's pairs) reads ``call.contexts[m]``.
 
-    def __init__(self, call: UNetCall, block: Block, options: dict) -> None:
+    ``carry`` reads maps at the ROIs as the method reads its own.
+    """
+
+    def __init__(self, call: UNetCall, block: Block, options: dict, carry: Carry) -> None:
         super().__init__(block.module.attn2, call.contexts, layer=block.layer, cache=call.cache, key=block.key)
-        self.call, self.block, self.options = call, block, options
-        self.replacement = call.replacements.get(block.key, call.replacements.get(block.key[:2]))
+        self.call, self.block, self.options, self.carry = call, block, options, carry
+        effect = options.get(EFFECT, Effect())
+        self.replacement, self.added = effect.inside, effect.added
+        if self.added is not None and call.acting is not None:
+            self.added = self.added[call.acting]
 
     def attend(self, rois: Tensor, pairs: Sequence[int]) -> Tensor:
         if self._is_plain:
@@ -56,16 +65,23 @@ class CaptionAttention(BlockAttention):
         return comfy_attention.optimized_attention(
             q, k, v, self.attn2.heads, attn_precision=self.attn2.attn_precision, transformer_options=self.options)
 
+    def attended(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
+        return self._with_added(super().attended(queries, pairs), pairs)
+
+    def _with_added(self, attended: Tensor, pairs: Sequence[int]) -> Tensor:
+        return attended if self.added is None else attended + self.carry(self.added, pairs).to(attended.dtype)
+
     @property
     def _is_plain(self) -> bool:
         return self.replacement is None and not self.call.context_patches
 
     def _by_chunk(self, x: Tensor, pairs: Sequence[int], projected: bool, size: Size | None = None) -> Tensor:
-        """ROIs of one cond chunk and one caption length at a time: a replacement is told whose rows it gets."""
+        """ROIs of one cond chunk and one kind of caption at a time: a replacement is told whose rows it gets."""
         size = size or (round(x.shape[1] ** 0.5),) * 2
         groups: dict[tuple, list[int]] = {}
         for position, pair in enumerate(pairs):
-            groups.setdefault((self.contexts[pair].shape[-2], self.call.chunk_number(pair)), []).append(position)
+            kind = self.contexts[pair].shape[-2], self.call.chunk_number(pair), self._in_pairs(pair)
+            groups.setdefault(kind, []).append(position)
         members = torch.tensor([position for group in groups.values() for position in group], device=x.device)
         parts = [self._read(x[group], [pairs[i] for i in group], size, projected) for group in groups.values()]
         return torch.cat(parts)[members.argsort()]  # [m, T, C]
@@ -74,17 +90,29 @@ class CaptionAttention(BlockAttention):
         options = self._options(pairs, size)
         contexts = [self.contexts[pair] for pair in pairs]
         contexts = torch.stack([text if text.ndim == 2 else text[self.layer] for text in contexts])  # [m, L, c]
-        keys_from, values_from = self._patched(x, contexts, options)
+        keys_from, values_from = self._patched(x, contexts, self._in_pairs(pairs[0]), options)
         q = x if projected else self.attn2.to_q(x)
         k, v = self.attn2.to_k(keys_from), self.attn2.to_v(values_from)
         attend = self.replacement or (lambda q, k, v, _: self.attention(q, k, v))
-        return self.project_out(attend(q, k, v, options))
+        return self.project_out(self._with_added(attend(q, k, v, options), pairs))
 
-    def _patched(self, x: Tensor, contexts: Tensor, options: dict) -> tuple[Tensor, Tensor]:
+    def _in_pairs(self, pair: int) -> bool:
+        """Whether a caption's tokens come by two, one for the key and one for the value, as NegPip's CLIP gives them."""
+        def look() -> tuple[Tensor, bool]:
+            keys, values = text[..., ::2, :], text[..., 1::2, :]
+            # The two differ in the words that weigh less than 0 alone, and every text has others: its begin and its end.
+            return text, keys.shape == values.shape and bool((keys == values).all(-1).any())
+        text = self.contexts[pair]
+        return bool(self.call.context_patches) and self.call.memo.make(("in pairs", id(text)), look)[1]
+
+    def _patched(self, x: Tensor, contexts: Tensor, in_pairs: bool, options: dict) -> tuple[Tensor, Tensor]:
         """The contexts as other packs' attn2_patches leave them; one that changes the batch is left out."""
         keys_from = values_from = contexts
         for patch in self.call.context_patches:
             n, k, v = patch(x, keys_from, values_from, options)
+            if not in_pairs and _takes_every_second(k, keys_from):
+                self.call.say("run.text_not_in_pairs")
+                n, k, v = patch(x, keys_from.repeat_interleave(2, 1), values_from.repeat_interleave(2, 1), options)
             if n.shape[0] == k.shape[0] == v.shape[0] == x.shape[0]:
                 keys_from, values_from = k, v
             else:
@@ -97,6 +125,13 @@ class CaptionAttention(BlockAttention):
         own = {**self.options, "cond_or_uncond": [self.call.chunks[chunk].index],
                "original_shape": [len(pairs), self.options["original_shape"][1], *size],
                "activations_shape": [len(pairs), self.block.channels, *size]}
+        rows = self.call.instances.rows // len(self.call.chunks)
+        own.update(named_rows(own, [self.call.instances.pairs[pair].row % rows for pair in pairs], rows))
         if "uuids" in own:
-            own["uuids"] = [own["uuids"][chunk]]
+            own["uuids"] = [self.call.uuids[chunk]]
         return own
+
+
+def _takes_every_second(k: Tensor, context: Tensor) -> bool:
+    """Whether a patch reads keys and values by turns out of ``context`` ``[m, L, c]``, as NegPip does."""
+    return k.shape[1] < context.shape[1] and torch.equal(k, context[:, ::2])

@@ -54,7 +54,8 @@ class UNetCall:
         own_text: whether that is just the context of the ROI's row.
         cache: captions' keys and values, or None where they may change between steps.
         memo: what else the run keeps between steps.
-        replacements, context_patches: what other packs registered on attn2 (``patches_replace``, ``attn2_patch``).
+        uuids: of the chunks' conds.
+        context_patches: what other packs registered before attn2 (``attn2_patch``).
         box_tokens: ``[rows, S, width]`` of the adapter's box embedding.
         order: the slot permutation of a block, or None for the layout's order.
         record: takes (global weight, foreground) of every block in training.
@@ -71,7 +72,7 @@ class UNetCall:
     cache: KeyValueCache | None = None
     memo: Memo = field(default_factory=Memo)
     strength: float = 1.0
-    replacements: dict = field(default_factory=dict)
+    uuids: tuple = ()
     context_patches: Sequence[Callable] = ()
     box_tokens: Tensor | None = None
     order: Callable[[Block], Tensor | None] = lambda block: None

@@ -19,9 +19,13 @@ from torch import Tensor
 from .call import OURS, UNetCall
 from .control import Control
 from .methods import Method
+from .replacements import watched
 from .run import Batch, Run
 from .topology import Block
 
+# A keyword that the UNet takes and does not read. torch.compile's nodes skip the guards on transformer_options, so that a
+# UNet traced without our patches would never see them; on a keyword there is a guard, and this one tells the patches.
+PATCHES = "roictrl_patches"
 NAME = "roictrl"   # of our wrappers and additional models on a ModelPatcher
 
 
@@ -32,7 +36,7 @@ def attach(model, control: Control, method: Method):
         return patched
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
-    register(patched, key, partial(Run, control, method), lambda options, call: with_patches(options, patches), method.models())
+    register(patched, key, partial(Run, control, method), lambda options, call: watched(with_patches(options, patches), call), method.models())
     return patched
 
 
@@ -83,6 +87,7 @@ def _apply_model(key: str, patch: Callable) -> Callable:
             state.say("run.past_batching")
         if call is not None:
             options = patch({**options, key: call}, call)
+            kwargs[PATCHES] = tuple((kind, len(patches)) for kind, patches in options.get("patches", {}).items())
         if c_crossattn is not None and c_crossattn.ndim == 4:
             options = with_patches(options, {"attn2_patch": pick_layer})
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
-from ...roictrl_core.roi_prompts import fuse_prompts, plan_patches
+from ...roictrl_core.plan import LevelPlan
+from ...roictrl_core.roi_prompts import Patch, fuse_prompts, plan_patches
+from ...roictrl_core.sampling import weighted_rows, working_dtype
 from .attention import CaptionAttention
 from .call import UNetCall
 from .control import Control
@@ -55,7 +59,7 @@ class AdapterMethod:
         plan = call.memo.make(("plan", id(call.instances), spec.level, height, width, h.device), lambda: self.adapter.plan(
             call.instances, spec.level, height, width, h.device))
         fuser = self.adapter.fuser(block.key[:2], block.key[2])
-        return fuser(h, a, n, call.instances, plan, CaptionAttention(call, block, options), call.box_tokens,
+        return fuser(h, a, n, call.instances, plan, CaptionAttention(call, block, options, partial(_at_rois, plan)), call.box_tokens,
                      order=call.order(block), record=call.record, cache=call.cache)
 
 
@@ -82,4 +86,19 @@ class PromptMethod:
         patches = [patch for patch in patches if not call.own_text[patch.pair]]
         if not patches:
             return h + a
-        return h + fuse_prompts(a, n, patches, size, CaptionAttention(call, block, options).attend_cells)
+        carry = partial(_at_patches, {patch.pair: patch for patch in patches}, size)
+        return h + fuse_prompts(a, n, patches, size, CaptionAttention(call, block, options, carry).attend_cells)
+
+
+def _at_rois(plan: LevelPlan, maps: Tensor, pairs: Sequence[int]) -> Tensor:
+    """ROI-Align of ``maps`` ``[B, T, I]`` for some of the plan's active pairs: ``[m, P * P, I]``."""
+    bins, places = plan.size * plan.size, [plan.active.index(pair) for pair in pairs]
+    index, weight = (taps.unflatten(0, (-1, bins))[places].flatten(0, 1) for taps in plan.align)  # [m * P * P, 16]
+    table = maps.flatten(0, 1).to(working_dtype(maps.dtype))  # [B * T, I]
+    return weighted_rows(table, index, weight).unflatten(0, (-1, bins))
+
+
+def _at_patches(patches: Mapping[int, Patch], size: tuple[int, int], maps: Tensor, pairs: Sequence[int]) -> Tensor:
+    """The cells of the pairs' patches, all of one size, in ``maps`` ``[B, T, I]``: ``[m, height * width, I]``."""
+    maps = maps.unflatten(1, size)  # [B, H, W, I]
+    return torch.stack([maps[patches[pair].window].flatten(0, 1) for pair in pairs])

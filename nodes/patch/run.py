@@ -148,7 +148,7 @@ class Batch:
             contexts=[text for text, _ in texts], own_text=[own for _, own in texts],
             blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), acting=acting,
             cache=run.cache(x.device), memo=run.memo, strength=run.control.strength,
-            replacements=options.get("patches_replace", {}).get("attn2", {}), context_patches=tuple(foreign),
+            uuids=tuple(uuids), context_patches=tuple(foreign),
             order=lambda block: run.order(self.number, block), say=run.say)
         run.method.begin(call)
         return call

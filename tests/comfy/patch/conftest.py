@@ -38,18 +38,23 @@ def model(base):
 
 
 @pytest.fixture(scope="session")
-def adapter(pack):
-    """ROICTRL for the base: random, with open gates."""
-    config = pack.module("roictrl_core.config").AdapterConfig.for_unet(tiny_models.SD15)
-    return random_adapter(pack, config)
+def adapter(adapter_for):
+    """ROICTRL for the base."""
+    return adapter_for(tiny_models.SD15)
 
 
-def random_adapter(pack, config):
-    network = pack.module("roictrl_core.adapter").ROICtrlAdapter(config)
-    state = tiny_models.randomize(network, seed=2).state_dict()
-    state.update({key: torch.tensor(0.8) for key in state if ".alpha_" in key})
-    file = pack.module("roictrl_core.checkpoint").AdapterFile(config, state, {}, "a random adapter")
-    return pack.module("nodes.patch.weights").adapter_patcher(file)
+@pytest.fixture(scope="session")
+def adapter_for(pack) -> Callable:
+    """adapter_for(unet_config) -> ROICTRL: random, with open gates."""
+    def make(unet):
+        config = pack.module("roictrl_core.config").AdapterConfig.for_unet(unet)
+        network = pack.module("roictrl_core.adapter").ROICtrlAdapter(config)
+        state = tiny_models.randomize(network, seed=2).state_dict()
+        state.update({key: torch.tensor(0.8) for key in state if ".alpha_" in key})
+        file = pack.module("roictrl_core.checkpoint").AdapterFile(config, state, {}, "a random adapter")
+        return pack.module("nodes.patch.weights").adapter_patcher(file)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -165,16 +165,6 @@ def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter,
     assert len(seen) == 16 * 2 * STEPS
 
 
-def test_torch_compile(model, apply, two_boxes, one_call, prompts):
-    from comfy_api.torch_helpers import set_torch_compile_wrapper
-
-    patched = apply(model, two_boxes)
-    compiled = patched.clone()
-    set_torch_compile_wrapper(compiled, backend="eager")
-    x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5))
-    assert torch.allclose(one_call(compiled, x, 500, prompts[0]), one_call(patched, x, 500, prompts[0]), atol=1e-5)
-
-
 def test_a_batch_changing_patch_is_left_alone(model, apply, two_boxes, sample, caplog):
     """AttentionCouple's way: attn2_patch doubles the batch, its output patch halves it. The boxes act on what is left."""
     coupled = model.clone()

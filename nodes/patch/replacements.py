@@ -1,0 +1,112 @@
+"""Other packs' replacements of attn2, watched while a block calls them: what they do on the map says what to do in the ROIs.
+
+- One that treats all places alike (an image prompt without a mask) is called inside the ROIs as well.
+- One that knows places (an image prompt with a mask) is not: a ROI is no picture.  What it adds to the model's own attention
+  is taken from the map, where geometry and rows are its own, and carried into the ROIs.
+- One that does not read the text it is handed (attention couple) would overrule the captions.  The model's own attention
+  reads them instead, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import comfy.ldm.modules.attention as comfy_attention
+import torch
+from torch import Tensor
+
+from .call import OURS, UNetCall
+
+EFFECT = "roictrl.effect"   # in a block's options: the Effect of the replacement that it just called
+
+Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]
+
+_NOISE = 1e-3   # shares of the largest value of the model's own attention: what rounding and other kernels change,
+_SAME = 1e-2    # and below what two results are the same
+_MOVE = 0.38    # of the map's sides: no mask in use looks the same when it is moved so far
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a replacement does in one block call: ``inside``, to be called in the ROIs too; or ``added`` ``[rows, T, I]``,
+    before attn2's output projection; or nothing."""
+
+    inside: Replacement | None = None
+    added: Tensor | None = None
+
+
+def watched(options: dict, call: UNetCall) -> dict:
+    """A copy of transformer_options whose attn2 replacements leave their `Effect` in the options of each block call."""
+    everything = options.get("patches_replace", {})
+    found = everything.get("attn2", {})
+    if not found:
+        return options
+    # A second Apply reads what the first one's watch leaves.
+    own = {key: f if hasattr(f, OURS) else _watch(f, call) for key, f in found.items()}
+    return {**options, "patches_replace": {**everything, "attn2": own}}
+
+
+def named_rows(options: Mapping, pictures: Sequence[int], count: int) -> dict:
+    """The entry of the options that tells image prompts which of a batch's ``count`` pictures each row belongs to."""
+    known = options.get("ad_params") or {}
+    frames = known.get("sub_idxs") or range(count)
+    return {"ad_params": {"full_length": count, **known, "sub_idxs": [frames[picture] for picture in pictures]}}
+
+
+def _watch(replacement: Replacement, call: UNetCall) -> Replacement:
+    @torch.compiler.disable()
+    def watch(q, k, v, options):
+        out = replacement(q, k, v, options)
+        options[EFFECT] = _effect(replacement, q, k, v, out, options, call)
+        return out
+    setattr(watch, OURS, True)
+    return watch
+
+
+def _effect(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, call: UNetCall) -> Effect:
+    plain = comfy_attention.optimized_attention(
+        q, k, v, options["n_heads"], attn_precision=options.get("attn_precision"), transformer_options=options)  # [rows, T, I]
+    if out.shape != plain.shape:
+        return Effect()
+    added, scale = out - plain, plain.abs().amax()
+    if added.abs().amax() <= _NOISE * scale:
+        return Effect()   # it does not act in this step
+    place = *options["block"], options.get("block_index", 0), tuple(options["cond_or_uncond"]), q.shape
+    deaf = call.memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
+    if deaf is not None:
+        call.say("run.text_ignored")
+        return Effect(added=added.masked_fill(deaf, 0))
+    # Looked at again in every call while it is called inside: one with a mask may set in later.
+    if call.memo.get(("knows places", *place)) or not _alike(replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()):
+        call.memo[("knows places", *place)] = True
+        return Effect(added=added)
+    return Effect(inside=replacement)
+
+
+def _deaf(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, plain: Tensor, options: dict) -> Tensor | None:
+    """``[rows, T, 1]`` bool: where the result is the same without the text's values; None where it is so nowhere."""
+    without = replacement(q, k, torch.zeros_like(v), dict(options))
+    same = _SAME * plain.abs().amax()
+    deaf = ((without - out).abs().amax(-1, keepdim=True) <= same) & (plain.abs().amax(-1, keepdim=True) > 2 * same)
+    return deaf if deaf.any() else None
+
+
+def _alike(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, tolerance: Tensor) -> bool:
+    """Whether queries get the same result at another place of the map and in another, named picture of the batch."""
+    chunks, size = len(options["cond_or_uncond"]), tuple(options["activations_shape"][-2:])
+    if size[0] * size[1] != q.shape[1] or q.shape[0] % chunks:
+        return False
+    count = q.shape[0] // chunks
+
+    def next_picture(t: Tensor) -> Tensor:
+        return t.unflatten(0, (chunks, count)).roll(1, 1).flatten(0, 1)
+
+    def moved(t: Tensor) -> Tensor:
+        by = tuple(max(1, round(_MOVE * side)) for side in size)
+        return next_picture(t).unflatten(1, size).roll(by, (1, 2)).flatten(1, 2)
+
+    pictures = [(row - 1) % count for row in range(count)]
+    named = named_rows(options, pictures, count) if count > 1 or "ad_params" in options else {}
+    there = replacement(moved(q), next_picture(k), next_picture(v), {**options, **named})
+    return bool((there - moved(out)).abs().amax() <= tolerance)
