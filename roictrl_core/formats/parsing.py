@@ -19,6 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _YAML_LINE = re.compile(r"^(?:- |[^\s#].*:(?:[ \t]*$|[ \t]+[\[{&!*|>\d.\-]))", re.MULTILINE)
 _OBJECTS = re.compile(r'\{\s*"|\[\s*\{')   # where JSON's objects may begin in prose, and lists of lists
 _LISTS = re.compile(r"\[\s*\[")
+MAX_LINES = 50_000          # of objects in a row
 _PROSE = 256 * 1024         # characters; longer texts are not searched for JSON
 
 
@@ -91,6 +92,8 @@ def _printed_by_python(text: str) -> object | None:
 
 def _objects_in_a_row(text: str) -> list | None:
     """Several objects, one a line; None where the lines are anything else."""
+    if text.count("\n") > MAX_LINES:
+        return None
     lines = [line.strip().rstrip(",") for line in text.splitlines() if line.strip()]
     if len(lines) < 2 or not all(line[0] == "{" and line[-1] == "}" for line in lines if line):
         return None
@@ -124,7 +127,8 @@ def _json_inside(text: str, start: int) -> object:
 def _value_at(text: str, start: int) -> object:
     """The JSON value that begins there, whatever follows it. Raises JSONDecodeError where it is broken."""
     try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
+        # Only the end is asked: no number is made of its digits, however many there are.
+        _, end = json.JSONDecoder(parse_int=len, parse_float=len).raw_decode(text, start)
     except RecursionError:
         end = len(text)                                    # which parse_json has a sentence for
     return parse_json(text[start:end])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..layout import MAX_INSTANCES
 from .arrays import is_row
 from .common import first_filled
 from .detection_keys import CORNERS, KEYS, NAME_KEYS, SIDE_BY_SIDE, WRAPPERS, plain_keys
@@ -33,7 +34,7 @@ def pictures_in(data: object, depth: int = 0) -> list[Picture] | None:
     if isinstance(first, Mapping):
         if "image_id" in first and "category_id" in first:
             return None                                    # COCO results, which name no picture
-        if any(isinstance(item, Mapping) and box_of(plain_keys(item)) for item in data):
+        if any(isinstance(item, Mapping) and box_of(plain_keys(item)) for item in data[:MAX_INSTANCES]):
             return [Picture(data, {})]
     elif _is_pair(first):
         return [Picture([{"label": item[0], "box": item[1]} if _is_pair(item) else {} for item in data], {})]
@@ -48,6 +49,8 @@ def _is_pair(value: object) -> bool:
 
 
 def _in_object(data: Mapping, depth: int) -> list[Picture] | None:
+    if len(data) > MAX_INSTANCES:
+        return None
     keys = plain_keys(data)
     name = next((keys[key] for key in NAME_KEYS if isinstance(keys.get(key), str)), "")
     column = next((key for key in KEYS if _is_column(keys.get(key))), None)

@@ -9,7 +9,7 @@ import numpy as np
 from ..fields import MAX_POINTS, Point, Stroke
 from ..masks import MAX_PIXELS, RunLengthMask
 from ..notes import quote
-from .common import BORDER_SLACK, Reader, finite_numbers, numbers
+from .common import BORDER_SLACK, MAX_MASK_PIXELS, Reader, finite_numbers, numbers
 
 
 def rle_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
@@ -67,15 +67,19 @@ def segmentation_mask(data: object, who: dict, reader: Reader) -> RunLengthMask 
         return None
     normalised = [[(x / reader.width, y / reader.height) for x, y in polygon] for polygon in polygons]
     masks = [reader.outlines(normalised, who)] if polygons else []
-    return _union([*masks, *(rle_mask(part, who, reader) for part in runs)], reader)
+    return _union([*masks, *(rle_mask(part, who, reader) for part in runs)], who, reader)
 
 
-def _union(masks: list[RunLengthMask | None], reader: Reader) -> RunLengthMask | None:
-    """Of several masks on the largest one's pixels; of one, itself."""
+def _union(masks: list[RunLengthMask | None], who: dict, reader: Reader) -> RunLengthMask | None:
+    """Of several masks on the largest one's pixels; of one, itself. None with a note where they are too many pixels."""
     masks = [mask for mask in masks if mask is not None]
     if len(masks) < 2:
         return masks[0] if masks else None
     height, width = max((mask.size for mask in masks), key=lambda size: size[0] * size[1])
+    if height * width * len(masks) > reader.mask_pixels:
+        reader.note("read.mask", who=who, reason=f"The masks of the file have more than {MAX_MASK_PIXELS} pixels together.")
+        return None
+    reader.mask_pixels -= height * width * len(masks)
     canvas = np.zeros((height, width), dtype=bool)
     for mask in masks:
         own = mask.to_array()

@@ -158,7 +158,9 @@ def is_florence(data: object) -> bool:
 def _florence_tasks(data: object) -> dict[str, Mapping] | None:
     """By the tasks' names, such as <OD>, or by picture, the lists that belong together."""
     if isinstance(data, (list, tuple)):
-        found = [_florence_tasks(item) for item in data] if _florence_tasks(first_filled(data)) else []
+        # Of objects alone: lists in lists would be looked at twice at every level.
+        first = first_filled(data)
+        found = [_florence_tasks(item) for item in data if isinstance(item, Mapping)] if isinstance(first, Mapping) and _florence_tasks(first) else []
         return {f"image {i}": next(iter(tasks.values())) for i, tasks in enumerate(found, 1) if tasks} or None
     if not isinstance(data, Mapping):
         return None

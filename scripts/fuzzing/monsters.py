@@ -58,6 +58,23 @@ def _zigzag(points: int) -> list[float]:
 SQUARE = [0, 0, 1024, 0, 1024, 1024, 0, 1024]
 WHOLE = {"size": [8192, 8192], "counts": "0PPPPP2"}   # 2**26 pixels, all set
 
+CVAT = '<annotations><image id="0" name="a" width="{0}" height="{0}">'
+
+XML = {
+    "CVAT boxes": repeated('<box label="a" xtl="1" ytl="1" xbr="9" ybr="9"></box>', CVAT.format(512), "</image></annotations>", 10_000),
+    "CVAT masks": repeated('<mask label="a" rle="1, 2, 1" left="8" top="16" width="2" height="2"></mask>', CVAT.format(8192), "</image></annotations>", 10_000),
+    "CVAT large masks": repeated('<mask label="a" rle="0, 67108864" left="0" top="0" width="8192" height="8192"></mask>', CVAT.format(8192), "</image></annotations>", 10_000),
+    "CVAT polygons": repeated('<polygon label="a" points="0,0;512,0;512,512"></polygon>', CVAT.format(512), "</image></annotations>", 10_000),
+    "CVAT ellipses": repeated('<ellipse label="a" cx="256" cy="256" rx="200" ry="200"></ellipse>', CVAT.format(512), "</image></annotations>", 10_000),
+    "CVAT points": repeated("1,1;", CVAT.format(512) + '<polygon label="a" points="', '1,1"></polygon></image></annotations>', 300_000),
+    "CVAT attributes": repeated('<attribute name="a">b</attribute>', CVAT.format(512) + '<box label="a" xtl="1" ytl="1" xbr="9" ybr="9">', "</box></image></annotations>", 90_000),
+    "CVAT tracks": repeated('<track label="a"><box frame="0" xtl="1" ytl="1" xbr="9" ybr="9"></box></track>', "<annotations><meta><original_size><width>64</width><height>64</height></original_size></meta>", "</annotations>", 9_000),
+    "CVAT frames": lambda size: "<annotations><track>" + "".join(f'<box frame="{i}" xtl="1"></box>' for i in range(min(90_000, size // 40))) + "</track></annotations>",
+    "VOC": repeated("<object><name>a</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>", "<annotation><size><width>64</width><height>64</height></size>", "</annotation>", 10_000),
+    "XML tags": repeated("<a/>", "<annotations>", "</annotations>"), "XML nesting": repeated("<a>", "<annotations>"), "XML text": repeated("x", "<annotations>", "</annotations>"),
+    "XML attributes": lambda size: "<annotations " + " ".join(f'a{i}="1"' for i in range(min(290_000, size // 12))) + "/>", "XML comment": repeated("- ", "<annotations><!--", "--></annotations>"),
+}
+
 MONSTERS: dict[str, Callable[[int], str]] = {
     # JSON as such
     "empty lists": repeated("[],", "[", "]"), "empty lists, as many as are parsed": repeated("[],", "[", "]", 299_999),
@@ -95,5 +112,23 @@ MONSTERS: dict[str, Callable[[int], str]] = {
     "Omost": numbered(lambda i: {"rect": [0, 90, 0, 90], "prefixes": [f"prefix {i}"], "suffixes": ["a", "b"], "color": [1, 2, 3]}), "Omost prefixes": lambda size: json.dumps([{"rect": [0, 90, 0, 90], "prefixes": [f"prefix {i}" for i in range(min(3000, size // 40))]}] * 70),
     "elements": numbered(lambda i: {"bbox": [0, 0, 500, 500], "desc": f"element {i}", "type": "text", "text": "OPEN"}), "elements at the end of numbers": numbered(lambda i: {"bbox": [-1e308, -1e308, 1e308, 1e308], "desc": "far"}),
     "frames": lambda size: json.dumps([[{"x": 0, "y": 0, "width": 9, "height": 9}]] * min(9_000, size // 50)), "annos": numbered(lambda i: {"bbox": [0, 0, 9, 9], "caption": f"anno {i}", "point": [3, 3]}, lambda entries: {**PICTURE, "annos": entries}),
+    **XML,
+    # answers of models, detectors, labelling tools, data sets
+    "Gemini": numbered(lambda i: {"box_2d": [0, 0, 500, 500], "label": f"thing {i}"}), "Gemini without boxes": repeated('{"box_2d":1},', "[", "]", 10_000), "Qwen": numbered(lambda i: {"bbox_2d": [0, 0, 500, 500], "point_2d": [5, 5], "label": f"thing {i}"}),
+    "Florence-2": lambda size: json.dumps({"<OD>": {"bboxes": [[1, 1, 9, 9]] * min(10_000, size // 20), "labels": ["a"] * min(10_000, size // 20)}}), "Florence-2 tasks": lambda size: json.dumps({f"<{i}>": {"bboxes": [], "labels": []} for i in range(min(50_000, size // 40))}),
+    "Florence-2 in lists": lambda size: "[" * 28 + '{"bboxes": [[1, 1, 9, 9]], "labels": ["a"]}' + "]" * 28, "Florence-2 in objects": lambda size: '{"<a>":' * 28 + '{"bboxes": [[1, 1, 9, 9]], "labels": ["a"]}' + "}" * 28,
+    "detections": numbered(lambda i: {"label": f"thing {i}", "score": 0.5, "box": [1, 1, 9, 9]}), "detections side by side": lambda size: json.dumps({"boxes": [[1, 1, 9, 9]] * min(10_000, size // 20), "scores": [0.5] * min(10_000, size // 20)}),
+    "detections with polygons": numbered(lambda i: {"label": "a", "bbox": [1, 1, 500, 500], "segmentation": [[1, 1, 500, 1, 500, 500]]}), "detections of pictures": numbered(lambda i: [{"label": "a", "box": [1, 1, 9, 9]}], most=60_000),
+    "detections of classes": lambda size: json.dumps({f"thing {i}": [[1, 1, 9, 9]] for i in range(min(60_000, size // 30))}), "rows of six": repeated("[1,1,9,9,0.5,0],", "[", "]", 10_000), "rows of any": repeated("[1,1,9,9,0.5,0.3],", "[", "]", 10_000),
+    "JSON lines": repeated('{"label": "a fox", "bbox": [0.1, 0.2, 0.4, 0.6]}\n', most=10_000), "JSON lines with an error": repeated('{"label": "a fox", "bbox": [0.1, 0.2, 0.4, 0.6]}\n', "", "{x}\n"), "JSON and line ends": repeated("\n", "{}", "{}"),
+    "Label Studio": numbered(lambda i: {"id": f"{i}", "original_width": 512, "original_height": 512, "from_name": "a", "value": {"x": 1, "y": 1, "width": 9, "height": 9, "rotation": 30, "rectanglelabels": ["a"]}}),
+    "Label Studio, one id": numbered(lambda i: {"id": "a", "original_width": 512, "original_height": 512, "from_name": "a", "value": {f"key {i}": 1}}), "Label Studio tasks": numbered(lambda i: {"data": {"image": f"{i}.png"}, "annotations": [{"result": []}]}, most=60_000),
+    "Hugging Face rows": numbered(lambda i: {"width": 64, "height": 64, "objects": {"bbox": [[1, 1, 9, 9]], "category": [0]}}, most=40_000), "a Hugging Face row": lambda size: json.dumps({"width": 64, "height": 64, "objects": {"bbox": [[1, 1, 9, 9]] * min(10_000, size // 25), "category": [0] * min(10_000, size // 25)}}),
+    "TRACKING": lambda size: json.dumps({"a": {f"{i}": [[1, 1, 9, 9, 64, 64]] for i in range(min(10_000, size // 40))}}), "TRACKING frames": repeated("null,", '{"a": {"1": [[1, 1, 9, 9, 64, 64], ', "]}}", 1_400_000),
+    "Ideogram": numbered(lambda i: {"type": "obj", "bbox": [0, 0, 500, 500], "desc": f"thing {i}"}, lambda entries: {"compositional_deconstruction": {"background": "a", "elements": entries}}), "Ideogram without places": numbered(lambda i: {"type": "obj", "desc": f"thing {i}"}, lambda entries: {"compositional_deconstruction": {"background": "a", "elements": entries}}),
+    "COCO RLE lists": coco(lambda i: [WHOLE] * 20, 500), "fences": repeated("```\n", most=2_500_000), "fences of any length": lambda size: "\n".join("`" * (3 + i % 50) for i in range(size // 30)), "a fence": repeated("x\n", "```json\n"), "tildes": repeated("~"), "colons": repeated("a:", most=2000), "a sentence": repeated("{ ", "Here it is: ", most=100_000),
+    "prose with digits": repeated("1", 'Here it is: {"a": ', most=100_000), "prose with lists": repeated("[ [", "Here: ", most=50_000), "Python": repeated("{'a': [1, 2]},", "[", "]", 9_000),
+    "labelme points": repeated("[1,1],", '{"imageWidth": 64, "imageHeight": 64, "shapes": [{"label": "a", "points": [', "]}]}", 290_000), "labelme group": numbered(lambda i: {"label": "a", "group_id": 1, "points": [[0, 0], [0, 64], [64, 64]]}, lambda entries: {"imageWidth": 64, "imageHeight": 64, "shapes": entries}),
+    "YOLO poses": repeated("0 0.5 0.5 0.5 0.5" + " 0.5 0.5 2" * 17 + "\n", most=10_000), "YOLO tracks": repeated("0 0.5 0.5 0.5 0.5 0.9 3\n", most=10_000),
     "labelme": numbered(lambda i: {"label": "a", "shape_type": "polygon", "points": [[0, 0], [0, 1024], [1024, 1024]]}, lambda entries: {"imageWidth": 1024, "imageHeight": 1024, "shapes": entries}),
 }

@@ -130,7 +130,31 @@ def test_outlines_that_are_too_much_work_are_left_out_and_said():
     assert drawn == MAX_CROSSINGS // (MASK_COST + 2 * 1024 + 4) and notes[-1].values == {"count": 1 + 1000 - drawn - MAX_NOTES}
 
 
-# --- masks ---
+# --- masks and tracks ---
+
+def test_masks_that_are_joined_are_bounded():
+    whole = RunLengthMask.from_runs([4096, 4096], [4096 * 4096]).to_dict()
+    layout, notes = formats.read(coco([whole] * 20))
+    assert layout.instances[0].mask is None and "read.mask" in codes(notes)
+
+
+def test_frames_are_counted():
+    with pytest.raises(ValueError, match="The tracking has 200001 frames; at most 100000 are read"):
+        formats.read({"a": {"1": [[1, 1, 9, 9, 64, 64], *[None] * 200_000]}})
+
+
+@pytest.mark.parametrize("text", ["[" * 28 + '{"bboxes": [[1, 1, 9, 9]], "labels": ["a"]}' + "]" * 28,
+                                  "[" * 28 + '{"label": "a", "box": [1, 1, 9, 9]}' + "]" * 28], ids=["Florence-2", "detections"])
+def test_lists_in_lists_are_not_looked_at_again_and_again(text):
+    with pytest.raises(ValueError, match="in no format that is known here"):
+        formats.read(text, 64, 64)
+
+
+def test_a_long_number_in_prose_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="a number of over 300 digits"):
+        formats.read('Here it is: {"a": ' + "1" * 5000 + "}")
+
+
 
 @pytest.mark.parametrize("counts, sentence", [("1" * (MAX_COUNTS + 1), f"characters; at most {MAX_COUNTS} are read"),
                                               ([10**30, 1], "whole numbers from 0"), ("o" * 1000, "ends in the middle"), ("\u0661", "cannot have")])
