@@ -230,6 +230,8 @@ class _Parts:
     """The memory-mapped parts of one kind and the place of every item in them."""
 
     def __init__(self, folder: Path, kind: str, sizes: list[int]) -> None:
+        if not isinstance(sizes, list) or not sizes or not all(type(size) is int and size > 0 for size in sizes):
+            raise ValueError(f"no numbers of {kind}")
         self.sizes, self.starts = sizes, [0, *np.cumsum(sizes).tolist()]
         self.parts = [_map(folder / f"{kind}-{number:05d}.safetensors") for number in range(len(sizes))]
 

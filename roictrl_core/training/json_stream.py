@@ -44,7 +44,7 @@ class _Reader:
             if name == key:
                 return True
             self.skip_value()
-            if self.peek() == ",":
+            if self.peek() != "}":
                 self.expect(",")
         return False
 
@@ -72,7 +72,7 @@ class _Reader:
             if (problem or self.buffer[end:end + 1] not in DELIMITERS) and self._more():
                 continue
             if problem:
-                raise ValueError(f"{self.name} is not valid JSON: {problem} at character {self.dropped + end + 1}")
+                raise ValueError(f"{self.name} is not valid JSON: {problem} (character {self.dropped + end + 1})")
             self.at = end
             return value
 

@@ -80,7 +80,10 @@ def read_pair(instances: bytes, captions: bytes) -> list:
     (folder / "instances.json").write_bytes(instances)
     (folder / "captions.json").write_bytes(captions)
     rows = checked(list(read_coco(folder / "instances.json", folder / "captions.json", folder)))
-    read = json.loads(instances.decode("utf-8-sig"))
+    try:
+        read = json.loads(instances.decode("utf-8-sig"))
+    except ValueError:
+        return rows  # broken behind what is needed of it
     assert len(read["images"]) == sum(row.where.startswith("instances.json image ") for row in rows)
     if not any(isinstance(row, BadRow) for row in rows):
         assert sum(len(row.boxes) for row in rows) == sum(not item.get("iscrowd") for item in read["annotations"])

@@ -139,6 +139,8 @@ DAMAGES = {
     "another version": lambda folder: change_manifest(folder, version=2),
     "rows of another number": lambda folder: change_manifest(folder, rows=[3, 2, 1]),
     "rows no numbers": lambda folder: change_manifest(folder, rows=["3"]),
+    "no rows": lambda folder: change_manifest(folder, rows=[]),
+    "rows an object": lambda folder: change_manifest(folder, rows=[3, 3, {}]),
     "latents of another size": lambda folder: change_manifest(folder, latent_shape=[2, 4, 9, 9]),
     "part missing": lambda folder: (folder / "rows-00001.safetensors").unlink(),
     "part cut": lambda folder: (folder / "rows-00001.safetensors").write_bytes((folder / "rows-00001.safetensors").read_bytes()[:200]),
