@@ -21,9 +21,7 @@ from .notes import quote
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 300   # of one number; the largest float has 309
-
-
-_MAX_BITS = int(MAX_DIGITS * 3.32)
+_LONGEST = 10**MAX_DIGITS
 
 
 class Limits(NamedTuple):
@@ -67,14 +65,14 @@ def lines_of(text: str, what: str = "The text", limits: Limits = LINES) -> list[
 
 
 def check_depth(value: object, what: str = "The data") -> None:
-    """Refuse nesting over :data:`MAX_DEPTH`, and numbers that are not finite or too long, in one walk without recursion."""
+    """Refuse what text is refused for: nesting over :data:`MAX_DEPTH`, numbers that are not finite or too long; in one walk."""
     stack = [(value, 1)]
     while stack:
         node, depth = stack.pop()
         if isinstance(node, float) and not math.isfinite(node):
             raise ValueError(_not_finite(what, node))
-        if isinstance(node, int) and node.bit_length() > _MAX_BITS:
-            raise ValueError(_too_many_digits(what))
+        if isinstance(node, int) and not -_LONGEST < node < _LONGEST:
+            raise ValueError(_too_long(what))
         if not isinstance(node, (dict, list, tuple)):
             continue
         if depth > MAX_DEPTH:
@@ -87,7 +85,7 @@ def _not_finite(what: str, number: object) -> str:
     return f"{what} holds the number {number}; only finite numbers can be used. Replace NaN and infinite values."
 
 
-def _too_many_digits(what: str) -> str:
+def _too_long(what: str) -> str:
     return f"{what} holds a number of over {MAX_DIGITS} digits. Check that it is the right file."
 
 
@@ -146,7 +144,7 @@ def _check_nesting(data: bytes, what: str) -> None:
 def _check_digits(data: bytes, what: str) -> None:
     """Refuse numbers that some versions of Python take quadratic time for."""
     if b"0" * (MAX_DIGITS + 1) in data.translate(_DIGITS_AS_0):
-        raise ValueError(_too_many_digits(what))
+        raise ValueError(_too_long(what))
 
 
 _DIGITS_AS_0 = bytes.maketrans(b"123456789", b"000000000")

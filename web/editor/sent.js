@@ -25,7 +25,8 @@ const [NOTHING, LOOKS, ALL] = /** @type {[Level, Level, Level]} */ ([0, 1, 2]);
 const READERS = {
   ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
   ROICtrlLayoutToPrompt: { reads: NOTHING }, ROICtrlMergeLayouts: { reads: NOTHING, passes: true },
-  ROICtrlEditInstance: { reads: LOOKS, passes: true }, ROICtrlLayoutInstance: { reads: LOOKS }, // by an instance's label
+  ROICtrlEditInstance: { reads: LOOKS, passes: true }, // finds an instance by its label
+  ROICtrlLayoutInstance: { reads: LOOKS }, // as well, and gives it and the color on
   ROICtrlPreviewLayout: { reads: LOOKS }, ROICtrlExportLayout: { reads: ALL },
 };
 

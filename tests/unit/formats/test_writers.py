@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pycocotools.coco import COCO
 
 from roictrl_core import formats
 from roictrl_core.formats.comfyui import write_bounding_boxes, write_union
-from roictrl_core.formats.common import polygon_mask
+from roictrl_core.formats.outlines import polygon_mask
 from roictrl_core.formats.tracing import MAX_EDGES, outlines
 from roictrl_core.layout import Instance, Layout
 from roictrl_core.masks import RunLengthMask
@@ -60,8 +61,10 @@ def test_rounding_over_the_border_is_not_worth_a_word():
 
 
 def test_boxes_of_any_size_become_pixels():
-    layout = Layout(512, 512, (Instance((-1e308, 0.25, 1e308, 0.5), extra={"imported": "text"}),))
-    assert write_bounding_boxes(layout)[0][0].items() >= {"x": 0, "y": 128, "width": 512, "height": 128}.items()
+    layout = Layout(512, 512, (Instance((-900, 0.25, 900, 0.5), extra={"imported": "text"}),))
+    for reach in (900, 1e308):
+        wide = replace(layout, instances=(replace(layout.instances[0], box=(-reach, 0.25, reach, 0.5)),))
+        assert write_bounding_boxes(wide)[0][0].items() >= {"x": 0, "y": 128, "width": 512, "height": 128}.items()
     assert write(layout, "elements")[0][0]["bbox"] == [250, 0, 500, 1000]
 
 
@@ -189,16 +192,20 @@ def test_labelme_writes_the_box_where_no_mask_shows(mask):
     assert data["shapes"][0]["shape_type"] == "rectangle" and "has no outline that could be edited by hand" in notes[0]
 
 
+def as_mask(part, width: int, height: int) -> np.ndarray:
+    return polygon_mask([[(x / width, y / height) for x, y in part]], width, height)[0].to_array()
+
+
 def test_outlines_hold_exactly_the_mask():
     mask = np.random.default_rng(0).random((40, 60)) > 0.4
     parts, holes = outlines(mask)
     filled = np.zeros_like(mask)
     for part in parts:                                        # holes lie in their parts, and so are filled
-        filled |= polygon_mask([[(x / 60, y / 40) for x, y in part]], 60, 40).to_array()
+        filled |= as_mask(part, 60, 40)
     assert holes > 3 and not (mask & ~filled).any()
     solid = ellipse(40, 60)
     (part,), holes = outlines(solid)
-    assert holes == 0 and np.array_equal(polygon_mask([[(x / 60, y / 40) for x, y in part]], 60, 40).to_array(), solid)
+    assert holes == 0 and np.array_equal(as_mask(part, 60, 40), solid)
     assert len(outlines(np.eye(5, dtype=bool))[0]) == 5       # touching corners are not one part
 
 
