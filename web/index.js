@@ -9,6 +9,7 @@
 import { api } from "../../scripts/api.js";
 // @ts-ignore -- served by ComfyUI
 import { app } from "../../scripts/app.js";
+import { h } from "./editor/dom.js";
 import { Editor } from "./editor/editor.js";
 import { ComfyHost } from "./editor/host.js";
 import { originOf } from "./editor/graph.js";
@@ -39,10 +40,17 @@ const optionsOf = (editor) => ({
   getMinHeight: () => SIZE.height, hideOnZoom: false, margin: 6,
 });
 
-/** @param {any} node @param {string} name @param {string} text to begin with @param {import("./editor/i18n.js").Translate} t */
-function addEditor(node, name, text, t) {
-  const host = new ComfyHost(node, name, app, api);
+/** An editor with its style sheet. @param {ComfyHost} host */
+function dressed(host) {
   const editor = new Editor(host, t);
+  editor.root.prepend(h("style", {}, css));
+  return editor;
+}
+
+/** @param {any} node @param {string} name @param {string} text to begin with */
+function addEditor(node, name, text) {
+  const host = new ComfyHost(node, name, app, api);
+  const editor = dressed(host);
   const widget = node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor));
   editor.setText(text);
   host.widget = widget;
@@ -73,11 +81,11 @@ const tell = (node) => chained(node, "onExecuted", (output) => {
   for (const { editor, host } of living) if (source && host.node === source) editor.report.takeFrom(String(node.id), said);
 });
 
-/** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer @param {import("./editor/i18n.js").Translate} t */
-function promote(outer, t) {
+/** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer */
+function promote(outer) {
   showPromoted(outer, TYPE, (source, promoted) => {
     const host = new ComfyHost(source.node, source.name, app, api);
-    const editor = new Editor(host, t);
+    const editor = dressed(host);
     host.linked = () => false;
     host.changed = () => { promoted.value = editor.text; };
     editor.setText(String(promoted.value ?? ""));
@@ -100,26 +108,28 @@ async function words() {
   return translator(...chain(all, app.extensionManager?.setting?.get("Comfy.Locale") ?? "en"));
 }
 
-function addStyle() {
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = new URL("./editor/style.css", import.meta.url).href;
-  document.head.append(link);
+/** The style sheet as text, in each editor's own element: the page's head belongs to all packs, and a link that moves
+ * with its editor would load, and leave it bare, anew each time. */
+async function style() {
+  const response = await fetch(new URL("./editor/style.css", import.meta.url)).catch((error) => ({ ok: false, statusText: error }));
+  if (response.ok) return /** @type {Response} */ (response).text();
+  console.warn("ROICtrl: the box editor's style sheet could not be loaded; it shows bare.", response.statusText);
+  return "";
 }
 
 /** @type {import("./editor/i18n.js").Translate} */
 let t = translator();
+let css = "";
 
 app.registerExtension({
-  name: "ROICtrl.BoxEditor",
+  name: "roictrlboxeswithcaptions.BoxEditor", // under the pack's DisplayName, which is ours alone
   async getCustomWidgets() {
-    addStyle();
-    t = await words();
+    [t, css] = await Promise.all([words(), style()]);
     return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
-      addEditor(node, name, spec?.[1]?.default ?? "", t) };
+      addEditor(node, name, spec?.[1]?.default ?? "") };
   },
   nodeCreated(/** @type {any} */ node) {
-    promote(node, t);
+    promote(node);
     if (node.comfyClass?.startsWith("ROICtrlApply")) tell(node);
   },
   setup() {
