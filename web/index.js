@@ -11,8 +11,8 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { h } from "./editor/dom.js";
 import { Editor } from "./editor/editor.js";
-import { ComfyHost } from "./editor/host.js";
 import { originOf } from "./editor/graph.js";
+import { ComfyHost, asWideAsNode } from "./editor/host.js";
 import { chain, translator } from "./editor/i18n.js";
 import { showPromoted } from "./editor/promote.js";
 
@@ -20,6 +20,8 @@ import { showPromoted } from "./editor/promote.js";
 const TYPE = "ROICTRL_BOX_EDITOR";
 /** Size of a new node's editor; it may be made narrower, not lower. */
 const SIZE = { width: 660, height: 440 };
+/** That the classic renderer leaves free around it. */
+const MARGIN = 6;
 
 /** @type {Set<{editor: Editor, host: ComfyHost}>} the editors of nodes that are in a graph */
 const living = new Set();
@@ -37,7 +39,7 @@ function chained(object, name, after) {
 /** What ComfyUI asks of a widget made of an element. @param {Editor} editor */
 const optionsOf = (editor) => ({
   getValue: () => editor.text, setValue: (/** @type {any} */ text) => editor.setText(String(text ?? "")),
-  getMinHeight: () => SIZE.height, hideOnZoom: false, margin: 6,
+  getMinHeight: () => SIZE.height + 2 * MARGIN, hideOnZoom: false, margin: MARGIN,
 });
 
 /** An editor with its style sheet. @param {ComfyHost} host */
@@ -51,7 +53,7 @@ function dressed(host) {
 function addEditor(node, name, text) {
   const host = new ComfyHost(node, name, app, api);
   const editor = dressed(host);
-  const widget = node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor));
+  const widget = asWideAsNode(node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor)));
   editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;
@@ -84,7 +86,7 @@ const tell = (node) => chained(node, "onExecuted", (output) => {
 /** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer */
 function promote(outer) {
   showPromoted(outer, TYPE, (source, promoted) => {
-    const host = new ComfyHost(source.node, source.name, app, api);
+    const host = new ComfyHost(source.node, source.name, app, api, outer);
     const editor = dressed(host);
     host.linked = () => false;
     host.changed = () => { promoted.value = editor.text; };

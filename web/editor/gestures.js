@@ -29,7 +29,7 @@ import { boxesAt, handleUnder, movable, nextUnder } from "./hits.js";
 import { movingEdges, snap, targets } from "./snapping.js";
 
 /** Screen pixels before a press becomes a drag, and within which an edge attracts. */
-const SLOP = 4;
+export const SLOP = 4;
 const REACH = 6;
 
 export class Gestures {

@@ -19,6 +19,9 @@ const FINGER_REACH = 16;
 export const boxesAt = (doc, p) => doc.items.filter((it) =>
   !field(it, "hidden") && !field(it, "locked") && geo.contains(it.fields.box, p)).reverse();
 
+/** The box that is seen under the pointer, locked or not. @param {import("./layout.js").Doc} doc @param {Point} p */
+export const seenAt = (doc, p) => doc.items.findLast((it) => !field(it, "hidden") && geo.contains(it.fields.box, p)) ?? null;
+
 /** The boxes of the selection that can be moved, by id. @param {Store} store @returns {Record<string, Box>} */
 export const movable = (store) => Object.fromEntries(store.selected
   .filter((it) => !field(it, "locked") && !field(it, "hidden")).map((it) => [it.id, it.fields.box]));
