@@ -9,9 +9,10 @@
 import { api } from "../../scripts/api.js";
 // @ts-ignore -- served by ComfyUI
 import { app } from "../../scripts/app.js";
+import { h } from "./editor/dom.js";
 import { Editor } from "./editor/editor.js";
-import { ComfyHost } from "./editor/host.js";
 import { originOf } from "./editor/graph.js";
+import { ComfyHost, asWideAsNode } from "./editor/host.js";
 import { chain, translator } from "./editor/i18n.js";
 import { showPromoted } from "./editor/promote.js";
 import { sendPlain } from "./editor/sent.js";
@@ -20,6 +21,8 @@ import { sendPlain } from "./editor/sent.js";
 const TYPE = "ROICTRL_BOX_EDITOR";
 /** Size of a new node's editor; it may be made narrower, not lower. */
 const SIZE = { width: 660, height: 440 };
+/** That the classic renderer leaves free around it. */
+const MARGIN = 6;
 
 /** @type {Set<{editor: Editor, host: ComfyHost}>} the editors of nodes that are in a graph */
 const living = new Set();
@@ -37,14 +40,21 @@ function chained(object, name, after) {
 /** What ComfyUI asks of a widget made of an element. @param {Editor} editor */
 const optionsOf = (editor) => ({
   getValue: () => editor.text, setValue: (/** @type {any} */ text) => editor.setText(String(text ?? "")),
-  getMinHeight: () => SIZE.height, hideOnZoom: false, margin: 6,
+  getMinHeight: () => SIZE.height + 2 * MARGIN, hideOnZoom: false, margin: MARGIN,
 });
 
-/** @param {any} node @param {string} name @param {string} text to begin with @param {import("./editor/i18n.js").Translate} t */
-function addEditor(node, name, text, t) {
-  const host = new ComfyHost(node, name, app, api);
+/** An editor with its style sheet. @param {ComfyHost} host */
+function dressed(host) {
   const editor = new Editor(host, t);
-  const widget = node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor));
+  editor.root.prepend(h("style", {}, css));
+  return editor;
+}
+
+/** @param {any} node @param {string} name @param {string} text to begin with */
+function addEditor(node, name, text) {
+  const host = new ComfyHost(node, name, app, api);
+  const editor = dressed(host);
+  const widget = asWideAsNode(node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor)));
   editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;
@@ -74,11 +84,11 @@ const tell = (node) => chained(node, "onExecuted", (output) => {
   for (const { editor, host } of living) if (source && host.node === source) editor.report.takeFrom(String(node.id), said);
 });
 
-/** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer @param {import("./editor/i18n.js").Translate} t */
-function promote(outer, t) {
+/** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer */
+function promote(outer) {
   showPromoted(outer, TYPE, (source, promoted) => {
-    const host = new ComfyHost(source.node, source.name, app, api);
-    const editor = new Editor(host, t);
+    const host = new ComfyHost(source.node, source.name, app, api, outer);
+    const editor = dressed(host);
     host.linked = () => false;
     host.changed = () => { promoted.value = editor.text; };
     editor.setText(String(promoted.value ?? ""));
@@ -101,26 +111,28 @@ async function words() {
   return translator(...chain(all, app.extensionManager?.setting?.get("Comfy.Locale") ?? "en"));
 }
 
-function addStyle() {
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = new URL("./editor/style.css", import.meta.url).href;
-  document.head.append(link);
+/** The style sheet as text, in each editor's own element: the page's head belongs to all packs, and a link that moves
+ * with its editor would load, and leave it bare, anew each time. */
+async function style() {
+  const response = await fetch(new URL("./editor/style.css", import.meta.url)).catch((error) => ({ ok: false, statusText: error }));
+  if (response.ok) return /** @type {Response} */ (response).text();
+  console.warn("ROICtrl: the box editor's style sheet could not be loaded; it shows bare.", response.statusText);
+  return "";
 }
 
 /** @type {import("./editor/i18n.js").Translate} */
 let t = translator();
+let css = "";
 
 app.registerExtension({
-  name: "ROICtrl.BoxEditor",
+  name: "roictrlboxeswithcaptions.BoxEditor", // under the pack's DisplayName, which is ours alone
   async getCustomWidgets() {
-    addStyle();
-    t = await words();
+    [t, css] = await Promise.all([words(), style()]);
     return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
-      addEditor(node, name, spec?.[1]?.default ?? "", t) };
+      addEditor(node, name, spec?.[1]?.default ?? "") };
   },
   nodeCreated(/** @type {any} */ node) {
-    promote(node, t);
+    promote(node);
     if (node.comfyClass?.startsWith("ROICtrlApply")) tell(node);
   },
   setup() {

@@ -27,10 +27,12 @@ export function saidChange(now, before, size, t) {
     const by = now.doc.items.length - was.items.length;
     if (by > 0) return t("say.added", { n: by, total: now.doc.items.length });
     if (by < 0) return t("say.removed", { n: -by, total: now.doc.items.length });
-    const moved = now.doc.items.findIndex((it) => was.items.every((old) => old.id !== it.id || old.fields.box !== it.fields.box));
-    if (moved >= 0) return boxSentence(now.doc.items[moved], moved, size, t);
+    const seen = (/** @type {import("./layout.js").Item} */ it) => (now.merge ? it.fields.box : it.fields); // words are said when typed to the end
+    const other = now.doc.items.findIndex((it) => was.items.every((old) => old.id !== it.id || seen(old) !== seen(it)));
+    if (other >= 0) return boxSentence(now.doc.items[other], other, size, t);
   }
-  if (now.selection.join() === before.selection.join()) return "";
+  const typed = /^(caption|label) /.test(before.merge ?? "") && !now.merge && now.selection.length > 0;
+  if (!typed && now.selection.join() === before.selection.join()) return "";
   if (now.selection.length > 1) return t("say.selected", { n: now.selection.length });
   const i = now.doc.items.findIndex((it) => it.id === now.selection[0]);
   return i < 0 ? t("say.none") : boxSentence(now.doc.items[i], i, size, t);

@@ -15,6 +15,8 @@ export class Background {
     this.url = "";
     /** @type {HTMLImageElement|null} loaded and ready to draw */
     this.image = null;
+    /** @type {HTMLElement|undefined} the notice that the chosen picture could not be loaded */
+    this.complaint = undefined;
   }
 
   /** @returns {any} */
@@ -39,12 +41,20 @@ export class Background {
     if (!url) return this.show(null);
     const image = new Image();
     image.onload = () => url === this.url && this.show(image);
-    image.onerror = () => url === this.url && this.show(null);
+    image.onerror = () => url === this.url && this.fail(url);
     image.src = url;
+  }
+
+  /** @param {string} url */
+  fail(url) {
+    this.show(null);
+    const { searchParams, pathname } = new URL(url, location.href);
+    this.complaint = this.editor.notice([this.editor.t("background.failed", { name: searchParams.get("filename") ?? pathname })]);
   }
 
   /** @param {HTMLImageElement|null} image */
   show(image) {
+    this.complaint?.remove();
     this.image = image;
     if (this.choice === "connected") this.editor.host.connectedSize(image && { width: image.naturalWidth, height: image.naturalHeight });
     this.editor.invalidate();

@@ -1,7 +1,20 @@
 // @ts-check
-/** The field on a box in which its caption is typed. Opens by itself after a box was drawn. */
+/**
+ * The field on a box in which its caption is typed. Opens by itself after a box was drawn.
+ *
+ * It is as wide as its box and grows with what is typed.  Where it reaches over the box's border it lies on something
+ * else: a drag that begins there is the stage's, a click is still the text's.
+ */
 import { h } from "./dom.js";
+import { SLOP } from "./gestures.js";
 import { field } from "./layout.js";
+
+/** Least width: room for a caret; and how far it grows with the text beyond a narrow box. CSS pixels. */
+const LEAST = 30;
+const MOST = 220;
+const MAX_HEIGHT = 120;
+/** Padding and border on both sides, and a caret. */
+const AROUND = 18;
 
 export class CaptionField {
   /** @param {import("./editor.js").Editor} editor */
@@ -10,11 +23,15 @@ export class CaptionField {
     /** @type {string|null} the box being captioned */
     this.id = null;
     this.before = "";
+    /** @type {PointerEvent|null} a press on the field outside its box, until it is known for a click or a drag */
+    this.pressed = null;
     this.element = h("textarea", {
-      class: "roictrl-caption", rows: 1, hidden: true, spellcheck: "true", placeholder: editor.t("caption.placeholder"),
+      class: "roictrl-caption", rows: 1, hidden: true, spellcheck: "true", dir: "auto", placeholder: editor.t("caption.placeholder"),
       "aria-label": editor.t("caption.label"),
       oninput: () => this.typed(), onblur: () => this.close(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e),
-      onpointerdown: (/** @type {Event} */ e) => e.stopPropagation(),
+      onpointerdown: (/** @type {PointerEvent} */ e) => this.press(e), onpointermove: (/** @type {PointerEvent} */ e) => this.move(e),
+      onpointerup: () => { this.pressed = null; }, onpointercancel: () => { this.pressed = null; },
+      onlostpointercapture: (/** @type {Event} */ e) => e.stopPropagation(), // a loss of the field's, not of the stage's
     });
   }
 
@@ -38,19 +55,52 @@ export class CaptionField {
     const r = this.editor.view.rectOf(this.id);
     if (!r) return void this.close();
     const { clientWidth, clientHeight } = this.editor.view.stage;
-    const width = Math.min(Math.max(r.w - 4, 170), clientWidth - 8);
+    const width = Math.min(Math.max(r.w - 4, LEAST, Math.min(this.textWidth() + AROUND, MOST)), clientWidth - 8);
     Object.assign(this.element.style, {
       left: `${Math.min(Math.max(r.x + 2, 4), clientWidth - width - 4)}px`, width: `${width}px`, height: "auto",
     });
-    const height = Math.min(this.element.scrollHeight + 2, 120);
+    const height = Math.min(this.element.scrollHeight + 2, MAX_HEIGHT);
     Object.assign(this.element.style, {
       height: `${height}px`, top: `${Math.min(Math.max(r.y + 2, 4), clientHeight - height - 4)}px`,
     });
   }
 
+  /** What is typed, in one line each, in CSS pixels. */
+  textWidth() {
+    const ctx = this.editor.view.canvas.getContext("2d");
+    if (!ctx) return MOST;
+    ctx.font = getComputedStyle(this.element).font;
+    return Math.max(...this.element.value.split("\n").map((line) => ctx.measureText(line).width));
+  }
+
   typed() {
     if (this.id) this.editor.type(this.id, "caption", this.element.value);
     this.place();
+  }
+
+  /** @param {PointerEvent} e */
+  press(e) {
+    e.stopPropagation();
+    const p = this.editor.view.local(e);
+    const r = this.id && this.editor.view.rectOf(this.id);
+    const inside = r && p.x >= r.x && p.x <= r.x + r.w && p.y >= r.y && p.y <= r.y + r.h;
+    if (inside || e.button) return;
+    this.pressed = e;
+    this.element.setPointerCapture(e.pointerId); // also where a quick hand has left the field with its first movement
+  }
+
+  /** @param {PointerEvent} e */
+  move(e) {
+    const { pressed } = this;
+    if (!pressed) return;
+    e.stopPropagation();
+    const { view } = this.editor;
+    const [from, to] = [view.local(pressed), view.local(e)];
+    if (Math.hypot(to.x - from.x, to.y - from.y) < SLOP) return;
+    this.pressed = null;
+    this.close();
+    view.pressed(pressed);
+    view.move(e);
   }
 
   /** @param {boolean} [refocus] give the focus back to the stage */

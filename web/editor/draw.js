@@ -12,6 +12,7 @@
  * @property {readonly Item[]} items
  * @property {string[]} selection
  * @property {string|null} editing the box whose caption is being typed
+ * @property {string|null} hovered the box that shows its caption because the pointer is on it
  * @property {Map<string, any[]>} warnings
  * @property {Box[]} ghosts
  * @property {CanvasImageSource|null} background
@@ -38,9 +39,9 @@ export function drawScene(ctx, scene) {
   scene.items.forEach((it, i) => {
     if (!field(it, "hidden")) drawBox(ctx, scene, it, i);
   });
-  scene.items.forEach((it, i) => {
-    if (!field(it, "hidden") && it.id !== scene.editing) drawPlate(ctx, plateRoom(it.fields, scene.frame), plate(scene, it, i));
-  });
+  const plates = scene.items.map((it, i) => ({ it, i })).filter(({ it }) => !field(it, "hidden") && it.id !== scene.editing);
+  plates.sort((a, b) => Number(a.it.id === scene.hovered) - Number(b.it.id === scene.hovered)); // that one over the others
+  for (const { it, i } of plates) drawPlate(ctx, plateRoom(it.fields, scene.frame), plate(scene, it, i));
   drawSelection(ctx, scene);
   drawOverlay(ctx, scene);
 }
@@ -57,7 +58,7 @@ function plateRoom(fields, f) {
 /** @param {Scene} scene @param {Item} it @param {number} i @returns {import("./labels.js").Plate} */
 const plate = (scene, it, i) => ({
   number: i + 1, text: field(it, "caption") || field(it, "label"), color: shade(it, i), muted: !field(it, "enabled"),
-  warned: scene.warnings.has(it.id), room: scene.frame,
+  warned: scene.warnings.has(it.id), hovered: it.id === scene.hovered, room: scene.frame,
 });
 
 /** @param {Item} it @param {number} i */

@@ -7,6 +7,7 @@
  *
  * @typedef {object} Host
  * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
+ * @property {() => "node"|"image"|"later"} sizeFrom what decides over it; later: an image that is not known before it is made
  * @property {() => void} changed the text changed
  * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
@@ -58,8 +59,9 @@ export class Editor {
     this.store = new Store();
     this.saved = this.store.state;
     this.outside = "";
-    // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.
-    this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true" });
+    // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.  An empty title, as the
+    // browser would show the one that ComfyUI gives what is around this, over the boxes.
+    this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true", title: "" });
     this.view = new View(this);
     this.commands = createCommands(this);
     this.background = new Background(this);
@@ -142,9 +144,12 @@ export class Editor {
   /** Look again at what lies outside: size, pictures, links. Paints only where something is new. */
   refresh() {
     this.background.refresh();
-    const key = JSON.stringify([this.size, this.readOnly, this.report.ghostKey, this.view.sharpness]);
-    if (key !== this.outside) this.invalidate();
-    this.outside = key;
+    if (this.around !== this.outside) this.invalidate();
+  }
+
+  /** What is painted of that, to compare. */
+  get around() {
+    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.report.ghostKey, this.view.sharpness]);
   }
 
   /** @param {import("./draw.js").Frame} frame @returns {import("./draw.js").Scene} */
@@ -154,13 +159,14 @@ export class Editor {
     for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
     return {
       frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: caption.id,
-      warnings: this.warnings, ghosts: this.report.ghosts.map((it) => it.box), background: this.background.image,
-      dim: this.pref("dim"), grid: this.pref("grid"), gestures,
+      hovered: gestures.name === "idle" ? this.view.hovered : null, warnings: this.warnings,
+      ghosts: this.report.ghosts.map((it) => it.box), background: this.background.image, dim: this.pref("dim"), grid: this.pref("grid"), gestures,
     };
   }
 
   /** After each paint: the parts around the stage. */
   rendered() {
+    this.outside = this.around;
     for (const part of [this.toolbar.element, this.panel]) part.inert = this.readOnly;
     this.view.focus.disabled = this.readOnly;
     this.toolbar.update();
@@ -168,11 +174,12 @@ export class Editor {
     if (!this.state.open) {
       this.list.update();
       this.inspector.update();
+      this.list.reveal();
     }
     this.report.update();
-    const { width, height } = this.size;
     const { zoom } = this.view.viewport;
-    this.sizeLabel.textContent = `${width} × ${height}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
+    const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
+    this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
     this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0;
   }
 
@@ -215,6 +222,7 @@ export class Editor {
     const typing = e.target !== this.view.focus && /** @type {Element} */ (e.target).matches("input, textarea");
     // Plain keys typed in here are never the graph's; combinations such as Ctrl+Enter (queue) are.
     if (!e.ctrlKey && !e.metaKey) e.stopPropagation();
+    else if (typing) this.host.captureUndo(); // it may open another workflow, for which older pages keep what was captured last
     if (typing || e.isComposing || this.readOnly) return;
     const found = shortcutFor(e);
     if (!found || (e.target !== this.view.focus && ["Tab", "Shift+Tab", "Enter"].includes(found.key))) return;
@@ -285,11 +293,12 @@ export class Editor {
     this.status.textContent = sentence;
   }
 
-  /** Sentences that stay until they are dismissed. @param {string[]} sentences */
+  /** Sentences that stay until they are dismissed. @param {string[]} sentences @returns {HTMLElement|undefined} */
   notice(sentences) {
-    if (!sentences.length) return;
+    if (!sentences.length) return undefined;
     const close = iconButton("close", this.t("notice.close"), () => note.remove());
     const note = h("div", { class: "roictrl-notice" }, h("div", {}, ...sentences.map((s) => h("p", {}, s))), close);
     this.notices.replaceChildren(note);
+    return note;
   }
 }

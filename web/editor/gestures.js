@@ -30,7 +30,7 @@ import { extent } from "./shapes.js";
 import { movingEdges, snap, targets } from "./snapping.js";
 
 /** Screen pixels before a press becomes a drag, and within which an edge attracts. */
-const SLOP = 4;
+export const SLOP = 4;
 const REACH = 6;
 
 export class Gestures {

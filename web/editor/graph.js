@@ -49,3 +49,9 @@ export function reachable(start) {
   }
   return [...seen].slice(1);
 }
+
+/** Whether a graph holds a node, itself or in a subgraph of its. @param {any} graph @param {any} node @returns {boolean} */
+export function contains(graph, node) {
+  if (node.graph === graph) return graph.getNodeById(node.id) === node;
+  return (graph?.nodes ?? []).some((/** @type {any} */ n) => n.subgraph && contains(n.subgraph, node));
+}

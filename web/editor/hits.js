@@ -27,6 +27,9 @@ function covers({ fields }, p, unit) {
   return Math.abs(fields.point[0] - p.x) <= reach * unit.x && Math.abs(fields.point[1] - p.y) <= reach * unit.y;
 }
 
+/** The box that is seen under the pointer, locked or not. @param {import("./layout.js").Doc} doc @param {Point} p */
+export const seenAt = (doc, p) => doc.items.findLast((it) => !field(it, "hidden") && geo.contains(it.fields.box, p)) ?? null;
+
 /** The boxes of the selection that can be moved, by id. @param {Store} store @returns {Record<string, Box>} */
 export const movable = (store) => Object.fromEntries(store.selected
   .filter((it) => !field(it, "locked") && !field(it, "hidden")).map((it) => [it.id, extent(it.fields)]));

@@ -6,15 +6,17 @@
  *
  * @typedef {import("./geometry.js").Size} Size
  */
-import { linkOf, originOf, reachable, widgetValue } from "./graph.js";
+import { contains, linkOf, originOf, reachable, widgetValue } from "./graph.js";
 
 const TEMPLATES = "roictrl/templates.json";
 const UPLOADS = "roictrl";
 
 export class ComfyHost {
-  /** @param {any} node @param {string} inputName of the widget @param {any} app @param {any} api */
-  constructor(node, inputName, app, api) {
+  /** @param {any} node @param {string} inputName of the widget @param {any} app @param {any} api
+   * @param {any} [owner] the node that shows the editor: the subgraph's own where the widget is promoted */
+  constructor(node, inputName, app, api, owner = node) {
     this.node = node;
+    this.owner = owner;
     this.inputName = inputName;
     this.app = app;
     this.api = api;
@@ -29,9 +31,19 @@ export class ComfyHost {
 
   /** @returns {Size|null} */
   size() {
-    if (this.picture && linkOf(this.node, "image") && widgetValue(this.node, "size_from_image") !== false) return this.picture;
+    if (this.picture && this.imageDecides) return this.picture;
     const [width, height] = ["width", "height"].map((side) => Number(widgetValue(this.node, side)));
     return width >= 1 && height >= 1 ? { width: Math.round(width), height: Math.round(height) } : null;
+  }
+
+  get imageDecides() {
+    return !!linkOf(this.node, "image") && widgetValue(this.node, "size_from_image") !== false;
+  }
+
+  /** What decides over the size; an image that is made only by the run does so unseen. */
+  sizeFrom() {
+    if (!this.imageDecides) return "node";
+    return this.picture ? "image" : "later";
   }
 
   /** @param {Size|null} size */
@@ -44,7 +56,10 @@ export class ComfyHost {
     this.node.graph?.setDirtyCanvas?.(true, false);
   }
 
+  /** Not while the graph is being emptied for another one: a field that is taken away loses the focus, and what is left of
+   * the graph by then would become the last state of the workflow that is being left. */
   captureUndo() {
+    if (!contains(this.app.rootGraph ?? this.app.graph, this.owner)) return;
     const tracker = this.app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
     if (tracker?.captureCanvasState) tracker.captureCanvasState();
     else tracker?.checkState?.();
@@ -115,6 +130,13 @@ export class ComfyHost {
   async writeTemplates(text) {
     await this.api.storeUserData(TEMPLATES, text, { overwrite: true, stringify: false, throwOnError: true });
   }
+}
+
+/** The editor stays as wide as its node: newer pages show a widget in their properties panel as well, leave that panel's
+ * width on it, and in the classic renderer it would keep that. @param {any} widget */
+export function asWideAsNode(widget) {
+  Object.defineProperty(widget, "width", { configurable: true, enumerable: true, get: () => undefined, set() {} });
+  return widget;
 }
 
 /** LoadImage writes "folder/name.png [input]". @param {string} value */

@@ -40,13 +40,13 @@ export class Inspector {
 
   /** @param {string} key */
   area(key) {
-    this.fields[key] = h("textarea", { rows: 2, spellcheck: "true", placeholder: this.editor.t(`hint.${key}`), oninput: () => this.typed(key) });
+    this.fields[key] = h("textarea", { rows: 2, spellcheck: "true", dir: "auto", placeholder: this.editor.t(`hint.${key}`), oninput: () => this.typed(key) });
     return this.labelled(key, this.fields[key]);
   }
 
   /** @param {string} key */
   line(key) {
-    this.fields[key] = h("input", { type: "text", oninput: () => this.typed(key) });
+    this.fields[key] = h("input", { type: "text", dir: "auto", oninput: () => this.typed(key) });
     return this.labelled(key, this.fields[key]);
   }
 

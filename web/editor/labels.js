@@ -3,7 +3,7 @@
  * Text on the canvas: number, caption and marks of a box on a dark plate, which reads well over any picture.
  *
  * @typedef {import("./draw.js").Frame} Frame
- * @typedef {{number: number, text: string, color: string, muted: boolean, warned: boolean, room: Frame}} Plate
+ * @typedef {{number: number, text: string, color: string, muted: boolean, warned: boolean, hovered: boolean, room: Frame}} Plate
  */
 import { inkOn } from "./palette.js";
 
@@ -12,8 +12,12 @@ const LINE = 15;
 const PAD = 5;
 /** Room between a box's corner and its plate: half a handle. */
 const INSET = 5;
-const MIN_WIDTH = 64;
+/** A narrower box shows its number alone, and its caption, this wide at most, while the pointer is on it. CSS pixels. */
+export const NARROW = 64;
+const HOVERED_WIDTH = 200;
 const MAX_LINES = 4;
+/** The scripts that are written from right to left. */
+const LEFTWARDS = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 
 /** @type {Map<string, string[]>} */
 const wrapped = new Map();
@@ -24,9 +28,7 @@ export function drawPlate(ctx, r, plate) {
   ctx.textBaseline = "middle";
   const tag = plate.warned ? `${plate.number} !` : `${plate.number}`;
   const tagWidth = Math.max(18, ctx.measureText(tag).width + 2 * PAD);
-  const width = Math.max(MIN_WIDTH, r.w - 2 * INSET) - tagWidth;
-  const rows = Math.max(1, Math.min(MAX_LINES, Math.floor((r.h - 2 * INSET - 4) / LINE)));
-  const lines = plate.text ? wrap(ctx, plate.text.replace(/\s+/g, " "), width - 2 * PAD, rows) : [];
+  const lines = linesOf(ctx, r, plate, tagWidth);
   const textWidth = lines.length ? Math.max(...lines.map((l) => ctx.measureText(l).width)) + 2 * PAD : 0;
   const height = Math.max(1, lines.length) * LINE + 4;
   const x = Math.min(Math.max(r.x + INSET, plate.room.x), Math.max(plate.room.x, plate.room.x + plate.room.w - tagWidth - textWidth));
@@ -36,13 +38,35 @@ export function drawPlate(ctx, r, plate) {
     ctx.fillStyle = "rgba(18, 20, 24, 0.84)";
     rounded(ctx, x, y, tagWidth + textWidth, height);
     ctx.fillStyle = "#ffffff";
-    lines.forEach((l, i) => ctx.fillText(l, x + tagWidth + PAD, y + 2.5 + LINE * (i + 0.5)));
+    drawLines(ctx, lines, x + tagWidth + PAD, y + 2.5 + LINE / 2, textWidth - 2 * PAD);
   }
   ctx.fillStyle = plate.color;
   rounded(ctx, x, y, tagWidth, LINE + 4);
   ctx.fillStyle = inkOn(plate.color);
   ctx.fillText(tag, x + (tagWidth - ctx.measureText(tag).width) / 2, y + 2.5 + LINE / 2);
   ctx.globalAlpha = 1;
+}
+
+/** What a box of this size has room for. @param {CanvasRenderingContext2D} ctx @param {Frame} r @param {Plate} plate @param {number} tagWidth */
+function linesOf(ctx, r, plate, tagWidth) {
+  const narrow = r.w < NARROW;
+  if (!plate.text || (narrow && !plate.hovered)) return [];
+  const width = (narrow ? HOVERED_WIDTH : r.w - 2 * INSET) - tagWidth - 2 * PAD;
+  const rows = narrow ? MAX_LINES : Math.max(1, Math.min(MAX_LINES, Math.floor((r.h - 2 * INSET - 4) / LINE)));
+  return wrap(ctx, plate.text.replace(/\s+/g, " "), width, rows);
+}
+
+/** Whether a text begins from the right: by its first letter, as `dir="auto"` has it. @param {string} text */
+export const leftwards = (text) => LEFTWARDS.test(/\p{L}/u.exec(text)?.[0] ?? "");
+
+/** @param {CanvasRenderingContext2D} ctx @param {string[]} lines @param {number} x @param {number} y @param {number} width */
+function drawLines(ctx, lines, x, y, width) {
+  const rtl = leftwards(lines[0]);
+  ctx.direction = rtl ? "rtl" : "ltr";
+  ctx.textAlign = rtl ? "right" : "left";
+  lines.forEach((line, i) => ctx.fillText(line, rtl ? x + width : x, y + LINE * i));
+  ctx.direction = "ltr";
+  ctx.textAlign = "left";
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} w @param {number} h */

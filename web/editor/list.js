@@ -2,8 +2,8 @@
 /**
  * The list of boxes: select, reorder by dragging, mute, solo, lock, hide.
  *
- * For assistive technology it is a listbox whose options are reached through the stage's keyboard focus
- * (aria-activedescendant); the small buttons of a row are a mouse's short way to commands that have keys and menu entries.
+ * For assistive technology it is a listbox whose options are reached by the arrows in it, or through the stage's keyboard
+ * focus (aria-activedescendant); the small buttons of a row are a mouse's short way to commands that have keys and menu entries.
  */
 import { boxName, boxSentence } from "./a11y.js";
 import { h, icon, set } from "./dom.js";
@@ -12,6 +12,8 @@ import { field } from "./layout.js";
 import { colorOf, inkOn } from "./palette.js";
 
 const SLOP = 4;
+/** From the list's ends inward, and a step of scrolling. CSS pixels. */
+const EDGE = 14;
 let lists = 0;
 
 export class List {
@@ -19,14 +21,15 @@ export class List {
   constructor(editor) {
     this.editor = editor;
     this.name = `roictrl-list-${++lists}`;
-    /** @type {string|undefined} the row scrolled to last */
-    this.shown = undefined;
+    /** Which row was scrolled to last, from where and in how much room. */
+    this.shown = "";
     /** @type {Map<string, {row: HTMLElement, seen: any[]}>} */
     this.rows = new Map();
     /** @type {{id: string, y: number, moved: boolean, to: number}|null} a row being dragged */
     this.drag = null;
     this.element = h("div", {
-      class: "roictrl-list", role: "listbox", id: this.name, "aria-label": editor.t("list.label"), "aria-multiselectable": "true",
+      class: "roictrl-list", role: "listbox", id: this.name, tabindex: 0, "aria-label": editor.t("list.label"), "aria-multiselectable": "true",
+      onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e),
       onpointermove: (/** @type {PointerEvent} */ e) => this.move(e), onpointerup: (/** @type {PointerEvent} */ e) => this.up(e),
       onpointercancel: () => this.drop(null),
       // Here and by place: a captured pointer's clicks are the list's, not a row's.
@@ -50,9 +53,21 @@ export class List {
     doc.items.forEach((it, i) => this.updateRow(it, i, selection.includes(it.id)));
     const chosen = selection.at(-1);
     set(this.editor.view.focus, "aria-controls", this.name);
-    set(this.editor.view.focus, "aria-activedescendant", chosen && this.optionId(chosen));
-    if (chosen && !this.drag && this.shown !== chosen) this.rows.get(chosen)?.row.scrollIntoView({ block: "nearest" });
-    this.shown = chosen;
+    for (const element of [this.editor.view.focus, this.element]) set(element, "aria-activedescendant", chosen && this.optionId(chosen));
+  }
+
+  /** The row of the last chosen box into view, where box, place or room is another one than before; after the inspector,
+   * which takes its room from the list.  Only the list scrolls: scrollIntoView would move ComfyUI's canvas as well. */
+  reveal() {
+    const chosen = this.editor.state.selection.at(-1) ?? "";
+    const row = this.rows.get(chosen)?.row;
+    const { scrollTop, clientHeight } = this.element;
+    const top = row ? row.offsetTop - this.element.offsetTop : 0;
+    const shown = [chosen, top, clientHeight].join();
+    if (row && !this.drag && this.shown !== shown) {
+      this.element.scrollTop = Math.min(top, Math.max(scrollTop, top + row.offsetHeight - clientHeight));
+    }
+    this.shown = shown;
   }
 
   /** A row is made anew only when what it shows changed. @param {import("./layout.js").Item} it @param {number} i @param {boolean} selected */
@@ -82,7 +97,8 @@ export class List {
       title: warned || boxName(it, i, t),
       onpointerdown: (/** @type {PointerEvent} */ e) => this.down(e, it.id),
     }, h("span", { class: "roictrl-swatch", style: `background:${color};color:${inkOn(color)}` }, String(i + 1)),
-    h("span", { class: `roictrl-name${caption ? "" : " none"}` }, caption || t("list.noCaption")),
+    " ", // so that what is seen is found in what is said
+    h("span", { class: `roictrl-name${caption ? "" : " none"}`, dir: "auto" }, caption || t("list.noCaption")),
     warned ? h("span", { class: "roictrl-warn" }, "!") : null,
     ...[
       this.toggle(it, "on", "enabled", field(it, "enabled") ? "list.mute" : "list.unmute", !field(it, "enabled")),
@@ -102,6 +118,18 @@ export class List {
         else this.editor.commands.toggle(what, [it.id]);
       },
     }, icon(picture));
+  }
+
+  /** The arrows walk through the boxes here, Enter goes to the caption; all else is as on the stage. @param {KeyboardEvent} e */
+  key(e) {
+    const { commands, inspector } = this.editor;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    if (e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return;
+    if (step) commands.walk(step);
+    else if (e.key === "Enter" && this.editor.state.selection.length) inspector.focusCaption();
+    else return;
+    e.preventDefault();
+    e.stopPropagation();
   }
 
   /** To the caption's field. @param {MouseEvent} e */
@@ -127,6 +155,7 @@ export class List {
     const { drag } = this;
     if (!drag || (!drag.moved && Math.abs(e.clientY - drag.y) < SLOP)) return;
     drag.moved = true;
+    this.scrollAlong(e);
     const rows = [...this.element.children];
     const over = rows.findIndex((row) => {
       const r = row.getBoundingClientRect();
@@ -137,6 +166,13 @@ export class List {
       row.classList.toggle("drop-before", i === drag.to);
       row.classList.toggle("drop-after", i === rows.length - 1 && drag.to === rows.length);
     });
+  }
+
+  /** A row dragged to the list's end goes on to what is out of sight. @param {PointerEvent} e */
+  scrollAlong(e) {
+    const { top, bottom } = this.element.getBoundingClientRect();
+    if (e.clientY < top + EDGE) this.element.scrollTop -= EDGE;
+    if (e.clientY > bottom - EDGE) this.element.scrollTop += EDGE;
   }
 
   /** @param {PointerEvent} e */

@@ -2,9 +2,9 @@
 /**
  * A menu inside the editor: mouse, touch and keyboard; closes when the focus leaves it.
  *
- * @typedef {{label?: string, run?: () => void, keys?: string, checked?: boolean, disabled?: boolean, heading?: string,
+ * @typedef {{label?: string, run?: () => void, keys?: string, checked?: boolean, radio?: boolean, disabled?: boolean, heading?: string,
  *   range?: {value: number, min: number, max: number, step: number, change: (value: number) => void}}} Entry
- *   an entry with neither label nor heading is a separating line
+ *   an entry with neither label nor heading is a separating line; radio: one of several of which one is checked; ranges come last
  */
 import { h } from "./dom.js";
 
@@ -21,12 +21,14 @@ export class Menu {
   open(at, entries, label) {
     this.element?.remove();
     const element = h("div", {
-      class: "roictrl-menu", role: "menu", "aria-label": label, tabindex: -1,
+      class: "roictrl-menu", tabindex: -1,
       onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e),
       onfocusout: (/** @type {FocusEvent} */ e) => {
         if (!element.contains(/** @type {Node|null} */ (e.relatedTarget))) this.close(false);
       },
-    }, ...entries.map((entry) => this.entry(entry)));
+    },
+    h("div", { role: "menu", "aria-label": label }, ...entries.filter((entry) => !entry.range).map((entry) => this.entry(entry))),
+    ...entries.map((entry) => entry.range && this.range(entry.label, entry.range))); // no menu may hold a slider
     this.element = element;
     this.root.append(element);
     element.style.left = `${Math.max(4, Math.min(at.x, this.root.clientWidth - element.offsetWidth - 4))}px`;
@@ -49,12 +51,12 @@ export class Menu {
   }
 
   /** @param {Entry} entry */
-  entry({ label, run, keys, checked, disabled, heading, range }) {
+  entry({ label, run, keys, checked, radio, disabled, heading }) {
     if (heading) return h("div", { class: "roictrl-menu-heading", role: "presentation" }, heading);
     if (!label) return h("div", { class: "roictrl-menu-line", role: "separator" });
-    if (range) return this.range(label, range);
+    const known = checked !== undefined;
     return h("button", {
-      type: "button", role: checked === undefined ? "menuitem" : "menuitemradio", "aria-checked": checked, disabled,
+      type: "button", role: known ? (radio ? "menuitemradio" : "menuitemcheckbox") : "menuitem", "aria-checked": known && String(checked), disabled,
       onclick: () => {
         this.close();
         run?.();
@@ -63,7 +65,7 @@ export class Menu {
     keys ? h("kbd", {}, keys) : null);
   }
 
-  /** @param {string} label @param {NonNullable<Entry["range"]>} range */
+  /** @param {string|undefined} label @param {NonNullable<Entry["range"]>} range */
   range(label, { change, value, ...limits }) {
     // The value last: until its limits and step are known, a slider rounds to whole numbers.
     return h("label", { class: "roictrl-menu-range" }, label, h("input", {

@@ -52,12 +52,12 @@ export const MENUS = {
     const { t, background, host } = editor;
     const { choice } = background;
     const option = (/** @type {string} */ name, available = true) => ({
-      label: t(`background.${name}`), checked: choice === name, disabled: !available, run: () => background.choose(name),
+      label: t(`background.${name}`), checked: choice === name, radio: true, disabled: !available, run: () => background.choose(name),
     });
     return [
       { heading: t("background.heading") }, option("none"), option("connected", !!host.connectedImage()),
       option("result", !!host.resultImage()),
-      { label: t("background.file"), checked: typeof choice === "object", run: () => editor.transfer.pick() }, {},
+      { label: t("background.file"), checked: typeof choice === "object", radio: true, run: () => editor.transfer.pick() }, {},
       { label: t("background.dim"), range: { value: editor.pref("dim"), min: 0, max: 0.9, step: 0.05,
         change: (value) => editor.setPref("dim", value === DIM ? undefined : value) } },
     ];

@@ -1,6 +1,7 @@
 // @ts-check
 /** The row of buttons above the stage. */
 import { h, iconButton, set } from "./dom.js";
+import { FITTED } from "./viewport.js";
 
 export class Toolbar {
   /** @param {import("./editor.js").Editor} editor */
@@ -18,6 +19,7 @@ export class Toolbar {
     this.undo = iconButton("undo", t("tool.undo"), run("undo"));
     this.redo = iconButton("redo", t("tool.redo"), run("redo"));
     this.remove = iconButton("trash", t("tool.remove"), run("remove"));
+    this.fit = iconButton("fit", t("tool.fit"), run("fit"));
     const popup = { "aria-haspopup": "menu" };
     this.element = h("div", {
       class: "roictrl-toolbar", role: "toolbar", "aria-label": t("tool.label"),
@@ -27,7 +29,7 @@ export class Toolbar {
     this.select, this.draw, h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
     iconButton("template", t("tool.templates"), menu("templates"), popup),
     iconButton("picture", t("tool.background"), menu("background"), popup),
-    iconButton("fit", t("tool.fit"), run("fit")),
+    this.fit,
     iconButton("more", t("tool.more"), menu("more"), popup),
     iconButton("help", t("tool.help"), () => editor.commands.help()));
   }
@@ -38,6 +40,7 @@ export class Toolbar {
     set(this.draw, "aria-pressed", String(view.tool === "draw"));
     this.undo.disabled = !store.state.past.length;
     this.redo.disabled = !store.state.future.length;
+    this.fit.disabled = view.viewport === FITTED;
     this.remove.disabled = !store.state.selection.length;
   }
 }

@@ -4,7 +4,8 @@ import { CaptionField } from "./caption.js";
 import { h } from "./dom.js";
 import { drawScene, toStage } from "./draw.js";
 import { Gestures } from "./gestures.js";
-import { boxesAt, cursorAt } from "./hits.js";
+import { boxesAt, cursorAt, seenAt } from "./hits.js";
+import { NARROW } from "./labels.js";
 import { Pinch } from "./pinch.js";
 import { extent } from "./shapes.js";
 import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
@@ -21,6 +22,8 @@ export class View {
     this.paints = 0;
     this.pending = 0;
     this.ratio = 1;
+    /** @type {string|null} a narrow box under the pointer, whose caption is shown only so */
+    this.hovered = null;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.press = undefined;
     this.gestures = new Gestures({
@@ -49,6 +52,7 @@ export class View {
     on("pointerup", (e) => this.up(e));
     for (const name of ["pointercancel", "lostpointercapture"]) on(name, (e) => this.lost(e));
     on("pointerenter", () => this.editor.refresh());
+    on("pointerleave", () => this.hover(null));
     on("dblclick", (e) => this.doubleClick(e));
     on("contextmenu", (e) => this.contextMenu(e));
     on("touchstart", (e) => this.editor.host.touched(e));
@@ -97,7 +101,11 @@ export class View {
   /** @param {PointerEvent} e */
   down(e) {
     e.stopPropagation();
-    if (this.editor.readOnly || e.target !== this.stage) return; // a field or button that lies on the stage
+    if (!this.editor.readOnly && e.target === this.stage) this.pressed(e); // else on a field or button that lies on the stage
+  }
+
+  /** On the stage, or on what turned out to be in its way. @param {PointerEvent} e */
+  pressed(e) {
     this.editor.menu.close(false);
     this.focus.focus({ preventScroll: true });
     if (e.button === 2) return;
@@ -119,7 +127,16 @@ export class View {
     const p = this.pointer(e);
     this.gestures.move(p);
     if (this.gestures.active) clearTimeout(this.press);
-    else if (this.gestures.name === "idle") this.stage.style.cursor = cursorAt(this.editor.store, p, this.unit, this.tool);
+    if (this.gestures.name !== "idle") return;
+    this.stage.style.cursor = cursorAt(this.editor.store, p, this.unit, this.tool);
+    this.hover(seenAt(this.editor.state.doc, p));
+  }
+
+  /** @param {import("./layout.js").Item|null} it under the pointer */
+  hover(it) {
+    const id = it && toStage(it.fields.box, this.frame).w < NARROW ? it.id : null;
+    if (id !== this.hovered) this.invalidate();
+    this.hovered = id;
   }
 
   /** @param {PointerEvent} e */

@@ -1,5 +1,5 @@
 // @ts-check
-/** The editor in every renderer of both pages: the one that ComfyUI 0.3.75 pins, and a newer one. */
+/** The editor in every renderer of three pages: the one that ComfyUI 0.3.75 pins, a newer one, and one between them. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { looksRunNothing } from "./cached.mjs";
@@ -8,9 +8,16 @@ import * as more from "./more_scenarios.mjs";
 import * as rows from "./rows.mjs";
 import { notesReachTheirBoxes } from "./said.mjs";
 import * as scenario from "./scenario.mjs";
+import * as sight from "./sight.mjs";
+import * as surroundings from "./surroundings.mjs";
+
+/** Goes only through what pages do in their own way; all else the other two show. */
+const BETWEEN = "1.49.6";
+const { axe, ...own } = surroundings;
+const DIFFERENT = new Set([rows.background, rows.linkedSize, rows.zoomAndPan, sight.smallCaption, sight.fromTheImage, ...Object.values(own)]);
 
 /** undefined: the page that the ComfyUI under test asks for. */
-for (const frontend of [undefined, "1.58.1"]) {
+for (const frontend of [undefined, BETWEEN, "1.58.1"]) {
   describe(`page ${frontend ?? "pinned by ComfyUI"}`, () => {
     /** @type {Awaited<ReturnType<typeof startServer>>} */
     let server;
@@ -30,23 +37,26 @@ for (const frontend of [undefined, "1.58.1"]) {
         await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue });
         const { page, context, errors } = await openPage(browser, server.url, { hasTouch: true });
         const step = (/** @type {string} */ name, /** @type {() => Promise<any>} */ run) => t.test(name, run);
+        const shared = (/** @type {string} */ name, /** @type {() => Promise<any>} */ run) => (frontend === BETWEEN ? undefined : step(name, run));
         /** @type {Node} */
         let node;
         await step("draw three captioned boxes", async () => { node = await scenario.drawThree(page, [90, 160]); });
-        await step("undo and redo", () => scenario.undoRedo(node));
-        await step("move, resize, multi-select", () => scenario.moveResizeSelect(node));
-        await step("keyboard only, said aloud", () => scenario.keyboardOnly(node));
-        await step("copy and paste between two nodes", () => scenario.copyPaste(node, page));
-        await step("import through the server", () => scenario.importForeign(node));
+        await shared("undo and redo", () => scenario.undoRedo(node));
+        await shared("move, resize, multi-select", () => scenario.moveResizeSelect(node));
+        await shared("keyboard only, said aloud", () => scenario.keyboardOnly(node));
+        await shared("copy and paste between two nodes", () => scenario.copyPaste(node, page));
+        await shared("import through the server", () => scenario.importForeign(node));
         await step("save, reload, reopen", () => scenario.saveReloadReopen(node, page));
         await step("subgraph and back", async () => { node = await scenario.subgraph(node, page); });
         await step("queue, connected boxes, last result", () => scenario.queue(node, page));
-        await step("another width", () => scenario.resizePicture(node));
+        await shared("another width", () => scenario.resizePicture(node));
         await step("graph zoom 0.5 and 2", () => scenario.graphZoom(page));
-        await step("paints", () => scenario.paints(page));
-        for (const [name, run] of Object.entries(rows)) await step(name, () => run(page));
-        await step("what the server says reaches its box", async () => { node = await notesReachTheirBoxes(page); });
-        await step("a colour, a label, a lock run nothing again", () => looksRunNothing(page, node));
+        await shared("paints", () => scenario.paints(page));
+        for (const [name, run] of Object.entries({ ...rows, ...sight, ...surroundings })) {
+          await (DIFFERENT.has(run) ? step : shared)(name, () => run(page));
+        }
+        await shared("what the server says reaches its box", async () => { node = await notesReachTheirBoxes(page); });
+        await shared("a colour, a label, a lock run nothing again", () => looksRunNothing(page, node));
         await step("promoted out of a subgraph", () => more.promoted(page));
         await step("with a finger", () => more.touch(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));
@@ -55,7 +65,7 @@ for (const frontend of [undefined, "1.58.1"]) {
       });
     }
 
-    for (const vue of [false, true]) {
+    for (const vue of frontend === BETWEEN ? [] : [false, true]) {
       test(`device pixel ratio 2, in Chinese, ${vue ? "Nodes 2.0" : "classic renderer"}`, async () => {
         await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue, "Comfy.Locale": "zh" });
         const { page, context } = await openPage(browser, server.url, { deviceScaleFactor: 2 });

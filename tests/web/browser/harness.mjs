@@ -79,6 +79,22 @@ export async function emptyGraph(page, scale = 1) {
   }, scale);
 }
 
+/** The editor that is seen; a promoted one's original is in the page as well. @param {import("playwright-core").Page} page */
+export const shownStage = (page) => page.locator(".roictrl-stage").filter({ visible: true });
+
+/** A drag over an element, in shares of its size. @param {import("playwright-core").Locator} element @param {[number, number]} from @param {[number, number]} to */
+export async function dragOver(element, from, to) {
+  const { mouse } = element.page();
+  const rect = await element.boundingBox();
+  if (!rect) throw new Error("nothing to drag over");
+  const at = (/** @type {number} */ share) => /** @type {[number, number]} */ ([0, 1].map((i) =>
+    [rect.x, rect.y][i] + [rect.width, rect.height][i] * (from[i] + (to[i] - from[i]) * share)));
+  await mouse.move(...at(0));
+  await mouse.down();
+  for (const share of [0.3, 1]) await mouse.move(...at(share), { steps: 3 });
+  await mouse.up();
+}
+
 /** One Instance Box Prompt and what drives it. */
 export class Node {
   /** @param {import("playwright-core").Page} page @param {any} id */
@@ -130,6 +146,28 @@ export class Node {
   async gone() {
     await this.root().waitFor({ state: "hidden" });
     await this.settle();
+  }
+
+  /** Put into a subgraph of its own, as a person sees it from outside. @returns {Promise<any>} the id of the subgraph's node */
+  async wrap() {
+    const id = await this.page.evaluate((inner) => {
+      const { app } = /** @type {any} */ (window);
+      return app.graph.convertToSubgraph(new Set([app.graph.getNodeById(inner)])).node.id;
+    }, this.id);
+    await this.gone();
+    return id;
+  }
+
+  /** The only node inside a subgraph, entered. @param {import("playwright-core").Page} page @param {any} wrapper id of the subgraph's node */
+  static async inside(page, wrapper) {
+    const id = await page.evaluate((outer) => {
+      const { app } = /** @type {any} */ (window);
+      app.canvas.setGraph(app.graph.getNodeById(outer).subgraph);
+      return app.canvas.graph.nodes[0].id;
+    }, wrapper);
+    const node = await new Node(page, id).shown();
+    await page.evaluate(() => /** @type {any} */ (window).app.canvas.ds.fitToBounds?.(/** @type {any} */ (window).app.canvas.graph.nodes[0].boundingRect));
+    return node.shown();
   }
 
   /** Two animation frames: whatever was due has been painted. */

@@ -1,23 +1,42 @@
 // @ts-check
 /** Further places and ways to draw: on a subgraph's own node, and with a finger. */
 import assert from "node:assert/strict";
-import { Node, emptyGraph } from "./harness.mjs";
+import { Node, dragOver, emptyGraph, shownStage } from "./harness.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
 const LONG_PRESS_MS = 500;
 
 /** The layouts that would be sent to the server. @param {Page} page @returns {Promise<any[]>} */
-const queued = (page) => page.evaluate(async () => Object.values((await /** @type {any} */ (window).app.graphToPrompt()).output)
+export const queued = (page) => page.evaluate(async () => Object.values((await /** @type {any} */ (window).app.graphToPrompt()).output)
   .filter((/** @type {any} */ n) => n.class_type === "ROICtrlInstanceBoxPrompt").map((/** @type {any} */ n) => JSON.parse(n.inputs.layout)));
 
-/** The workflow as it is, opened anew; the shown editor of the subgraph's node is marked. @param {Page} page */
+/** The workflow as it is, opened anew; the editor of the subgraph's node is shown and has come to rest. @param {Page} page */
 async function reopen(page) {
   await page.evaluate(async () => {
     const { app } = /** @type {any} */ (window);
     await app.loadGraphData(JSON.parse(JSON.stringify(app.graph.serialize())));
   });
-  await page.locator(".roictrl-stage").waitFor({ state: "visible" });
+  const stage = shownStage(page);
+  await stage.waitFor();
+  for (let before = "", now = ""; !now || now !== before;) {
+    before = now;
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    now = JSON.stringify(await stage.boundingBox());
+  }
+  return stage;
+}
+
+/** A node of this graph promoted out of a subgraph: the stage on the subgraph's own node. @param {Node} node */
+export async function promote(node) {
+  const { page } = node;
+  await page.evaluate((outer) => {
+    const host = /** @type {any} */ (window).app.graph.getNodeById(outer);
+    host.properties.proxyWidgets = [[String(host.subgraph.nodes[0].id), "layout"]];
+    host.pos = [300, 160];
+    host.setSize([660, 520]);
+  }, await node.wrap());
+  return reopen(page);
 }
 
 /** The promoted widget draws as any other, what is drawn is what is queued, and it is saved. @param {Page} page */
@@ -26,32 +45,8 @@ export async function promoted(page) {
   const node = await Node.add(page, [90, 160]);
   await node.drag([0.125, 0.125], [0.375, 0.375]);
   await node.press("Enter");
-  const id = await page.evaluate((inner) => {
-    const { app } = /** @type {any} */ (window);
-    return app.graph.convertToSubgraph(new Set([app.graph.getNodeById(inner)])).node.id;
-  }, node.id);
-  await node.gone();
-  await page.evaluate((outer) => {
-    const host = /** @type {any} */ (window).app.graph.getNodeById(outer);
-    host.properties.proxyWidgets = [[String(host.subgraph.nodes[0].id), "layout"]];
-    host.pos = [300, 160];
-    host.setSize([660, 520]);
-  }, id);
-  await reopen(page);
-  const stage = page.locator(".roictrl-stage");
-  let rect = null;
-  for (let before = ""; before !== JSON.stringify(rect) || !rect;) {
-    before = JSON.stringify(rect);
-    await node.settle();
-    rect = await stage.boundingBox();
-  }
-  const { x, y, width, height } = rect;
-  await page.mouse.move(x + width * 0.55, y + height * 0.55);
-  await page.mouse.down();
-  await page.mouse.move(x + width * 0.6, y + height * 0.7, { steps: 3 });
-  await page.mouse.move(x + width * 0.7, y + height * 0.8, { steps: 3 });
-  await page.mouse.up();
-  await page.locator(".roictrl-caption").waitFor({ state: "visible" });
+  await dragOver(await promote(node), [0.55, 0.55], [0.7, 0.8]);
+  await page.locator(".roictrl-caption").filter({ visible: true }).waitFor();
   await page.keyboard.type("drawn outside");
   await page.keyboard.press("Enter");
   for (const when of ["drawn", "opened again"]) {

@@ -212,20 +212,9 @@ async function refuseToOverwrite(node) {
 /** Into a subgraph and back: the boxes come along, and can be drawn inside. @param {Node} node @param {Page} page */
 export async function subgraph(node, page) {
   const text = await node.text();
-  const wrapper = await page.evaluate((id) => {
-    const { app } = /** @type {any} */ (window);
-    return app.graph.convertToSubgraph(new Set([app.graph.getNodeById(id)])).node.id;
-  }, node.id);
-  await node.gone(); // a person sees the subgraph before entering it
-  await page.evaluate((id) => {
-    const { app } = /** @type {any} */ (window);
-    app.canvas.setGraph(app.graph.getNodeById(id).subgraph);
-  }, wrapper);
-  const inside = new Node(page, await page.evaluate(() => /** @type {any} */ (window).app.canvas.graph.nodes[0].id));
-  await inside.shown();
+  const wrapper = await node.wrap();
+  const inside = await Node.inside(page, wrapper);
   assert.equal(await inside.text(), text);
-  await page.evaluate(() => /** @type {any} */ (window).app.canvas.ds.fitToBounds?.(/** @type {any} */ (window).app.canvas.graph.nodes[0].boundingRect));
-  await inside.shown();
   await inside.drag([0.0625, 0.0625], [0.375, 0.25]);
   await inside.press("Enter");
   const more = await inside.text();
