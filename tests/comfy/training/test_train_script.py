@@ -149,7 +149,7 @@ def test_what_would_fail_in_the_end_is_said_before_the_data(root, demo, data, tm
     (tmp_path / "file.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
     out, more, sentence = {
         "out is a file": (tmp_path / "file.safetensors", (), f"{tmp_path / 'file.safetensors'} is a file"),
-        "start-from is cut": (tmp_path / "run", ("--start-from", str(tmp_path / "file.safetensors")), "file.safetensors is damaged or incomplete"),
+        "start-from is cut": (tmp_path / "run", ("--start-from", str(tmp_path / "file.safetensors")), "file.safetensors is damaged"),
     }[what]
     refused = subprocess.run(command(root, demo, data, out, *more), capture_output=True, text=True, env=environment())
     assert refused.returncode == 1 and "Traceback" not in refused.stderr and "bad rows" not in refused.stderr
