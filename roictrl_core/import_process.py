@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DEADLINE = 10               # seconds; what the limits of safe_text.py allow takes 2 on an idle machine
+DEADLINE = 30               # seconds; the limits of safe_text.py are meant for 2 on an idle machine, and this one may be drawing
 MAX_MEMORY = 400 * 2**20    # bytes more than the process has when it starts; what the limits allow takes under 200 MB
 REFUSED, NO_MEMORY = 3, 4   # the process's exit status
 

@@ -5,7 +5,7 @@
     python scripts/fuzz.py route                 the largest texts through a real server: times, pauses, memory
 
 Parts: texts (box files changed somewhere, through every reader, check and writer), monsters (texts made to be work, as
-large as they may be), weights (weight files), route (the monsters through the import route of a server). Run it with the
+large as they may be), weights (weight files), training (training data), route (the monsters through the import route of a server). Run it with the
 Python of the environment that `dev.py setup` makes; `route` wants COMFYUI_PATH, or what `dev.py setup` fetched.
 """
 
@@ -23,7 +23,7 @@ from devtools.base import make_base
 from devtools.frontend import frontend_arguments
 from devtools.places import find_comfyui
 from devtools.server import Server
-from fuzzing import monsters, route, texts
+from fuzzing import monsters, route, texts, training, weights
 from fuzzing.run import Case, Tally, run
 
 
@@ -32,7 +32,7 @@ def monster_cases(random: Random) -> Iterator[Case]:
     return ((name, partial(texts.read_and_use, text, 512, 512)) for name, text in monsters.monsters())
 
 
-PARTS = {"texts": texts.cases, "monsters": monster_cases}
+PARTS = {"texts": texts.cases, "monsters": monster_cases, "weights": weights.cases, "training": training.cases}
 
 
 def through_the_route() -> Tally:
