@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from ..layout import MAX_INSTANCES
 from .arrays import is_row
-from .common import first_filled
+from .common import entries, first_filled
 from .detection_keys import CORNERS, KEYS, NAME_KEYS, SIDE_BY_SIDE, WRAPPERS, plain_keys
 from .reading import CXCYWH, XYWH, Way, ways
 
-_DEPTH = 4   # objects around the boxes
+_DEPTH = 4         # objects around the boxes
+_LOOKED_AT = 100   # entries among which one with a box must be
 
 
 class Picture(NamedTuple):
@@ -40,7 +42,7 @@ def pictures_in(data: object, depth: int = 0) -> list[Picture] | None:
         return [Picture([{"label": item[0], "box": item[1]} if _is_pair(item) else {} for item in data], {})]
     if not isinstance(first, (Mapping, list, tuple)) or is_row(first) or pictures_in(first, depth + 1) is None:
         return None
-    return [picture for item in data for picture in pictures_in(item, depth + 1) or [Picture([], {})]]
+    return [picture for item in entries(data, "The list of pictures") for picture in pictures_in(item, depth + 1) or [Picture([], {})]]
 
 
 def _is_pair(value: object) -> bool:
@@ -90,6 +92,9 @@ def left_over(picture: Picture) -> Iterator[tuple[str, int]]:
 
 def _by_name(data: Mapping, depth: int) -> list[Picture] | None:
     """An object of pictures by their names."""
+    if not any(map(_is_answer, islice(data.values(), _LOOKED_AT))):
+        return None
+    entries(list(data), "The object of pictures")
     inner = {str(key): pictures_in(value, depth + 1) for key, value in data.items() if _is_answer(value)}
     return [Picture(items, around, key) for key, found in inner.items() for items, around, _ in found or ()] or None
 

@@ -83,8 +83,9 @@ def _add(entry: Found, unit: str, box: Box, reader: Reader) -> None:
 
 def _normalised(outline: Sequence[Sequence[tuple[float, float]]], unit: str, reader: Reader) -> list[list[tuple[float, float]]]:
     """Polygons, points in ``unit``, as polygons of normalised points."""
-    points = [np.asarray([(x, y, x, y) for x, y in polygon]) for polygon in outline]
-    return [list(map(tuple, to_xyxy(corners, Way(XYXY, unit), reader.width, reader.height)[:, :2].tolist())) for corners in points]
+    flat = np.asarray([(x, y, x, y) for polygon in outline for x, y in polygon])
+    points = iter(map(tuple, to_xyxy(flat, Way(XYXY, unit), reader.width, reader.height)[:, :2].tolist()))
+    return [[next(points) for _ in polygon] for polygon in outline]
 
 
 def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:

@@ -87,7 +87,7 @@ def read_gemini(data: object, reader: Reader) -> Layout:
 
 def _gemini_entry(item: Mapping, who: dict, reader: Reader) -> Found | None:
     fields = _fields(item, ("box_2d", "point", "mask"))
-    if item.get("mask"):
+    if isinstance(item.get("mask"), (str, list)) and item["mask"]:
         reader.note("read.mask_as_picture", who=who, value=quote(item["mask"], 30))
     if "box_2d" in item or "point" not in item:
         return Found(who, numbers(item.get("box_2d"), 4, who, reader), fields)
