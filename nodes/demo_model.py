@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ import comfy.sd1_clip
 import comfy.supported_models_base
 import comfy.utils
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
+
+from ..roictrl_core.settings import object_of_json
+from ..roictrl_core.weights_file import open_weights
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo_model"
 TOKENIZER = FOLDER / "tokenizer"
@@ -125,7 +127,7 @@ def load_demo(folder: Path = FOLDER) -> Demo:
         if not path.is_file():
             raise ValueError(f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack again "
                              "(git checkout), or train it with `python scripts/demo_train.py`.")
-    base = load_file(paths["base"])
+    base, _ = _read(paths["base"])
     vae, statistics = load_vae_file(paths["vae"])
     return Demo(load_model(part_of(base, "unet"), statistics), load_clip(part_of(base, "text")), vae)
 
@@ -155,10 +157,23 @@ def load_clip(weights: dict[str, torch.Tensor]) -> comfy.sd.CLIP:
 
 
 def load_vae_file(path: Path) -> tuple[comfy.sd.VAE, dict]:
-    """VAE, through ComfyUI's own detection of TAESD, and what DemoLatentFormat takes."""
-    with safe_open(path, "pt") as file:
-        statistics = json.loads(file.metadata()["latents"])
-    return comfy.sd.VAE(sd=load_file(path)), statistics
+    """VAE, through ComfyUI's own detection of TAESD, and what DemoLatentFormat takes. Raises ValueError with a sentence."""
+    weights, metadata = _read(path)
+    try:
+        statistics = object_of_json(metadata.get("latents", ""))
+        DemoLatentFormat(**statistics)
+    except (ValueError, TypeError, RuntimeError):   # the last two: other fields, and other than four numbers
+        raise ValueError(f"Load ROICtrl Demo Model: {path.name} does not say what its latents are like: restore the pack's demo_model folder.") from None
+    return comfy.sd.VAE(sd=weights), statistics
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
+    """A file's tensors and metadata. Raises ValueError with a sentence."""
+    try:
+        file = open_weights(path)
+        return file.tensors(file.shapes), file.metadata
+    except ValueError as error:
+        raise ValueError(f"Load ROICtrl Demo Model: {error}") from None
 
 
 def _load(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:

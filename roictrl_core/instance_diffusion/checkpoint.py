@@ -239,12 +239,20 @@ def _what_else(keys: Iterable[str]) -> str:
 
 
 def _files(*folders: Path) -> list[Path]:
-    return sorted(file for folder in folders for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    return sorted(file for folder in folders for file in _inside(folder) if file.suffix in SUFFIXES and file.is_file())
 
 
 def _folders_beside(folder: Path) -> list[Path]:
     """The split's read-me puts each third into a folder of its own."""
-    return [other for other in folder.parent.iterdir() if other.is_dir() and other != folder]
+    return [other for other in _inside(folder.parent) if other.is_dir() and other != folder]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Of folders that may not be read, nothing: whatever lies beside the weights is no reason to refuse them."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _cast(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import comfy.sample
 from roictrl_core.demo.captions import WORDS, instance_caption
@@ -36,6 +37,20 @@ def test_unknown_words_fall_into_letters_and_long_prompts_into_chunks(pack):
 
 def test_missing_weights_are_named_with_the_remedy(pack, tmp_path):
     with pytest.raises(ValueError, match="base.safetensors is missing .* demo_model folder"):
+        pack.module("nodes.demo_model").load_demo(tmp_path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"latents": "{"}, {"latents": "[]"}, {"latents": '{"mean": 3}'}, {"latents": '{"std": "abcd"}'}, {"latents": '{"x": 1}'}])
+def test_a_vae_that_says_nothing_of_its_latents_is_refused(pack, tmp_path, metadata):
+    save_file({"x": torch.zeros(1)}, tmp_path / "vae.safetensors", metadata)
+    with pytest.raises(ValueError, match="Load ROICtrl Demo Model: vae.safetensors does not say what its latents are like"):
+        pack.module("nodes.demo_model").load_vae_file(tmp_path / "vae.safetensors")
+
+
+def test_damaged_weights_are_a_sentence(pack, tmp_path):
+    for name in ("base", "vae"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(ValueError, match="Load ROICtrl Demo Model: base.safetensors is a Git LFS pointer"):
         pack.module("nodes.demo_model").load_demo(tmp_path)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from itertools import islice
 from random import Random
 
-import pytest
 from fuzzing.weights import cases
 
-CASES = 250
+CASES = 300
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_hostile_weight_files_end_in_success_or_in_sentences(seed):
+def test_hostile_weight_files_end_in_success_or_in_sentences():
     refused = 0
-    for name, call in islice(cases(Random(seed)), CASES):
+    for name, call in islice(cases(Random(0)), CASES):
         try:
             call()
         except ValueError as error:
@@ -22,5 +20,5 @@ def test_hostile_weight_files_end_in_success_or_in_sentences(seed):
             for sentence in str(error).split("\n"):
                 assert sentence.isprintable() and 20 < len(sentence) < 700 and sentence[-1] in ".)", (name, sentence)
         except Exception as error:
-            raise AssertionError(f"seed {seed}, {name}: {type(error).__name__} instead of a sentence") from error
+            raise AssertionError(f"{name}: {type(error).__name__} instead of a sentence") from error
     assert CASES / 2 < refused < CASES

@@ -68,6 +68,16 @@ def test_gradient_checkpointing_gives_the_same_gradients(parts, model, cache):
     torch.testing.assert_close(again, kept, rtol=1e-4, atol=1e-7)
 
 
+def test_gradient_checkpointing_computes_the_layers_again(parts, model, cache):
+    def calls(**settings) -> int:
+        run, seen = new_run(parts, model, cache, **settings), []
+        run.base.unet.middle_block[1].transformer_blocks[0].attn1.to_q.register_forward_hook(lambda *_: seen.append(1))
+        run.objective(next(run.stream.step(0))).total.backward()
+        return len(seen)
+
+    assert calls(checkpointing=True) == 2 * calls() > 0
+
+
 def test_mean_over_rows_is_the_sum_of_parts(parts, model, cache):
     """The loss of a batch is the mean of the losses of its pictures, so that processes and accumulation add up."""
     whole, _ = gradients(parts, model, cache, batch_size=4)

@@ -106,6 +106,26 @@ def test_same_seed_same_adapter_and_nothing_is_overwritten(node, inputs, data, w
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+OTHERS = {
+    "steps": 1, "batch_size": 1, "learning_rate": 2e-3, "width": 128, "height": 128, "seed": 6, "gate_learning_rate": 0.1, "warmup": 1, "flip": 1.0,
+    "box_dropout": 1.0, "caption_dropout": 1.0, "ema": 0.0, "precision": "bf16", "roi_grids": "5, 4", "slots": 5,
+}  # fmt: skip
+
+
+def test_every_setting_changes_the_adapter(node, inputs, data, written):
+    """Gradient checkpointing alone must not."""
+    def trained(**changes):
+        return run(node, inputs, **{"steps": 2, **changes})[0].model.state_dict()
+
+    def same(other):
+        return all(other[name].shape == value.shape and torch.equal(other[name], value) for name, value in plain.items())
+
+    assert OTHERS.keys() | {"gradient_checkpointing", "bad_rows", "name"} == WIDGETS.keys()
+    plain = trained()
+    # The grids have no weights of their own: what was learnt differs.
+    assert not [key for key, value in OTHERS.items() if same(trained(**{key: value}))]
+
+
 def test_goes_on_from_an_adapter(node, inputs, data, written):
     first = run(node, inputs)[0]
     begun = {name: tensor.clone() for name, tensor in first.model.state_dict().items()}

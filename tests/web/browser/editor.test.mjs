@@ -46,7 +46,7 @@ for (const frontend of [undefined, BETWEEN, "1.58.1"]) {
         await shared("keyboard only, said aloud", () => scenario.keyboardOnly(node));
         await shared("copy and paste between two nodes", () => scenario.copyPaste(node, page));
         await shared("import through the server", () => scenario.importForeign(node));
-        await step("save, reload, reopen", () => scenario.saveReloadReopen(node, page));
+        await shared("save, reload, reopen", () => scenario.saveReloadReopen(node, page));
         await step("subgraph and back", async () => { node = await scenario.subgraph(node, page); });
         await step("queue, connected boxes, last result", () => scenario.queue(node, page));
         await shared("another width", () => scenario.resizePicture(node));
@@ -65,7 +65,8 @@ for (const frontend of [undefined, BETWEEN, "1.58.1"]) {
       });
     }
 
-    for (const vue of frontend === BETWEEN ? [] : [false, true]) {
+    // Each renderer once, as each costs a page that is opened anew.
+    for (const vue of frontend === BETWEEN ? [] : [frontend !== undefined]) {
       test(`device pixel ratio 2, in Chinese, ${vue ? "Nodes 2.0" : "classic renderer"}`, async () => {
         await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue, "Comfy.Locale": "zh" });
         const { page, context } = await openPage(browser, server.url, { deviceScaleFactor: 2 });

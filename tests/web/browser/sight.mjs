@@ -141,6 +141,18 @@ export async function listFollows(page) {
   await node.root().locator(".roictrl-list").focus();
   await node.press("ArrowDown");
   assert.deepEqual(await sight(), { inside: true, moved: 0, name: "thing 19" }, "by the list's own keys");
+  const { x, y, height, below } = await node.eval((n, w, e) => {
+    const list = e.list.element;
+    list.scrollTop = 0;
+    const rect = list.getBoundingClientRect();
+    return { x: rect.left + 40, y: rect.top, height: rect.height, below: list.scrollHeight > list.clientHeight + 40 };
+  });
+  assert.ok(below);
+  await page.mouse.move(x, y + 20);
+  await page.mouse.down();
+  await page.mouse.move(x, y + height - 5, { steps: 8 });
+  assert.ok(await node.eval((n, w, e) => e.list.element.scrollTop) > 0, "a row dragged to the end goes on");
+  await page.mouse.up();
 }
 
 /** The status line says a caption as it is after typing. @param {Page} page */
