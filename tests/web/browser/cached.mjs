@@ -9,10 +9,8 @@ async function ran(page) {
   await page.evaluate(() => {
     const { api } = /** @type {any} */ (window).app;
     const run = Object.assign(window, { run: { cached: /** @type {string[]} */ ([]), done: false } }).run;
-    api.addEventListener("execution_start", () => { // not that of a run which is under way
-      api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { run.cached = detail.nodes.map(String); }, { once: true });
-      api.addEventListener("execution_success", () => { run.done = true; }, { once: true });
-    }, { once: true });
+    api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { run.cached = detail.nodes.map(String); }, { once: true });
+    api.addEventListener("execution_success", () => { run.done = true; }, { once: true });
   });
   await page.getByTestId("queue-button").first().click();
   await page.waitForFunction(() => /** @type {any} */ (window).run.done);
@@ -22,8 +20,12 @@ async function ran(page) {
   });
 }
 
-/** @param {Page} page @param {import("./harness.mjs").Node} node whose layout has been sampled, with nothing else in the graph */
+/** @param {Page} page @param {import("./harness.mjs").Node} node whose layout is being sampled, with nothing else in the graph */
 export async function looksRunNothing(page, node) {
+  await page.waitForFunction(async () => {
+    const queue = await (await /** @type {any} */ (window).app.api.fetchApi("/queue")).json();
+    return !queue.queue_running.length && !queue.queue_pending.length;
+  }, null, { timeout: 240_000 });
   await page.evaluate((id) => {
     const { app, LiteGraph } = /** @type {any} */ (window);
     const preview = LiteGraph.createNode("ROICtrlPreviewLayout");

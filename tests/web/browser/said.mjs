@@ -9,7 +9,7 @@ const LAYOUT = { version: 1, width: 128, height: 128, instances: [
   { box: [0.05, 0.55, 0.95, 0.7], caption: "a green plain ring", mask: { size: [4, 4], counts: "31300000" } }, // below its box
 ] };
 
-/** @param {import("playwright-core").Page} page @returns {Promise<Node>} whose layout has been sampled */
+/** @param {import("playwright-core").Page} page @returns {Promise<Node>} whose layout is being sampled */
 export async function notesReachTheirBoxes(page) {
   await emptyGraph(page);
   const node = await Node.add(page, [120, 60], { width: 128, height: 128, layout: JSON.stringify(LAYOUT) });
