@@ -8,9 +8,15 @@ import assert from "node:assert/strict";
 async function ran(page) {
   await page.evaluate(() => {
     const { api } = /** @type {any} */ (window).app;
-    const run = Object.assign(window, { run: { cached: /** @type {string[]} */ ([]), done: false } }).run;
-    api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { run.cached = detail.nodes.map(String); }, { once: true });
-    api.addEventListener("execution_success", () => { run.done = true; }, { once: true });
+    // By the prompt's id: the word that the one before has ended may come after the queue is empty.
+    const run = Object.assign(window, { run: { id: "", cached: /** @type {string[]} */ ([]), done: false } }).run;
+    const hear = (/** @type {string} */ event, /** @type {(detail: any) => void} */ then) => api.addEventListener(event, (/** @type {any} */ { detail }) => {
+      if (!run.id && event === "execution_start") run.id = detail.prompt_id;
+      if (detail.prompt_id === run.id) then(detail);
+    });
+    hear("execution_start", () => {});
+    hear("execution_cached", (detail) => { run.cached = detail.nodes.map(String); });
+    hear("execution_success", () => { run.done = true; });
   });
   await page.getByTestId("queue-button").first().click();
   await page.waitForFunction(() => /** @type {any} */ (window).run.done);
