@@ -14,7 +14,8 @@ from .common import Reader
 from .xml_text import is_xml, parse_xml
 from .yolo import is_yolo
 
-_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
+# After the fence no more of it may follow: else a long row of tildes would be tried with every length.
+_FENCE = re.compile(r"^[ \t]*(```+|~~~+)(?![`~])[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _YAML_LINE = re.compile(r"^(?:- |[^\s#].*:(?:[ \t]*$|[ \t]+[\[{&!*|>\d.\-]))", re.MULTILINE)
 _OBJECTS = re.compile(r'\{\s*"|\[\s*\{')   # where JSON's objects may begin in prose, and lists of lists
