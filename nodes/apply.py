@@ -51,8 +51,7 @@ def _misses(slot: Slot) -> bool:
 
 def applied(model, control: Control, method: Method, notes: list[Note]) -> io.NodeOutput:
     """The patched model, and in the log and on the page what there is to say."""
-    notes = notes + [note for note in (control.why_off,) if note]
-    return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes))
+    return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes + control.why_off))
 
 
 def adapter_of(patcher, node: str) -> ROICtrlAdapter:

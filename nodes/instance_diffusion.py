@@ -148,7 +148,7 @@ class ApplyInstanceDiffusion(io.ComfyNode):
             instances=tuple(grounded(instance, encoder, instance.name(i)) for i, instance in instances),
             formats=choose_formats(formats, layout), alpha=alpha, scaleu=scaleu, attention=masked_attention, null_missing=null_missing,
             picture=(layout.width, layout.height))
-        notes = notes + layout.warnings() + encoder.notes + [note for note in (control.why_off,) if note]
+        notes = notes + layout.warnings() + encoder.notes + control.why_off
         return io.NodeOutput(attach(model, control, instance_diffusion), ui=said(APPLY, notes))
 
 

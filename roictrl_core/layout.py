@@ -16,13 +16,12 @@ from dataclasses import dataclass, field, replace
 
 from .fields import (Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap,
                      show)
-from .masks import RunLengthMask
+from .masks import MAX_SIDE, RunLengthMask
 from .notes import Note, capped, named, quote, sentences, subject
 from .safe_text import check_depth, parse_json
 
 VERSION = 1
 MAX_INSTANCES = 10_000
-MAX_SIDE = 16384       # pixels; ComfyUI's own limit on a picture's side
 MAX_STRENGTH = 2.0
 MAX_FAR = 1000         # pictures that a box may reach beyond the border; float32 still tells cells apart there
 MAX_MASK_PIXELS = 10**9   # of all masks together

@@ -54,17 +54,17 @@ class Control:
     @property
     def is_off(self) -> bool:
         """Whether nothing of it can ever act: the model stays as it is."""
-        return self.why_off is not None
+        return bool(self.why_off)
 
     @property
-    def why_off(self) -> Note | None:
-        """Why it changes nothing; None where it acts. A picture without control must not be silent."""
+    def why_off(self) -> list[Note]:
+        """Why it changes nothing, in one note; none where it acts. A picture without control must not be silent."""
         start, end = self.window
         if self.strength == 0:
-            return Note("apply.strength_zero")
+            return [Note("apply.strength_zero")]
         if start >= end:
-            return Note("apply.window_empty", values={"start": start, "end": end})
-        return None if any(slot.enabled for slot in self.slots) else Note("apply.no_instance")
+            return [Note("apply.window_empty", values={"start": start, "end": end})]
+        return [] if any(slot.enabled for slot in self.slots) else [Note("apply.no_instance")]
 
 
 def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list[tuple[int, Instance]], list[Note]]:
