@@ -46,9 +46,11 @@ class RunLengthMask:
 
         Costs what the part has of pixels, not the picture.
         """
-        height = part.shape[0]
-        flat = np.pad(part, ((0, 1), (0, 0))).ravel(order="F")         # a zero under each column, so that no span goes on
-        edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
+        height, width = part.shape
+        columns = np.zeros((width, height + 1), dtype=bool)            # a zero under each column, so that no span goes on
+        columns[:, :height] = part.T
+        flat = np.concatenate(([False], columns.ravel()))
+        edges = np.flatnonzero(flat[1:] != flat[:-1])
         column, row = np.divmod(edges, height + 1)
         places = (left + column) * size[0] + top + row                 # where ones begin and end, in turn
         begin, end = places[::2], places[1::2]

@@ -204,7 +204,8 @@ def hex_color(rgb: object) -> str:
 
 def _is_picture(value: object) -> bool:
     """Whether it is an array, or a list of them, which no file can hold."""
-    return isinstance(value, np.ndarray) or isinstance(value, list) and any(map(_is_picture, value))
+    return isinstance(value, np.ndarray) or isinstance(value, list) and any(
+        _is_picture(item) for item in value if isinstance(item, (list, np.ndarray)))
 
 
 def imported_of(instance: Instance) -> dict:

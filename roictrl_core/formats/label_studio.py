@@ -46,7 +46,7 @@ def _is_task(item: dict) -> bool:
 
 def _minimal(item: dict) -> list[dict]:
     """The regions of a JSON-MIN task: lists of values that name the picture's size, under the names of the tags."""
-    values = [value for key in item for value in _objects(item[key]) if isinstance(item[key], list)]
+    values = [value for among in item.values() if isinstance(among, list) for value in _objects(among)]
     return [{"value": value, **value} for value in values if "original_width" in value and ("x" in value or "points" in value)]
 
 
@@ -97,8 +97,8 @@ def _joined(regions: Iterable[dict]) -> list[dict]:
     for i, region in enumerate(regions):
         key = region.get("id") if isinstance(region.get("id"), str) else i
         value = region.get("value") if isinstance(region.get("value"), dict) else {}
-        first = joined.setdefault(key, {**region, "value": {}})
-        first["value"] = {**value, **first["value"]}
+        first = joined.setdefault(key, {**region, "value": {}})["value"]
+        first.update((name, part) for name, part in value.items() if name not in first)
     return list(joined.values())
 
 

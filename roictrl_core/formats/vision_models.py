@@ -41,22 +41,24 @@ def is_qwen(data: object) -> bool:
 
 
 def _is_gemini(item: object) -> bool:
-    pointed = isinstance(item, Mapping) and "label" in item and isinstance(item.get("point"), (list, tuple)) and len(item["point"]) == 2
-    return pointed or isinstance(item, Mapping) and "box_2d" in item
+    if not isinstance(item, dict):
+        return False
+    pointed = "label" in item and isinstance(item.get("point"), (list, tuple)) and len(item["point"]) == 2
+    return pointed or "box_2d" in item
 
 
 def _is_qwen(item: object) -> bool:
-    return isinstance(item, Mapping) and ("bbox_2d" in item or "point_2d" in item)
+    return isinstance(item, dict) and ("bbox_2d" in item or "point_2d" in item)
 
 
 def _answers(data: object, belongs) -> dict[str, list] | None:
     """By their names, the lists of objects that a model gave: one, or one for each frame; None where ``data`` has none."""
     if belongs(data):
         return {"": [data]}
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         found = {str(key): list(value) for key, value in data.items() if isinstance(value, (list, tuple)) and any(map(belongs, value))}
         return found or None
-    if isinstance(data, (list, tuple)) and any(map(belongs, data)):
+    if isinstance(data, (list, tuple)) and any(isinstance(item, dict) and belongs(item) for item in data):
         return {"": list(data)}
     if isinstance(first_filled(data), (list, tuple)) and any(belongs(item) for item in first_filled(data)):
         return {f"frame {i}": list(items) for i, items in enumerate(data, 1) if isinstance(items, (list, tuple))}
@@ -68,7 +70,7 @@ def _items(data: object, belongs, reader: Reader) -> list[tuple[dict, Mapping]]:
     lists = _answers(data, belongs)
     names = list(lists)
     chosen = lists[names[choose(names, reader.pick, "frame", reader)]] if len(names) > 1 else lists[names[0]]
-    items = [item if isinstance(item, Mapping) else {} for item in entries(chosen, "The list of boxes")]
+    items = [item if isinstance(item, dict) else {} for item in entries(chosen, "The list of boxes")]
     return [(subject("box", i, text_of(*(item.get(key) for key in _CAPTIONS))), item) for i, item in enumerate(items, 1)]
 
 
@@ -117,7 +119,7 @@ def read_qwen(data: object, reader: Reader) -> Layout:
     return reader.layout()
 
 
-def _qwen_row(item: Mapping) -> tuple[float, ...] | None:
+def _qwen_row(item: dict) -> tuple[float, ...] | None:
     """Its box, or its point as a box, for deciding on the unit."""
     box, point = finite_numbers(item.get("bbox_2d")), finite_numbers(item.get("point_2d"))
     if box is not None and len(box) == 4:
@@ -160,9 +162,9 @@ def _florence_tasks(data: object) -> dict[str, Mapping] | None:
     if isinstance(data, (list, tuple)):
         # Of objects alone: lists in lists would be looked at twice at every level.
         first = first_filled(data)
-        found = [_florence_tasks(item) for item in data if isinstance(item, Mapping)] if isinstance(first, Mapping) and _florence_tasks(first) else []
+        found = [_florence_tasks(item) for item in data if isinstance(item, dict)] if isinstance(first, dict) and _florence_tasks(first) else []
         return {f"image {i}": next(iter(tasks.values())) for i, tasks in enumerate(found, 1) if tasks} or None
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return None
     if data and data.keys() <= _FLORENCE_KEYS and any(isinstance(data.get(key), (list, tuple)) for key in _FLORENCE):
         return None if is_number(first_filled(data.get("labels"))) else {"": data}   # other detectors number their classes
