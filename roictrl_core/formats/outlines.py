@@ -14,7 +14,7 @@ from ..masks import RunLengthMask
 
 MASK_SIDE = 1024            # pixels; a polygon's mask is drawn no larger than this on its longer side
 MAX_CROSSINGS = 1_000_000   # and points, of all outlines of one reading; an outline across the whole picture has 2048
-MASK_COST = 200             # crossings that take as long as all else that a mask needs
+MASK_COST = 400             # crossings that take as long as all else that a mask needs
 _FAR = 1e6                  # pictures; a point beyond is no place, and would overflow
 
 Polygon = Sequence[tuple[float, float]]
@@ -58,6 +58,8 @@ def _spans(a: np.ndarray, b: np.ndarray, owners: np.ndarray, first: np.ndarray, 
     counts = last - first
     edge = np.repeat(np.arange(len(a)), counts)                        # [K], the edge of each crossing
     column = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    # From left to right whichever way the polygon goes, so that an edge there and back is crossed at the same place.
+    a, b = np.where((a[:, 0] > b[:, 0])[:, None], (b, a), (a, b))
     slope = (b[:, 1] - a[:, 1])[edge] / (b[:, 0] - a[:, 0])[edge]
     row = a[edge, 1] + (column + 0.5 - a[edge, 0]) * slope
     place = column * rows + np.ceil(row - 0.5).clip(0, rows).astype(np.int64)
