@@ -9,7 +9,9 @@ seed after a run, the upload button); linked widgets; reroutes, primitives, note
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import sys
 import urllib.request
 from pathlib import Path
@@ -37,6 +39,21 @@ def load_workflow(file: Path) -> dict:
 def to_prompt(workflow: dict, object_info: dict) -> dict[str, dict]:
     """The API prompt `{node id: {class_type, inputs, _meta}}` of a graph-format workflow. Raises WorkflowError."""
     return _Graph(workflow, object_info).prompt()
+
+
+def shrunk(prompt: dict, side: int = 64, steps: int = 1) -> dict:
+    """The same prompt with few steps, pictures of ``side`` pixels on their longer side, and no table of text beneath them."""
+    prompt = copy.deepcopy(prompt)
+    for entry in prompt.values():
+        inputs = entry["inputs"]
+        if "steps" in inputs:  # with 3 the multi-instance sampler's share is one step
+            inputs.update(steps=steps if entry["class_type"] == "KSampler" else max(3, steps))
+        elif entry["class_type"] == "ROICtrlPreviewLayout":
+            inputs.update(table=False)
+        elif entry["class_type"] == "ROICtrlInstanceBoxPrompt":
+            scale = side / max(inputs["width"], inputs["height"])
+            inputs.update({name: math.ceil(inputs[name] * scale / 16) * 16 for name in ("width", "height")})
+    return prompt
 
 
 class _Graph:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import urllib.request
 
 import numpy as np
@@ -15,30 +14,13 @@ from devtools.base import PACK_FOLDER
 from devtools.client import PromptError, fetch, run_prompt
 from devtools.pack import ROOT
 from devtools.pictures import node_of
-from devtools.workflow import load_workflow, to_prompt
+from devtools.workflow import load_workflow, shrunk, to_prompt
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
-SIDE = 64  # pixels, longer side: the models are random, only the path is tested
 
 
 def prompt_of(file, server) -> dict:
     return to_prompt(load_workflow(file), server.object_info)
-
-
-def small(prompt: dict) -> dict:
-    """The same prompt with one step, small pictures, and no table of text beneath them."""
-    shrunk = json.loads(json.dumps(prompt))
-    for entry in shrunk.values():
-        inputs = entry["inputs"]
-        if "steps" in inputs:  # with 3 the multi-instance sampler's share is one step
-            inputs.update(steps=1 if entry["class_type"] == "KSampler" else 3)
-        elif entry["class_type"] == "ROICtrlPreviewLayout":
-            inputs.update(table=False)
-        elif entry["class_type"] == "ROICtrlInstanceBoxPrompt":
-            scale = SIDE / max(inputs["width"], inputs["height"])
-            for side in ("width", "height"):
-                inputs[side] = math.ceil(inputs[side] * scale / 16) * 16
-    return shrunk
 
 
 def picture(server, image: dict) -> np.ndarray:
@@ -92,7 +74,7 @@ def ran(server, models):
 
     def run(file):
         if file not in seen:
-            prompt = small(prompt_of(file, server))
+            prompt = shrunk(prompt_of(file, server))
             seen[file] = prompt, run_prompt(server.url, prompt)
         return seen[file]
 
@@ -164,7 +146,7 @@ def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran
 
 
 def test_a_node_that_fails_is_named_with_its_own_sentence(server, models):
-    prompt = small(prompt_of(ROOT / "workflows" / "text_to_image.json", server))
+    prompt = shrunk(prompt_of(ROOT / "workflows" / "text_to_image.json", server))
     prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"] = '{"version": 1, "instances": [{"box": [0.2, 0.2, 0.1, 0.9], "caption": "a fox"}]}'
     with pytest.raises(PromptError, match=r"Node \d+ \(Instance Box Prompt\): .*a fox"):
         run_prompt(server.url, prompt)
