@@ -13,9 +13,12 @@ from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
-from .patch.fit import check_adapter_fits, text_width, unet_blocks
+from .patch.fit import check_adapter_fits, host_of
 from .patch.hooks import attach
-from .patch.methods import AdapterMethod, Method, PromptMethod
+from .patch.hosts import Host
+from .patch.methods import Method
+from .patch.methods.roi_prompts import ROIPrompts
+from .patch.methods.roictrl import ROICtrl
 from .report import said
 from .types import ADAPTER, LAYOUT, advanced, schema
 from .widgets import check_widgets
@@ -26,13 +29,13 @@ MASK_FEATHER = 8   # pixels: one cell of the finest feature map
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 
-def slots_of(model, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str,
+def slots_of(host: Host, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str,
              ) -> tuple[tuple[Slot, ...], list[Note]]:
     """The layout's instances with their captions encoded and their masks softened, checked against the model; and notes."""
     instances, notes = usable_instances(layout, limit, node)
     encoder = CaptionEncoder(clip, node, suffix)
     slots = make_slots(instances, encoder)
-    check_text_width(slots, text_width(model), node)
+    check_text_width(slots, host.text_width, node)
     slots = tuple(replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
                   for slot, (_, instance) in zip(slots, instances))
     missed = [instance.note("apply.mask_outside", i) for slot, (i, instance) in zip(slots, instances) if _misses(slot)]
@@ -123,12 +126,13 @@ class ApplyROICtrl(io.ComfyNode):
         check_widgets(cls, strength=strength, start_percent=start_percent, end_percent=end_percent, uncond_boxes=uncond_boxes,
                       slot_shuffle_seed=slot_shuffle_seed, mask_feather=mask_feather)
         network = adapter_of(adapter, APPLY)
-        check_adapter_fits(model, network.config, APPLY)
-        slots, notes = slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
+        host = host_of(model, APPLY)
+        check_adapter_fits(host, network.config, APPLY)
+        slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
         control = Control(
             node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent), uncond=uncond_boxes,
             shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed, picture=(layout.width, layout.height))
-        return applied(model, control, AdapterMethod(network, adapter), notes)
+        return applied(model, control, ROICtrl(network, adapter), notes)
 
 
 class ApplyROIPrompts(io.ComfyNode):
@@ -162,11 +166,10 @@ class ApplyROIPrompts(io.ComfyNode):
                 caption_suffix="", mask_feather=MASK_FEATHER) -> io.NodeOutput:
         check_widgets(cls, strength=strength, global_weight=global_weight, start_percent=start_percent, end_percent=end_percent,
                       mask_feather=mask_feather)
-        unet_blocks(model, PROMPTS)
-        slots, notes = slots_of(model, clip, layout, None, caption_suffix, mask_feather, PROMPTS)
+        slots, notes = slots_of(host_of(model, PROMPTS), clip, layout, None, caption_suffix, mask_feather, PROMPTS)
         control = Control(node=PROMPTS, slots=slots, strength=strength, window=(start_percent, end_percent),
                           picture=(layout.width, layout.height))
-        return applied(model, control, PromptMethod(global_weight), notes + many_boxes(slots))
+        return applied(model, control, ROIPrompts(global_weight), notes + many_boxes(slots))
 
 
 NODES = [ApplyROICtrl, ApplyROIPrompts]

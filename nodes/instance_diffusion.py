@@ -16,9 +16,11 @@ from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
 from .patch.captions import PooledCaptionEncoder, check_text_width, make_slots
-from .patch.control import usable_instances
-from .patch.fit import text_width
-from .patch.instance_diffusion import CORRECTED, NO_MASK, TRANSPOSED, GroundingControl, attach, check_fits
+from .patch.control import Control, usable_instances
+from .patch.fit import host_of
+from .patch.hooks import attach
+from .patch.methods.instance_diffusion import CORRECTED, NO_MASK, TRANSPOSED, InstanceDiffusionMethod, Settings, check_fits
+from .patch.multi_instance import offer
 from .patch.weights import instance_diffusion_patcher
 from .report import named, said
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema
@@ -138,18 +140,20 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         check_widgets(cls, formats=formats, strength=strength, alpha=alpha, start_percent=start_percent, end_percent=end_percent,
                       masked_attention=masked_attention)
         config = network_of(instance_diffusion).config
-        check_fits(model, config, APPLY)
+        host = host_of(model, APPLY)
+        check_fits(host, config, APPLY)
         instances, notes = chosen_instances(layout, config.slots)
         encoder = PooledCaptionEncoder(clip, APPLY, config.text_width)
         slots = make_slots(instances, encoder)
-        check_text_width(slots, text_width(model), APPLY)
-        control = GroundingControl(
-            node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent),
-            instances=tuple(grounded(instance, encoder, instance.name(i)) for i, instance in instances),
-            formats=choose_formats(formats, layout), alpha=alpha, scaleu=scaleu, attention=masked_attention, null_missing=null_missing,
-            picture=(layout.width, layout.height))
-        notes = notes + layout.warnings() + encoder.notes + control.why_off
-        return io.NodeOutput(attach(model, control, instance_diffusion), ui=said(APPLY, notes))
+        check_text_width(slots, host.text_width, APPLY)
+        read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
+        settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
+        method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
+        control = Control(node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent), picture=(layout.width, layout.height))
+        patched = attach(model, control, method)
+        if not control.is_off:
+            offer(patched, slots)
+        return io.NodeOutput(patched, ui=said(APPLY, notes + layout.warnings() + encoder.notes + control.why_off))
 
 
 def _schedule() -> list[io.Input]:

@@ -14,9 +14,9 @@ PROMPT, NONE, OFF = "negative prompt", "none", "off"   # what rows that read no 
 Window = tuple[float, float]   # percents of the schedule, 0..1; in a run: sigmas, high to low
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slot:
-    """One instance in its slot.
+    """One instance in its slot; the same only as itself.
 
     ``caption`` and ``negative`` are text embeddings ``[L, c]``, or ``[layers, L, c]`` with one per transformer
     (ED-LoRA).  Without a ``negative`` the uncond rows read their own context.  Equal captions share one tensor.

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from ...roictrl_core.config import AdapterConfig
-from .topology import BlockKey, Block, is_unet, text_blocks
+from .hosts import Host, family_of
+
+REMEDY = "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
 
 
-def family(model) -> str:
-    """What ComfyUI recognised the model as, such as SD15, SDXL or Flux."""
-    return type(model.model.model_config).__name__
-
-
-def unet_blocks(model, node: str) -> dict[BlockKey, Block]:
-    """The text blocks of a ModelPatcher's UNet; raises ValueError where it has none."""
+def host_of(model, node: str) -> Host:
+    """The host of a ModelPatcher's model; raises ValueError where no instance can act in it."""
     diffusion_model = model.get_model_object("diffusion_model")
-    if not is_unet(diffusion_model):
-        raise ValueError(f"{node}: this model ({family(model)}) is a diffusion transformer, and boxes act in the "
-                         "cross-attention of a UNet. Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
+    name, kind = type(model.model.model_config).__name__, family_of(diffusion_model)
+    if kind is None:
+        raise ValueError(f"{node}: this model ({name}) is a diffusion transformer, and boxes act in the cross-attention of a UNet. {REMEDY}")
     if _reads_a_picture(model.model.model_config):
-        raise ValueError(f"{node}: this model ({family(model)}) reads a picture where others read text, so captions cannot act. "
-                         "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
-    blocks = text_blocks(diffusion_model)
-    if not blocks:
-        raise ValueError(f"{node}: this model ({family(model)}) does not read text in its UNet, so captions cannot act. "
-                         "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
-    return blocks
+        raise ValueError(f"{node}: this model ({name}) reads a picture where others read text, so captions cannot act. {REMEDY}")
+    host = kind(diffusion_model, name)
+    if not host.blocks:
+        raise ValueError(f"{node}: this model ({name}) does not read text in its UNet, so captions cannot act. {REMEDY}")
+    return host
 
 
 def _reads_a_picture(config) -> bool:
@@ -32,24 +27,14 @@ def _reads_a_picture(config) -> bool:
     return bool(config.clip_vision_prefix) and config.clip_target() is None
 
 
-def check_adapter_fits(model, config: AdapterConfig, node: str) -> None:
-    """Raises ValueError where the adapter was made for another UNet."""
-    blocks = unet_blocks(model, node)
-    wanted = {(*spec.comfy, spec.index): (spec.channels, spec.heads) for spec in config.blocks}
-    found = {key: (block.channels, block.heads) for key, block in blocks.items()}
+def check_adapter_fits(host: Host, config: AdapterConfig, node: str) -> None:
+    """Raises ValueError where the adapter was made for another model."""
+    wanted = {spec.name: (spec.channels, spec.heads) for spec in config.blocks}
+    found = {block.name: (block.channels, block.heads) for block in host.blocks}
     if wanted.items() <= found.items():
         return
-    made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else _shape(wanted)
-    raise ValueError(f"{node}: the adapter is for {made_for}, and this model ({family(model)}) is {_shape(found)}. "
-                     "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model.")
-
-
-def _shape(blocks: dict[BlockKey, tuple[int, int]]) -> str:
-    widths = "/".join(str(width) for width in sorted({width for width, _ in blocks.values()}))
-    heads = "/".join(str(count) for count in sorted({count for _, count in blocks.values()}))
-    return f"a UNet with {len(blocks)} text blocks of {widths} channels and {heads} heads"
-
-
-def text_width(model) -> int:
-    """Numbers per token that the UNet's cross-attention reads."""
-    return next(iter(text_blocks(model.get_model_object("diffusion_model")).values())).text_width
+    made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else host.described(config.blocks)
+    raise ValueError(
+        f"{node}: the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
+        "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model."
+    )

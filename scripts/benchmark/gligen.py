@@ -17,7 +17,7 @@ import comfy.model_patcher
 import numpy as np
 import torch
 from comfy.gligen import GatedSelfAttentionDense, Gligen, PositionNet
-from roictrl_pack.nodes.patch.topology import text_blocks
+from roictrl_pack.nodes.patch.hosts.unet import UNet
 from roictrl_pack.roictrl_core.training.batches import Batch, BatchStream
 from roictrl_pack.roictrl_core.training.losses import prediction_loss
 from roictrl_pack.roictrl_core.training.objective import Losses, Objective
@@ -35,7 +35,7 @@ CELL = 8     # px per latent cell, the unit of core's box positions
 
 def new_gligen(unet, slots: int) -> Gligen:
     """A gated self-attention per text block of the UNet, in forward order; torch's default initialisation, gates at zero."""
-    blocks = list(text_blocks(unet).values())
+    blocks = UNet(unet).blocks
     width = blocks[0].text_width
     fusers = [GatedSelfAttentionDense(block.channels, width, block.heads, block.channels // block.heads) for block in blocks]
     network = Gligen(fusers, PositionNet(width, width), width)

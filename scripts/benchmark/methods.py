@@ -16,7 +16,8 @@ import torch
 from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model import load_demo
 from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
-from roictrl_pack.nodes.patch.methods import AdapterMethod, PromptMethod
+from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
+from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
 from roictrl_pack.nodes.patch.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
@@ -137,7 +138,7 @@ def roi_prompts(parts: Parts, case: Case, settings: Settings) -> Conditioned:
 
 
 def roi_prompts_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], PromptMethod(settings["global_weight"]), (0.0, settings["end_percent"]))
+    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], ROIPrompts(settings["global_weight"]), (0.0, settings["end_percent"]))
     return global_prompts(parts._replace(model=model), cases, settings)
 
 
@@ -152,7 +153,7 @@ def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
 
 
 def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], AdapterMethod(parts.control.model, parts.control),
+    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], ROICtrl(parts.control.model, parts.control),
                        uncond=settings["uncond_boxes"])
     return global_prompts(parts._replace(model=model), cases, settings)
 

@@ -146,18 +146,29 @@ def all_goldens(shared) -> Golden:
 
 
 @pytest.fixture
-def spy(pack) -> Callable:
-    """spy(model) -> (model, calls): every UNet call with its sigma and what our hooks prepared for it (None: nothing)."""
-    from comfy.patcher_extension import WrappersMP
+def prepared(pack, monkeypatch) -> list:
+    """What the methods with captions made of the calls since somebody emptied it, one entry for each Apply."""
+    found = []
+    for kind in (pack.module("nodes.patch.methods.roictrl").ROICtrl, pack.module("nodes.patch.methods.roi_prompts").ROIPrompts):
+        def noting(self, instances, reading, order, *args, fuse=kind.fuse):
+            found.append(SimpleNamespace(instances=instances, reading=reading, chunks=reading.rows.chunks))
+            return fuse(self, instances, reading, order, *args)
+        monkeypatch.setattr(kind, "fuse", noting)
+    return found
 
-    kind = pack.module("nodes.patch.call").UNetCall
+
+@pytest.fixture
+def spy(prepared) -> Callable:
+    """spy(model) -> (model, calls): every UNet call with its sigma and what our methods prepared for it (nothing: left alone)."""
+    from comfy.patcher_extension import WrappersMP
 
     def watch(model):
         calls, watched = [], model.clone()
 
         def wrapper(executor, x, t, *args, **kwargs):
             options = args[3] if len(args) > 3 else args[2]
-            ours = [value for value in options.values() if isinstance(value, kind)]
+            ours = prepared[:]
+            prepared.clear()
             calls.append(SimpleNamespace(
                 sigma=float(options["sigmas"][0]), indices=options["cond_or_uncond"], rows=x.shape[0], size=tuple(x.shape[-2:]),
                 ours=ours, roles=[chunk.role for chunk in ours[0].chunks] if ours else None))

@@ -72,7 +72,7 @@ def test_a_guided_pair(pack, all_goldens, golden_model, golden_adapter, one_call
     negatives, captions = case["instance_embeddings"]
     slots = tuple(control.Slot(f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, caption, negative)
                   for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives)))
-    method = pack.module("nodes.patch.methods").AdapterMethod(golden_adapter.model, golden_adapter)
+    method = pack.module("nodes.patch.methods.roictrl").ROICtrl(golden_adapter.model, golden_adapter)
     patched = hooks.attach(golden_model, control.Control("test", slots), method)
     output = one_call(patched, case["x"], case["t"][0], [[case["context"][1:], {}]], [[case["context"][:1], {}]])
     assert output.shape[0] == 4   # negative with x0, x1, then positive with x0, x1

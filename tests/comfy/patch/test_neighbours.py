@@ -147,16 +147,19 @@ def gligen(base):
 def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter, apply, two_boxes, sample, prompts):
     """GLIGEN's middle_patch joins the list at the UNet call; the h that the fuser gets has gone through it."""
     seen = []
-    original = pack.module("nodes.patch.methods").AdapterMethod.fuse
     text = torch.randn(1, 768, generator=torch.Generator().manual_seed(0))
     positive = [[cond, {**extra, "gligen": ("position", gligen(base), [(text, 8, 12, 0, 0)])}] for cond, extra in prompts[0]]
 
-    class Noting(pack.module("nodes.patch.methods").AdapterMethod):
-        def fuse(self, call, block, h, a, n, options):
-            seen.append((h.clone(), n.clone(), block))
-            return original(self, call, block, h, a, n, options)
+    class Noting(pack.module("nodes.patch.methods.roictrl").ROICtrl):
+        def fuse(self, instances, reading, order):
+            fuse = super().fuse(instances, reading, order)
 
-    slots, _ = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", 0, "test")
+            def noting(h, a, n, spot):
+                seen.append((h.clone(), n.clone(), spot.block))
+                return fuse(h, a, n, spot)
+            return noting
+
+    slots, _ = pack.module("nodes.apply").slots_of(pack.module("nodes.patch.fit").host_of(model, "test"), base.clip, two_boxes, 30, "", 0, "test")
     control = pack.module("nodes.patch.control").Control("test", slots)
     patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))
     assert not torch.allclose(sample(patched, positive=positive), sample(apply(model, two_boxes)), atol=1e-3)
@@ -265,5 +268,5 @@ def test_scheduled_lora_hooks_are_read_afresh(model, base, apply, two_boxes, sam
     positive = [[text, {**extra, "hooks": hooks}] for text, extra in prompts[0]]
     patched, calls = spy(apply(model, two_boxes))
     hooked = sample(patched, positive=positive)
-    assert calls and all(call.ours[0].cache is None for call in calls)
+    assert calls and all(call.ours[0].reading.cache is None for call in calls)
     assert not torch.allclose(hooked, sample(patched), atol=1e-4)

@@ -122,7 +122,7 @@ def test_published_layout_is_recognised_and_runs_a_full_size_block(full_size):
     assert adapter.description == "ROICtrl adapter for SD1.x: 16 blocks of 320/640/1280 channels, 30 boxes at most, 249.2 M parameters in float16."
     model = ROICtrlAdapter(adapter.config, device="meta")
     model.load_state_dict(adapter.weights, assign=True)
-    fuser = model.fuser(("input", 1)).eval()
+    fuser = model.fuser("down_blocks.0.attentions.0.transformer_blocks.0").eval()
     torch.nn.init.normal_(fuser.roiattn_fuser.channel_reduction.weight)
     instances = InstanceBatch.from_boxes(torch.tensor([[[0.1, 0.2, 0.6, 0.8], [0.3, 0.3, 0.9, 0.9]]]))
     attn2 = torch.nn.Module()

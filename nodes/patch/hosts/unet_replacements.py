@@ -16,7 +16,8 @@ import comfy.ldm.modules.attention as comfy_attention
 import torch
 from torch import Tensor
 
-from .call import OURS, UNetCall
+from ..memo import Memo
+from ..points import OURS
 
 EFFECT = "roictrl.effect"   # in a block's options: the Effect of the replacement that it just called
 
@@ -36,14 +37,14 @@ class Effect:
     added: Tensor | None = None
 
 
-def watched(options: dict, call: UNetCall) -> dict:
+def watched(options: dict, memo: Memo, say: Callable[..., None]) -> dict:
     """A copy of transformer_options whose attn2 replacements leave their `Effect` in the options of each block call."""
     everything = options.get("patches_replace", {})
     found = everything.get("attn2", {})
     if not found:
         return options
     # A second Apply reads what the first one's watch leaves.
-    own = {key: f if hasattr(f, OURS) else _watch(f, call) for key, f in found.items()}
+    own = {key: f if hasattr(f, OURS) else _watch(f, memo, say) for key, f in found.items()}
     return {**options, "patches_replace": {**everything, "attn2": own}}
 
 
@@ -54,17 +55,18 @@ def named_rows(options: Mapping, pictures: Sequence[int], count: int) -> dict:
     return {"ad_params": {"full_length": count, **known, "sub_idxs": [frames[picture] for picture in pictures]}}
 
 
-def _watch(replacement: Replacement, call: UNetCall) -> Replacement:
+def _watch(replacement: Replacement, memo: Memo, say: Callable[..., None]) -> Replacement:
     @torch.compiler.disable()
     def watch(q, k, v, options):
         out = replacement(q, k, v, options)
-        options[EFFECT] = _effect(replacement, q, k, v, out, options, call)
+        options[EFFECT] = _effect(replacement, q, k, v, out, options, memo, say)
         return out
     setattr(watch, OURS, True)
     return watch
 
 
-def _effect(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, call: UNetCall) -> Effect:
+def _effect(
+        replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, memo: Memo, say: Callable[..., None]) -> Effect:
     plain = comfy_attention.optimized_attention(
         q, k, v, options["n_heads"], attn_precision=options.get("attn_precision"), transformer_options=options)  # [rows, T, I]
     if out.shape != plain.shape:
@@ -73,13 +75,13 @@ def _effect(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tens
     if added.abs().amax() <= _NOISE * scale:
         return Effect()   # it does not act in this step
     place = *options["block"], options.get("block_index", 0), tuple(options["cond_or_uncond"]), q.shape
-    deaf = call.memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
+    deaf = memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
     if deaf is not None:
-        call.say("run.text_ignored")
+        say("run.text_ignored")
         return Effect(added=added.masked_fill(deaf, 0))
     # Looked at again in every call while it is called inside: one with a mask may set in later.
-    if call.memo.get(("knows places", *place)) or not _alike(replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()):
-        call.memo[("knows places", *place)] = True
+    if memo.get(("knows places", *place)) or not _alike(replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()):
+        memo[("knows places", *place)] = True
         return Effect(added=added)
     return Effect(inside=replacement)
 

@@ -2,43 +2,42 @@
 
 Whatever sits on attn2 acts here as it does outside: its layers are called (LoRA, fp8 and offloaded weights act only in
 forward), an attention override gets its transformer_options, other packs' attn2_patches (hypernetworks) see each ROI's
-context, and a registered replacement (IP-Adapter) acts as `replacements.py` found: called with a copy of the options that
+context, and a registered replacement (IP-Adapter) acts as `unet_replacements.py` found: called with a copy of the options that
 describes the ROIs, or by what it adds on the map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import comfy.ldm.modules.attention as comfy_attention
 import torch
 from torch import Tensor
 
-from ...roictrl_core.attention import BlockAttention
-from .replacements import EFFECT, Effect, named_rows
+from ....roictrl_core.attention import BlockAttention
+from ..points import OURS, Carry, Reading, Size
+from .unet_replacements import EFFECT, Effect, named_rows
 
 if TYPE_CHECKING:
-    from .call import UNetCall
-    from .topology import Block
-
-Size = tuple[int, int]   # height, width of the grid that the queries of one ROI form
-Carry = Callable[[Tensor, Sequence[int]], Tensor]   # maps [rows, T, I], pairs -> what the ROIs read there, [m, T of a ROI, I]
+    from .unet import UNetBlock
 
 
 class CaptionAttention(BlockAttention):
-    """attn2 of one block in one UNet call; ROI m (an index into the call's pairs) reads ``call.contexts[m]``.
+    """attn2 of one block in one call; ROI m (an index into the reading's pairs) reads ``reading.contexts[m]``.
 
     ``carry`` reads maps at the ROIs as the method reads its own.
     """
 
-    def __init__(self, call: UNetCall, block: Block, options: dict, carry: Carry) -> None:
-        super().__init__(block.module.attn2, call.contexts, layer=block.layer, cache=call.cache, key=block.key)
-        self.call, self.block, self.options, self.carry = call, block, options, carry
+    def __init__(self, block: UNetBlock, reading: Reading, options: dict, carry: Carry) -> None:
+        super().__init__(block.module.attn2, reading.contexts, layer=block.layer, cache=reading.cache, key=block.key)
+        self.block, self.reading, self.options, self.carry = block, reading, options, carry
+        patches = options.get("patches", {}).get("attn2_patch", ())
+        self.context_patches = [patch for patch in patches if not hasattr(patch, OURS)]
         effect = options.get(EFFECT, Effect())
         self.replacement, self.added = effect.inside, effect.added
-        if self.added is not None and call.acting is not None:
-            self.added = self.added[call.acting]
+        if self.added is not None and reading.rows.chosen is not None:
+            self.added = self.added[reading.rows.chosen]
 
     def attend(self, rois: Tensor, pairs: Sequence[int]) -> Tensor:
         if self._is_plain:
@@ -47,7 +46,7 @@ class CaptionAttention(BlockAttention):
 
     def project_queries(self, n: Tensor) -> Tensor | None:
         # A patch on attn2's input wants the ROIs themselves, not their queries.
-        return None if self.call.context_patches else super().project_queries(n)
+        return None if self.context_patches else super().project_queries(n)
 
     def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
         if self._is_plain:
@@ -73,14 +72,14 @@ class CaptionAttention(BlockAttention):
 
     @property
     def _is_plain(self) -> bool:
-        return self.replacement is None and not self.call.context_patches
+        return self.replacement is None and not self.context_patches
 
     def _by_chunk(self, x: Tensor, pairs: Sequence[int], projected: bool, size: Size | None = None) -> Tensor:
         """ROIs of one cond chunk and one kind of caption at a time: a replacement is told whose rows it gets."""
         size = size or (round(x.shape[1] ** 0.5),) * 2
         groups: dict[tuple, list[int]] = {}
         for position, pair in enumerate(pairs):
-            kind = self.contexts[pair].shape[-2], self.call.chunk_number(pair), self._in_pairs(pair)
+            kind = self.contexts[pair].shape[-2], self._chunk_number(pair), self._in_pairs(pair)
             groups.setdefault(kind, []).append(position)
         members = torch.tensor([position for group in groups.values() for position in group], device=x.device)
         parts = [self._read(x[group], [pairs[i] for i in group], size, projected) for group in groups.values()]
@@ -103,33 +102,36 @@ class CaptionAttention(BlockAttention):
             # The two differ in the words that weigh less than 0 alone, and every text has others: its begin and its end.
             return text, keys.shape == values.shape and bool((keys == values).all(-1).any())
         text = self.contexts[pair]
-        return bool(self.call.context_patches) and self.call.memo.make(("in pairs", id(text)), look)[1]
+        return bool(self.context_patches) and self.reading.memo.make(("in pairs", id(text)), look)[1]
 
     def _patched(self, x: Tensor, contexts: Tensor, in_pairs: bool, options: dict) -> tuple[Tensor, Tensor]:
         """The contexts as other packs' attn2_patches leave them; one that changes the batch is left out."""
         keys_from = values_from = contexts
-        for patch in self.call.context_patches:
+        for patch in self.context_patches:
             n, k, v = patch(x, keys_from, values_from, options)
             if not in_pairs and _takes_every_second(k, keys_from):
-                self.call.say("run.text_not_in_pairs")
+                self.reading.say("run.text_not_in_pairs")
                 n, k, v = patch(x, keys_from.repeat_interleave(2, 1), values_from.repeat_interleave(2, 1), options)
             if n.shape[0] == k.shape[0] == v.shape[0] == x.shape[0]:
                 keys_from, values_from = k, v
             else:
-                self.call.say("run.batch_patch")
+                self.reading.say("run.batch_patch")
         return keys_from, values_from
 
     def _options(self, pairs: Sequence[int], size: Size) -> dict:
         """The block's options as if the ROIs were a batch of ``size`` latents of one cond chunk."""
-        chunk = self.call.chunk_number(pairs[0])
-        own = {**self.options, "cond_or_uncond": [self.call.chunks[chunk].index],
+        rows, chunk = self.reading.rows, self._chunk_number(pairs[0])
+        own = {**self.options, "cond_or_uncond": [rows.chunks[chunk].index],
                "original_shape": [len(pairs), self.options["original_shape"][1], *size],
                "activations_shape": [len(pairs), self.block.channels, *size]}
-        rows = self.call.instances.rows // len(self.call.chunks)
-        own.update(named_rows(own, [self.call.instances.pairs[pair].row % rows for pair in pairs], rows))
+        own.update(named_rows(own, [self.reading.pairs[pair].row % rows.count for pair in pairs], rows.count))
         if "uuids" in own:
-            own["uuids"] = [self.call.uuids[chunk]]
+            own["uuids"] = [rows.uuids[chunk]]
         return own
+
+    def _chunk_number(self, pair: int) -> int:
+        """Which chunk the row of an ROI belongs to."""
+        return self.reading.pairs[pair].row // self.reading.rows.count
 
 
 def _takes_every_second(k: Tensor, context: Tensor) -> bool:
