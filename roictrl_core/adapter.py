@@ -59,7 +59,9 @@ class ROICtrlAdapter(nn.Module):
         block = self.config.block(block_id, block_index)
         return None if block is None else self.get_submodule(f"{block.name}.roifuser")
 
-    def plan(self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str) -> LevelPlan:
+    def plan(
+        self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str
+    ) -> LevelPlan:
         """How the fusers of a U-Net level sample maps of `height` x `width` cells for these instances."""
         return plan_level(instances, size=self.config.grids[level], height=height, width=width, device=device)
 

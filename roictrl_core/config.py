@@ -45,10 +45,14 @@ class BlockConfig:
     def __post_init__(self) -> None:
         """Raises ValueError with a sentence for what is no block of a UNet."""
         if not isinstance(self.name, str) or not re.fullmatch(BLOCK_NAME, self.name):
-            raise ValueError(f"The adapter's config names a block {quote(self.name)}; blocks are named as in diffusers' UNets.")
+            raise ValueError(
+                f"The adapter's config names a block {quote(self.name)}; blocks are named as in diffusers' UNets."
+            )
         what = f"of block {self.name}"
         if not (isinstance(self.comfy, tuple) and len(self.comfy) == 2 and self.comfy[0] in SECTIONS):
-            raise ValueError(f"ComfyUI's id {what} must be one of {', '.join(SECTIONS)} and a number, not {quote(self.comfy)}.")
+            raise ValueError(
+                f"ComfyUI's id {what} must be one of {', '.join(SECTIONS)} and a number, not {quote(self.comfy)}."
+            )
         check_whole(self.comfy[1], 0, MAX_NUMBER, f"The number in ComfyUI's id {what}")
         check_whole(self.index, 0, MAX_NUMBER, f"The index {what}")
         check_whole(self.level, 0, MAX_NUMBER, f"The U-Net level {what}")

@@ -18,7 +18,7 @@ from .frames import FULL, Frame, project_box
 from .roles import CAPTION
 from .topology import Block, BlockKey
 
-OURS = "_roictrl"   # marks our own patches: to a second Apply they are not other packs' patches
+OURS = "_roictrl"  # marks our own patches: to a second Apply they are not other packs' patches
 
 T = TypeVar("T")
 
@@ -84,8 +84,15 @@ class UNetCall:
         return self.instances.pairs[pair].row // (self.instances.rows // len(self.chunks))
 
 
-def place_instances(slots: Sequence[Slot], active: Sequence[bool], chunks: Sequence[Chunk], rows_per_chunk: int,
-                    slot_count: int, zero_uncond: bool, device: torch.device) -> InstanceBatch:
+def place_instances(
+    slots: Sequence[Slot],
+    active: Sequence[bool],
+    chunks: Sequence[Chunk],
+    rows_per_chunk: int,
+    slot_count: int,
+    zero_uncond: bool,
+    device: torch.device,
+) -> InstanceBatch:
     """The slots in every row, projected into the row's crop.
 
     A slot that is off now, or not visible in the crop, keeps its place: no ROI and the null token.  ``zero_uncond``
@@ -104,8 +111,11 @@ def place_instances(slots: Sequence[Slot], active: Sequence[bool], chunks: Seque
                 token_mask[c, s] = True
                 strength[c, s] = slot.strength
                 if slot.mask is not None:
-                    masks.update({(c * rows_per_chunk + r, s): PlacedMask(slot.mask, chunk.frame) for r in range(rows_per_chunk)})
+                    masks.update(
+                        {(c * rows_per_chunk + r, s): PlacedMask(slot.mask, chunk.frame) for r in range(rows_per_chunk)}
+                    )
     has_rois = torch.tensor([chunk.role == CAPTION or not zero_uncond for chunk in chunks])
     roi_mask = token_mask & has_rois[:, None]
-    return InstanceBatch(*(t.repeat_interleave(rows_per_chunk, 0).to(device)
-                           for t in (boxes, roi_mask, token_mask, strength)), masks)
+    return InstanceBatch(
+        *(t.repeat_interleave(rows_per_chunk, 0).to(device) for t in (boxes, roi_mask, token_mask, strength)), masks
+    )

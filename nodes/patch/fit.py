@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...roictrl_core.config import AdapterConfig
-from .topology import BlockKey, Block, is_unet, text_blocks
+from .topology import Block, BlockKey, is_unet, text_blocks
 
 
 def family(model) -> str:
@@ -15,15 +15,21 @@ def unet_blocks(model, node: str) -> dict[BlockKey, Block]:
     """The text blocks of a ModelPatcher's UNet; raises ValueError where it has none."""
     diffusion_model = model.get_model_object("diffusion_model")
     if not is_unet(diffusion_model):
-        raise ValueError(f"{node}: this model ({family(model)}) is a diffusion transformer, and boxes act in the "
-                         "cross-attention of a UNet. Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
+        raise ValueError(
+            f"{node}: this model ({family(model)}) is a diffusion transformer, and boxes act in the "
+            "cross-attention of a UNet. Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
+        )
     if _reads_a_picture(model.model.model_config):
-        raise ValueError(f"{node}: this model ({family(model)}) reads a picture where others read text, so captions cannot act. "
-                         "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
+        raise ValueError(
+            f"{node}: this model ({family(model)}) reads a picture where others read text, so captions cannot act. "
+            "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
+        )
     blocks = text_blocks(diffusion_model)
     if not blocks:
-        raise ValueError(f"{node}: this model ({family(model)}) does not read text in its UNet, so captions cannot act. "
-                         "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL.")
+        raise ValueError(
+            f"{node}: this model ({family(model)}) does not read text in its UNet, so captions cannot act. "
+            "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
+        )
     return blocks
 
 
@@ -40,8 +46,10 @@ def check_adapter_fits(model, config: AdapterConfig, node: str) -> None:
     if wanted.items() <= found.items():
         return
     made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else _shape(wanted)
-    raise ValueError(f"{node}: the adapter is for {made_for}, and this model ({family(model)}) is {_shape(found)}. "
-                     "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model.")
+    raise ValueError(
+        f"{node}: the adapter is for {made_for}, and this model ({family(model)}) is {_shape(found)}. "
+        "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model."
+    )
 
 
 def _shape(blocks: dict[BlockKey, tuple[int, int]]) -> str:

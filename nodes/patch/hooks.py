@@ -26,7 +26,7 @@ from .topology import Block
 # A keyword that the UNet takes and does not read. torch.compile's nodes skip the guards on transformer_options, so that a
 # UNet traced without our patches would never see them; on a keyword there is a guard, and this one tells the patches.
 PATCHES = "roictrl_patches"
-NAME = "roictrl"   # of our wrappers and additional models on a ModelPatcher
+NAME = "roictrl"  # of our wrappers and additional models on a ModelPatcher
 
 
 def attach(model, control: Control, method: Method):
@@ -36,7 +36,13 @@ def attach(model, control: Control, method: Method):
         return patched
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
-    register(patched, key, partial(Run, control, method), lambda options, call: watched(with_patches(options, patches), call), method.models())
+    register(
+        patched,
+        key,
+        partial(Run, control, method),
+        lambda options, call: watched(with_patches(options, patches), call),
+        method.models(),
+    )
     return patched
 
 
@@ -63,6 +69,7 @@ def _outer_sample(key: str, open_run: Callable[..., Run]) -> Callable:
         finally:
             options.pop(key, None)
             run.close()
+
     return outer_sample
 
 
@@ -74,6 +81,7 @@ def _calc_cond_batch(key: str) -> Callable:
             options = {**options, key: run.batch(conds, x_in, timestep)}
             model_options = {**model_options, "transformer_options": options}
         return executor(model, conds, x_in, timestep, model_options, *args, **kwargs)
+
     return calc_cond_batch
 
 
@@ -91,6 +99,7 @@ def _apply_model(key: str, patch: Callable) -> Callable:
         if c_crossattn is not None and c_crossattn.ndim == 4:
             options = with_patches(options, {"attn2_patch": pick_layer})
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+
     return apply_model
 
 
@@ -112,8 +121,10 @@ def pick_layer(n: Tensor, context: Tensor, value: Tensor, options: dict):
         return n, context, value
     layer, count = options["transformer_index"], context.shape[1]
     if layer >= count:
-        raise ValueError(f"The conditioning holds text for {count} transformer layers, and this model has more. "
-                         "Encode it for this model, or use an ordinary CLIP Text Encode.")
+        raise ValueError(
+            f"The conditioning holds text for {count} transformer layers, and this model has more. "
+            "Encode it for this model, or use an ordinary CLIP Text Encode."
+        )
     return n, context[:, layer], value[:, layer]
 
 
@@ -168,7 +179,7 @@ def _belongs(call: UNetCall, block: Block, h: Tensor, n: Tensor, a: Tensor, opti
     rows, _, height, width = options["activations_shape"]
     shape = options.get("original_shape")
     if shape is not None and (shape[0], *shape[-2:]) != call.size:
-        return False   # an extra pass over something else than the sampled latent, a reference image for one
+        return False  # an extra pass over something else than the sampled latent, a reference image for one
     if not h.shape == n.shape == a.shape or h.shape[0] != call.size[0] or height * width != h.shape[1]:
         call.say("run.tokens_changed")
         return False

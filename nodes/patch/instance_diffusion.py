@@ -27,10 +27,10 @@ from .hooks import register, with_patches
 from .roles import CAPTION
 from .run import Batch, Run
 
-BRANCHES = "roictrl.branches"   # in transformer_options: the multi-instance branch of each equal part of a chunk's rows
-STEP = "roictrl.step"           # and the step's index, where the sampler knows better than the sigma
-CONTROL = "roictrl.instances"   # and, on a patched model, a closure that gives the GroundingControl
-_SCALED = "roictrl.scaleu"      # and that ScaleU is on in this UNet call
+BRANCHES = "roictrl.branches"  # in transformer_options: the multi-instance branch of each equal part of a chunk's rows
+STEP = "roictrl.step"  # and the step's index, where the sampler knows better than the sigma
+CONTROL = "roictrl.instances"  # and, on a patched model, a closure that gives the GroundingControl
+_SCALED = "roictrl.scaleu"  # and that ScaleU is on in this UNet call
 
 NO_MASK, TRANSPOSED, CORRECTED = "off", "official (transposed)", "corrected"
 
@@ -65,7 +65,9 @@ NULL = Subject()
 class GroundingRun(Run):
     """One sampling run: tokens, their keys and values and the attention masks are made once."""
 
-    def __init__(self, control: GroundingControl, model: InstanceDiffusion, guider, latent_shape: Sequence[int]) -> None:
+    def __init__(
+        self, control: GroundingControl, model: InstanceDiffusion, guider, latent_shape: Sequence[int]
+    ) -> None:
         super().__init__(control, None, guider, latent_shape)
         self.model = model
 
@@ -75,8 +77,11 @@ class GroundingRun(Run):
 
     def grounding(self, subject: Subject) -> Grounding:
         """The instances of a subject in slots, batch size 1; a branch's only one is in slot 0."""
-        chosen = [instance for number, (instance, on) in enumerate(zip(self.control.instances, subject.active), 1)
-                  if on and subject.branch in (0, number)]
+        chosen = [
+            instance
+            for number, (instance, on) in enumerate(zip(self.control.instances, subject.active), 1)
+            if on and subject.branch in (0, number)
+        ]
         if subject.frame != FULL:
             chosen = [part for part in (i.cropped(subject.frame) for i in chosen) if part is not None]
         config = self.model.config
@@ -84,22 +89,32 @@ class GroundingRun(Run):
 
     def tokens(self, subject: Subject, device: torch.device) -> Tensor:
         """``[1, 4 n + 64, token_width]`` float32."""
-        return self.memo.make(("tokens", subject, device), lambda: self.model.position_net(
-            self.grounding(subject).to(device), self.control.formats, self.control.null_missing))
+        return self.memo.make(
+            ("tokens", subject, device),
+            lambda: self.model.position_net(
+                self.grounding(subject).to(device), self.control.formats, self.control.null_missing
+            ),
+        )
 
     def keys_values(self, subject: Subject, index: int, like: Tensor) -> GroundingKV:
         """A subject's keys and values in one fuser, batch size 1."""
-        return self.memo.make(("kv", subject, index, like.dtype, like.device), lambda: self.model.fuser(index).project(
-            self.tokens(subject, like.device).to(like.dtype)))
+        return self.memo.make(
+            ("kv", subject, index, like.dtype, like.device),
+            lambda: self.model.fuser(index).project(self.tokens(subject, like.device).to(like.dtype)),
+        )
 
     def bias(self, subject: Subject, height: int, width: int, like: Tensor) -> Tensor:
         """``[1, V, V + G]``: 0 where a visual token may look, minus infinity elsewhere."""
+
         def make() -> Tensor:
             grounding = self.grounding(subject)
             transposed = self.control.attention == TRANSPOSED
             regions = box_regions(grounding.boxes, grounding.used > 0, height, width, transposed).to(like.device)
             allowed = allow_matrix(regions)
-            return torch.zeros(allowed.shape, dtype=like.dtype, device=like.device).masked_fill_(~allowed, float("-inf"))
+            return torch.zeros(allowed.shape, dtype=like.dtype, device=like.device).masked_fill_(
+                ~allowed, float("-inf")
+            )
+
         return self.memo.make(("bias", subject, height, width, like.dtype, like.device), make)
 
 
@@ -111,8 +126,11 @@ class GroundingBatch(Batch):
         if chunks is None:
             return None
         branches = options.get(BRANCHES, (0,))
-        subjects = tuple(Subject(self.active, chunk.frame, branch) if chunk.role == CAPTION else NULL
-                         for chunk in chunks for branch in branches)
+        subjects = tuple(
+            Subject(self.active, chunk.frame, branch) if chunk.role == CAPTION else NULL
+            for chunk in chunks
+            for branch in branches
+        )
         return GroundingCall(self.run, (x.shape[0], *x.shape[-2:]), subjects, self._scale(options))
 
     def _scale(self, options: Mapping) -> float:
@@ -138,8 +156,10 @@ class GroundingCall:
 
     def keys_values(self, index: int, like: Tensor) -> GroundingKV:
         """For every row of ``like`` ``[rows, V, C]``."""
+
         def make() -> GroundingKV:
             return GroundingKV(*map(self._rows, zip(*(self.run.keys_values(s, index, like) for s in self.subjects))))
+
         return self.run.memo.make(("rows", index, self.subjects, self.size[0], like.dtype, like.device), make)
 
     def bias(self, index: int, height: int, width: int, like: Tensor) -> Tensor | None:
@@ -150,7 +170,8 @@ class GroundingCall:
             return None
         return self.run.memo.make(
             ("bias rows", self.subjects, self.size[0], height, width, like.dtype, like.device),
-            lambda: self._rows([self.run.bias(subject, height, width, like) for subject in self.subjects]))
+            lambda: self._rows([self.run.bias(subject, height, width, like) for subject in self.subjects]),
+        )
 
     def _rows(self, parts: Sequence[Tensor]) -> Tensor:
         count = self.size[0] // len(self.subjects)
@@ -182,8 +203,10 @@ def check_fits(model, config: InstanceDiffusionConfig, node: str) -> None:
     found = {block_name(key[:2]): block.channels for key, block in unet_blocks(model, node).items() if key[2] == 0}
     if found != dict(config.fusers):
         widths = "/".join(str(width) for width in sorted(set(found.values())))
-        raise ValueError(f"{node}: InstanceDiffusion's weights are for SD1.5, and this model ({family(model)}) is a UNet with "
-                         f"{len(found)} text blocks of {widths} channels. Use an SD1.5 checkpoint or a fine-tune of it.")
+        raise ValueError(
+            f"{node}: InstanceDiffusion's weights are for SD1.5, and this model ({family(model)}) is a UNet with "
+            f"{len(found)} text blocks of {widths} channels. Use an SD1.5 checkpoint or a fine-tune of it."
+        )
 
 
 def block_name(block: tuple[str, int]) -> str:
@@ -221,6 +244,7 @@ def _fuse(key: str, network: InstanceDiffusion) -> Callable:
         height, width = options["activations_shape"][-2:]
         bias = call.bias(index, height, width, x)
         return network.fuser(index)(x, call.keys_values(index, x), call.scale, bias, partial(_attention, options))
+
     return fuse
 
 
@@ -238,6 +262,7 @@ def _scale(key: str, network: InstanceDiffusion) -> Callable:
         if not isinstance(call, GroundingCall) or h.shape[0] != call.size[0] or number >= len(network.config.scaleu):
             return h, skip
         return network.scaleu(number, h, skip, call.run.control.strength)
+
     return scale
 
 
@@ -246,7 +271,7 @@ def _belongs(call: GroundingCall, x: Tensor, options: dict) -> bool:
     height, width = options["activations_shape"][-2:]
     shape = options.get("original_shape")
     if shape is not None and (shape[0], *shape[-2:]) != call.size:
-        return False   # an extra pass over something else than the sampled latent
+        return False  # an extra pass over something else than the sampled latent
     if x.shape[0] != call.size[0] or height * width != x.shape[1]:
         call.run.say("run.tokens_changed")
         return False

@@ -56,11 +56,23 @@ class AdapterMethod:
         if spec is None:
             return h + a
         height, width = options["activations_shape"][-2:]
-        plan = call.memo.make(("plan", id(call.instances), spec.level, height, width, h.device), lambda: self.adapter.plan(
-            call.instances, spec.level, height, width, h.device))
+        plan = call.memo.make(
+            ("plan", id(call.instances), spec.level, height, width, h.device),
+            lambda: self.adapter.plan(call.instances, spec.level, height, width, h.device),
+        )
         fuser = self.adapter.fuser(block.key[:2], block.key[2])
-        return fuser(h, a, n, call.instances, plan, CaptionAttention(call, block, options, partial(_at_rois, plan)), call.box_tokens,
-                     order=call.order(block), record=call.record, cache=call.cache)
+        return fuser(
+            h,
+            a,
+            n,
+            call.instances,
+            plan,
+            CaptionAttention(call, block, options, partial(_at_rois, plan)),
+            call.box_tokens,
+            order=call.order(block),
+            record=call.record,
+            cache=call.cache,
+        )
 
 
 class PromptMethod:
@@ -80,8 +92,10 @@ class PromptMethod:
 
     def fuse(self, call: UNetCall, block: Block, h: Tensor, a: Tensor, n: Tensor, options: dict) -> Tensor:
         size = tuple(options["activations_shape"][-2:])
-        patches = call.memo.make(("patches", id(call.instances), size, h.device), lambda: plan_patches(
-            call.instances, *size, self.global_weight, h.device))
+        patches = call.memo.make(
+            ("patches", id(call.instances), size, h.device),
+            lambda: plan_patches(call.instances, *size, self.global_weight, h.device),
+        )
         # A box that reads its row's own text would get `a` again.
         patches = [patch for patch in patches if not call.own_text[patch.pair]]
         if not patches:

@@ -23,6 +23,7 @@ from .topology import Block, text_blocks
 if TYPE_CHECKING:
     from .methods import Method
 
+
 def sigma_window(window: Window, model_sampling) -> Window:
     """Percents of the schedule as sigmas, as core's own start and end percents."""
     return tuple(float(model_sampling.percent_to_sigma(percent)) for percent in window)
@@ -66,8 +67,9 @@ class Run:
     def active(self, sigma: float) -> tuple[bool, ...]:
         """Which slots act at this step; all False outside the Apply's own window."""
         on = inside(sigma, self.window)
-        return tuple(on and slot.enabled and inside(sigma, window)
-                     for slot, window in zip(self.control.slots, self.slot_windows))
+        return tuple(
+            on and slot.enabled and inside(sigma, window) for slot, window in zip(self.control.slots, self.slot_windows)
+        )
 
     def batch(self, lists: Sequence, x_in: Tensor, timestep: Tensor) -> Batch | None:
         """What the UNet calls of one `calc_cond_batch` need, or None where the model is to be left alone."""
@@ -87,7 +89,9 @@ class Run:
     def place(self, active: Sequence[bool], chunks: Sequence[Chunk], rows: int, device: torch.device) -> InstanceBatch:
         """The slots that are on, in every row of every chunk; ``rows`` to a chunk."""
         control = self.control
-        return place_instances(control.slots, active, chunks, rows, self.method.slot_count(control), control.uncond == NONE, device)
+        return place_instances(
+            control.slots, active, chunks, rows, self.method.slot_count(control), control.uncond == NONE, device
+        )
 
     def slot(self, row: int, slot: int) -> Slot:
         """What sits in a slot of a chunk's row."""
@@ -144,12 +148,21 @@ class Batch:
         texts = self._texts(instances, chunks, uuids, context, compute_dtype(model), x.device)
         foreign = [p for p in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(p, OURS)]
         call = UNetCall(
-            size=(x.shape[0], *x.shape[-2:]), chunks=chunks, instances=instances,
-            contexts=[text for text, _ in texts], own_text=[own for _, own in texts],
-            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)), acting=acting,
-            cache=run.cache(x.device), memo=run.memo, strength=run.control.strength,
-            uuids=tuple(uuids), context_patches=tuple(foreign),
-            order=lambda block: run.order(self.number, block), say=run.say)
+            size=(x.shape[0], *x.shape[-2:]),
+            chunks=chunks,
+            instances=instances,
+            contexts=[text for text, _ in texts],
+            own_text=[own for _, own in texts],
+            blocks=run.memo.make(("blocks", id(model)), lambda: text_blocks(model.diffusion_model)),
+            acting=acting,
+            cache=run.cache(x.device),
+            memo=run.memo,
+            strength=run.control.strength,
+            uuids=tuple(uuids),
+            context_patches=tuple(foreign),
+            order=lambda block: run.order(self.number, block),
+            say=run.say,
+        )
         run.method.begin(call)
         return call
 
@@ -167,8 +180,10 @@ class Batch:
         numbers = [c for c, chunk in enumerate(chunks) if chunk.role == CAPTION or self.run.control.uncond != OFF]
         if len(numbers) == len(chunks):
             return numbers, None
-        return numbers, self.run.memo.make(("acting", *numbers, rows, device), lambda: torch.tensor(
-            [c * rows + r for c in numbers for r in range(rows)], device=device))
+        return numbers, self.run.memo.make(
+            ("acting", *numbers, rows, device),
+            lambda: torch.tensor([c * rows + r for c in numbers for r in range(rows)], device=device),
+        )
 
     def _chunk(self, index: int, uuid: object, x: Tensor) -> Chunk:
         cond = next((c for c in self.lists[index] or () if c.get("uuid") == uuid), {})
@@ -178,14 +193,19 @@ class Batch:
             raise ValueError(
                 f"{self.run.control.node}: the model is run on {_size(x.shape[-2:])} pieces of a {_size(expected)} "
                 "latent, and nothing says where a piece lies, so the boxes cannot be placed. Remove the tiled "
-                "diffusion node, or divide the picture with area conditioning, which says where its areas are.")
+                "diffusion node, or divide the picture with area conditioning, which says where its areas are."
+            )
         return Chunk(index, self.roles[index], frame_of_area(area, *self.size))
 
-    def _texts(self, instances, chunks, uuids, context: Tensor, dtype: torch.dtype, device) -> list[tuple[Tensor, bool]]:
+    def _texts(
+        self, instances, chunks, uuids, context: Tensor, dtype: torch.dtype, device
+    ) -> list[tuple[Tensor, bool]]:
         """The embedding of every used ROI, its caption or its own negative, or its row's own context (True)."""
         run, rows = self.run, context.shape[0] // len(chunks)
-        own = [self._own_context((chunk, uuid), context[c * rows:(c + 1) * rows], dtype, device)
-               for c, (chunk, uuid) in enumerate(zip(chunks, uuids))]
+        own = [
+            self._own_context((chunk, uuid), context[c * rows : (c + 1) * rows], dtype, device)
+            for c, (chunk, uuid) in enumerate(zip(chunks, uuids))
+        ]
         texts = []
         for row, slot in instances.pairs:
             chunk, spec = chunks[row // rows], run.slot(row % rows, slot)

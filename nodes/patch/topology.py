@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-BlockKey = tuple[str, int, int]   # ("input" | "middle" | "output", number, index in its transformer)
+BlockKey = tuple[str, int, int]  # ("input" | "middle" | "output", number, index in its transformer)
 
 
 @dataclass(frozen=True)

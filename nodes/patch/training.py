@@ -17,7 +17,9 @@ from .topology import Block, text_blocks, unwrapped
 
 KEY = "roictrl.training"
 
-BlockRecord = tuple[Tensor, Tensor]   # the global slot's blending weight [B, T], and which positions have an instance [B, T]
+BlockRecord = tuple[
+    Tensor, Tensor
+]  # the global slot's blending weight [B, T], and which positions have an instance [B, T]
 
 
 class AdaptedUNet:
@@ -36,8 +38,17 @@ class AdaptedUNet:
         self.blocks = text_blocks(self.unet)
         self._patches = make_patches(KEY, AdapterMethod(adapter))
 
-    def __call__(self, x: Tensor, timesteps: Tensor, context: Tensor, instances: InstanceBatch, captions: Sequence[Tensor], *,
-                 order: Callable[[Block], Tensor | None] = lambda block: None, **unet_inputs) -> tuple[Tensor, list[BlockRecord]]:
+    def __call__(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        instances: InstanceBatch,
+        captions: Sequence[Tensor],
+        *,
+        order: Callable[[Block], Tensor | None] = lambda block: None,
+        **unet_inputs,
+    ) -> tuple[Tensor, list[BlockRecord]]:
         """The UNet's raw output (eps or v), and what each block blended.
 
         Args:
@@ -57,12 +68,21 @@ class AdaptedUNet:
             ValueError: there is not one caption per used slot.
         """
         if len(captions) != len(instances.pairs):
-            raise ValueError(f"The instances fill {len(instances.pairs)} slots, and there are {len(captions)} captions.")
+            raise ValueError(
+                f"The instances fill {len(instances.pairs)} slots, and there are {len(captions)} captions."
+            )
         records: list[BlockRecord] = []
         call = UNetCall(
-            size=(x.shape[0], *x.shape[-2:]), chunks=(Chunk(0, CAPTION),), instances=instances, contexts=list(captions),
-            own_text=[False] * len(captions), blocks=self.blocks, order=order,
-            record=lambda weight, covered: records.append((weight, covered)), box_tokens=self.adapter.box_tokens(instances))
+            size=(x.shape[0], *x.shape[-2:]),
+            chunks=(Chunk(0, CAPTION),),
+            instances=instances,
+            contexts=list(captions),
+            own_text=[False] * len(captions),
+            blocks=self.blocks,
+            order=order,
+            record=lambda weight, covered: records.append((weight, covered)),
+            box_tokens=self.adapter.box_tokens(instances),
+        )
         options = with_patches({"cond_or_uncond": [0], KEY: call}, self._patches)
         if context.ndim == 4:
             options = with_patches(options, {"attn2_patch": pick_layer})

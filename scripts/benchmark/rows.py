@@ -3,6 +3,7 @@
 The pack's own hooks and fusers; only the placing differs: a node gives every row of a batch the same boxes. Pictures equal those
 of the nodes up to the rounding of larger matrix products (tests/comfy/benchmark). Import after the pack is loaded.
 """
+
 from __future__ import annotations
 
 import uuid
@@ -34,7 +35,10 @@ class RowsRun(Run):
 
     def place(self, active: Sequence[bool], chunks: Sequence[Chunk], rows: int, device: torch.device) -> InstanceBatch:
         slots = max(self.method.slot_count(control) for control in self.controls)
-        placed = [place_instances(c.slots, [True] * len(c.slots), chunks, 1, slots, c.uncond == NONE, device) for c in self.controls]
+        placed = [
+            place_instances(c.slots, [True] * len(c.slots), chunks, 1, slots, c.uncond == NONE, device)
+            for c in self.controls
+        ]
         names = ("boxes", "roi_mask", "token_mask", "strength")
         # Chunk-major, as core puts rows together: [chunks, R, ...] -> [chunks * R, ...].
         return InstanceBatch(*(torch.stack([getattr(one, name) for one in placed], 1).flatten(0, 1) for name in names))
@@ -43,11 +47,22 @@ class RowsRun(Run):
         return self.controls[row].slots[slot]
 
 
-def apply_rows(model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT):
+def apply_rows(
+    model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT
+):
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
     encoder, patched = CaptionEncoder(clip, NODE), model.clone()
-    controls = [Control(NODE, make_slots(usable_instances(layout, None, NODE)[0], encoder), window=window, uncond=uncond) for layout in layouts]
+    controls = [
+        Control(NODE, make_slots(usable_instances(layout, None, NODE)[0], encoder), window=window, uncond=uncond)
+        for layout in layouts
+    ]
     key = f"{NAME}.{uuid.uuid4().hex}"
     patches = make_patches(key, method)
-    register(patched, key, partial(RowsRun, controls, method), lambda options, call: with_patches(options, patches), method.models())
+    register(
+        patched,
+        key,
+        partial(RowsRun, controls, method),
+        lambda options, call: with_patches(options, patches),
+        method.models(),
+    )
     return patched

@@ -89,12 +89,15 @@ def test_nothing_of_a_run_outlives_it(pack, model, apply, two_boxes, sample):
 def test_keys_and_values_of_captions_are_made_once(model, apply, two_boxes, sample, spy, base):
     """Steps after the first call to_k on the global text alone."""
     attn2 = base.model.diffusion_model.input_blocks[1][1].transformer_blocks[0].attn2
-    lengths, hook = [], attn2.to_k.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[0]))
+    lengths, hook = (
+        [],
+        attn2.to_k.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[0])),
+    )
     try:
         sample(apply(model, two_boxes), steps=3)
     finally:
         hook.remove()
-    assert lengths == [2, 3] + [2, 2]   # the rows' own text each step; two captions and the negative once
+    assert lengths == [2, 3] + [2, 2]  # the rows' own text each step; two captions and the negative once
 
 
 class Recorder:

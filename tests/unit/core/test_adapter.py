@@ -65,14 +65,28 @@ def test_recognised_from_keys(published, golden):
 def test_sdxl():
     config = AdapterConfig.for_unet(SDXL)
     assert len(config.blocks) == 2 * 2 + 2 * 10 + 10 + 3 * 10 + 3 * 2
-    assert {b.comfy for b in config.blocks} == {*(("input", i) for i in (4, 5, 7, 8)), ("middle", 0), *(("output", i) for i in range(6))}
-    assert config.block(("output", 2), 9) == BlockConfig("up_blocks.0.attentions.2.transformer_blocks.9", ("output", 2), 9, 1280, 20, 2)
-    assert config.block(("input", 4), 1) == BlockConfig("down_blocks.1.attentions.0.transformer_blocks.1", ("input", 4), 1, 640, 10, 1)
+    assert {b.comfy for b in config.blocks} == {
+        *(("input", i) for i in (4, 5, 7, 8)),
+        ("middle", 0),
+        *(("output", i) for i in range(6)),
+    }
+    assert config.block(("output", 2), 9) == BlockConfig(
+        "up_blocks.0.attentions.2.transformer_blocks.9", ("output", 2), 9, 1280, 20, 2
+    )
+    assert config.block(("input", 4), 1) == BlockConfig(
+        "down_blocks.1.attentions.0.transformer_blocks.1", ("input", 4), 1, 640, 10, 1
+    )
     assert AdapterConfig.from_state_dict(shapes_of(config)) == config
 
 
 def test_grids_slots_and_widths_come_from_the_config():
-    config = AdapterConfig.for_unet({**SDXL, "model_channels": 16, "num_head_channels": 4}, grids=(16, 8, 4), slots=6, token_width=24, token_hidden=40)
+    config = AdapterConfig.for_unet(
+        {**SDXL, "model_channels": 16, "num_head_channels": 4},
+        grids=(16, 8, 4),
+        slots=6,
+        token_width=24,
+        token_hidden=40,
+    )
     adapter = ROICtrlAdapter(config)
     instances = InstanceBatch.from_boxes(torch.rand(2, 3, 4), slots=6)
     assert adapter.box_tokens(instances).shape == (2, 6, 24)
@@ -82,7 +96,9 @@ def test_grids_slots_and_widths_come_from_the_config():
 
 
 def test_more_instances_than_slots():
-    with pytest.raises(ValueError, match=r"^7 instances do not fit the adapter's 6 slots\. Remove or merge 1 of them\.$"):
+    with pytest.raises(
+        ValueError, match=r"^7 instances do not fit the adapter's 6 slots\. Remove or merge 1 of them\.$"
+    ):
         InstanceBatch.from_boxes(torch.rand(1, 7, 4), slots=6)
 
 
@@ -177,10 +193,18 @@ def test_layers_come_from_operations():
     ("change", "sentence"),
     [
         ({"boxes": torch.zeros(2, 3)}, r"must have the shape \[rows, slots, 4\]"),
-        ({"roi_mask": torch.zeros(2, 4, dtype=torch.bool)}, r"roi_mask must have the shape \[rows, slots\] = \[2, 3\], not \[2, 4\]"),
+        (
+            {"roi_mask": torch.zeros(2, 4, dtype=torch.bool)},
+            r"roi_mask must have the shape \[rows, slots\] = \[2, 3\], not \[2, 4\]",
+        ),
     ],
 )
 def test_instances_that_do_not_belong_together(change, sentence):
-    good = {"boxes": torch.zeros(2, 3, 4), "roi_mask": torch.ones(2, 3) > 0, "token_mask": torch.ones(2, 3) > 0, "strength": torch.ones(2, 3)}
+    good = {
+        "boxes": torch.zeros(2, 3, 4),
+        "roi_mask": torch.ones(2, 3) > 0,
+        "token_mask": torch.ones(2, 3) > 0,
+        "strength": torch.ones(2, 3),
+    }
     with pytest.raises(ValueError, match=sentence):
         InstanceBatch(**{**good, **change})

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from devtools import tiny_models
 
 
@@ -38,9 +39,14 @@ def config_of(pack):
         widths = {320: base * mult[0], 640: base * mult[1], 1280: base * mult[2]}
         sd15 = config.InstanceDiffusionConfig()
         return config.InstanceDiffusionConfig(
-            fusers=tuple((name, widths[channels]) for name, channels in sd15.fusers), heads=heads,
+            fusers=tuple((name, widths[channels]) for name, channels in sd15.fusers),
+            heads=heads,
             scaleu=tuple([base * mult[3]] * 3 + [base * mult[2]] * 4 + [base * mult[1]] * 3 + [base * mult[0]] * 2),
-            text_width=unet["context_dim"], token_width=unet["context_dim"], hidden_width=32)
+            text_width=unet["context_dim"],
+            token_width=unet["context_dim"],
+            hidden_width=32,
+        )
+
     return make
 
 
@@ -66,13 +72,20 @@ def all_formats(pack, layout):
     masks = pack.module("roictrl_core.masks")
     mask = torch.zeros(64, 96, dtype=torch.bool)
     mask[20:50, 40:90] = True
-    return layout(((0.05, 0.1, 0.5, 0.9), "a red fox", {"point": (0.2, 0.3), "scribble": (((0.1, 0.2), (0.4, 0.8)), ((0.3, 0.3),))}),
-                  ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"mask": masks.RunLengthMask.from_array(mask.numpy())}))
+    return layout(
+        (
+            (0.05, 0.1, 0.5, 0.9),
+            "a red fox",
+            {"point": (0.2, 0.3), "scribble": (((0.1, 0.2), (0.4, 0.8)), ((0.3, 0.3),))},
+        ),
+        ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"mask": masks.RunLengthMask.from_array(mask.numpy())}),
+    )
 
 
 @pytest.fixture(scope="module")
 def given_run(pack):
     """given_run(control, network, grounding): the run's part that a call reads, with a given grounding in place of a layout's."""
+
     class Given(pack.module("nodes.patch.instance_diffusion").GroundingRun):
         def __init__(self, control, network, grounding):
             self.control, self.model, self.memo = control, network, pack.module("nodes.patch.call").Memo()
@@ -80,6 +93,7 @@ def given_run(pack):
 
         def grounding(self, subject):
             return self.given
+
     return Given
 
 
@@ -96,9 +110,15 @@ def spy(pack):
         def wrapper(executor, x, t, *args, **kwargs):
             options = args[3] if len(args) > 3 else args[2]
             ours = [value for value in options.values() if isinstance(value, kind)]
-            calls.append(SimpleNamespace(rows=x.shape[0], indices=options["cond_or_uncond"], ours=ours,
-                                         middle_patches=options.get("patches", {}).get("middle_patch", []),
-                                         output_patches=options.get("patches", {}).get("output_block_patch", [])))
+            calls.append(
+                SimpleNamespace(
+                    rows=x.shape[0],
+                    indices=options["cond_or_uncond"],
+                    ours=ours,
+                    middle_patches=options.get("patches", {}).get("middle_patch", []),
+                    output_patches=options.get("patches", {}).get("output_block_patch", []),
+                )
+            )
             return executor(x, t, *args, **kwargs)
 
         watched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "test.spy", wrapper)

@@ -20,10 +20,14 @@ def nodes(pack):
 @pytest.fixture(scope="module")
 def run(nodes, prompts):
     """InstanceDiffusion Sampler as the node executes it, on an empty latent."""
+
     def sample(model, seed=1, shape=LATENT, positive=None, **settings):
         settings = {"steps": STEPS, "cfg": CFG, "mis_share": SHARE, **settings}
         latent = {"samples": torch.zeros(shape), **settings.pop("latent", {})}
-        return nodes.InstanceDiffusionSampler.execute(model, positive or prompts[0], prompts[1], latent, seed, **settings)[0]["samples"]
+        return nodes.InstanceDiffusionSampler.execute(
+            model, positive or prompts[0], prompts[1], latent, seed, **settings
+        )[0]["samples"]
+
     return sample
 
 
@@ -52,7 +56,9 @@ def literal(pack, base, trained, given_run, reference, prompts):
             cond = eps(x, t, text, given, control, scale)
             uncond = eps(x, t, prompts[1][0][0], grounding.null(1, 64), control, scale)
             return uncond + CFG * (cond - uncond)
+
         return reference.PublishedPLMS(guided, steps).run(noise, instances, share)
+
     return sample
 
 
@@ -123,8 +129,16 @@ def test_other_samplers_restart_after_the_joining(base, use, nodes, prompts, two
     def sampled(share, levels=sigmas):
         seen.clear()
         sampler = nodes.MultiInstanceSamplerNode.execute(share, inner)[0]
-        return guider.sample(noise, torch.zeros(LATENT), sampler, levels, disable_pbar=True, seed=1,
-                             callback=lambda step, denoised, x, total: seen.append((step, total)))
+        return guider.sample(
+            noise,
+            torch.zeros(LATENT),
+            sampler,
+            levels,
+            disable_pbar=True,
+            seed=1,
+            callback=lambda step, denoised, x, total: seen.append((step, total)),
+        )
+
     plain = guider.sample(noise, torch.zeros(LATENT), inner, sigmas, disable_pbar=True, seed=1)
     assert torch.allclose(sampled(0.0), plain, rtol=1e-4, atol=1e-3)
     joined = sampled(SHARE)
@@ -137,9 +151,14 @@ def test_previews_and_progress(base, use, run, nodes, prompts, two_boxes):
 
     model, seen = use(base.patcher, two_boxes), []
     nodes.multi_instance_guider(model, *prompts, CFG).sample(
-        comfy.sample.prepare_noise(torch.zeros(LATENT), 1), torch.zeros(LATENT), nodes.MultiInstanceSampler(SHARE),
-        nodes.published_sigmas(model, STEPS, 1.0), disable_pbar=True, seed=1,
-        callback=lambda step, denoised, x, total: seen.append((step, tuple(denoised.shape), total)))
+        comfy.sample.prepare_noise(torch.zeros(LATENT), 1),
+        torch.zeros(LATENT),
+        nodes.MultiInstanceSampler(SHARE),
+        nodes.published_sigmas(model, STEPS, 1.0),
+        disable_pbar=True,
+        seed=1,
+        callback=lambda step, denoised, x, total: seen.append((step, tuple(denoised.shape), total)),
+    )
     assert seen == [(step, LATENT, STEPS) for step in range(STEPS)]
 
 
