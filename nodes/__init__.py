@@ -9,7 +9,18 @@ from comfy_api.latest import ComfyExtension
 from . import routes
 
 # In the order of the node menu. A module is added here when it lands.
-MODULES: tuple[str, ...] = ("loader", "prompt", "apply", "preview", "convert", "instances", "instance_diffusion", "instance_diffusion_sampling", "demo", "train")
+MODULES: tuple[str, ...] = (
+    "loader",
+    "prompt",
+    "apply",
+    "preview",
+    "convert",
+    "instances",
+    "instance_diffusion",
+    "instance_diffusion_sampling",
+    "demo",
+    "train",
+)
 
 
 class ROICtrlExtension(ComfyExtension):

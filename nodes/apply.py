@@ -24,20 +24,29 @@ from .types import ADAPTER, LAYOUT, advanced, schema
 from .widgets import check_widgets
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
-MANY = 100         # boxes from which on their cost is said
-MASK_FEATHER = 8   # pixels: one cell of the finest feature map
+MANY = 100  # boxes from which on their cost is said
+MASK_FEATHER = 8  # pixels: one cell of the finest feature map
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 
-def slots_of(host: Host, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str,
-             ) -> tuple[tuple[Slot, ...], list[Note]]:
+def slots_of(
+    host: Host,
+    clip,
+    layout: Layout,
+    limit: int | None,
+    suffix: str,
+    feather: float,
+    node: str,
+) -> tuple[tuple[Slot, ...], list[Note]]:
     """The layout's instances with their captions encoded and their masks softened, checked against the model; and notes."""
     instances, notes = usable_instances(layout, limit, node)
     encoder = CaptionEncoder(clip, node, suffix)
     slots = make_slots(instances, encoder)
     check_text_width(slots, host.text_width, node)
-    slots = tuple(replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
-                  for slot, (_, instance) in zip(slots, instances))
+    slots = tuple(
+        replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
+        for slot, (_, instance) in zip(slots, instances)
+    )
     missed = [instance.note("apply.mask_outside", i) for slot, (i, instance) in zip(slots, instances) if _misses(slot)]
     return slots, notes + layout.warnings() + encoder.notes + missed
 
@@ -61,8 +70,10 @@ def adapter_of(patcher, node: str) -> ROICtrlAdapter:
     """The adapter inside a ROICTRL input; raises ValueError for anything else."""
     adapter = getattr(patcher, "model", None)
     if not isinstance(adapter, ROICtrlAdapter):
-        raise ValueError(f"{node}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
-                         "Connect Load ROICtrl Adapter.")
+        raise ValueError(
+            f"{node}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
+            "Connect Load ROICtrl Adapter."
+        )
     return adapter
 
 
@@ -72,9 +83,19 @@ def _percent(name: str, default: float, tooltip: str) -> io.Input:
 
 def _mask_feather() -> io.Input:
     # Optional and last: graphs saved before there was one still run.
-    return advanced(io.Int.Input("mask_feather", default=MASK_FEATHER, min=0, max=512, optional=True, tooltip=(
-        "Width of the soft edge of the instances' masks, in pixels of the layout; half of it lies outside the mask. 0 is a "
-        "hard edge. An instance without a mask fills its box as ever.")))
+    return advanced(
+        io.Int.Input(
+            "mask_feather",
+            default=MASK_FEATHER,
+            min=0,
+            max=512,
+            optional=True,
+            tooltip=(
+                "Width of the soft edge of the instances' masks, in pixels of the layout; half of it lies outside the mask. 0 is a "
+                "hard edge. An instance without a mask fills its box as ever."
+            ),
+        )
+    )
 
 
 def many_boxes(slots: Sequence[Slot]) -> list[Note]:
@@ -82,9 +103,16 @@ def many_boxes(slots: Sequence[Slot]) -> list[Note]:
     on = [slot for slot in slots if slot.enabled]
     if len(on) < MANY:
         return []
-    areas = (max(0.0, min(x2, 1) - max(x1, 0)) * max(0.0, min(y2, 1) - max(y1, 0)) for x1, y1, x2, y2 in (slot.box for slot in on))
-    return [Note("apply.many_boxes", values={"count": len(on), "captions": len({id(slot.caption) for slot in on}),
-                                             "times": f"{sum(areas):.1f}"})]
+    areas = (
+        max(0.0, min(x2, 1) - max(x1, 0)) * max(0.0, min(y2, 1) - max(y1, 0))
+        for x1, y1, x2, y2 in (slot.box for slot in on)
+    )
+    return [
+        Note(
+            "apply.many_boxes",
+            values={"count": len(on), "captions": len({id(slot.caption) for slot in on}), "times": f"{sum(areas):.1f}"},
+        )
+    ]
 
 
 class ApplyROICtrl(io.ComfyNode):
@@ -93,45 +121,107 @@ class ApplyROICtrl(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlApply", APPLY,
+            "ROICtrlApply",
+            APPLY,
             description="Every box of the layout will hold what its caption says, by ROICtrl's adapter. Works with any "
-                        "sampler; for models other than SD1.x use Apply ROI Prompts.",
-            search_aliases=["roictrl", "regional prompt", "box control", "instance control", "layout to image", "gligen"],
+            "sampler; for models other than SD1.x use Apply ROI Prompts.",
+            search_aliases=[
+                "roictrl",
+                "regional prompt",
+                "box control",
+                "instance control",
+                "layout to image",
+                "gligen",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x model, after its LoRAs. It is not changed; use the output."),
                 ADAPTER.Input("adapter", tooltip="From Load ROICtrl Adapter."),
                 io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01,
-                               tooltip="1 is as trained, 0 leaves the model as it is. Each instance has a strength of "
-                                       "its own besides."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="1 is as trained, 0 leaves the model as it is. Each instance has a strength of "
+                    "its own besides.",
+                ),
                 _percent("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
-                _percent("end_percent", 1.0, "Where they stop. Ending early leaves details to the model and saves time."),
-                io.String.Input("caption_suffix", default="", tooltip="Added to every caption after a comma. The published "
-                                f"demos use '{PUBLISHED_SUFFIX}'."),
-                advanced(io.Combo.Input("uncond_boxes", options=[PROMPT, NONE, OFF], default=PROMPT, tooltip=(
-                    "What the boxes of the negative pass read: the negative prompt, as the adapter was published, "
-                    "or nothing. Off: the adapter leaves the negative pass alone, which halves its work, and "
-                    "guidance counts for places as well. An instance's own negative caption needs the first."))),
-                advanced(io.Int.Input("slot_shuffle_seed", default=-1, min=-1, max=2**31 - 1, tooltip=(
-                    "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
-                    "every block, as the published code does, from this seed."))),
+                _percent(
+                    "end_percent", 1.0, "Where they stop. Ending early leaves details to the model and saves time."
+                ),
+                io.String.Input(
+                    "caption_suffix",
+                    default="",
+                    tooltip=f"Added to every caption after a comma. The published demos use '{PUBLISHED_SUFFIX}'.",
+                ),
+                advanced(
+                    io.Combo.Input(
+                        "uncond_boxes",
+                        options=[PROMPT, NONE, OFF],
+                        default=PROMPT,
+                        tooltip=(
+                            "What the boxes of the negative pass read: the negative prompt, as the adapter was published, "
+                            "or nothing. Off: the adapter leaves the negative pass alone, which halves its work, and "
+                            "guidance counts for places as well. An instance's own negative caption needs the first."
+                        ),
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "slot_shuffle_seed",
+                        default=-1,
+                        min=-1,
+                        max=2**31 - 1,
+                        tooltip=(
+                            "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
+                            "every block, as the published code does, from this seed."
+                        ),
+                    )
+                ),
                 _mask_feather(),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
+            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+        )
 
     @classmethod
-    def execute(cls, model, adapter, clip, layout, strength=1.0, start_percent=0.0, end_percent=1.0, caption_suffix="",
-                uncond_boxes=PROMPT, slot_shuffle_seed=-1, mask_feather=MASK_FEATHER) -> io.NodeOutput:
-        check_widgets(cls, strength=strength, start_percent=start_percent, end_percent=end_percent, uncond_boxes=uncond_boxes,
-                      slot_shuffle_seed=slot_shuffle_seed, mask_feather=mask_feather)
+    def execute(
+        cls,
+        model,
+        adapter,
+        clip,
+        layout,
+        strength=1.0,
+        start_percent=0.0,
+        end_percent=1.0,
+        caption_suffix="",
+        uncond_boxes=PROMPT,
+        slot_shuffle_seed=-1,
+        mask_feather=MASK_FEATHER,
+    ) -> io.NodeOutput:
+        check_widgets(
+            cls,
+            strength=strength,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            uncond_boxes=uncond_boxes,
+            slot_shuffle_seed=slot_shuffle_seed,
+            mask_feather=mask_feather,
+        )
         network = adapter_of(adapter, APPLY)
         host = host_of(model, APPLY)
         check_adapter_fits(host, network.config, APPLY)
         slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
         control = Control(
-            node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent), uncond=uncond_boxes,
-            shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed, picture=(layout.width, layout.height))
+            node=APPLY,
+            slots=slots,
+            strength=strength,
+            window=(start_percent, end_percent),
+            uncond=uncond_boxes,
+            shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed,
+            picture=(layout.width, layout.height),
+        )
         return applied(model, control, ROICtrl(network, adapter), notes)
 
 
@@ -141,34 +231,68 @@ class ApplyROIPrompts(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlApplyROIPrompts", PROMPTS,
+            "ROICtrlApplyROIPrompts",
+            PROMPTS,
             description="Every box reads its own caption through the model's own cross-attention. Needs no adapter and "
-                        "no download; works with SD1.x, SD2, SDXL and their fine-tunes. Weaker than ROICtrl's adapter.",
+            "no download; works with SD1.x, SD2, SDXL and their fine-tunes. Weaker than ROICtrl's adapter.",
             search_aliases=["regional prompt", "attention couple", "box control", "sdxl regions", "roictrl"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x, SD2 or SDXL model, after its LoRAs. It is not changed."),
                 io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01,
-                               tooltip="How much of the boxes' effect is applied; 0 leaves the model as it is."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="How much of the boxes' effect is applied; 0 leaves the model as it is.",
+                ),
                 _percent("global_weight", 0.2, "The global prompt's share inside a box; the instances share the rest."),
                 _percent("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
-                _percent("end_percent", 0.6, "Where they stop. The last part of the schedule makes details, and with "
-                                             "the global prompt alone it joins the boxes to one picture."),
-                io.String.Input("caption_suffix", default="", tooltip="Added to every caption after a comma, for "
-                                "example a style."),
+                _percent(
+                    "end_percent",
+                    0.6,
+                    "Where they stop. The last part of the schedule makes details, and with "
+                    "the global prompt alone it joins the boxes to one picture.",
+                ),
+                io.String.Input(
+                    "caption_suffix", default="", tooltip="Added to every caption after a comma, for example a style."
+                ),
                 _mask_feather(),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
+            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+        )
 
     @classmethod
-    def execute(cls, model, clip, layout, strength=1.0, global_weight=0.2, start_percent=0.0, end_percent=0.6,
-                caption_suffix="", mask_feather=MASK_FEATHER) -> io.NodeOutput:
-        check_widgets(cls, strength=strength, global_weight=global_weight, start_percent=start_percent, end_percent=end_percent,
-                      mask_feather=mask_feather)
+    def execute(
+        cls,
+        model,
+        clip,
+        layout,
+        strength=1.0,
+        global_weight=0.2,
+        start_percent=0.0,
+        end_percent=0.6,
+        caption_suffix="",
+        mask_feather=MASK_FEATHER,
+    ) -> io.NodeOutput:
+        check_widgets(
+            cls,
+            strength=strength,
+            global_weight=global_weight,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            mask_feather=mask_feather,
+        )
         slots, notes = slots_of(host_of(model, PROMPTS), clip, layout, None, caption_suffix, mask_feather, PROMPTS)
-        control = Control(node=PROMPTS, slots=slots, strength=strength, window=(start_percent, end_percent),
-                          picture=(layout.width, layout.height))
+        control = Control(
+            node=PROMPTS,
+            slots=slots,
+            strength=strength,
+            window=(start_percent, end_percent),
+            picture=(layout.width, layout.height),
+        )
         return applied(model, control, ROIPrompts(global_weight), notes + many_boxes(slots))
 
 

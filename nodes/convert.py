@@ -14,19 +14,33 @@ from ..roictrl_core.notes import Note, sentences
 from .report import named, warn
 from .types import ARRAY, LAYOUT, schema
 
+
 def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[Note]]:
     """The instances of both, those of ``top`` last; the size and the global caption of ``bottom`` come first."""
     notes = []
     if bottom.width * top.height != top.width * bottom.height:
-        notes.append(Note("merge.shapes", values={"width": bottom.width, "height": bottom.height,
-                                                  "other_width": top.width, "other_height": top.height}))
+        notes.append(
+            Note(
+                "merge.shapes",
+                values={
+                    "width": bottom.width,
+                    "height": bottom.height,
+                    "other_width": top.width,
+                    "other_height": top.height,
+                },
+            )
+        )
     if bottom.caption and top.caption and bottom.caption != top.caption:
         notes.append(Note("merge.captions"))
     lost = [key for key, value in top.extra.items() if bottom.extra.get(key, value) != value]
     if lost:
         notes.append(Note("merge.fields", values={"fields": [str(key)[:60] for key in lost[:10]]}))
-    merged = replace(bottom, instances=bottom.instances + top.instances, caption=bottom.caption or top.caption,
-                     extra={**top.extra, **bottom.extra})
+    merged = replace(
+        bottom,
+        instances=bottom.instances + top.instances,
+        caption=bottom.caption or top.caption,
+        extra={**top.extra, **bottom.extra},
+    )
     return merged, notes
 
 
@@ -36,19 +50,27 @@ class LayoutToPrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlLayoutToPrompt", "Layout to Prompt",
+            "ROICtrlLayoutToPrompt",
+            "Layout to Prompt",
             description="A prompt for the whole picture from the layout: its global caption where it has one, else "
-                        "the captions of its enabled instances, equal ones once.",
+            "the captions of its enabled instances, equal ones once.",
             search_aliases=["captions to text", "global prompt", "roictrl"],
             inputs=[
                 LAYOUT.Input("layout", tooltip="Whose captions to join."),
-                io.String.Input("prefix", default="", tooltip="Text before the captions, for example 'a photo of'. It "
-                                "is followed by a space."),
+                io.String.Input(
+                    "prefix",
+                    default="",
+                    tooltip="Text before the captions, for example 'a photo of'. It is followed by a space.",
+                ),
                 io.String.Input("separator", default=", ", tooltip="Text between two captions."),
-                io.String.Input("suffix", default="", tooltip="Text after the captions, for example a style. It is set "
-                                "off by the separator."),
+                io.String.Input(
+                    "suffix",
+                    default="",
+                    tooltip="Text after the captions, for example a style. It is set off by the separator.",
+                ),
             ],
-            outputs=[io.String.Output(display_name="prompt", tooltip="Connect it to a CLIP Text Encode.")])
+            outputs=[io.String.Output(display_name="prompt", tooltip="Connect it to a CLIP Text Encode.")],
+        )
 
     @classmethod
     def execute(cls, layout, prefix="", separator=", ", suffix="") -> io.NodeOutput:
@@ -64,14 +86,16 @@ class MergeLayouts(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlMergeLayouts", "Merge Layouts",
+            "ROICtrlMergeLayouts",
+            "Merge Layouts",
             description="All instances of two layouts in one, with the size of the first.",
             search_aliases=["join layouts", "combine boxes", "add boxes", "roictrl"],
             inputs=[
                 LAYOUT.Input("layout_1", tooltip="Gives the size; its instances come first."),
                 LAYOUT.Input("layout_2", tooltip="Its instances come after, and so lie on top."),
             ],
-            outputs=[LAYOUT.Output(display_name="layout", tooltip="Both together.")])
+            outputs=[LAYOUT.Output(display_name="layout", tooltip="Both together.")],
+        )
 
     @classmethod
     def execute(cls, layout_1, layout_2) -> io.NodeOutput:
@@ -88,17 +112,28 @@ class LayoutFromMasks(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlLayoutFromMasks", "Layout from Masks",
+            "ROICtrlLayoutFromMasks",
+            "Layout from Masks",
             description="One instance for each mask of a batch: its box is the box of the mask's pixels over 0.5.",
             search_aliases=["mask to box", "masks to boxes", "segmentation to layout", "roictrl"],
             inputs=[
                 io.Mask.Input("masks", tooltip="A batch of masks of the whole picture, one for each instance."),
-                io.String.Input("captions", multiline=True, default="", placeholder="a red fox\na blue owl",
-                                tooltip="One caption per line, in the masks' order."),
-                io.Boolean.Input("keep_masks", default=True, tooltip="Keep each mask with its instance, which "
-                                 "then shows only inside it; off keeps only the boxes."),
+                io.String.Input(
+                    "captions",
+                    multiline=True,
+                    default="",
+                    placeholder="a red fox\na blue owl",
+                    tooltip="One caption per line, in the masks' order.",
+                ),
+                io.Boolean.Input(
+                    "keep_masks",
+                    default=True,
+                    tooltip="Keep each mask with its instance, which "
+                    "then shows only inside it; off keeps only the boxes.",
+                ),
             ],
-            outputs=[LAYOUT.Output(display_name="layout", tooltip="Boxes, captions and masks.")])
+            outputs=[LAYOUT.Output(display_name="layout", tooltip="Boxes, captions and masks.")],
+        )
 
     @classmethod
     def execute(cls, masks, captions="", keep_masks=True) -> io.NodeOutput:
@@ -127,23 +162,41 @@ class ExportLayout(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlExportLayout", "Export Layout",
+            "ROICtrlExportLayout",
+            "Export Layout",
             description="The layout as text: its own JSON, or the format of another tool. What that format cannot "
-                        "carry is said.",
-            search_aliases=["layout to text", "layout to json", "layout to elements", "save boxes", "coco", "yolo", "labelme",
-                            "ideogram", "roictrl"],
+            "carry is said.",
+            search_aliases=[
+                "layout to text",
+                "layout to json",
+                "layout to elements",
+                "save boxes",
+                "coco",
+                "yolo",
+                "labelme",
+                "ideogram",
+                "roictrl",
+            ],
             inputs=[
                 LAYOUT.Input("layout", tooltip="The layout to write."),
-                io.Combo.Input("format", options=list(formats.WRITABLE), default=formats.WRITABLE[0],
-                               tooltip="layout is this pack's own JSON and keeps everything; the others keep boxes and "
-                               "captions of the enabled instances, and little more."),
+                io.Combo.Input(
+                    "format",
+                    options=list(formats.WRITABLE),
+                    default=formats.WRITABLE[0],
+                    tooltip="layout is this pack's own JSON and keeps everything; the others keep boxes and "
+                    "captions of the enabled instances, and little more.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="text", tooltip="The content of the file."),
                 io.String.Output(display_name="notes", tooltip="What the format could not carry, one sentence a line."),
-                ARRAY.Output(display_name="elements", tooltip="The boxes as elements, for nodes that build prompts from "
-                             "ComfyUI's own box editor, whatever the format."),
-            ])
+                ARRAY.Output(
+                    display_name="elements",
+                    tooltip="The boxes as elements, for nodes that build prompts from "
+                    "ComfyUI's own box editor, whatever the format.",
+                ),
+            ],
+        )
 
     @classmethod
     def execute(cls, layout, format) -> io.NodeOutput:

@@ -1,4 +1,5 @@
 """Loads the demo model that comes with the pack."""
+
 from __future__ import annotations
 
 from comfy_api.latest import io
@@ -18,22 +19,28 @@ class LoadDemoModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlLoadDemoModel", NODE,
+            "ROICtrlLoadDemoModel",
+            NODE,
             description="A tiny text-to-image model with its ROICtrl adapter, so that instance control can be tried on any "
-                        "computer with nothing to download. It draws 128-pixel pictures of coloured, plain, striped or dotted "
-                        "circles, squares, triangles, crosses, rings and stars, and knows no other words.",
+            "computer with nothing to download. It draws 128-pixel pictures of coloured, plain, striped or dotted "
+            "circles, squares, triangles, crosses, rings and stars, and knows no other words.",
             search_aliases=["roictrl", "demo", "example", "tiny model"],
             inputs=[],
-            outputs=[io.Model.Output(display_name="model", tooltip="The base model, for Apply ROICtrl or a sampler."),
-                     io.Clip.Output(display_name="clip", tooltip="Its text encoder, with a vocabulary of its own."),
-                     io.Vae.Output(display_name="vae", tooltip="Its VAE, TAESD's architecture."),
-                     ADAPTER.Output(display_name="adapter", tooltip="Its ROICtrl adapter, for Apply ROICtrl.")])
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The base model, for Apply ROICtrl or a sampler."),
+                io.Clip.Output(display_name="clip", tooltip="Its text encoder, with a vocabulary of its own."),
+                io.Vae.Output(display_name="vae", tooltip="Its VAE, TAESD's architecture."),
+                ADAPTER.Output(display_name="adapter", tooltip="Its ROICtrl adapter, for Apply ROICtrl."),
+            ],
+        )
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
         if not ADAPTER_FILE.is_file():
-            raise ValueError(f"{NODE}: adapter.safetensors is missing from the pack's demo_model folder: install the pack again "
-                             "(git checkout), or train it with `python scripts/demo_train.py`.")
+            raise ValueError(
+                f"{NODE}: adapter.safetensors is missing from the pack's demo_model folder: install the pack again "
+                "(git checkout), or train it with `python scripts/demo_train.py`."
+            )
         return io.NodeOutput(*load_demo(), adapter_patcher(read_adapter(ADAPTER_FILE)))
 
 

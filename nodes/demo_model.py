@@ -1,4 +1,5 @@
 """The demo model in ComfyUI's own classes: UNetModel of SD1.5 topology, a two-layer CLIP text model, TAESD as its VAE."""
+
 from __future__ import annotations
 
 import json
@@ -22,11 +23,23 @@ from ..roictrl_core.weights_file import open_weights
 FOLDER = Path(__file__).resolve().parent.parent / "demo_model"
 TOKENIZER = FOLDER / "tokenizer"
 UNET_CONFIG = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2, 2, 2, 2],
-    "channel_mult": (1, 2, 4, 4), "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
-    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "num_heads": -1, "num_head_channels": 16,
-    "use_spatial_transformer": True, "use_linear_in_transformer": False, "context_dim": 128, "legacy": False,
-    "adm_in_channels": None, "use_temporal_attention": False,
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": (1, 2, 4, 4),
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+    "num_heads": -1,
+    "num_head_channels": 16,
+    "use_spatial_transformer": True,
+    "use_linear_in_transformer": False,
+    "context_dim": 128,
+    "legacy": False,
+    "adm_in_channels": None,
+    "use_temporal_attention": False,
 }
 
 
@@ -34,8 +47,14 @@ def text_config() -> dict:
     """The text model's configuration; vocabulary and special tokens as in the tokenizer's files."""
     vocabulary = json.loads((TOKENIZER / "vocab.json").read_text(encoding="utf-8"))
     return {
-        "num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "quick_gelu",
-        "max_position_embeddings": 77, "vocab_size": len(vocabulary), "eos_token_id": vocabulary["<|endoftext|>"],
+        "num_hidden_layers": 2,
+        "hidden_size": 128,
+        "num_attention_heads": 4,
+        "intermediate_size": 512,
+        "hidden_act": "quick_gelu",
+        "max_position_embeddings": 77,
+        "vocab_size": len(vocabulary),
+        "eos_token_id": vocabulary["<|endoftext|>"],
         "bos_token_id": vocabulary["<|startoftext|>"],
     }
 
@@ -74,21 +93,34 @@ class DemoTokenizer(comfy.sd1_clip.SDTokenizer):
     """CLIP's tokenizer with the demo world's vocabulary; words it does not know fall apart into letters."""
 
     def __init__(self, embedding_directory=None, tokenizer_data={}):
-        super().__init__(str(TOKENIZER), embedding_directory=embedding_directory, embedding_size=128, embedding_key="clip_l",
-                         tokenizer_data=tokenizer_data)
+        super().__init__(
+            str(TOKENIZER),
+            embedding_directory=embedding_directory,
+            embedding_size=128,
+            embedding_key="clip_l",
+            tokenizer_data=tokenizer_data,
+        )
 
 
 class DemoSD1Tokenizer(comfy.sd1_clip.SD1Tokenizer):
     def __init__(self, embedding_directory=None, tokenizer_data={}):
-        super().__init__(embedding_directory=embedding_directory, tokenizer_data=tokenizer_data, tokenizer=DemoTokenizer)
+        super().__init__(
+            embedding_directory=embedding_directory, tokenizer_data=tokenizer_data, tokenizer=DemoTokenizer
+        )
 
 
 class DemoTextModel(comfy.sd1_clip.SDClipModel):
     def __init__(self, device="cpu", dtype=None, model_options={}):
         config = text_config()
         end = config["eos_token_id"]
-        super().__init__(device=device, dtype=dtype, model_options=model_options, textmodel_json_config=config,
-                         special_tokens={"start": config["bos_token_id"], "end": end, "pad": end}, return_projected_pooled=False)
+        super().__init__(
+            device=device,
+            dtype=dtype,
+            model_options=model_options,
+            textmodel_json_config=config,
+            special_tokens={"start": config["bos_token_id"], "end": end, "pad": end},
+            return_projected_pooled=False,
+        )
         # CLIPTextModel takes CLIP's 49408 words whatever its config says.
         embedding = self.operations.Embedding(config["vocab_size"], config["hidden_size"], device=device, dtype=dtype)
         self.transformer.set_input_embeddings(embedding)
@@ -125,8 +157,10 @@ def load_demo(folder: Path = FOLDER) -> Demo:
     paths = {name: Path(folder) / f"{name}.safetensors" for name in ("base", "vae")}
     for path in paths.values():
         if not path.is_file():
-            raise ValueError(f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack again "
-                             "(git checkout), or train it with `python scripts/demo_train.py`.")
+            raise ValueError(
+                f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack again "
+                "(git checkout), or train it with `python scripts/demo_train.py`."
+            )
     base, _ = _read(paths["base"])
     vae, statistics = load_vae_file(paths["vae"])
     return Demo(load_model(part_of(base, "unet"), statistics), load_clip(part_of(base, "text")), vae)
@@ -148,10 +182,14 @@ def load_model(weights: dict[str, torch.Tensor], statistics: dict) -> comfy.mode
 
 def load_clip(weights: dict[str, torch.Tensor]) -> comfy.sd.CLIP:
     """CLIP from the text model's weights (keys as in CLIPTextModel)."""
+
     class Target(comfy.supported_models_base.ClipTarget):
         def __init__(self):
             super().__init__(DemoSD1Tokenizer, DemoClipModel)
-    clip = comfy.sd.CLIP(Target(), parameters=sum(w.numel() for w in weights.values()), model_options={"dtype": torch.float32})
+
+    clip = comfy.sd.CLIP(
+        Target(), parameters=sum(w.numel() for w in weights.values()), model_options={"dtype": torch.float32}
+    )
     _load(clip.cond_stage_model.clip_l.transformer, weights, "text encoder")
     return clip
 
@@ -162,8 +200,10 @@ def load_vae_file(path: Path) -> tuple[comfy.sd.VAE, dict]:
     try:
         statistics = object_of_json(metadata.get("latents", ""))
         DemoLatentFormat(**statistics)
-    except (ValueError, TypeError, RuntimeError):   # the last two: other fields, and other than four numbers
-        raise ValueError(f"Load ROICtrl Demo Model: {path.name} does not say what its latents are like: restore the pack's demo_model folder.") from None
+    except (ValueError, TypeError, RuntimeError):  # the last two: other fields, and other than four numbers
+        raise ValueError(
+            f"Load ROICtrl Demo Model: {path.name} does not say what its latents are like: restore the pack's demo_model folder."
+        ) from None
     return comfy.sd.VAE(sd=weights), statistics
 
 
@@ -179,5 +219,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
 def _load(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
     missing, unexpected = module.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
     if missing or unexpected:
-        raise ValueError(f"Load ROICtrl Demo Model: the {name}'s weights do not fit ({len(missing)} missing, {len(unexpected)} unknown keys): "
-                         "restore the pack's demo_model folder.")
+        raise ValueError(
+            f"Load ROICtrl Demo Model: the {name}'s weights do not fit ({len(missing)} missing, {len(unexpected)} unknown keys): "
+            "restore the pack's demo_model folder."
+        )

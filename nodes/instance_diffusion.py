@@ -8,18 +8,25 @@ import os
 import numpy as np
 from comfy_api.latest import io
 
-from . import model_folders
 from ..roictrl_core.instance_diffusion.checkpoint import load
 from ..roictrl_core.instance_diffusion.config import FORMATS, Formats
 from ..roictrl_core.instance_diffusion.grounding import GroundedInstance, largest
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
+from . import model_folders
 from .patch.captions import PooledCaptionEncoder, check_text_width, make_slots
 from .patch.control import Control, usable_instances
 from .patch.fit import host_of
 from .patch.hooks import attach
-from .patch.methods.instance_diffusion import CORRECTED, NO_MASK, TRANSPOSED, InstanceDiffusionMethod, Settings, check_fits
+from .patch.methods.instance_diffusion import (
+    CORRECTED,
+    NO_MASK,
+    TRANSPOSED,
+    InstanceDiffusionMethod,
+    Settings,
+    check_fits,
+)
 from .patch.multi_instance import offer
 from .patch.weights import instance_diffusion_patcher
 from .report import named, said
@@ -49,9 +56,13 @@ def choose_formats(name: str, layout: Layout) -> Formats:
 def grounded(instance: Instance, encoder: PooledCaptionEncoder, name: str) -> GroundedInstance:
     """What the network reads of an instance."""
     return GroundedInstance(
-        box=tuple(min(max(edge, 0.0), 1.0) for edge in instance.box), text=encoder.pooled(instance, name), point=instance.point,
+        box=tuple(min(max(edge, 0.0), 1.0) for edge in instance.box),
+        text=encoder.pooled(instance, name),
+        point=instance.point,
         scribble=[np.array(stroke) for stroke in instance.scribble],
-        mask=None if instance.mask is None else instance.mask.to_array(), presence=min(instance.strength, 1.0))
+        mask=None if instance.mask is None else instance.mask.to_array(),
+        presence=min(instance.strength, 1.0),
+    )
 
 
 def chosen_instances(layout: Layout, limit: int) -> tuple[list[tuple[int, Instance]], list[Note]]:
@@ -71,7 +82,9 @@ def network_of(patcher) -> InstanceDiffusion:
     """The network inside an INSTANCE_DIFFUSION input; raises ValueError for anything else."""
     network = getattr(patcher, "model", None)
     if not isinstance(network, InstanceDiffusion):
-        raise ValueError(f"{APPLY}: the instance_diffusion input holds {type(patcher).__name__}. Connect Load InstanceDiffusion.")
+        raise ValueError(
+            f"{APPLY}: the instance_diffusion input holds {type(patcher).__name__}. Connect Load InstanceDiffusion."
+        )
     return network
 
 
@@ -81,16 +94,26 @@ class LoadInstanceDiffusion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlLoadInstanceDiffusion", LOAD,
+            "ROICtrlLoadInstanceDiffusion",
+            LOAD,
             description="Loads InstanceDiffusion's weights from models/instance_diffusion, in any published form: the "
-                        "official checkpoint, the community's three files, or one converted safetensors.",
+            "official checkpoint, the community's three files, or one converted safetensors.",
             search_aliases=["instancediffusion", "position net", "fusers", "scaleu", "box control", "gligen"],
-            inputs=[io.Combo.Input(
-                "weights_name", options=model_folders.choices(FOLDER),
-                tooltip="A file in models/instance_diffusion. Of the community's split (fusers, position_net, scaleu) choose "
-                        "any one; the others are found beside it. scripts/convert.py makes a 738 MB file of the official "
-                        "13.6 GB one.")],
-            outputs=[INSTANCE_DIFFUSION.Output(display_name="instance_diffusion", tooltip="Connect it to Apply InstanceDiffusion.")])
+            inputs=[
+                io.Combo.Input(
+                    "weights_name",
+                    options=model_folders.choices(FOLDER),
+                    tooltip="A file in models/instance_diffusion. Of the community's split (fusers, position_net, scaleu) choose "
+                    "any one; the others are found beside it. scripts/convert.py makes a 738 MB file of the official "
+                    "13.6 GB one.",
+                )
+            ],
+            outputs=[
+                INSTANCE_DIFFUSION.Output(
+                    display_name="instance_diffusion", tooltip="Connect it to Apply InstanceDiffusion."
+                )
+            ],
+        )
 
     @classmethod
     def fingerprint_inputs(cls, weights_name) -> str:
@@ -105,7 +128,9 @@ class LoadInstanceDiffusion(io.ComfyNode):
     def execute(cls, weights_name) -> io.NodeOutput:
         with named(LOAD):
             config, weights = load(model_folders.path_of(FOLDER, weights_name))
-            log.info("%s: InstanceDiffusion, %.1f M parameters", weights_name, sum(t.numel() for t in weights.values()) / 1e6)
+            log.info(
+                "%s: InstanceDiffusion, %.1f M parameters", weights_name, sum(t.numel() for t in weights.values()) / 1e6
+            )
             return io.NodeOutput(instance_diffusion_patcher(config, weights))
 
 
@@ -115,30 +140,84 @@ class ApplyInstanceDiffusion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlApplyInstanceDiffusion", APPLY,
+            "ROICtrlApplyInstanceDiffusion",
+            APPLY,
             description="Every instance of the layout appears where its box, point, scribble or mask is. For SD1.5 and its "
-                        "fine-tunes, with any sampler; InstanceDiffusion Sampler is the published one.",
-            search_aliases=["instancediffusion", "box control", "scribble", "mask control", "point control", "gligen", "scaleu"],
+            "fine-tunes, with any sampler; InstanceDiffusion Sampler is the published one.",
+            search_aliases=[
+                "instancediffusion",
+                "box control",
+                "scribble",
+                "mask control",
+                "point control",
+                "gligen",
+                "scaleu",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 model, after its LoRAs. It is not changed; use the output."),
                 INSTANCE_DIFFUSION.Input("instance_diffusion", tooltip="From Load InstanceDiffusion."),
                 io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint."),
                 LAYOUT.Input("layout", tooltip="Instances with captions, from Instance Box Prompt. 30 at most act."),
-                io.Combo.Input("formats", options=[AUTO, *FORMATS], default=AUTO, tooltip=(
-                    "What of an instance is read. box: box and its centre. mask: these and masks. scribble: all of them. "
-                    "point: the point alone. auto: what the layout holds.")),
-                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01, tooltip=(
-                    "1 is as trained, 0 leaves the model as it is. An instance's own strength, below 1, fades it.")),
-                io.Float.Input("alpha", default=0.8, min=0.0, max=1.0, step=0.01, tooltip=(
-                    "Share of the steps in which the instances act; after them only ScaleU does. Published: 0.75 to 1.")),
-                *_schedule(), *_details()],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")])
+                io.Combo.Input(
+                    "formats",
+                    options=[AUTO, *FORMATS],
+                    default=AUTO,
+                    tooltip=(
+                        "What of an instance is read. box: box and its centre. mask: these and masks. scribble: all of them. "
+                        "point: the point alone. auto: what the layout holds."
+                    ),
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip=(
+                        "1 is as trained, 0 leaves the model as it is. An instance's own strength, below 1, fades it."
+                    ),
+                ),
+                io.Float.Input(
+                    "alpha",
+                    default=0.8,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip=(
+                        "Share of the steps in which the instances act; after them only ScaleU does. Published: 0.75 to 1."
+                    ),
+                ),
+                *_schedule(),
+                *_details(),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+        )
 
     @classmethod
-    def execute(cls, model, instance_diffusion, clip, layout, formats=AUTO, strength=1.0, alpha=0.8, start_percent=0.0,
-                end_percent=1.0, scaleu=True, masked_attention=NO_MASK, null_missing=False) -> io.NodeOutput:
-        check_widgets(cls, formats=formats, strength=strength, alpha=alpha, start_percent=start_percent, end_percent=end_percent,
-                      masked_attention=masked_attention)
+    def execute(
+        cls,
+        model,
+        instance_diffusion,
+        clip,
+        layout,
+        formats=AUTO,
+        strength=1.0,
+        alpha=0.8,
+        start_percent=0.0,
+        end_percent=1.0,
+        scaleu=True,
+        masked_attention=NO_MASK,
+        null_missing=False,
+    ) -> io.NodeOutput:
+        check_widgets(
+            cls,
+            formats=formats,
+            strength=strength,
+            alpha=alpha,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            masked_attention=masked_attention,
+        )
         config = network_of(instance_diffusion).config
         host = host_of(model, APPLY)
         check_fits(host, config, APPLY)
@@ -149,7 +228,13 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
         settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
         method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
-        control = Control(node=APPLY, slots=slots, strength=strength, window=(start_percent, end_percent), picture=(layout.width, layout.height))
+        control = Control(
+            node=APPLY,
+            slots=slots,
+            strength=strength,
+            window=(start_percent, end_percent),
+            picture=(layout.width, layout.height),
+        )
         patched = attach(model, control, method)
         if not control.is_off:
             offer(patched, slots)
@@ -159,21 +244,53 @@ class ApplyInstanceDiffusion(io.ComfyNode):
 def _schedule() -> list[io.Input]:
     share = {"min": 0.0, "max": 1.0, "step": 0.001}
     return [
-        advanced(io.Float.Input("start_percent", default=0.0, **share, tooltip="Where in the sampling schedule the method sets in.")),
-        advanced(io.Float.Input("end_percent", default=1.0, **share, tooltip="Where it ends, ScaleU included. To end the "
-                                "instances earlier use alpha.")),
+        advanced(
+            io.Float.Input(
+                "start_percent", default=0.0, **share, tooltip="Where in the sampling schedule the method sets in."
+            )
+        ),
+        advanced(
+            io.Float.Input(
+                "end_percent",
+                default=1.0,
+                **share,
+                tooltip="Where it ends, ScaleU included. To end the instances earlier use alpha.",
+            )
+        ),
     ]
 
 
 def _details() -> list[io.Input]:
     return [
-        advanced(io.Boolean.Input("scaleu", default=True, tooltip=(
-            "The trained scaling of the UNet's skip connections, on in all steps. Turn it off beside FreeU."))),
-        advanced(io.Combo.Input("masked_attention", options=[NO_MASK, TRANSPOSED, CORRECTED], default=NO_MASK, tooltip=(
-            "Keeps instances from looking into each other's boxes. The published pictures were made without; in training "
-            "x and y of the masks were swapped."))),
-        advanced(io.Boolean.Input("null_missing", default=False, tooltip=(
-            "An instance without a scribble or mask, where others have one, tells the network so. Off is as published."))),
+        advanced(
+            io.Boolean.Input(
+                "scaleu",
+                default=True,
+                tooltip=(
+                    "The trained scaling of the UNet's skip connections, on in all steps. Turn it off beside FreeU."
+                ),
+            )
+        ),
+        advanced(
+            io.Combo.Input(
+                "masked_attention",
+                options=[NO_MASK, TRANSPOSED, CORRECTED],
+                default=NO_MASK,
+                tooltip=(
+                    "Keeps instances from looking into each other's boxes. The published pictures were made without; in training "
+                    "x and y of the masks were swapped."
+                ),
+            )
+        ),
+        advanced(
+            io.Boolean.Input(
+                "null_missing",
+                default=False,
+                tooltip=(
+                    "An instance without a scribble or mask, where others have one, tells the network so. Off is as published."
+                ),
+            )
+        ),
     ]
 
 

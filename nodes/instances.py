@@ -16,7 +16,7 @@ from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
 from .types import BOUNDING_BOX, LAYOUT, schema
 
-KEEP = -1.0   # a number widget has no empty value; this one stands for "as it is"
+KEEP = -1.0  # a number widget has no empty value; this one stands for "as it is"
 
 
 def find_instance(layout: Layout, which: str) -> int:
@@ -25,15 +25,19 @@ def find_instance(layout: Layout, which: str) -> int:
     for attribute in ("label", "caption"):
         found = [i for i, instance in enumerate(layout.instances, 1) if which and getattr(instance, attribute) == which]
         if len(found) > 1:
-            raise ValueError(f"Instances {', '.join(map(str, found))} all have the {attribute} '{which:.40}'. "
-                             "Give the index of the one that is meant.")
+            raise ValueError(
+                f"Instances {', '.join(map(str, found))} all have the {attribute} '{which:.40}'. "
+                "Give the index of the one that is meant."
+            )
         if found:
             return found[0] - 1
     if which.isdecimal() and 1 <= int(which) <= len(layout.instances):
         return int(which) - 1
     names = ", ".join(instance.name(i) for i, instance in enumerate(layout.instances[:10], 1)) or "none at all"
-    raise ValueError(f"There is no instance '{which:.40}' in the layout. Give an index from 1, a label or a caption; "
-                     f"the layout holds {names}.")
+    raise ValueError(
+        f"There is no instance '{which:.40}' in the layout. Give an index from 1, a label or a caption; "
+        f"the layout holds {names}."
+    )
 
 
 def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:
@@ -62,36 +66,73 @@ class EditInstance(io.ComfyNode):
             return io.Float.Input(name, default=KEEP, min=KEEP, max=top, step=0.01, tooltip=tooltip + " -1 keeps it.")
 
         return schema(
-            "ROICtrlEditInstance", "Edit Instance",
+            "ROICtrlEditInstance",
+            "Edit Instance",
             description="Changes one instance: its caption, strength or schedule, or a conditioning of your own in "
-                        "place of its caption. What is left empty, or at -1, stays as it is.",
+            "place of its caption. What is left empty, or at -1, stays as it is.",
             search_aliases=["set caption", "instance strength", "instance conditioning", "change box", "roictrl"],
             inputs=[
                 LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
-                io.String.Input("instance", default="1", tooltip="Which one: its label, its caption, or its index "
-                                "from 1."),
+                io.String.Input(
+                    "instance", default="1", tooltip="Which one: its label, its caption, or its index from 1."
+                ),
                 io.String.Input("caption", multiline=True, default="", tooltip="New caption. Empty keeps it."),
-                io.String.Input("negative", multiline=True, default="", tooltip="New negative caption, for this box "
-                                "alone. Empty keeps it."),
+                io.String.Input(
+                    "negative",
+                    multiline=True,
+                    default="",
+                    tooltip="New negative caption, for this box alone. Empty keeps it.",
+                ),
                 number("strength", MAX_STRENGTH, "Weight of the instance in its box: 1 as trained, 0 off."),
                 number("start", 1.0, "Share of the schedule at which the instance sets in."),
                 number("end", 1.0, "Share of the schedule at which the instance ends."),
-                io.Combo.Input("enabled", options=["keep", "on", "off"], default="keep",
-                               tooltip="Whether the instance takes part."),
-                io.String.Input("point", default="", tooltip="A point inside the object, as x, y in shares 0 to 1 of "
-                                "the picture, for methods that read points. Empty keeps it."),
-                io.String.Input("scribble", default="", tooltip="Strokes over the object, for methods that read them: "
-                                "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it."),
-                io.Mask.Input("mask", optional=True, tooltip="The object's shape on the whole picture: the instance "
-                              "shows only inside it. The box stays as it is."),
-                io.Conditioning.Input("conditioning", optional=True, tooltip="Used in place of the encoded caption: "
-                                      "another text encoder, weights, an averaged or per-block conditioning."),
+                io.Combo.Input(
+                    "enabled", options=["keep", "on", "off"], default="keep", tooltip="Whether the instance takes part."
+                ),
+                io.String.Input(
+                    "point",
+                    default="",
+                    tooltip="A point inside the object, as x, y in shares 0 to 1 of "
+                    "the picture, for methods that read points. Empty keeps it.",
+                ),
+                io.String.Input(
+                    "scribble",
+                    default="",
+                    tooltip="Strokes over the object, for methods that read them: "
+                    "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The object's shape on the whole picture: the instance "
+                    "shows only inside it. The box stays as it is.",
+                ),
+                io.Conditioning.Input(
+                    "conditioning",
+                    optional=True,
+                    tooltip="Used in place of the encoded caption: "
+                    "another text encoder, weights, an averaged or per-block conditioning.",
+                ),
             ],
-            outputs=[LAYOUT.Output(display_name="layout", tooltip="The layout with the changed instance.")])
+            outputs=[LAYOUT.Output(display_name="layout", tooltip="The layout with the changed instance.")],
+        )
 
     @classmethod
-    def execute(cls, layout, instance, caption="", negative="", strength=KEEP, start=KEEP, end=KEEP, enabled="keep",
-                point="", scribble="", mask=None, conditioning=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        layout,
+        instance,
+        caption="",
+        negative="",
+        strength=KEEP,
+        start=KEEP,
+        end=KEEP,
+        enabled="keep",
+        point="",
+        scribble="",
+        mask=None,
+        conditioning=None,
+    ) -> io.NodeOutput:
         changes: dict = {key: value for key, value in (("caption", caption), ("negative", negative)) if value.strip()}
         changes |= {key: value for key, value in (("strength", strength), ("start", start), ("end", end)) if value >= 0}
         changes |= {"enabled": enabled == "on"} if enabled != "keep" else {}
@@ -100,7 +141,7 @@ class EditInstance(io.ComfyNode):
             changes |= shape_changes(point, scribble, mask)
             index = find_instance(layout, instance)
             changed = replace(layout.instances[index], **changes)
-            instances = (*layout.instances[:index], changed, *layout.instances[index + 1:])
+            instances = (*layout.instances[:index], changed, *layout.instances[index + 1 :])
             return io.NodeOutput(replace(layout, instances=instances).validate())
 
 
@@ -110,34 +151,60 @@ class LayoutInstance(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlLayoutInstance", "Layout Instance",
+            "ROICtrlLayoutInstance",
+            "Layout Instance",
             description="One instance of a layout for nodes that know no layouts: its box, its mask, its caption; and the "
-                        "masks of all instances in one.",
-            search_aliases=["get box", "crop region", "instance mask", "instance to bbox", "union mask", "split layout",
-                            "roictrl"],
+            "masks of all instances in one.",
+            search_aliases=[
+                "get box",
+                "crop region",
+                "instance mask",
+                "instance to bbox",
+                "union mask",
+                "split layout",
+                "roictrl",
+            ],
             inputs=[
                 LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
-                io.String.Input("instance", default="1", tooltip="Which one: its label, its caption, or its index "
-                                "from 1."),
+                io.String.Input(
+                    "instance", default="1", tooltip="Which one: its label, its caption, or its index from 1."
+                ),
             ],
             outputs=[
-                BOUNDING_BOX.Output(display_name="bbox", tooltip="Its box in whole pixels, one of ComfyUI's own bounding "
-                                    "boxes, for Crop Image and the like."),
-                io.Mask.Output(display_name="mask", tooltip="Its mask where it has one, else its box, on the whole picture."),
+                BOUNDING_BOX.Output(
+                    display_name="bbox",
+                    tooltip="Its box in whole pixels, one of ComfyUI's own bounding "
+                    "boxes, for Crop Image and the like.",
+                ),
+                io.Mask.Output(
+                    display_name="mask", tooltip="Its mask where it has one, else its box, on the whole picture."
+                ),
                 io.String.Output(display_name="caption", tooltip="Its caption."),
                 io.String.Output(display_name="label", tooltip="Its label; empty where it has none."),
-                io.Mask.Output(display_name="union", tooltip="The masks of all enabled instances of the layout in one, for "
-                               "example to keep everything else of a picture."),
-            ])
+                io.Mask.Output(
+                    display_name="union",
+                    tooltip="The masks of all enabled instances of the layout in one, for "
+                    "example to keep everything else of a picture.",
+                ),
+            ],
+        )
 
     @classmethod
     def execute(cls, layout, instance="1") -> io.NodeOutput:
         with named("Layout Instance"):
             index = find_instance(layout.validate(), instance)
         found = layout.instances[index]
-        warn("Layout Instance", found.warnings(index + 1) if found.enabled else [found.note("instance.not_enabled", index + 1)])
-        return io.NodeOutput(write_bounding_box(found, layout), as_mask(instance_mask(found, layout)), found.caption,
-                             found.label, as_mask(write_union(layout)))
+        warn(
+            "Layout Instance",
+            found.warnings(index + 1) if found.enabled else [found.note("instance.not_enabled", index + 1)],
+        )
+        return io.NodeOutput(
+            write_bounding_box(found, layout),
+            as_mask(instance_mask(found, layout)),
+            found.caption,
+            found.label,
+            as_mask(write_union(layout)),
+        )
 
 
 NODES = [EditInstance, LayoutInstance]

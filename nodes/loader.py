@@ -7,8 +7,8 @@ import os
 
 from comfy_api.latest import io
 
-from . import model_folders
 from ..roictrl_core.checkpoint import read_adapter
+from . import model_folders
 from .patch.weights import adapter_patcher
 from .report import named
 from .types import ADAPTER, schema
@@ -26,16 +26,22 @@ class LoadAdapter(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlLoadAdapter", NODE,
+            "ROICtrlLoadAdapter",
+            NODE,
             description="Loads ROICtrl adapter weights from models/roictrl. The file is recognised by its contents; "
-                        "anything else is refused with a sentence that says what it is.",
+            "anything else is refused with a sentence that says what it is.",
             search_aliases=["roictrl", "regional prompt", "box control", "instance control", "layout to image"],
-            inputs=[io.Combo.Input(
-                "adapter_name", options=model_folders.choices(FOLDER),
-                tooltip="A file in models/roictrl: .safetensors, or .bin, .pt, .pth, .ckpt holding weights alone. The "
-                        "published one is ROICtrl_sdv14_30K.safetensors (Hugging Face guyuchao/ROICtrl, "
-                        "cc-by-nc-4.0), for SD1.x.")],
-            outputs=[ADAPTER.Output(display_name="adapter", tooltip="Connect it to Apply ROICtrl.")])
+            inputs=[
+                io.Combo.Input(
+                    "adapter_name",
+                    options=model_folders.choices(FOLDER),
+                    tooltip="A file in models/roictrl: .safetensors, or .bin, .pt, .pth, .ckpt holding weights alone. The "
+                    "published one is ROICtrl_sdv14_30K.safetensors (Hugging Face guyuchao/ROICtrl, "
+                    "cc-by-nc-4.0), for SD1.x.",
+                )
+            ],
+            outputs=[ADAPTER.Output(display_name="adapter", tooltip="Connect it to Apply ROICtrl.")],
+        )
 
     @classmethod
     def fingerprint_inputs(cls, adapter_name) -> str:

@@ -15,7 +15,7 @@ def register(name: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError:
-        pass   # a read-only models folder: the files then come from extra_model_paths.yaml
+        pass  # a read-only models folder: the files then come from extra_model_paths.yaml
     folder_paths.add_model_folder_path(name, folder)
     paths, _ = folder_paths.folder_names_and_paths[name]
     folder_paths.folder_names_and_paths[name] = (paths, set(SUFFIXES))

@@ -25,9 +25,9 @@ def report_text(rows: list[list[str]], warnings: list[str]) -> str:
 
 def colored(layout: Layout, colors: str) -> Layout:
     """The layout with the colours of its first instances replaced by those in ``colors``, apart by spaces."""
-    own = colors.split()[:len(layout.instances)]
+    own = colors.split()[: len(layout.instances)]
     drawn_so = tuple(replace(instance, color=color) for instance, color in zip(layout.instances, own))
-    return replace(layout, instances=drawn_so + layout.instances[len(own):])
+    return replace(layout, instances=drawn_so + layout.instances[len(own) :])
 
 
 class PreviewLayout(io.ComfyNode):
@@ -36,26 +36,40 @@ class PreviewLayout(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlPreviewLayout", NAME,
+            "ROICtrlPreviewLayout",
+            NAME,
             description="Draws boxes and captions on a picture, and counts the feature cells that each box covers at "
-                        "the levels of the UNet: a box that covers none at a level is not controlled there.",
+            "the levels of the UNet: a box that covers none at a level is not controlled there.",
             search_aliases=["show boxes", "draw boxes", "visualize layout", "debug layout", "roictrl"],
             is_output_node=True,
             inputs=[
                 LAYOUT.Input("layout", tooltip="The boxes to draw."),
-                io.Image.Input("image", optional=True, tooltip="Pictures to draw on, for example the sampled ones; "
-                               "each of a batch gets the boxes. Without one the ground is dark."),
-                io.Boolean.Input("table", default=True, tooltip="Put the table of feature cells and the warnings "
-                                 "beneath the picture."),
-                io.String.Input("colors", optional=True, force_input=True, tooltip="Colours to draw the boxes in, in "
-                                "place of their own: #rrggbb for each, in their order. Without a link the page gives "
-                                "those of the box editor here, and to no other node: so a change of colour does not "
-                                "sample anew."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="Pictures to draw on, for example the sampled ones; "
+                    "each of a batch gets the boxes. Without one the ground is dark.",
+                ),
+                io.Boolean.Input(
+                    "table",
+                    default=True,
+                    tooltip="Put the table of feature cells and the warnings beneath the picture.",
+                ),
+                io.String.Input(
+                    "colors",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Colours to draw the boxes in, in "
+                    "place of their own: #rrggbb for each, in their order. Without a link the page gives "
+                    "those of the box editor here, and to no other node: so a change of colour does not "
+                    "sample anew.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="preview", tooltip="The picture with its boxes."),
                 io.String.Output(display_name="report", tooltip="The table of feature cells and the warnings as text."),
-            ])
+            ],
+        )
 
     @classmethod
     def execute(cls, layout, table=True, image=None, colors="") -> io.NodeOutput:
@@ -65,8 +79,11 @@ class PreviewLayout(io.ComfyNode):
         warnings = sentences(notes)
         sheet = {"rows": rows, "notes": warnings} if table else {}
         preview = drawn(layout, image, **sheet)
-        return io.NodeOutput(preview, report_text(rows, warnings), ui={
-            **ui.PreviewImage(preview, cls=cls).as_dict(), **shown(notes, layout=layout.to_dict())})
+        return io.NodeOutput(
+            preview,
+            report_text(rows, warnings),
+            ui={**ui.PreviewImage(preview, cls=cls).as_dict(), **shown(notes, layout=layout.to_dict())},
+        )
 
 
 NODES = [PreviewLayout]

@@ -21,8 +21,10 @@ NAME = "Instance Box Prompt"
 NOTHING = Note("prompt.nothing")
 MAX_MASK_BYTES = 2 * 2**30
 EMPTY = Layout().to_json()
-EXAMPLE = ('{"version": 1, "width": 512, "height": 512, "instances": [\n'
-           '  {"box": [0.05, 0.3, 0.45, 0.9], "caption": "a red fox"}]}')
+EXAMPLE = (
+    '{"version": 1, "width": 512, "height": 512, "instances": [\n'
+    '  {"box": [0.05, 0.3, 0.45, 0.9], "caption": "a red fox"}]}'
+)
 
 
 def choose_layout(text: str, boxes: object, **how) -> tuple[Layout, Layout | None, list[Note]]:
@@ -39,7 +41,9 @@ def choose_layout(text: str, boxes: object, **how) -> tuple[Layout, Layout | Non
         return replace(incoming, caption=incoming.caption or drawing.caption), incoming, notes + more
     more = [replace(note, instance=None) for note in more]  # they are about instances that are not used
     if incoming.instances:
-        more.append(Note("prompt.boxes_unused", values={"incoming": len(incoming.instances), "drawn": len(drawing.instances)}))
+        more.append(
+            Note("prompt.boxes_unused", values={"incoming": len(incoming.instances), "drawn": len(drawing.instances)})
+        )
     return drawing, incoming, notes + more
 
 
@@ -58,47 +62,90 @@ class InstanceBoxPrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            "ROICtrlInstanceBoxPrompt", NAME,
+            "ROICtrlInstanceBoxPrompt",
+            NAME,
             description="Boxes on the picture, with a caption for each: what is to stand where. Connect the layout to "
-                        "Apply ROICtrl or Apply ROI Prompts.",
-            search_aliases=["roictrl", "region prompt", "regional prompt", "bounding box", "layout", "box editor",
-                            "instance", "gligen"],
+            "Apply ROICtrl or Apply ROI Prompts.",
+            search_aliases=[
+                "roictrl",
+                "region prompt",
+                "regional prompt",
+                "bounding box",
+                "layout",
+                "box editor",
+                "instance",
+                "gligen",
+            ],
             has_intermediate_output=True,
             inputs=_inputs(),
             outputs=[
                 LAYOUT.Output(display_name="layout", tooltip="The boxes with captions and settings."),
-                BOUNDING_BOX.Output(display_name="bboxes", tooltip="The same boxes in whole pixels, with labels and "
-                                    "metadata, for nodes that take ComfyUI's own bounding boxes."),
+                BOUNDING_BOX.Output(
+                    display_name="bboxes",
+                    tooltip="The same boxes in whole pixels, with labels and "
+                    "metadata, for nodes that take ComfyUI's own bounding boxes.",
+                ),
                 io.Mask.Output(display_name="masks", tooltip="One mask for each enabled instance, in their order."),
                 io.Image.Output(display_name="preview", tooltip="The boxes and captions drawn on the picture."),
                 io.Int.Output(display_name="width", tooltip="Width in pixels, for the empty latent."),
                 io.Int.Output(display_name="height", tooltip="Height in pixels, for the empty latent."),
-            ])
+            ],
+        )
 
     @classmethod
-    def execute(cls, width, height, layout, size_from_image=True, boxes=None, image=None, pick="",
-                class_names="", box_order=AUTO, box_unit=AUTO) -> io.NodeOutput:
+    def execute(
+        cls,
+        width,
+        height,
+        layout,
+        size_from_image=True,
+        boxes=None,
+        image=None,
+        pick="",
+        class_names="",
+        box_order=AUTO,
+        box_unit=AUTO,
+    ) -> io.NodeOutput:
         if image is not None and size_from_image:
             height, width = image.shape[1:3]
         with named(NAME):
-            result, incoming, notes = choose_layout(layout, boxes, width=width, height=height, pick=pick, names=class_names,
-                                                    read_as=ReadAs(box_order, box_unit))
+            result, incoming, notes = choose_layout(
+                layout,
+                boxes,
+                width=width,
+                height=height,
+                pick=pick,
+                names=class_names,
+                read_as=ReadAs(box_order, box_unit),
+            )
             result = result.resized(width, height).validate()
         masks, too_many = mask_batch(result)
         notes = notes + too_many + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
         warn(NAME, notes)
         preview = drawn(result, None if image is None else image[:1])
         # For the editor, which is the preview: what was used, what is to be said, and the connected boxes to adopt.
-        return io.NodeOutput(result, write_bounding_boxes(result), masks, preview, width, height, ui=shown(
-            notes, layout=result.to_dict(), boxes=incoming and incoming.to_dict()))
+        return io.NodeOutput(
+            result,
+            write_bounding_boxes(result),
+            masks,
+            preview,
+            width,
+            height,
+            ui=shown(notes, layout=result.to_dict(), boxes=incoming and incoming.to_dict()),
+        )
 
 
 def _layout_input() -> io.Input:
     """The one JSON string, with the page's box editor as its widget (web/index.js); without a page it is plain text."""
-    text = io.String.Input("layout", multiline=True, default=EMPTY, placeholder=EXAMPLE,
-                           tooltip="Drag to draw a box, then type what should appear in it. As text it is JSON: x1, y1, "
-                           "x2, y2 as shares 0 to 1 of the picture, and a caption each; any other known box format may "
-                           "be pasted as well.")
+    text = io.String.Input(
+        "layout",
+        multiline=True,
+        default=EMPTY,
+        placeholder=EXAMPLE,
+        tooltip="Drag to draw a box, then type what should appear in it. As text it is JSON: x1, y1, "
+        "x2, y2 as shares 0 to 1 of the picture, and a caption each; any other known box format may "
+        "be pasted as well.",
+    )
     # After construction: ComfyUI 0.3.75 has no such argument, and `widget_type` would change the socket's type.
     text.extra_dict = {"widgetType": "ROICTRL_BOX_EDITOR"}
     return text
@@ -107,28 +154,63 @@ def _layout_input() -> io.Input:
 def _inputs() -> list[io.Input]:
     side = {"default": 512, "min": 16, "max": MAX_SIDE, "step": 8}
     return [
-        io.Int.Input("width", **side, tooltip="Width of the picture in pixels. Boxes are stored as shares of it, so "
-                     "they keep their places when it changes."),
+        io.Int.Input(
+            "width",
+            **side,
+            tooltip="Width of the picture in pixels. Boxes are stored as shares of it, so "
+            "they keep their places when it changes.",
+        ),
         io.Int.Input("height", **side, tooltip="Height of the picture in pixels."),
         _layout_input(),
-        advanced(io.Boolean.Input("size_from_image", default=True,
-                                  tooltip="Take width and height from the image where one is connected.")),
-        io.AnyType.Input("boxes", optional=True, tooltip="Boxes from elsewhere, used while none are drawn here: "
-                         "bounding boxes of a detector, SEGS, a MASK batch, a layout, a list, or text in any known "
-                         "format (COCO, labelme, YOLO, Label Studio, CVAT, Pascal VOC, Gemini, Qwen-VL, Florence-2, Ideogram "
-                         "and Krea 2 captions, InstanceDiffusion, MIG-Bench, Omost and more)."),
-        io.Image.Input("image", optional=True, tooltip="A picture to draw on. It does not change the layout, except "
-                       "for its size."),
-        io.String.Input("pick", optional=True, force_input=True, tooltip="Which image, prompt or frame to take where "
-                        "the boxes hold several: its name, or its index from 1. Empty takes the first."),
-        io.String.Input("class_names", optional=True, force_input=True, tooltip="The names of YOLO's classes, one per "
-                        "line, or the text of a data.yaml."),
-        advanced(io.Combo.Input("box_order", options=[AUTO, *ORDERS], default=AUTO, optional=True,
-                                tooltip="What the four numbers of a connected or pasted box are, where its format does not say it. "
-                                "auto decides by what they hold and says what it assumed.")),
-        advanced(io.Combo.Input("box_unit", options=[AUTO, *UNITS], default=AUTO, optional=True,
-                                tooltip="What the numbers of a connected or pasted box count, where its format does not say it. "
-                                "auto decides by what they hold and says what it assumed.")),
+        advanced(
+            io.Boolean.Input(
+                "size_from_image", default=True, tooltip="Take width and height from the image where one is connected."
+            )
+        ),
+        io.AnyType.Input(
+            "boxes",
+            optional=True,
+            tooltip="Boxes from elsewhere, used while none are drawn here: "
+            "bounding boxes of a detector, SEGS, a MASK batch, a layout, a list, or text in any known "
+            "format (COCO, labelme, YOLO, Label Studio, CVAT, Pascal VOC, Gemini, Qwen-VL, Florence-2, Ideogram "
+            "and Krea 2 captions, InstanceDiffusion, MIG-Bench, Omost and more).",
+        ),
+        io.Image.Input(
+            "image", optional=True, tooltip="A picture to draw on. It does not change the layout, except for its size."
+        ),
+        io.String.Input(
+            "pick",
+            optional=True,
+            force_input=True,
+            tooltip="Which image, prompt or frame to take where "
+            "the boxes hold several: its name, or its index from 1. Empty takes the first.",
+        ),
+        io.String.Input(
+            "class_names",
+            optional=True,
+            force_input=True,
+            tooltip="The names of YOLO's classes, one per line, or the text of a data.yaml.",
+        ),
+        advanced(
+            io.Combo.Input(
+                "box_order",
+                options=[AUTO, *ORDERS],
+                default=AUTO,
+                optional=True,
+                tooltip="What the four numbers of a connected or pasted box are, where its format does not say it. "
+                "auto decides by what they hold and says what it assumed.",
+            )
+        ),
+        advanced(
+            io.Combo.Input(
+                "box_unit",
+                options=[AUTO, *UNITS],
+                default=AUTO,
+                optional=True,
+                tooltip="What the numbers of a connected or pasted box count, where its format does not say it. "
+                "auto decides by what they hold and says what it assumed.",
+            )
+        ),
     ]
 
 

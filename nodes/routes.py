@@ -19,7 +19,7 @@ from ..roictrl_core.import_request import MAX_BODY
 from ..roictrl_core.safe_text import MAX_BYTES
 
 PATH = "/roictrl/import"
-MAX_AT_ONCE = 2   # processes; further requests wait
+MAX_AT_ONCE = 2  # processes; further requests wait
 
 _places = asyncio.Semaphore(MAX_AT_ONCE)
 

@@ -8,11 +8,13 @@ from comfy_api.latest import io
 
 CATEGORY = "ROICtrl"
 
-LAYOUT = io.Custom("ROICTRL_LAYOUT")       # roictrl_core.layout.Layout
-ADAPTER = io.Custom("ROICTRL")             # a ModelPatcher around roictrl_core.adapter.ROICtrlAdapter
-INSTANCE_DIFFUSION = io.Custom("INSTANCE_DIFFUSION")   # a ModelPatcher around roictrl_core.instance_diffusion.model.InstanceDiffusion
-BOUNDING_BOX = io.Custom("BOUNDING_BOX")   # core's own type; `io.BoundingBox` is newer than our floor
-ARRAY = io.Custom("ARRAY")                 # core's own type of its elements; `io.Array` is newer than our floor
+LAYOUT = io.Custom("ROICTRL_LAYOUT")  # roictrl_core.layout.Layout
+ADAPTER = io.Custom("ROICTRL")  # a ModelPatcher around roictrl_core.adapter.ROICtrlAdapter
+INSTANCE_DIFFUSION = io.Custom(
+    "INSTANCE_DIFFUSION"
+)  # a ModelPatcher around roictrl_core.instance_diffusion.model.InstanceDiffusion
+BOUNDING_BOX = io.Custom("BOUNDING_BOX")  # core's own type; `io.BoundingBox` is newer than our floor
+ARRAY = io.Custom("ARRAY")  # core's own type of its elements; `io.Array` is newer than our floor
 
 _SCHEMA_FIELDS = {field.name for field in fields(io.Schema)}
 

@@ -58,7 +58,9 @@ class ROICtrlAdapter(nn.Module):
         """The fuser of one of the config's blocks, by its name."""
         return self.get_submodule(f"{block}.roifuser")
 
-    def plan(self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str) -> LevelPlan:
+    def plan(
+        self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str
+    ) -> LevelPlan:
         """How the fusers of a U-Net level sample maps of `height` x `width` cells for these instances."""
         return plan_level(instances, size=self.config.grids[level], height=height, width=width, device=device)
 

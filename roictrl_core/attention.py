@@ -49,7 +49,13 @@ class BlockAttention:
     """
 
     def __init__(
-        self, attn2: nn.Module, contexts: Sequence[Tensor], *, layer: int = 0, cache: KeyValueCache | None = None, key: Hashable = None
+        self,
+        attn2: nn.Module,
+        contexts: Sequence[Tensor],
+        *,
+        layer: int = 0,
+        cache: KeyValueCache | None = None,
+        key: Hashable = None,
     ) -> None:
         self.attn2, self.contexts, self.layer, self.cache, self.key = attn2, contexts, layer, cache, key
 
@@ -116,7 +122,9 @@ class BlockAttention:
 
         if self.cache is None:
             return compute()
-        return self.cache.get((self.key, self.layer, like.dtype, like.device), captions, self.weights_version(), compute)
+        return self.cache.get(
+            (self.key, self.layer, like.dtype, like.device), captions, self.weights_version(), compute
+        )
 
 
 def _rows(tensor: Tensor, index: list[int]) -> Tensor:

@@ -33,7 +33,9 @@ class SlotGate(nn.Module):
         super().__init__()
         size = slots + 1
         self.mlp = nn.Sequential(
-            operations.Linear(size, size, dtype=dtype, device=device), nn.ReLU(), operations.Linear(size, size, dtype=dtype, device=device)
+            operations.Linear(size, size, dtype=dtype, device=device),
+            nn.ReLU(),
+            operations.Linear(size, size, dtype=dtype, device=device),
         )
 
     def forward(self, maxima: Tensor, order: Tensor | None = None) -> Tensor:
@@ -48,12 +50,16 @@ class SlotGate(nn.Module):
 class AttentionBlending(nn.Module):
     """Weighs the global slot and the ROIs at each cell by a softmax over gated logits."""
 
-    def __init__(self, channels: int, slots: int, operations: Any = nn, dtype: torch.dtype | None = None, device: Any = None) -> None:
+    def __init__(
+        self, channels: int, slots: int, operations: Any = nn, dtype: torch.dtype | None = None, device: Any = None
+    ) -> None:
         super().__init__()
         self.channel_reduction = operations.Conv2d(channels, 1, 1, bias=False, dtype=dtype, device=device)
         self.channel_gate = SlotGate(slots, operations, dtype, device)
 
-    def forward(self, a: Tensor, rois: Tensor, instances: InstanceBatch, plan: LevelPlan, order: Tensor | None = None) -> Blend:
+    def forward(
+        self, a: Tensor, rois: Tensor, instances: InstanceBatch, plan: LevelPlan, order: Tensor | None = None
+    ) -> Blend:
         """Blends.
 
         Args:
@@ -66,7 +72,9 @@ class AttentionBlending(nn.Module):
         bin_logit = self._logits(rois).to(dtype)  # [A, P * P]
         cell_logit = (bin_logit.flatten()[plan.unpool.index.long()] * plan.unpool.weight).sum(-1)  # [N, K]
 
-        gates = self.channel_gate(self._maxima(global_logit, cell_logit, instances, plan).to(a.dtype), order).to(dtype)  # [B, 1 + S]
+        gates = self.channel_gate(self._maxima(global_logit, cell_logit, instances, plan).to(a.dtype), order).to(
+            dtype
+        )  # [B, 1 + S]
         weights = self._cell_weights(global_logit, cell_logit, gates, plan)  # [N, 1 + K]
         if plan.coverage is not None:
             weights = self._apply_masks(weights, plan.coverage)
@@ -77,7 +85,9 @@ class AttentionBlending(nn.Module):
         """The channel reduction on `[N, T, C]`: `[N, T]`. A 1x1 convolution commutes with ROI-Unpool."""
         if not tokens.shape[0]:
             return tokens.new_zeros(tokens.shape[:2])
-        image = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(0, 3, 1, 2)  # [1, C, N * T, 1], channels last in memory
+        image = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(
+            0, 3, 1, 2
+        )  # [1, C, N * T, 1], channels last in memory
         return self.channel_reduction(image).view(tokens.shape[:2])
 
     def _maxima(self, global_logit: Tensor, cell_logit: Tensor, instances: InstanceBatch, plan: LevelPlan) -> Tensor:
@@ -130,7 +140,9 @@ class AttentionBlending(nn.Module):
         batch, tokens, channels = a.shape
         flat = a.reshape(-1, channels)  # [B * T, C]
         taps = (weights[:, 1:, None] * plan.unpool.weight).flatten(1)  # [N, 4 K]
-        shown = weighted_rows(rois.reshape(-1, channels).to(weights.dtype), plan.unpool.index.flatten(1), taps)  # [N, C]
+        shown = weighted_rows(
+            rois.reshape(-1, channels).to(weights.dtype), plan.unpool.index.flatten(1), taps
+        )  # [N, C]
         shown = shown + flat[plan.cells] * weights[:, :1]
         fused = flat.index_copy(0, plan.cells, shown.to(a.dtype))
         global_weight = weights.new_ones(batch * tokens).index_copy(0, plan.cells, weights[:, 0])

@@ -23,11 +23,14 @@ def fourier_features(boxes: Tensor) -> Tensor:
 class BoxEmbedding(nn.Module):
     """Boxes to box tokens; empty slots get the token of a learned null feature. Float32 whatever the adapter's dtype."""
 
-    def __init__(self, width: int, hidden: int, operations: Any = nn, dtype: torch.dtype | None = None, device: Any = None) -> None:
+    def __init__(
+        self, width: int, hidden: int, operations: Any = nn, dtype: torch.dtype | None = None, device: Any = None
+    ) -> None:
         super().__init__()
         self.null_position_feature = nn.Parameter(torch.zeros(FEATURES, dtype=dtype, device=device))
         layers = [
-            operations.Linear(i, o, dtype=dtype, device=device) for i, o in ((FEATURES, hidden), (hidden, hidden), (hidden, width))
+            operations.Linear(i, o, dtype=dtype, device=device)
+            for i, o in ((FEATURES, hidden), (hidden, hidden), (hidden, width))
         ]
         self.linears = nn.Sequential(layers[0], nn.SiLU(), layers[1], nn.SiLU(), layers[2])
 

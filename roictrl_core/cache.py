@@ -43,7 +43,11 @@ class KeyValueCache:
         self._entries.clear()
 
     def get(
-        self, key: Hashable, sources: Sequence[Tensor], weights_version: Hashable, compute: Callable[[], tuple[Tensor, Tensor]]
+        self,
+        key: Hashable,
+        sources: Sequence[Tensor],
+        weights_version: Hashable,
+        compute: Callable[[], tuple[Tensor, Tensor]],
     ) -> tuple[Tensor, Tensor]:
         """The keys and values of `sources`, computed unless `key` holds them for these very tensors and weights."""
         if torch.is_grad_enabled():

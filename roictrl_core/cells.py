@@ -11,8 +11,8 @@ from .layout import Instance, Layout
 from .notes import Note
 from .roi import box_cells
 
-LATENT_STRIDE = 8              # pixels per latent cell
-STRIDES = (8, 16, 32, 64)      # pixels per feature cell at the levels of SD1.x
+LATENT_STRIDE = 8  # pixels per latent cell
+STRIDES = (8, 16, 32, 64)  # pixels per feature cell at the levels of SD1.x
 
 
 def level_size(side: int, stride: int) -> int:

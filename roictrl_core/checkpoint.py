@@ -17,12 +17,14 @@ from torch import Tensor
 
 from .adapter import ROICtrlAdapter
 from .config import AdapterConfig
-from .recognise import ROICTRL, UNKNOWN, recognise
 from .files import write_atomically
+from .recognise import ROICTRL, UNKNOWN, recognise
 from .weights_file import WeightsFile, open_weights
 
 CONFIG_KEY = "roictrl_config"  # our metadata: the adapter's config as JSON
-ADAPTER_KEY = re.compile(r"^(?P<prefix>(?:.*\.)?)(?P<key>(?:(?:down_blocks|up_blocks)\.\d+|mid_block)\.attentions\..+\.roifuser\..+|position_net\..+)$")
+ADAPTER_KEY = re.compile(
+    r"^(?P<prefix>(?:.*\.)?)(?P<key>(?:(?:down_blocks|up_blocks)\.\d+|mid_block)\.attentions\..+\.roifuser\..+|position_net\..+)$"
+)
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -71,7 +73,9 @@ def read_adapter(path: str | Path, *, heads: int | None = None) -> AdapterFile:
     return AdapterFile(config, weights, metadata, _describe(file, config, names, weights))
 
 
-def save_adapter(path: str | Path, config: AdapterConfig, weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+def save_adapter(
+    path: str | Path, config: AdapterConfig, weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
     """Writes one safetensors file: published keys, the config in its metadata; the old file stays until the new one is whole.
 
     Raises:
@@ -98,10 +102,14 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     prefixes = sorted({m["prefix"] for m in matches if ".roifuser." in m["key"]})
     if not prefixes:
         key = next(key for key in file.shapes if ".roifuser." in key)
-        raise ValueError(f"{name} has ROICtrl keys in an unknown naming ('{key}'). Use diffusers' names, as in the published file.")
+        raise ValueError(
+            f"{name} has ROICtrl keys in an unknown naming ('{key}'). Use diffusers' names, as in the published file."
+        )
     if len(prefixes) > 1:
         listed = ", ".join(f"'{p}'" for p in prefixes)
-        raise ValueError(f"{name} holds {len(prefixes)} ROICtrl adapters, under the prefixes {listed}. Save one of them to a file of its own.")
+        raise ValueError(
+            f"{name} holds {len(prefixes)} ROICtrl adapters, under the prefixes {listed}. Save one of them to a file of its own."
+        )
     return {m["key"]: m.string for m in matches if m["prefix"] == prefixes[0]}
 
 
@@ -111,16 +119,24 @@ def _read_config(file: WeightsFile, shapes: Mapping[str, tuple[int, ...]], heads
         try:
             return AdapterConfig.from_json(file.metadata[CONFIG_KEY])
         except ValueError as error:
-            raise ValueError(f"{name} has an adapter config that cannot be read ({_inside(error)}). It was written by another version, or edited.") from None
+            raise ValueError(
+                f"{name} has an adapter config that cannot be read ({_inside(error)}). It was written by another version, or edited."
+            ) from None
     try:
         config = AdapterConfig.from_state_dict(shapes, heads)
     except KeyError as error:
-        raise ValueError(f"{name} is an incomplete ROICtrl adapter: {error.args[0]} is missing. Download or convert it again.") from None
+        raise ValueError(
+            f"{name} is an incomplete ROICtrl adapter: {error.args[0]} is missing. Download or convert it again."
+        ) from None
     except ValueError as error:
-        raise ValueError(f"{name} holds ROICtrl blocks that no adapter can be built from ({_inside(error)}). The file is damaged or was edited.") from None
+        raise ValueError(
+            f"{name} holds ROICtrl blocks that no adapter can be built from ({_inside(error)}). The file is damaged or was edited."
+        ) from None
     lost = {b.name for b in AdapterConfig.sd15().blocks} - {b.name for b in config.blocks}
     if lost and len(lost) + len(config.blocks) == len(AdapterConfig.sd15().blocks):
-        raise ValueError(f"{name} is an incomplete ROICtrl adapter: of SD1.x's blocks, {_some(sorted(lost))} missing. Download or convert it again.")
+        raise ValueError(
+            f"{name} is an incomplete ROICtrl adapter: of SD1.x's blocks, {_some(sorted(lost))} missing. Download or convert it again."
+        )
     return config
 
 
@@ -134,12 +150,18 @@ def _check_shapes(name: str, config: AdapterConfig, shapes: Mapping[str, tuple[i
     missing, unexpected = sorted(expected.keys() - shapes.keys()), sorted(shapes.keys() - expected.keys())
     wrong = [key for key in expected if key in shapes and tuple(shapes[key]) != expected[key]]
     if missing:
-        raise ValueError(f"{name} is an incomplete ROICtrl adapter: {_some(missing)} missing. Download or convert it again.")
+        raise ValueError(
+            f"{name} is an incomplete ROICtrl adapter: {_some(missing)} missing. Download or convert it again."
+        )
     if unexpected:
-        raise ValueError(f"{name} is a ROICtrl adapter with keys that this version does not know: {_some(unexpected)}. Use a version of this pack that knows them.")
+        raise ValueError(
+            f"{name} is a ROICtrl adapter with keys that this version does not know: {_some(unexpected)}. Use a version of this pack that knows them."
+        )
     if wrong:
         key = wrong[0]
-        raise ValueError(f"{name} does not fit its own blocks: {key} has the shape {list(shapes[key])} instead of {list(expected[key])}. The file is damaged or was edited.")
+        raise ValueError(
+            f"{name} does not fit its own blocks: {key} has the shape {list(shapes[key])} instead of {list(expected[key])}. The file is damaged or was edited."
+        )
 
 
 def _some(keys: list[str]) -> str:
@@ -151,10 +173,14 @@ def _check_values(name: str, weights: Mapping[str, Tensor]) -> None:
     for key, tensor in weights.items():
         if tensor.dtype not in DTYPES:
             dtypes = ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
-            raise ValueError(f"{name} stores {key} as {str(tensor.dtype).removeprefix('torch.')}. Adapters are read as {dtypes}.")
+            raise ValueError(
+                f"{name} stores {key} as {str(tensor.dtype).removeprefix('torch.')}. Adapters are read as {dtypes}."
+            )
         # The sum is finite only if every value is, and costs a tenth of looking at each; a sum that overflows is looked into.
         if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} holds NaN or infinite values in {key}. The file is damaged, or was converted to float16 with values out of its range.")
+            raise ValueError(
+                f"{name} holds NaN or infinite values in {key}. The file is damaged, or was converted to float16 with values out of its range."
+            )
 
 
 def _describe(file: WeightsFile, config: AdapterConfig, names: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:

@@ -41,7 +41,9 @@ class BlockConfig:
     def __post_init__(self) -> None:
         """Raises ValueError with a sentence for what is no block of a UNet."""
         if not isinstance(self.name, str) or not re.fullmatch(BLOCK_NAME, self.name):
-            raise ValueError(f"The adapter's config names a block {quote(self.name)}; blocks are named as in diffusers' UNets.")
+            raise ValueError(
+                f"The adapter's config names a block {quote(self.name)}; blocks are named as in diffusers' UNets."
+            )
         what = f"of block {self.name}"
         check_whole(self.level, 0, MAX_LEVEL, f"The U-Net level {what}")
         check_whole(self.channels, 1, MAX_WIDTH, f"The number of channels {what}")
@@ -94,7 +96,9 @@ class AdapterConfig:
         if version not in (1, VERSION):
             raise ValueError(f"It is of version {quote(version)}; this pack reads version {VERSION}.")
         blocks = tuple(_block_of_json(block, version) for block in list_in(data, "blocks"))
-        return made_of(cls, {**data, "blocks": blocks, "grids": tuple(list_in(data, "grids")), "version": VERSION}, "The config")
+        return made_of(
+            cls, {**data, "blocks": blocks, "grids": tuple(list_in(data, "grids")), "version": VERSION}, "The config"
+        )
 
     @classmethod
     def sd15(cls, width: int = 320, heads: int = 8) -> AdapterConfig:

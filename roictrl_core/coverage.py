@@ -41,7 +41,7 @@ class SoftMask:
         """Whether a pixel of the mask lies in a box, xyxy normalised."""
         height, width = self.pixels.shape
         left, top, right, bottom = (max(edge, 0.0) * size for edge, size in zip(box, (width, height) * 2))
-        return bool(self.pixels[int(top):ceil(bottom), int(left):ceil(right)].any())
+        return bool(self.pixels[int(top) : ceil(bottom), int(left) : ceil(right)].any())
 
     def coverage(self, frame: Box, height: int, width: int) -> Tensor:
         """`[height, width]` float32 in 0..1 of a feature map that shows `frame` (xyxy, normalised); on the CPU, where all devices agree on it."""

@@ -13,17 +13,17 @@ from .layout import Instance, Layout
 # Okabe and Ito's colour-blind-safe palette, the light ones first; black is left out.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 DISABLED = "#9a9a9a"
-MAX_LINES = 40   # rows of the table, and notes, that are put beneath a picture
-MAX_TEXT = 400   # characters of one caption or note that are measured and drawn
+MAX_LINES = 40  # rows of the table, and notes, that are put beneath a picture
+MAX_TEXT = 400  # characters of one caption or note that are measured and drawn
 
 Rgb = tuple[int, int, int]
-Pixels = tuple[float, float, float, float]   # xyxy
+Pixels = tuple[float, float, float, float]  # xyxy
 
 
 def color_of(instance: Instance, index: int) -> Rgb:
     """The instance's own colour, else the palette's by its index from 1; grey when it is not enabled."""
     text = (instance.color or PALETTE[(index - 1) % len(PALETTE)]) if instance.enabled else DISABLED
-    return tuple(int(text[i:i + 2], 16) for i in (1, 3, 5))
+    return tuple(int(text[i : i + 2], 16) for i in (1, 3, 5))
 
 
 def ink_on(background: Rgb) -> Rgb:
@@ -33,8 +33,9 @@ def ink_on(background: Rgb) -> Rgb:
     return (0, 0, 0) if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else (255, 255, 255)
 
 
-def draw_layout(layout: Layout, image: Image.Image | None = None, rows: Sequence[Sequence[str]] = (),
-                notes: Sequence[str] = ()) -> Image.Image:
+def draw_layout(
+    layout: Layout, image: Image.Image | None = None, rows: Sequence[Sequence[str]] = (), notes: Sequence[str] = ()
+) -> Image.Image:
     """An RGB picture with every box and caption; instances that are not enabled are thin and grey.
 
     ``image`` is drawn on, at its own size; without one a dark ground of the layout's size.  ``rows``, a table with its
@@ -42,7 +43,7 @@ def draw_layout(layout: Layout, image: Image.Image | None = None, rows: Sequence
     """
     if image is None:
         image = Image.new("RGB", (layout.width, layout.height), (38, 38, 38))
-    pixels = np.array(image.convert("RGB"), dtype=np.float32)              # [H, W, 3]
+    pixels = np.array(image.convert("RGB"), dtype=np.float32)  # [H, W, 3]
     height, width = pixels.shape[:2]
     line = max(2.0, min(width, height) / 256)
     boxes = [_in_pixels(instance, width, height) for instance in layout.instances]
@@ -63,6 +64,7 @@ def _in_pixels(instance: Instance, width: int, height: int) -> Pixels:
 
 def _coverage(box: Pixels, rows: slice, columns: slice) -> np.ndarray:
     """[h, w] share of each pixel of the window that the box covers."""
+
     def along(low: float, high: float, window: slice) -> np.ndarray:
         at = np.arange(window.start, window.stop)
         return np.clip(np.minimum(high, at + 1) - np.maximum(low, at), 0.0, 1.0)
@@ -79,7 +81,7 @@ def _window(pixels: np.ndarray, box: Pixels) -> tuple[slice, slice]:
 
 
 def _paint(pixels: np.ndarray, window: tuple[slice, slice], alpha: np.ndarray, color: Rgb) -> None:
-    target = pixels[window]                                                # [h, w, 3], a view
+    target = pixels[window]  # [h, w, 3], a view
     target += alpha[..., None] * (np.asarray(color, dtype=np.float32) - target)
 
 
@@ -165,8 +167,9 @@ def _wrapped(draw: ImageDraw.ImageDraw, text: str, font, room: float, lines: int
     return "\n".join(found)
 
 
-def _free_place(corner: tuple[float, float], size: tuple[float, float], frame: tuple[int, int],
-                placed: list[Pixels]) -> Pixels:
+def _free_place(
+    corner: tuple[float, float], size: tuple[float, float], frame: tuple[int, int], placed: list[Pixels]
+) -> Pixels:
     """The tag's xyxy: inside the picture, below the tags that it would cover as long as there is room."""
     x = max(0.0, min(corner[0], frame[0] - size[0]))
     y = max(0.0, min(corner[1], frame[1] - size[1]))
@@ -188,8 +191,11 @@ def _with_text(picture: Image.Image, rows: Sequence[Sequence[str]], notes: Seque
     rows = [[_wrapped(scratch, _drawable(cell, font), font, 14 * font.size, 1) for cell in row] for row in rows]
     widths = [max(scratch.textlength(cell, font=font) for cell in column) + font.size for column in zip(*rows)]
     width = max(picture.width, int(sum(widths) + font.size))
-    lines = [line for note in notes
-             for line in _wrapped(scratch, _drawable(note, font), font, width - font.size, 20).split("\n")]
+    lines = [
+        line
+        for note in notes
+        for line in _wrapped(scratch, _drawable(note, font), font, width - font.size, 20).split("\n")
+    ]
     sheet = Image.new("RGB", (width, picture.height + step * (len(rows) + len(lines)) + font.size), (24, 24, 24))
     sheet.paste(picture, (0, 0))
     draw, y = ImageDraw.Draw(sheet), picture.height + margin

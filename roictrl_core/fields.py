@@ -6,11 +6,11 @@ import math
 
 from .notes import quote
 
-Box = tuple[float, float, float, float]     # xyxy, normalised
-Point = tuple[float, float]                 # x, y, normalised
+Box = tuple[float, float, float, float]  # xyxy, normalised
+Point = tuple[float, float]  # x, y, normalised
 Stroke = tuple[Point, ...]
 
-MAX_POINTS = 10_000                         # of all strokes of one instance
+MAX_POINTS = 10_000  # of all strokes of one instance
 
 _TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
 
@@ -56,7 +56,9 @@ def checked_point(point: object, what: str) -> Point:
 
 def checked_strokes(strokes: object, what: str) -> tuple[Stroke, ...]:
     """A list of strokes, each a list of points, at most MAX_POINTS in all; raises ValueError with a sentence."""
-    lists = isinstance(strokes, (list, tuple)) and all(isinstance(stroke, (list, tuple)) and stroke for stroke in strokes)
+    lists = isinstance(strokes, (list, tuple)) and all(
+        isinstance(stroke, (list, tuple)) and stroke for stroke in strokes
+    )
     if not lists:
         raise ValueError(f"{what} must be a list of strokes, each a list of points [x, y], not {quote(strokes)}.")
     if (count := sum(map(len, strokes))) > MAX_POINTS:

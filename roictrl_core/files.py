@@ -31,7 +31,9 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
     with _explained(path):
         try:
             partial.touch()
-            mode = partial.stat().st_mode  # a new file's, by the user's umask; safetensors makes files only their owner can read
+            mode = (
+                partial.stat().st_mode
+            )  # a new file's, by the user's umask; safetensors makes files only their owner can read
             write(partial)
             partial.chmod(mode)
             with partial.open("rb+") as file:
@@ -60,7 +62,9 @@ def check_room(folder: str | Path, size: float, what: str) -> None:
     """Raise WriteError where the disk of `folder` has less than `size` bytes free for `what`."""
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise WriteError(f"{folder} has {megabytes(free)} left on its disk; {what} needs {megabytes(size)}. Make room, or choose a folder on another disk")
+        raise WriteError(
+            f"{folder} has {megabytes(free)} left on its disk; {what} needs {megabytes(size)}. Make room, or choose a folder on another disk"
+        )
 
 
 def remove_partials(folder: str | Path) -> None:
@@ -96,7 +100,7 @@ def _explained(path: Path) -> Iterator[None]:
 def _name(path: Path) -> str:
     """As a sentence shows it: of a name of thousands of letters, both ends."""
     text = str(path)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2:]}"
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2 :]}"
 
 
 def _reason(error: Exception) -> str:

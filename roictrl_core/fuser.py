@@ -26,7 +26,9 @@ Record = Callable[[Tensor, Tensor], None]
 class SelfAttention(nn.Module):
     """Attention over one sequence, diffusers' key names: to_q, to_k, to_v without bias, to_out.0 with."""
 
-    def __init__(self, channels: int, heads: int, dropout: float, operations: Any, attention: AttentionFunction, **factory: Any) -> None:
+    def __init__(
+        self, channels: int, heads: int, dropout: float, operations: Any, attention: AttentionFunction, **factory: Any
+    ) -> None:
         super().__init__()
         self.heads, self.attention = heads, attention
         self.to_q = operations.Linear(channels, channels, bias=False, **factory)
@@ -61,7 +63,9 @@ class FeedForward(nn.Module):
         super().__init__()
         inner = FEED_FORWARD_FACTOR * channels
         self.net = nn.Sequential(
-            GEGLU(channels, inner, operations, **factory), nn.Dropout(dropout), operations.Linear(inner, channels, **factory)
+            GEGLU(channels, inner, operations, **factory),
+            nn.Dropout(dropout),
+            operations.Linear(inner, channels, **factory),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -159,7 +163,9 @@ class ROIFuser(nn.Module):
             rois = weighted_rows(table, plan.align.index[taps], plan.align.weight[taps])  # [m * P * P, C]
             rois = rois.to(n.dtype).view(-1, bins, table.shape[-1])
             pairs = plan.active[chunk]
-            r = attention.attend(rois, pairs) if queries is None else attention.attend_queries(rois, pairs)  # [m, P * P, C]
+            r = (
+                attention.attend(rois, pairs) if queries is None else attention.attend_queries(rois, pairs)
+            )  # [m, P * P, C]
             parts.append(r + self._gate(self.alpha_roi_self_attn, r) * self.roi_self_attn(self.norm1(r)))
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 

@@ -18,9 +18,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-DEADLINE = 30               # seconds; the limits of safe_text.py are meant for 2 on an idle machine, and this one may be drawing
-MAX_MEMORY = 400 * 2**20    # bytes more than the process has when it starts; what the limits allow takes under 200 MB
-REFUSED, NO_MEMORY = 3, 4   # the process's exit status
+DEADLINE = 30  # seconds; the limits of safe_text.py are meant for 2 on an idle machine, and this one may be drawing
+MAX_MEMORY = 400 * 2**20  # bytes more than the process has when it starts; what the limits allow takes under 200 MB
+REFUSED, NO_MEMORY = 3, 4  # the process's exit status
 
 log = logging.getLogger("ROICtrl")
 
@@ -35,21 +35,36 @@ def run(body: bytes) -> tuple[bool, bytes]:
     Blocks without holding the interpreter's lock. Raises ImportRefused where the process was stopped, or is broken.
     """
     try:
-        done = subprocess.run(_command(), input=body, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE,
-                              creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
+        done = subprocess.run(
+            _command(),
+            input=body,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=DEADLINE,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
     except subprocess.TimeoutExpired:
-        raise ImportRefused(f"The text could not be read within {DEADLINE} seconds. Keep only the part with the boxes, "
-                            "or try again when the machine has less to do.") from None
+        raise ImportRefused(
+            f"The text could not be read within {DEADLINE} seconds. Keep only the part with the boxes, "
+            "or try again when the machine has less to do."
+        ) from None
     except OSError as error:
-        raise ImportRefused(f"The process that reads box formats could not be started: {error}. "
-                            "Check the Python that runs ComfyUI.") from None
+        raise ImportRefused(
+            f"The process that reads box formats could not be started: {error}. Check the Python that runs ComfyUI."
+        ) from None
     if done.returncode in (0, REFUSED):
         return done.returncode == 0, done.stdout
     if done.returncode == NO_MEMORY:
         raise ImportRefused("Reading the text takes too much memory. Keep only the part with the boxes.")
-    log.error("The process that reads box formats ended with status %s:\n%s", done.returncode, done.stderr.decode("utf-8", "replace")[-4000:])
-    raise ImportRefused(f"The process that reads box formats broke down (status {done.returncode}); "
-                        "ComfyUI's log says more. Please report it with the text.")
+    log.error(
+        "The process that reads box formats ended with status %s:\n%s",
+        done.returncode,
+        done.stderr.decode("utf-8", "replace")[-4000:],
+    )
+    raise ImportRefused(
+        f"The process that reads box formats broke down (status {done.returncode}); "
+        "ComfyUI's log says more. Please report it with the text."
+    )
 
 
 def _command() -> list[str]:
@@ -63,13 +78,14 @@ def _command() -> list[str]:
 
 # --- inside the process ---
 
+
 def main() -> int:
     """Answers the body on standard input on standard output."""
     with open(os.devnull, "w") as nowhere:
         # Also where whoever started this process is gone; a thread of Python's would not run while something parses.
         faulthandler.dump_traceback_later(DEADLINE + 5, exit=True, file=nowhere)
         sys.path.extend(sys.argv[1:])
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"   # each thread of numpy's would reserve memory
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread of numpy's would reserve memory
         answer = _core("import_request").answer
         _limit_memory()
         try:
@@ -86,7 +102,9 @@ def main() -> int:
 def _core(module: str):
     """A module of this package, which lies beside this file under whatever name ComfyUI knows it by."""
     folder, name = Path(__file__).resolve().parent, "roictrl_core"
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
     return importlib.import_module(f"{name}.{module}")

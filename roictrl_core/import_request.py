@@ -8,7 +8,7 @@ from .layout import MAX_SIDE
 from .notes import quote
 from .safe_text import MAX_BYTES, Limits, parse_json
 
-MAX_BODY = 2 * MAX_BYTES + 4096   # JSON escapes quotes and line ends, so the body may be twice the text
+MAX_BODY = 2 * MAX_BYTES + 4096  # JSON escapes quotes and line ends, so the body may be twice the text
 ENVELOPE = Limits(MAX_BODY, (("[{", 20, "lists and objects"), (",", 100, "commas"), ('"', 100, "quotation marks")))
 
 
@@ -20,8 +20,10 @@ def answer(body: bytes) -> dict:
     request = _request(body)
     width, height = (request.get(side, 0) for side in ("width", "height"))
     if not all(type(side) is int and 0 <= side <= MAX_SIDE for side in (width, height)):
-        raise ValueError(f"The width and height of the request must be whole numbers from 0 to {MAX_SIDE} pixels, "
-                         f"not {quote(width)} and {quote(height)}.")
+        raise ValueError(
+            f"The width and height of the request must be whole numbers from 0 to {MAX_SIDE} pixels, "
+            f"not {quote(width)} and {quote(height)}."
+        )
     pick, names = request.get("pick", ""), request.get("class_names", "")
     if type(pick) not in (str, int) or not isinstance(names, str):
         raise ValueError('The "pick" of the request must be text or a whole number, its "class_names" must be text.')

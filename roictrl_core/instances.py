@@ -57,7 +57,9 @@ class InstanceBatch:
         """Puts `[B, n, 4]` boxes (and a `[B, n]` mask) into the first n of `slots` slots, strength 1."""
         rows, count = boxes.shape[:2]
         if count > slots:
-            raise ValueError(f"{count} instances do not fit the adapter's {slots} slots. Remove or merge {count - slots} of them.")
+            raise ValueError(
+                f"{count} instances do not fit the adapter's {slots} slots. Remove or merge {count - slots} of them."
+            )
         mask = torch.ones(rows, count) if mask is None else mask
         padded = boxes.new_zeros(rows, slots, 4, dtype=torch.float32)
         padded[:, :count] = boxes

@@ -14,8 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from .fields import (Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap,
-                     show)
+from .fields import Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap, show
 from .masks import MAX_SIDE, RunLengthMask
 from .notes import Note, capped, named, quote, sentences, subject
 from .safe_text import check_depth, parse_json
@@ -23,10 +22,10 @@ from .safe_text import check_depth, parse_json
 VERSION = 1
 MAX_INSTANCES = 10_000
 MAX_STRENGTH = 2.0
-MAX_FAR = 1000         # pictures that a box may reach beyond the border; float32 still tells cells apart there
-MAX_MASK_PIXELS = 10**9   # of all masks together
-MAX_COMPARED = 50      # instances of one caption whose boxes are compared with one another for warnings
-DEFAULT_SIDE = 512     # pixels, where a layout names no size: SD1.x's own
+MAX_FAR = 1000  # pictures that a box may reach beyond the border; float32 still tells cells apart there
+MAX_MASK_PIXELS = 10**9  # of all masks together
+MAX_COMPARED = 50  # instances of one caption whose boxes are compared with one another for warnings
+DEFAULT_SIDE = 512  # pixels, where a layout names no size: SD1.x's own
 LAYOUT_FIELDS = ("version", "width", "height", "caption", "instances")
 
 log = logging.getLogger("ROICtrl")
@@ -104,8 +103,9 @@ class Instance:
         for key, value in known.items():
             known[key] = checked(value, _FIELDS[key][1], f'The field "{key}" of {who}')
         extra = {key: value for key, value in data.items() if key not in _FIELDS and key not in _SHAPES}
-        shapes = {key: read(data.get(key), who) for key, read in _SHAPES.items()
-                  if key == "box" or data.get(key) is not None}
+        shapes = {
+            key: read(data.get(key), who) for key, read in _SHAPES.items() if key == "box" or data.get(key) is not None
+        }
         return cls(**shapes, **known, extra=extra)
 
     def problems(self, index: int) -> list[Note]:
@@ -172,8 +172,14 @@ class Layout:
     def to_dict(self) -> dict:
         """Plain data for JSON; see :meth:`left_out` for what it cannot carry."""
         caption = {"caption": self.caption} if self.caption else {}
-        return {"version": VERSION, "width": self.width, "height": self.height, **caption,
-                "instances": [instance.to_dict() for instance in self.instances], **self.extra}
+        return {
+            "version": VERSION,
+            "width": self.width,
+            "height": self.height,
+            **caption,
+            "instances": [instance.to_dict() for instance in self.instances],
+            **self.extra,
+        }
 
     def to_json(self, indent: int | None = None) -> str:
         """JSON text, finite numbers only. What it cannot carry is said in the log."""
@@ -203,7 +209,8 @@ class Layout:
             height=checked(data.get("height", DEFAULT_SIDE), int, "The layout's height"),
             instances=tuple(Instance.from_dict(item, i) for i, item in enumerate(instances, 1)),
             caption=checked(data.get("caption", ""), str, "The layout's caption"),
-            extra={key: value for key, value in data.items() if key not in LAYOUT_FIELDS})
+            extra={key: value for key, value in data.items() if key not in LAYOUT_FIELDS},
+        )
 
     def problems(self) -> list[Note]:
         """All that makes the layout unusable; empty when it is sound."""
@@ -214,7 +221,9 @@ class Layout:
             found.append(Note("layout.too_many", values={"count": len(self.instances), "most": MAX_INSTANCES}))
         pixels = sum(instance.mask.size[0] * instance.mask.size[1] for instance in self.instances if instance.mask)
         if pixels > MAX_MASK_PIXELS:
-            found.append(Note("layout.mask_pixels", values={"count": pixels // 10**6, "most": MAX_MASK_PIXELS // 10**6}))
+            found.append(
+                Note("layout.mask_pixels", values={"count": pixels // 10**6, "most": MAX_MASK_PIXELS // 10**6})
+            )
         return found + [note for i, instance in enumerate(self.instances, 1) for note in instance.problems(i)]
 
     def warnings(self) -> list[Note]:
@@ -241,14 +250,25 @@ class Layout:
 
     def left_out(self) -> list[Note]:
         """One note for each thing that JSON does not carry."""
-        return [instance.note("layout.conditioning_left_out", i) for i, instance in enumerate(self.instances, 1)
-                if instance.conditioning is not None]
+        return [
+            instance.note("layout.conditioning_left_out", i)
+            for i, instance in enumerate(self.instances, 1)
+            if instance.conditioning is not None
+        ]
 
 
 # JSON key and attribute -> (default, type)
 _FIELDS: dict[str, tuple[object, type]] = {
-    "caption": ("", str), "negative": ("", str), "strength": (1.0, float), "start": (0.0, float), "end": (1.0, float),
-    "enabled": (True, bool), "color": ("", str), "label": ("", str)}
+    "caption": ("", str),
+    "negative": ("", str),
+    "strength": (1.0, float),
+    "start": (0.0, float),
+    "end": (1.0, float),
+    "enabled": (True, bool),
+    "color": ("", str),
+    "label": ("", str),
+}
+
 
 def _read_mask(data: object, who: str) -> RunLengthMask:
     try:
@@ -259,16 +279,19 @@ def _read_mask(data: object, who: str) -> RunLengthMask:
 
 # JSON key and attribute -> reader of (data, name of the instance)
 _SHAPES: dict[str, Callable[[object, str], object]] = {
-    "box": checked_box, "mask": _read_mask,
+    "box": checked_box,
+    "mask": _read_mask,
     "point": lambda data, who: checked_point(data, f"The point of {who}"),
-    "scribble": lambda data, who: checked_strokes(data, f"The scribble of {who}")}
+    "scribble": lambda data, who: checked_strokes(data, f"The scribble of {who}"),
+}
 
 
 def _migrated(data: dict) -> dict:
     version = checked(data.get("version", VERSION), int, "The layout's version")
     if version > VERSION:
-        raise ValueError(f"The layout has version {version}; this pack reads versions up to {VERSION}. "
-                         "Update the ROICtrl pack.")
+        raise ValueError(
+            f"The layout has version {version}; this pack reads versions up to {VERSION}. Update the ROICtrl pack."
+        )
     while version < VERSION:
         if version not in MIGRATIONS:
             raise ValueError(f"The layout has version {version}, which never existed; versions begin at 1.")

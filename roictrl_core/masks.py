@@ -15,10 +15,12 @@ import numpy as np
 from .notes import quote
 
 MAX_PIXELS = 8192 * 8192
-MAX_SIDE = 16384     # ComfyUI's own limit on a picture's side; a strip of 1 x 67 million pixels costs 8 GiB to average over cells
-MAX_COUNTS = 2**21   # characters of one mask's text; one of 1024 x 1024 pixels of noise has a quarter of it
-_GROUPS = 6          # of five bits: enough for any run within MAX_PIXELS
-_CHUNK = 2**16       # runs that are written at once, to save memory
+MAX_SIDE = (
+    16384  # ComfyUI's own limit on a picture's side; a strip of 1 x 67 million pixels costs 8 GiB to average over cells
+)
+MAX_COUNTS = 2**21  # characters of one mask's text; one of 1024 x 1024 pixels of noise has a quarter of it
+_GROUPS = 6  # of five bits: enough for any run within MAX_PIXELS
+_CHUNK = 2**16  # runs that are written at once, to save memory
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class RunLengthMask:
         if mask.ndim != 2 or mask.size == 0:
             raise ValueError(f"A mask must be a picture of height x width pixels, but has shape {tuple(mask.shape)}.")
         mask = mask if mask.dtype == bool else mask > 0.5
-        flat = mask.ravel(order="F")                                   # [H * W], column by column
+        flat = mask.ravel(order="F")  # [H * W], column by column
         edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-        starts = [0, 0] if flat[0] else [0]                            # an empty run of zeros where ones come first
+        starts = [0, 0] if flat[0] else [0]  # an empty run of zeros where ones come first
         return cls.from_array_of_runs(mask.shape, np.diff(np.concatenate((starts, edges, [flat.size]))))
 
     @classmethod
@@ -47,15 +49,15 @@ class RunLengthMask:
         Costs what the part has of pixels, not the picture.
         """
         height, width = part.shape
-        columns = np.zeros((width, height + 1), dtype=bool)            # a zero under each column, so that no span goes on
+        columns = np.zeros((width, height + 1), dtype=bool)  # a zero under each column, so that no span goes on
         columns[:, :height] = part.T
         flat = np.concatenate(([False], columns.ravel()))
         edges = np.flatnonzero(flat[1:] != flat[:-1])
         column, row = np.divmod(edges, height + 1)
-        places = (left + column) * size[0] + top + row                 # where ones begin and end, in turn
+        places = (left + column) * size[0] + top + row  # where ones begin and end, in turn
         begin, end = places[::2], places[1::2]
-        apart = begin[1:] != end[:-1]                                  # spans that touch over the picture's border are one
-        begin, end = begin[np.append(True, apart)[:len(begin)]], end[np.append(apart, True)[:len(end)]]
+        apart = begin[1:] != end[:-1]  # spans that touch over the picture's border are one
+        begin, end = begin[np.append(True, apart)[: len(begin)]], end[np.append(apart, True)[: len(end)]]
         runs = np.diff(np.concatenate(([0], np.stack([begin, end], axis=1).ravel(), [size[0] * size[1]])))
         return cls.from_array_of_runs(size, runs if runs[-1] else runs[:-1])
 
@@ -84,8 +86,10 @@ class RunLengthMask:
         if not isinstance(counts, str):
             raise ValueError("A mask's counts must be run-length text or a list of run lengths.")
         if len(counts) > MAX_COUNTS:
-            raise ValueError(f"A mask's run-length text has {len(counts)} characters; at most {MAX_COUNTS} are read. "
-                             "Smooth the mask or scale it down.")
+            raise ValueError(
+                f"A mask's run-length text has {len(counts)} characters; at most {MAX_COUNTS} are read. "
+                "Smooth the mask or scale it down."
+            )
         mask = cls(_checked_size(size), counts)
         mask.check()
         return mask
@@ -101,13 +105,15 @@ class RunLengthMask:
         """Raises ValueError where the text is damaged or does not fit the size."""
         runs, pixels = self.runs(), self.size[0] * self.size[1]
         if (runs < 0).any() or runs.sum() != pixels:
-            raise ValueError(f"A mask's run lengths cover {runs.sum()} pixels, but its size {self.size[0]} x "
-                             f"{self.size[1]} has {pixels}; the text is damaged.")
+            raise ValueError(
+                f"A mask's run lengths cover {runs.sum()} pixels, but its size {self.size[0]} x "
+                f"{self.size[1]} has {pixels}; the text is damaged."
+            )
 
     def to_array(self) -> np.ndarray:
         """[H, W] array of bool."""
         runs = self.runs()
-        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)          # [H * W], column by column
+        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)  # [H * W], column by column
         return flat.reshape(self.size, order="F")
 
     def resized(self, height: int, width: int) -> np.ndarray:
@@ -138,8 +144,10 @@ def _checked_size(size: object) -> tuple[int, int]:
     if max(size) > MAX_SIDE:
         raise ValueError(f"A mask has a side of {quote(max(size))} pixels; at most {MAX_SIDE} are read. Scale it down.")
     if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(f"A mask of {quote(size[0])} x {quote(size[1])} pixels is too large; "
-                         f"at most {MAX_PIXELS} pixels are read. Scale it down.")
+        raise ValueError(
+            f"A mask of {quote(size[0])} x {quote(size[1])} pixels is too large; "
+            f"at most {MAX_PIXELS} pixels are read. Scale it down."
+        )
     return (size[0], size[1])
 
 
@@ -147,12 +155,12 @@ def _pack(runs: np.ndarray) -> str:
     """``runs``, int64 [N], to text."""
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
-    return "".join(_characters(numbers[start:start + _CHUNK]) for start in range(0, len(numbers), _CHUNK))
+    return "".join(_characters(numbers[start : start + _CHUNK]) for start in range(0, len(numbers), _CHUNK))
 
 
 def _characters(numbers: np.ndarray) -> str:
     shifts = 5 * np.arange(_GROUPS)
-    groups = (numbers[:, None] >> shifts) & 31                         # [N, groups], the lowest five bits first
+    groups = (numbers[:, None] >> shifts) & 31  # [N, groups], the lowest five bits first
     # A group is the last when what is left above it is nothing but its own top bit, the sign.
     rest = numbers[:, None] >> (shifts + 5)
     more = rest != -(groups >> 4)
@@ -169,7 +177,7 @@ def _unpack(counts: str) -> np.ndarray:
     if (codes > 63).any():
         wrong = quote(counts[int(np.argmax(codes > 63))])
         raise ValueError(f"A mask's run-length text holds the unexpected character {wrong}; it is damaged.")
-    ends = np.flatnonzero(codes < 32)                                  # [N], where each number's last group stands
+    ends = np.flatnonzero(codes < 32)  # [N], where each number's last group stands
     if len(codes) and (not len(ends) or ends[-1] != len(codes) - 1):
         raise ValueError("A mask's run-length text ends in the middle of a number; it is damaged.")
     starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
@@ -183,10 +191,10 @@ def _summed(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, lengths: np
     """The runs from six bits a character, and from where each number begins and ends."""
     if not len(starts):
         return np.zeros(0, dtype=np.int64)
-    place = np.arange(len(codes)) - np.repeat(starts, lengths)         # of each group in its number
+    place = np.arange(len(codes)) - np.repeat(starts, lengths)  # of each group in its number
     numbers = np.add.reduceat((codes & 31).astype(np.int64) << (5 * place), starts)
     numbers -= np.where(codes[ends] & 16, np.int64(1) << (5 * lengths), 0)
     runs = numbers.copy()
-    runs[1::2] = np.cumsum(numbers[1::2])                              # from the fourth on, the difference to the one two before
+    runs[1::2] = np.cumsum(numbers[1::2])  # from the fourth on, the difference to the one two before
     runs[2::2] = np.cumsum(numbers[2::2])
     return runs

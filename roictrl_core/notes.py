@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from .sentences import ITEMS, SENTENCES
 
-MAX_NOTES = 100   # of one source or node; what is beyond is counted
-MAX_QUOTE = 60    # characters of foreign text in a sentence
-MAX_QUOTED = 12   # entries of a foreign list in a sentence
-MAX_TITLE = 40    # characters of a caption or label in a subject's name
+MAX_NOTES = 100  # of one source or node; what is beyond is counted
+MAX_QUOTE = 60  # characters of foreign text in a sentence
+MAX_QUOTED = 12  # entries of a foreign list in a sentence
+MAX_TITLE = 40  # characters of a caption or label in a subject's name
 
 Value = str | int | float | dict | list
 
@@ -44,8 +44,8 @@ class Note:
 
 def subject(item: str, number: int, title: object = "") -> dict:
     """Whom a note means: the ``number``-th ``item`` (a key of :data:`~.sentences.ITEMS`), and what it is called."""
-    title = " ".join(title[:4 * MAX_TITLE].split()) if isinstance(title, str) else ""
-    return {"item": item, "number": number, "title": title if len(title) <= MAX_TITLE else title[:MAX_TITLE - 1] + "…"}
+    title = " ".join(title[: 4 * MAX_TITLE].split()) if isinstance(title, str) else ""
+    return {"item": item, "number": number, "title": title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1] + "…"}
 
 
 def named(who: Mapping) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-MAX_STEPS = 1_000_000   # of one pickle; the official 13.6 GB checkpoint's has 110,000
-MAX_NAME = 512          # characters of a key, a module's or a class's name
+MAX_STEPS = 1_000_000  # of one pickle; the official 13.6 GB checkpoint's has 110,000
+MAX_NAME = 512  # characters of a key, a module's or a class's name
 MAX_KEY = 2**31
 
 _MARK = object()
@@ -63,7 +63,7 @@ class Machine:
                 self._step(opcode.name, argument)
         except Damaged:
             raise
-        except ValueError as error:   # pickletools' own, about bytes that are no pickle
+        except ValueError as error:  # pickletools' own, about bytes that are no pickle
             raise Damaged(f"its pickle breaks off or makes no sense: {first_line(error)}") from None
         return self.pop()
 
@@ -94,7 +94,7 @@ class Machine:
             place -= 1
         if place < 0:
             raise Damaged("its pickle takes what is not there")
-        items = self.stack[place + 1:]
+        items = self.stack[place + 1 :]
         del self.stack[place:]
         return items
 

@@ -52,7 +52,9 @@ class LevelPlan:
         return sum(t.nbytes for t in tensors) + (0 if self.coverage is None else self.coverage.nbytes)
 
 
-def plan_level(instances: InstanceBatch, *, size: int, height: int, width: int, device: torch.device | str = "cpu") -> LevelPlan:
+def plan_level(
+    instances: InstanceBatch, *, size: int, height: int, width: int, device: torch.device | str = "cpu"
+) -> LevelPlan:
     """Plans one level: ROI grid side `size` (P) and feature maps of `height` x `width` cells.
 
     Computed on the CPU, so that every device gets the same geometry, and then moved to `device`.

@@ -16,8 +16,12 @@ from torch import Tensor
 from .coverage import coverage_maps
 from .instances import InstanceBatch
 
-AttendCells = Callable[[Tensor, Sequence[int], tuple[int, int]], Tensor]   # [m, T, C], pairs, (height, width) -> [m, T, C]
-MAX_CELLS = 1 << 15   # cells that are attended at once: what is held besides stays small (at 320 channels in float32, 40 MB a tensor)
+AttendCells = Callable[
+    [Tensor, Sequence[int], tuple[int, int]], Tensor
+]  # [m, T, C], pairs, (height, width) -> [m, T, C]
+MAX_CELLS = (
+    1 << 15
+)  # cells that are attended at once: what is held besides stays small (at 320 channels in float32, 40 MB a tensor)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ def edge_weights(low: float, high: float, size: int) -> Tensor:
     return ramp.clamp(0, min(1.0, max(0.0, (high - low) * size)))
 
 
-def plan_patches(instances: InstanceBatch, height: int, width: int, global_weight: float, device: torch.device) -> list[Patch]:
+def plan_patches(
+    instances: InstanceBatch, height: int, width: int, global_weight: float, device: torch.device
+) -> list[Patch]:
     """The patches of all used pairs on ``height`` x ``width`` maps.
 
     Inside one box its instance weighs ``(1 - global_weight) * strength`` and the global text the rest; where boxes
@@ -74,8 +80,18 @@ def plan_patches(instances: InstanceBatch, height: int, width: int, global_weigh
             found.append((pair, row, rows, columns, weight))
             total[row, rows, columns] += weight
     share = (1 - global_weight) / total.clamp(min=1)  # [B, H, W]
-    return [Patch(pair, row, rows.start, rows.stop, columns.start, columns.stop, (weight * share[row, rows, columns]).to(device))
-            for pair, row, rows, columns, weight in found]
+    return [
+        Patch(
+            pair,
+            row,
+            rows.start,
+            rows.stop,
+            columns.start,
+            columns.stop,
+            (weight * share[row, rows, columns]).to(device),
+        )
+        for pair, row, rows, columns, weight in found
+    ]
 
 
 def _span(weights: Tensor) -> slice:
@@ -113,4 +129,4 @@ def _by_size(patches: Sequence[Patch]) -> Iterator[list[Patch]]:
         groups.setdefault(patch.size, []).append(patch)
     for (height, width), group in groups.items():
         count = max(1, MAX_CELLS // (height * width))
-        yield from (group[start:start + count] for start in range(0, len(group), count))
+        yield from (group[start : start + count] for start in range(0, len(group), count))

@@ -20,7 +20,7 @@ from .notes import quote
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 32
-MAX_DIGITS = 300   # of one number; the largest float has 309
+MAX_DIGITS = 300  # of one number; the largest float has 309
 _LONGEST = 10**MAX_DIGITS
 
 
@@ -32,9 +32,12 @@ class Limits(NamedTuple):
 
 
 # Chosen so that pure Python needs under 2 s and 100 MB for any text: scripts/fuzz.py prints what the worst ones take.
-JSON = Limits(MAX_BYTES, (("[{", 300_000, "lists and objects"), (",", 1_200_000, "commas"),
-                          ('"', 800_000, "quotation marks")))
-YAML = Limits(256 * 1024, (("[{", 10_000, "lists and mappings"), (",", 10_000, "commas"), ("\n\r", 10_000, "line breaks")))
+JSON = Limits(
+    MAX_BYTES, (("[{", 300_000, "lists and objects"), (",", 1_200_000, "commas"), ('"', 800_000, "quotation marks"))
+)
+YAML = Limits(
+    256 * 1024, (("[{", 10_000, "lists and mappings"), (",", 10_000, "commas"), ("\n\r", 10_000, "line breaks"))
+)
 LINES = Limits(MAX_BYTES, (("\n", 50_000, "line breaks"), (" \t", 400_000, "spaces")))
 
 
@@ -43,8 +46,9 @@ def check_size(text: str | bytes, what: str = "The text", limits: Limits = JSON)
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     if len(data) > limits.size:
         most = f"{limits.size // 2**20} MB" if limits.size >= 2**20 else f"{limits.size // 2**10} KB"
-        raise ValueError(f"{what} has {len(data) / 2**20:.1f} MB; at most {most} are read. "
-                         "Split it into smaller pieces.")
+        raise ValueError(
+            f"{what} has {len(data) / 2**20:.1f} MB; at most {most} are read. Split it into smaller pieces."
+        )
     return data
 
 
@@ -53,8 +57,10 @@ def check_counts(data: bytes, limits: Limits, what: str) -> None:
     for characters, most, things in limits.counts:
         found = sum(data.count(character.encode()) for character in characters)
         if found > most:
-            raise ValueError(f"{what} has {found} {things}; at most {most} are read. "
-                             "Check that it is the right file, or split it into smaller pieces.")
+            raise ValueError(
+                f"{what} has {found} {things}; at most {most} are read. "
+                "Check that it is the right file, or split it into smaller pieces."
+            )
 
 
 def lines_of(text: str, what: str = "The text", limits: Limits = LINES) -> list[str]:
@@ -90,11 +96,14 @@ def _too_long(what: str) -> str:
 
 
 def _too_deep(what: str) -> str:
-    return (f"{what} is nested more than {MAX_DEPTH} levels deep; box lists need far fewer. "
-            "Check that it is the right file.")
+    return (
+        f"{what} is nested more than {MAX_DEPTH} levels deep; box lists need far fewer. "
+        "Check that it is the right file."
+    )
 
 
 # --- JSON ---
+
 
 def parse_json(text: str, what: str = "The text", limits: Limits = JSON) -> object:
     """JSON text to plain data. Raises ValueError with a sentence (place of the fault included)."""
@@ -116,17 +125,20 @@ def parse_json(text: str, what: str = "The text", limits: Limits = JSON) -> obje
         return result
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_float=finite if exponents else None, parse_constant=constant)
+        return json.loads(
+            text, object_pairs_hook=unique, parse_float=finite if exponents else None, parse_constant=constant
+        )
     except json.JSONDecodeError as error:
-        raise ValueError(f"{what} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
-                         "Correct it there.") from None
+        raise ValueError(
+            f"{what} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Correct it there."
+        ) from None
 
 
 def _check_json(data: bytes, limits: Limits, what: str) -> bool:
     """Refuse what is over the limits, in linear scans; whether a number has an exponent, and so may be infinite."""
     data = data.replace(rb"\\", b"").replace(rb"\"", b"")
     check_counts(data, Limits(limits.size, tuple(entry for entry in limits.counts if '"' in entry[0])), what)
-    data = re.sub(rb'"[^"]*"?', b'""', data)   # the strings emptied; never wrong about valid JSON
+    data = re.sub(rb'"[^"]*"?', b'""', data)  # the strings emptied; never wrong about valid JSON
     check_counts(data, limits, what)
     _check_nesting(data, what)
     _check_digits(data, what)
@@ -192,7 +204,7 @@ class _Document:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._open: list[list | dict] = [[]]   # the outermost holds the document
+        self._open: list[list | dict] = [[]]  # the outermost holds the document
         self._keys: list[str | None] = [None]  # of each open mapping, the key whose value comes next
 
     def read(self, events) -> object:

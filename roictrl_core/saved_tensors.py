@@ -11,10 +11,10 @@ import torch
 
 from .pickles import Damaged, Machine, Name, Placeholder, entries
 
-MAX_ENTRIES = 100_000   # of a file's nested dictionaries, each counted as often as it is reached
+MAX_ENTRIES = 100_000  # of a file's nested dictionaries, each counted as often as it is reached
 MAX_DEPTH = 32
-MAX_RANK = 16           # dimensions of a tensor
-MAX_NUMBER = 2**48      # elements
+MAX_RANK = 16  # dimensions of a tensor
+MAX_NUMBER = 2**48  # elements
 
 DTYPES: dict[str, torch.dtype | None] = {
     "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
@@ -110,7 +110,9 @@ def _is_torchs(name: Name) -> bool:
     full = str(name)
     if full in BUILDERS or full in HARMLESS:
         return True
-    return name.module.split(".")[0] == "torch" and (name.name in DTYPES or isinstance(getattr(torch, name.name, None), torch.dtype))
+    return name.module.split(".")[0] == "torch" and (
+        name.name in DTYPES or isinstance(getattr(torch, name.name, None), torch.dtype)
+    )
 
 
 def _is_number(value: object) -> bool:
@@ -132,7 +134,12 @@ def _tensor(arguments: tuple, dtype: torch.dtype | None = None) -> SavedTensor:
     storage, offset, shape, stride = arguments[:4] if len(arguments) >= 4 else (None,) * 4
     dtype = dtype or getattr(storage, "dtype", None)
     sized = isinstance(shape, tuple) and isinstance(stride, tuple) and len(shape) == len(stride) <= MAX_RANK
-    if not isinstance(storage, Storage) or dtype is None or not sized or not all(map(_is_number, (offset, *shape, *stride))):
+    if (
+        not isinstance(storage, Storage)
+        or dtype is None
+        or not sized
+        or not all(map(_is_number, (offset, *shape, *stride)))
+    ):
         raise Damaged("it describes a tensor otherwise than torch does")
     return SavedTensor(storage, dtype, offset, shape, stride)
 
@@ -150,7 +157,7 @@ def _ordered(arguments: tuple) -> dict:
     """OrderedDict(), or of a list of pairs, as Python 2 wrote it."""
     pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
     made = entries(pair for pair in pairs if isinstance(pair, (list, tuple)) and len(pair) == 2)
-    pairs.clear()   # it belongs to this call; read in many, a hostile file's would be work without a bound
+    pairs.clear()  # it belongs to this call; read in many, a hostile file's would be work without a bound
     return made
 
 

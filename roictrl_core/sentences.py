@@ -8,8 +8,16 @@ from __future__ import annotations
 
 # What a subject can be: an instance of a layout, or an entry of a file.
 ITEMS = {
-    "instance": "instance", "box": "box", "line": "line", "annotation": "annotation", "shape": "shape",
-    "element": "element", "entry": "canvas entry", "segment": "SEG", "mask": "mask", "object": "object",
+    "instance": "instance",
+    "box": "box",
+    "line": "line",
+    "annotation": "annotation",
+    "shape": "shape",
+    "element": "element",
+    "entry": "canvas entry",
+    "segment": "SEG",
+    "mask": "mask",
+    "object": "object",
     "track": "track",
 }
 
@@ -17,45 +25,54 @@ SENTENCES = {
     "run.other_shape": (
         "The layout was drawn for {layout} pixels, and the latent of {latent} cells has another shape: the boxes are stretched "
         "with it. Give the latent the layout's shape; and where a tiled upscaler or a detailer cuts pieces of the picture, use "
-        "the model without boxes there, since every piece would get the whole layout."),
+        "the model without boxes there, since every piece would get the whole layout."
+    ),
     "run.other_size": (
         "A sampling pass over a {size} latent, where the picture's is {picture}, runs without the boxes, because nothing says "
-        "which part of the picture it is. If a tiled sampler makes it, remove that, or use area conditioning."),
+        "which part of the picture it is. If a tiled sampler makes it, remove that, or use area conditioning."
+    ),
     "run.prompt_left_alone": "A sampling pass is neither of the guider's prompts; the boxes leave it alone.",
     "run.prompt_unknown": "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.",
     "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",
     "run.past_batching": "A UNet call that another pack makes past the sampler's own batching runs without the boxes.",
     "run.tokens_changed": (
         "Another pack changes the batch or the tokens before cross-attention, so the boxes have no effect in those blocks. Use "
-        "the boxes or the regions of that pack, not both."),
+        "the boxes or the regions of that pack, not both."
+    ),
     "run.batch_patch": (
         "A patch on the cross-attention changes the batch (AttentionCouple does), so it is left out inside the boxes. Use the "
-        "boxes or the regions of that pack, not both."),
+        "boxes or the regions of that pack, not both."
+    ),
     "run.text_ignored": (
         "Another pack's cross-attention does not read the text that it is handed (attention couple does not), so inside the "
         "boxes the captions are read by the model's own, without that pack. Use the boxes or the regions of that pack, not "
-        "both."),
+        "both."
+    ),
     "run.text_not_in_pairs": (
         "A patch on the cross-attention reads the text's tokens by turns as keys and values (NegPip does), and the captions "
         "were not encoded for it. They are read without it, so negative prompt weights do not act in them. Connect the CLIP "
-        "that comes out of that pack's node."),
+        "that comes out of that pack's node."
+    ),
     "run.freeu": (
-        "FreeU and ScaleU both scale the decoder's features here, so their gains multiply. Remove FreeU, or turn ScaleU off."),
+        "FreeU and ScaleU both scale the decoder's features here, so their gains multiply. Remove FreeU, or turn ScaleU off."
+    ),
     "run.no_instances": (
         "The guider has no instances, so the picture is sampled as a whole. Connect Multi-Instance Guider, with a model from "
-        "Apply InstanceDiffusion."),
-
+        "Apply InstanceDiffusion."
+    ),
     "notes.more": "There are {count} more such sentences, which are left out here.",
-
     "layout.box_not_finite": "The box of {who} is {box}; it needs four finite numbers x1, y1, x2, y2.",
     "layout.box_far": (
         "The box of {who} reaches more than {most} pictures far: {box}, where the picture is 0 to 1. Boxes are normalised; "
-        "divide pixels by the picture's size."),
+        "divide pixels by the picture's size."
+    ),
     "layout.box_without_area": (
-        "The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is {box}. Draw it again or delete it."),
+        "The box of {who} has no area: x2 must be over x1 and y2 over y1, but it is {box}. Draw it again or delete it."
+    ),
     "layout.box_outside": (
         "The box of {who} lies outside the picture: {box}, where the picture is 0 to 1. Boxes are normalised; move it "
-        "inside or divide pixels by the picture's size."),
+        "inside or divide pixels by the picture's size."
+    ),
     "layout.strength": "The strength of {who} is {strength}; it must lie between 0 and {most}.",
     "layout.schedule": "The schedule of {who} runs from {start} to {end}; it must begin before it ends, both between 0 and 1.",
     "layout.points_outside": "The point or scribble of {who} leaves the picture; all its numbers must lie between 0 and 1.",
@@ -63,71 +80,82 @@ SENTENCES = {
     "layout.caption_empty": "The caption of {who} is empty; its box will hold whatever the model likes.",
     "layout.point_alone": (
         "The box of {who} has no area; only a method that reads points can place it. Draw a box around its point for the "
-        "others."),
+        "others."
+    ),
     "layout.over_border": "The box of {who} reaches over the picture's border: {box}.",
     "layout.mask_empty": "The mask of {who} is empty; nothing of it can appear. Paint it or remove it.",
     "layout.size": "The layout's size is {width} x {height}; both must lie between 1 and {most} pixels.",
     "layout.too_many": "The layout has {count} boxes; at most {most} can be used.",
     "layout.mask_pixels": (
-        "The masks of the layout have {count} million pixels together; at most {most} million can be used. Scale them down."),
+        "The masks of the layout have {count} million pixels together; at most {most} million can be used. Scale them down."
+    ),
     "layout.twins": (
         "The boxes of {other} and {who} share their caption and more than half of the smaller one; one object may fill "
-        "both. Move them apart or delete one."),
+        "both. Move them apart or delete one."
+    ),
     "layout.conditioning_left_out": (
         "The custom conditioning of {who} exists only while a workflow runs and is left out of the JSON; its caption "
-        "stands in."),
-
+        "stands in."
+    ),
     "cells.none": (
-        "The box of {who} covers no feature cell at any level ({px} px and up) and will have no effect. Make it larger."),
+        "The box of {who} covers no feature cell at any level ({px} px and up) and will have no effect. Make it larger."
+    ),
     "cells.few": (
         "The box of {who} covers no feature cell at the levels of {px} px and up; its control will be weak. Make it "
-        "larger, or the picture."),
-
+        "larger, or the picture."
+    ),
     "prompt.nothing": "No enabled box is drawn or connected; the picture will be the base model's.",
     "prompt.boxes_unused": (
         "The boxes input brings {incoming} boxes, but {drawn} are drawn here already; the drawn ones are used. Delete "
-        "them to use the input, or join both with Merge Layouts."),
+        "them to use the input, or join both with Merge Layouts."
+    ),
     "prompt.masks_too_large": (
         "The {count} masks would take {gigabytes} GB; one empty mask is given instead. Use fewer boxes, or a smaller "
-        "picture."),
-
+        "picture."
+    ),
     "merge.shapes": (
         "The layouts have different shapes, {width} x {height} and {other_width} x {other_height}; the second one's boxes "
-        "are stretched to the first one's."),
+        "are stretched to the first one's."
+    ),
     "merge.captions": "Both layouts have a global caption; the first one's is kept.",
     "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
-
     "instance.not_enabled": "{who} is not enabled: it takes no part in pictures and in the union, but its box and mask are given.",
-
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect.",
     "apply.no_instance": (
-        "The layout has no enabled instance, so the picture is the base model's. Draw a box in Instance Box Prompt."),
+        "The layout has no enabled instance, so the picture is the base model's. Draw a box in Instance Box Prompt."
+    ),
     "apply.no_slot": (
-        "The adapter has {limit} slots, so {who} has no effect. Delete boxes, or put the rest into a second Apply."),
+        "The adapter has {limit} slots, so {who} has no effect. Delete boxes, or put the rest into a second Apply."
+    ),
     "apply.several_prompts": (
         "The custom conditioning of {who} combines {count} prompts; only the first acts inside the box. Use Conditioning "
-        "(Concat) to join them."),
+        "(Concat) to join them."
+    ),
     "apply.many_boxes": (
         "{count} boxes act here, with {captions} captions to encode. Together they cover the picture {times} times, and each "
-        "step computes the model's cross-attention for that much more. Fewer boxes are faster."),
+        "step computes the model's cross-attention for that much more. Fewer boxes are faster."
+    ),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. Move "
-        "the box over the mask, or remove the mask."),
+        "the box over the mask, or remove the mask."
+    ),
     "apply.not_among_largest": (
         "InstanceDiffusion has {limit} slots, so the largest {limit} boxes are used; {who} has no effect. Delete boxes, or "
-        "put the rest into a second Apply."),
-
+        "put the rest into a second Apply."
+    ),
     "read.no_boxes": "There are no boxes here.",
     "read.other_shape": (
         "The boxes were drawn on {own_width} x {own_height} pixels, which has another shape than {width} x {height}; they "
-        "are stretched with the picture."),
+        "are stretched with the picture."
+    ),
     "read.no_area": "{who} has no area and was left out.",
     "read.outside": "{who} lies outside the picture and was left out.",
     "read.cut": "{who} reaches over the picture's border and was cut there.",
     "read.point_alone": (
         "{who} is a point without a box, which only methods that read points can place. Draw a box around it for the "
-        "others."),
+        "others."
+    ),
     "read.not_numbers": "{who} has a box that is not {count} finite numbers, but {value}, and was left out.",
     "read.points_not_numbers": "{who} has points that are not pairs of finite numbers, but {value}, and was left out.",
     "read.first_image": "There are {count} images here; the first, {first}, is used. Pick another by its name or its index.",
@@ -136,73 +164,89 @@ SENTENCES = {
     "read.no_xywh": "{who} has no x, y, width and height and was left out.",
     "read.shows_text": (
         "{who} is to show the text {text}; it is kept, but only the caption reaches the model. Write it into the caption "
-        "if the picture should show it."),
+        "if the picture should show it."
+    ),
     "read.blank": "The text is empty, so there are no boxes here.",
     "read.not_utf8": (
         "The text is not UTF-8: {count} of its characters could not be read and are �, the first in line {line}. Save it as "
-        "UTF-8, or correct the captions by hand."),
+        "UTF-8, or correct the captions by hand."
+    ),
     "read.assumed_pixels": (
         "The boxes were read as {order} in pixels, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "
-        "Prompt."),
+        "Prompt."
+    ),
     "read.assumed_shares": (
         "The boxes were read as {order} normalised 0 to 1, which was assumed. If they stand wrong, set box_order or box_unit of "
-        "Instance Box Prompt."),
+        "Instance Box Prompt."
+    ),
     "read.assumed_thousandths": (
         "The boxes were read as {order} in 0 to 1000, which was assumed. If they stand wrong, set box_order or box_unit of Instance "
-        "Box Prompt."),
+        "Box Prompt."
+    ),
     "read.assumed_percent": (
         "The boxes were read as {order} in percent, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "
-        "Prompt."),
+        "Prompt."
+    ),
     "read.perhaps_percent": (
         "All boxes lie in the first 100 pixels of {width} x {height}. If their numbers are percent, set box_unit of Instance Box "
-        "Prompt."),
+        "Prompt."
+    ),
     "read.beyond": (
         "The boxes reach to {right}, {bottom}, far beyond the picture of {width} x {height} pixels. If they were drawn on a larger "
-        "one, give its width and height; else set box_order or box_unit of Instance Box Prompt."),
+        "one, give its width and height; else set box_order or box_unit of Instance Box Prompt."
+    ),
     "read.choice_unused": "This format itself says what its numbers mean, so box_order and box_unit were not used.",
     "read.columns_unknown": "The {count} numbers after each box are neither scores nor classes and were left out.",
     "read.class_lists": (
-        "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."),
+        "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."
+    ),
     "read.lists_differ": "The list of {key} has {count} entries for {boxes} boxes and is not used.",
     "read.no_box": "{who} has no box and was left out.",
     "read.seg_mask": (
         "The mask of {who} has the shape {shape}, which does not fit its crop region {region} of a {width} x {height} "
-        "picture; only its box is used."),
+        "picture; only its box is used."
+    ),
     "read.mask_not_finite": "{who} holds NaN or infinite values and was left out.",
     "read.mask_empty": "{who} has no pixel over 0.5 and was left out.",
     "read.segs_without_labels": (
-        "SEGS that are called '{label}' come from masks and not from a detector, so they have no captions. Write these by hand."),
+        "SEGS that are called '{label}' come from masks and not from a detector, so they have no captions. Write these by hand."
+    ),
     "read.mask_soft": "{who} has soft edges; its pixels over 0.5 are used.",
     "read.captions_left": "There are {captions} captions for {masks} masks; the last {left} are not used.",
     "read.coco_not_objects": "{count} annotations of the COCO file are not objects and were left out.",
     "read.coco_without_images": (
         "The COCO file lists no images, so its boxes were read on a picture of {width} x {height} pixels. Set width and height if it "
-        "had another size."),
+        "had another size."
+    ),
     "read.coco_no_such_image": "{count} annotations belong to no image of the COCO file and were left out.",
     "read.crowd": "{who} is a crowd and was left out.",
     "read.category_unnamed": "{who} has a category that the file does not name; write its caption by hand.",
     "read.polygon": "{who} has a polygon that is not a list of at least three x, y pairs; only its box is used.",
     "read.too_many_points": "{who} has more than {most} points and was left out.",
     "read.outlines": (
-        "{who} has outlines that are too many or too jagged to be filled with those before them; only its box is used."),
+        "{who} has outlines that are too many or too jagged to be filled with those before them; only its box is used."
+    ),
     "read.shape_type": (
-        "{who} is a {kind}; only rectangles, polygons, circles, points and lines can be used, and it was left out."),
+        "{who} is a {kind}; only rectangles, polygons, circles, points and lines can be used, and it was left out."
+    ),
     "read.too_few_points": "{who} has too few points for a {kind} and was left out.",
     "read.classes_without_names": (
         "The boxes came without the names of their classes; the captions are class numbers. Give the names, or write the captions "
-        "by hand."),
+        "by hand."
+    ),
     "read.yolo_columns": "Lines of the YOLO file were read as {columns}, which was assumed from what they hold.",
     "read.yolo_line": (
         "{who} is neither 'class cx cy w h', with a score, a track id or keypoints after it, nor 'class x1 y1 x2 y2 x3 y3 ...', and "
-        "was left out."),
+        "was left out."
+    ),
     "read.yolo_number": "{who} has {value} where a finite number must be and was left out.",
     "read.class_unnamed": "{who} has class {number}, which the names do not hold; write its caption by hand.",
     "read.point": "{who} has a point that is not x, y inside the picture, but {value}; it is not used.",
     "read.mask": "{who} has a mask that cannot be read; only its box is used. {reason}",
     "read.scribble": (
-        "{who} has a scribble that is not a list of x, y inside the picture, or has over {most} points; it is not used."),
+        "{who} has a scribble that is not a list of x, y inside the picture, or has over {most} points; it is not used."
+    ),
     "read.omost_global_alone": "The Omost canvas has only its global entry, and so no boxes.",
-
     "read.first_task": "There are answers to {count} tasks here; the first, {first}, is used. Pick another by its name or its index.",
     "read.mask_as_picture": "The mask of {who} is a picture or its file, {value}, which is not read; only its box is used.",
     "read.no_polygon": "{who} has no polygon of at least three x, y pairs and was left out.",
@@ -211,7 +255,8 @@ SENTENCES = {
     "read.no_place": "{who} has no box; its words go into the global caption.",
     "read.other_ratio": (
         "The caption is for a picture of {ratio}, which is not the shape of {width} x {height}; its boxes are stretched with "
-        "the picture."),
+        "the picture."
+    ),
     "read.brush": "{who} is painted with a brush, in a code of Label Studio's own that is not read, and was left out.",
     "read.turned": "{who} is turned by {angle} degrees; its mask is turned, and its box is the upright one around it.",
     "read.picture_turned": "The picture is turned by {angle} degrees in Label Studio; the boxes are those of the picture as it lies in the file.",
@@ -220,7 +265,6 @@ SENTENCES = {
     "read.earlier_frame": "{who} has no box of its own in this frame; the one of frame {frame} is used.",
     "read.absent": "Objects that are not in this frame, and were left out: {count}. Pick another frame by its index.",
     "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
-
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
     "write.not_carried": "{format} cannot carry the {fields} of {who}.",
@@ -230,9 +274,11 @@ SENTENCES = {
     "write.holes": "The mask of {who} has {count} holes, which are filled: labelme's polygons have none.",
     "write.no_outline": (
         "The mask of {who} has no outline that could be edited by hand, being empty inside its box or too ragged; its box "
-        "is written instead."),
-    "write.no_background": "The layout says nothing about the background, which this caption must describe. Write it into \"background\".",
+        "is written instead."
+    ),
+    "write.no_background": 'The layout says nothing about the background, which this caption must describe. Write it into "background".',
     "write.no_picture": (
         "The layout names no picture, but a labelme file must: save the picture as '{name}' beside it, or change "
-        "imagePath."),
+        "imagePath."
+    ),
 }

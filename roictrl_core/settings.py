@@ -10,7 +10,7 @@ from .fields import kind_of
 from .notes import quote
 from .safe_text import parse_json
 
-MAX_JSON = 2**20   # characters; the config of SDXL's 70 blocks has 15,000
+MAX_JSON = 2**20  # characters; the config of SDXL's 70 blocks has 15,000
 
 T = TypeVar("T")
 
@@ -52,5 +52,7 @@ def made_of(kind: type[T], data: object, what: str) -> T:
     missing = [name for name, required in known.items() if required and name not in data]
     unknown = [key for key in data if key not in known]
     if missing or unknown:
-        raise ValueError(f"{what} lacks {missing[0]}." if missing else f"{what} has {quote(unknown[0])}, which is not known here.")
+        raise ValueError(
+            f"{what} lacks {missing[0]}." if missing else f"{what} has {quote(unknown[0])}, which is not known here."
+        )
     return kind(**data)

@@ -21,11 +21,26 @@ from torch import Tensor
 from .pickles import Damaged, first_line
 from .saved_tensors import Contents, SavedTensor, Storage, read_contents, tensors_of
 
-MAX_PART = 8 * 2**20         # bytes of the pickles, and of an archive's list; the official checkpoint has 0.4 MB of each
-ZIP, LEGACY = b"PK\x03\x04", 0x1950A86A20F9469CFC6C   # how files of torch.save begin since 1.6, and before
+MAX_PART = 8 * 2**20  # bytes of the pickles, and of an archive's list; the official checkpoint has 0.4 MB of each
+ZIP, LEGACY = b"PK\x03\x04", 0x1950A86A20F9469CFC6C  # how files of torch.save begin since 1.6, and before
 PROTOCOL = 1001
-SLACK = 256 * 2**20          # bytes of values that a small file may stand for: one number expanded to a tensor
-HOSTILE = ("os", "posix", "nt", "subprocess", "sys", "shutil", "socket", "runpy", "importlib", "ctypes", "pty", "webbrowser", "code", "marshal")
+SLACK = 256 * 2**20  # bytes of values that a small file may stand for: one number expanded to a tensor
+HOSTILE = (
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "shutil",
+    "socket",
+    "runpy",
+    "importlib",
+    "ctypes",
+    "pty",
+    "webbrowser",
+    "code",
+    "marshal",
+)
 HOSTILE_BUILTINS = ("eval", "exec", "execfile", "compile", "open", "__import__", "input", "breakpoint")
 
 
@@ -42,9 +57,13 @@ def damage_named(name: str | Path) -> Iterator[None]:
     try:
         yield
     except Damaged as error:
-        raise ValueError(f"{name} is damaged or hostile ({error}). Download it again, from where it was published.") from None
+        raise ValueError(
+            f"{name} is damaged or hostile ({error}). Download it again, from where it was published."
+        ) from None
     except OSError as error:
-        raise ValueError(f"{name} cannot be read ({error.strerror or first_line(error)}). Check the file and the disk.") from None
+        raise ValueError(
+            f"{name} cannot be read ({error.strerror or first_line(error)}). Check the file and the disk."
+        ) from None
 
 
 class TorchFile:
@@ -117,7 +136,9 @@ def _read_zip(file: BufferedReader) -> tuple[Contents, dict[str, zipfile.ZipInfo
     if f"{root}byteorder" in infos and _bytes_in_zip(file, infos[f"{root}byteorder"]) != b"little":
         raise Damaged("it was written on a machine of another byte order")
     contents = read_contents(BytesIO(_bytes_in_zip(file, infos[pickles[0]])))
-    return contents, {name.removeprefix(f"{root}data/"): info for name, info in infos.items() if name.startswith(f"{root}data/")}
+    return contents, {
+        name.removeprefix(f"{root}data/"): info for name, info in infos.items() if name.startswith(f"{root}data/")
+    }
 
 
 def _place_in_zip(file: BufferedReader, info: zipfile.ZipInfo) -> Place:
@@ -145,7 +166,7 @@ def _read_legacy(file: BufferedReader) -> tuple[Contents, dict[str, Place]]:
     stream = BytesIO(file.read(MAX_PART))
     magic = read_contents(stream)
     if magic.foreign:
-        return magic, {}   # a pickle of another program: what it holds is said
+        return magic, {}  # a pickle of another program: what it holds is said
     if magic.tree != LEGACY or read_contents(stream).tree != PROTOCOL:
         raise Damaged("it does not begin as torch's files do")
     machine = read_contents(stream).tree

@@ -14,7 +14,7 @@ from .pickles import MAX_NAME, Damaged, first_line
 from .recognise import ROICTRL, UNKNOWN, recognise
 from .torch_file import TorchFile, damage_named
 
-MAX_TENSORS = 20_000   # SDXL's whole checkpoint has 2,600
+MAX_TENSORS = 20_000  # SDXL's whole checkpoint has 2,600
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLES)
 NOT_WEIGHTS = {
@@ -59,7 +59,11 @@ def open_weights(path: str | Path) -> WeightsFile:
 def check_is_weights(path: Path) -> None:
     """Raises ValueError with a sentence for what cannot be a weight file: missing, a folder, another format, a web page."""
     if not path.is_file():
-        what = "is a folder. Choose the weight file in it" if path.is_dir() else "does not exist. Check the name and the folder"
+        what = (
+            "is a folder. Choose the weight file in it"
+            if path.is_dir()
+            else "does not exist. Check the name and the folder"
+        )
         raise ValueError(f"{path.name} {what}.")
     with damage_named(path.name), path.open("rb") as file:
         head = file.read(64)
@@ -67,7 +71,9 @@ def check_is_weights(path: Path) -> None:
         if head.lower().startswith(start.lower()):
             raise ValueError(f"{path.name} {sentence}")
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path.name} is not a weight file that can be read: its name must end in {', '.join(SUFFIXES)}.")
+        raise ValueError(
+            f"{path.name} is not a weight file that can be read: its name must end in {', '.join(SUFFIXES)}."
+        )
 
 
 def check_names(shapes: Iterable[str]) -> None:

@@ -39,7 +39,10 @@ def bag_flops(table, index, *_, out_shape=None, **__) -> int:
 
 
 # torch counts nothing for these two on a CPU; the first is checked against 4 * tokens * keys * channels below.
-FORMULAS = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops, torch.ops.aten._embedding_bag_forward_only: bag_flops}
+FORMULAS = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops,
+    torch.ops.aten._embedding_bag_forward_only: bag_flops,
+}
 
 
 def dense_reference():
@@ -109,8 +112,12 @@ def main() -> None:
     q = torch.zeros(1, 8, 100, 16)
     assert flops_of(lambda: nn.functional.scaled_dot_product_attention(q, q, q)) == 4 * 100 * 100 * 128
     reference = dense_reference()
-    print(f"{options.channels} channels, {options.side} x {options.side} cells, grid {options.grid}, float32, one thread, torch {torch.__version__}")
-    print(f"{'instances':>9} {'fast s':>8} {'dense s':>8} {'ratio':>6} {'fast GFLOP':>11} {'dense GFLOP':>12} {'ratio':>6}")
+    print(
+        f"{options.channels} channels, {options.side} x {options.side} cells, grid {options.grid}, float32, one thread, torch {torch.__version__}"
+    )
+    print(
+        f"{'instances':>9} {'fast s':>8} {'dense s':>8} {'ratio':>6} {'fast GFLOP':>11} {'dense GFLOP':>12} {'ratio':>6}"
+    )
     for count in options.instances:
         block = Block(options.channels, options.side, options.grid, count)
         error = (block.fast() - block.dense(reference)).abs().max()  # fills the cache as well

@@ -8,6 +8,7 @@ Each method's settings are chosen on tuning layouts, then it draws the test layo
 Every picture is judged and stored at once; started again, the command goes on where it was. Stored results belong to the weights,
 the settings and the judge that made them. `dev.py bench-train` makes the weights of the rows other than ROICtrl's.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -20,23 +21,31 @@ from demo_common import CACHE, ROOT, start
 
 DOCS, README = ROOT / "docs", ROOT / "README.md"
 PAGE = DOCS / "demo_benchmark.md"
-SEED_STEP, MORE_SEEDS = 100_000, 3          # further seeds of a layout: its number + k * SEED_STEP
-DIVERSE_LAYOUTS = COST_LAYOUTS = 10         # the first ones: two of each level
+SEED_STEP, MORE_SEEDS = 100_000, 3  # further seeds of a layout: its number + k * SEED_STEP
+DIVERSE_LAYOUTS = COST_LAYOUTS = 10  # the first ones: two of each level
 SHEET_LAYOUTS = 10
 SHEET = ("ceiling", "prompt", "area", "mask", "roi_prompts", "gligen", "roictrl", "roictrl_community", "roictrl_lora")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", metavar="NAME", help="rows of the table (default: all whose weights are there)")
+    parser = argparse.ArgumentParser(
+        prog="dev.py bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--methods", nargs="+", metavar="NAME", help="rows of the table (default: all whose weights are there)"
+    )
     parser.add_argument("--layouts", type=int, default=500, help="test layouts, levels 2 to 6 in turn")
     parser.add_argument("--tuning-layouts", type=int, default=100, help="layouts on which settings are chosen")
     parser.add_argument("--steps", type=int, default=20, help="sampling steps, of all methods")
     parser.add_argument("--processes", type=int, help="on a CPU one per core (default); each has one thread")
     parser.add_argument("--demo", type=Path, default=ROOT / "demo_model", help="folder of the demo model")
     parser.add_argument("--adapter", type=Path, help="another adapter than the folder's")
-    parser.add_argument("--trained", type=Path, default=CACHE / "benchmark" / "trained", help="what bench_train.py made")
-    parser.add_argument("--results", type=Path, default=CACHE / "benchmark" / "results", help="stored pictures, scores and the report")
+    parser.add_argument(
+        "--trained", type=Path, default=CACHE / "benchmark" / "trained", help="what bench_train.py made"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=CACHE / "benchmark" / "results", help="stored pictures, scores and the report"
+    )
     parser.add_argument("--publish", action="store_true", help="write the report into docs and the README as well")
     return parser.parse_args(arguments)
 
@@ -45,20 +54,25 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     start()
     import torch
+
     from devtools.pack import load_pack
 
     load_pack()
-    torch.set_num_threads(1)        # of the processor: a process per core is faster, and costs compare
+    torch.set_num_threads(1)  # of the processor: a process per core is faster, and costs compare
     from benchmark.drawing import Bench
     from benchmark.places import Places
     from benchmark.workers import painters
 
-    places = Places(options.demo, options.adapter or options.demo / "adapter.safetensors", options.trained, options.results)
+    places = Places(
+        options.demo, options.adapter or options.demo / "adapter.safetensors", options.trained, options.results
+    )
     names = chosen(options.methods, places)
     with painters(places, options.processes or default_processes()) as draw:
         bench = Bench(places, draw, lambda text: print(text, flush=True))
         drawn = draw_all(bench, names, options)
-    command = " ".join(["python scripts/dev.py bench", *(arguments if arguments is not None else sys.argv[1:])]).replace(str(Path.home()), "~")
+    command = " ".join(
+        ["python scripts/dev.py bench", *(arguments if arguments is not None else sys.argv[1:])]
+    ).replace(str(Path.home()), "~")
     write_report(options, places, drawn, command)
 
 
@@ -100,7 +114,9 @@ def draw_all(bench, names: list[str], options: argparse.Namespace) -> dict:
     pairs = [*own, *more_seeds(options.layouts)]
     for number, name in enumerate(names, 1):
         bench.complete(jobs[name][0], pairs, ahead=(len(names) - number) * len(pairs))
-    found = costs({name: jobs[name][0] for name in names}, range(min(COST_LAYOUTS, options.layouts)), bench.places, bench.say)
+    found = costs(
+        {name: jobs[name][0] for name in names}, range(min(COST_LAYOUTS, options.layouts)), bench.places, bench.say
+    )
     for name in names:
         jobs[name][1]["cost"] = found[name]
     return {name: (bench.results(job), choice) for name, (job, choice) in jobs.items()}
@@ -119,6 +135,7 @@ def choices(bench, names: list[str], options: argparse.Namespace, sampler) -> di
             found[name] = tune(bench, name, options.tuning_layouts, sampler, choose(like)["settings"] if like else None)
             record_choice(options.results / "tuning.json", name, found[name])
         return found[name]
+
     return {name: choose(name) for name in names}
 
 
@@ -133,19 +150,37 @@ def write_report(options: argparse.Namespace, places, drawn: dict, command: str)
     from benchmark.methods import METHODS
     from devtools.shell import output
 
-    rows = {name: report.Drawn(results, options.layouts, () if name == CEILING else more_seeds(options.layouts), about(name, choice, places))
-            for name, (results, choice) in drawn.items()}
+    rows = {
+        name: report.Drawn(
+            results,
+            options.layouts,
+            () if name == CEILING else more_seeds(options.layouts),
+            about(name, choice, places),
+        )
+        for name, (results, choice) in drawn.items()
+    }
     ceiling = rows.pop(CEILING)
-    found = report.document(rows, ceiling, [name for name, method in METHODS.items() if not method.trained], command,
-                            output(["git", "-C", ROOT, "rev-parse", "HEAD"]))
+    found = report.document(
+        rows,
+        ceiling,
+        [name for name, method in METHODS.items() if not method.trained],
+        command,
+        output(["git", "-C", ROOT, "rev-parse", "HEAD"]),
+    )
     cases = [case_of("test", n) for n in range(min(SHEET_LAYOUTS, options.layouts))]
-    columns = {rows[name].about["title"] if name in rows else report.CEILING: drawn[name][0] for name in SHEET if name in drawn}
+    columns = {
+        rows[name].about["title"] if name in rows else report.CEILING: drawn[name][0] for name in SHEET if name in drawn
+    }
     for folder in (options.results, *([DOCS] if options.publish else [])):
         write_files(folder, found, cases, columns, logs(places, rows))
     if options.publish:
         report.write_page(README, report.readme_part(found))
         report.write_page(PAGE, report.page_part(found))
-    print(report.table(found), f"the report is in {options.results}" + (" and in docs" if options.publish else ""), sep="\n\n")
+    print(
+        report.table(found),
+        f"the report is in {options.results}" + (" and in docs" if options.publish else ""),
+        sep="\n\n",
+    )
 
 
 def write_files(folder: Path, found: dict, cases: list, columns: dict, logs: dict[str, Path]) -> None:
@@ -163,15 +198,24 @@ def write_files(folder: Path, found: dict, cases: list, columns: dict, logs: dic
 
 def about(name: str, choice: dict, places) -> dict:
     """What the report says of a method beside its scores."""
+    from safetensors import safe_open
+
     from benchmark.methods import METHODS
     from benchmark.places import digest
-    from safetensors import safe_open
 
     if name not in METHODS:
         return {}
     method = METHODS[name]
-    found = {"title": method.title, "settings": choice["settings"], "tuning_layouts": choice["layouts"], **choice["cost"],
-             "weights": {path.name if path.parent == places.demo else f"{path.parent.name}/{path.name}": digest(path) for path in method.files(places)}}
+    found = {
+        "title": method.title,
+        "settings": choice["settings"],
+        "tuning_layouts": choice["layouts"],
+        **choice["cost"],
+        "weights": {
+            path.name if path.parent == places.demo else f"{path.parent.name}/{path.name}": digest(path)
+            for path in method.files(places)
+        },
+    }
     if method.trained:
         files = method.files(places)
         with safe_open(places.adapter if places.adapter in files else files[-1], "pt") as file:

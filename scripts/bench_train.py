@@ -8,6 +8,7 @@ ROICtrl's options, data and batch (demo_train.py); the pictures are drawn first 
 tune the base a little on a palette of their own. Weights, log and cost go to a folder per name; a killed run goes on where it was.
 One process each, so on a CPU run two names side by side.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from demo_common import CACHE, ROOT, start
 
-SHORT = 400                     # optimiser steps of the ablations
+SHORT = 400  # optimiser steps of the ablations
 ADDON_STEPS, ADDON_PICTURES = 300, 1200
 ADDONS = ("community", "lora")
 TRAINED = CACHE / "benchmark" / "trained"
@@ -39,12 +40,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse(variants: list[str], arguments: list[str] | None) -> argparse.Namespace:
     names = [*variants, *ADDONS]
-    parser = argparse.ArgumentParser(prog="dev.py bench-train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="dev.py bench-train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="+", choices=[*names, "all"], metavar="NAME")
-    parser.add_argument("--steps", type=int, help=f"optimiser steps (default: gligen ROICtrl's, ablations {SHORT}, add-ons {ADDON_STEPS})")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help=f"optimiser steps (default: gligen ROICtrl's, ablations {SHORT}, add-ons {ADDON_STEPS})",
+    )
     parser.add_argument("--demo", type=Path, default=ROOT / "demo_model", help="folder of the demo model")
     parser.add_argument("--adapter", type=Path, help="another ROICtrl than the folder's, for its budget")
-    parser.add_argument("--cache", type=Path, default=CACHE / "adapter_cache", help="the training cache; made where there is none")
+    parser.add_argument(
+        "--cache", type=Path, default=CACHE / "adapter_cache", help="the training cache; made where there is none"
+    )
     parser.add_argument("--trained", type=Path, default=TRAINED, help="a folder per name goes there")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--pictures", type=int, default=ADDON_PICTURES, help="pictures of the add-ons' palettes")
@@ -78,7 +87,10 @@ def make_cache(cache: Path, demo: Path) -> None:
 def train_addon(name: str, options: argparse.Namespace) -> None:
     from benchmark import addons
 
-    print(f"{name}: {addons.train_addon(name, options.demo, options.trained, options.steps or ADDON_STEPS, options.pictures)}", flush=True)
+    print(
+        f"{name}: {addons.train_addon(name, options.demo, options.trained, options.steps or ADDON_STEPS, options.pictures)}",
+        flush=True,
+    )
 
 
 def budget_of(adapter: Path) -> int:

@@ -33,10 +33,18 @@ def main() -> None:
     if options.row:
         print(json.dumps(measure(options, *options.row)))
         return
-    rows = [(PAPER["size"], PAPER["instances"])] if options.paper else [(size, count) for size in options.sizes for count in options.instances]
-    print(f"{options.method}, {platform.machine()}, {options.device}, width {options.width}, {options.threads} threads, {options.steps} steps")
+    rows = (
+        [(PAPER["size"], PAPER["instances"])]
+        if options.paper
+        else [(size, count) for size in options.sizes for count in options.instances]
+    )
+    print(
+        f"{options.method}, {platform.machine()}, {options.device}, width {options.width}, {options.threads} threads, {options.steps} steps"
+    )
     if options.mis:
-        print(f"PLMS, share {options.mis:g}\n| px | instances | s, PLMS | s, Multi-Instance Sampler | ratio | TFLOPs, PLMS | TFLOPs, Multi-Instance Sampler |\n|---|---|---|---|---|---|---|")
+        print(
+            f"PLMS, share {options.mis:g}\n| px | instances | s, PLMS | s, Multi-Instance Sampler | ratio | TFLOPs, PLMS | TFLOPs, Multi-Instance Sampler |\n|---|---|---|---|---|---|---|"
+        )
         for row in rows:
             print(as_picture(row, json.loads(in_a_process(row))), flush=True)
         return
@@ -48,7 +56,9 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="dev.py cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="dev.py cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024], help="pixels, square")
     parser.add_argument("--instances", type=int, nargs="+", default=[0, 1, 5, 25])
     parser.add_argument("--width", type=int, default=320, help="the UNet's model channels; 320 is SD1.5")
@@ -57,7 +67,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--paper", action="store_true", help="the paper's setting alone, and seconds per picture")
     parser.add_argument("--method", choices=["roictrl", "instancediffusion"], default="roictrl")
-    parser.add_argument("--mis", type=float, default=0.0, metavar="SHARE", help="of the steps, for InstanceDiffusion's Multi-Instance Sampler")
+    parser.add_argument(
+        "--mis",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the steps, for InstanceDiffusion's Multi-Instance Sampler",
+    )
     parser.add_argument("--row", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.mis and options.method != "instancediffusion":
@@ -76,21 +92,42 @@ def in_a_process(row: tuple[int, int]) -> str:
 def as_line(row: tuple[int, int], found: dict) -> str:
     """One row of the table; with --paper, seconds per picture as well."""
     share = f"{found['required'] / found['added']:.0%}" if found["added"] else "-"
-    cells = [*row, f"{found['plain']:.2f}", f"{found['boxes']:.2f}", f"{found['boxes'] / found['plain']:.2f}", f"{found['plain_flops'] / 1e9:.0f}", f"{found['added'] / 1e9:.0f}", share, f"{found['peak'] / 1e6:.0f}"]
+    cells = [
+        *row,
+        f"{found['plain']:.2f}",
+        f"{found['boxes']:.2f}",
+        f"{found['boxes'] / found['plain']:.2f}",
+        f"{found['plain_flops'] / 1e9:.0f}",
+        f"{found['added'] / 1e9:.0f}",
+        share,
+        f"{found['peak'] / 1e6:.0f}",
+    ]
     line = f"| {' | '.join(map(str, cells))} |"
-    return line if found["steps"] < PAPER["steps"] else f"{line}\nA picture of {found['steps']} steps: {found['plain_picture']:.2f} s without, {found['boxes_picture']:.2f} s with boxes."
+    return (
+        line
+        if found["steps"] < PAPER["steps"]
+        else f"{line}\nA picture of {found['steps']} steps: {found['plain_picture']:.2f} s without, {found['boxes_picture']:.2f} s with boxes."
+    )
 
 
 def as_picture(row: tuple[int, int], found: dict) -> str:
     """One row of the table of whole pictures."""
     alone, branches = found["plms"], found["mis"]
-    cells = [*row, f"{alone[0]:.1f}", f"{branches[0]:.1f}", f"{branches[0] / alone[0]:.2f}", f"{alone[1] / 1e12:.3g}", f"{branches[1] / 1e12:.3g}"]
+    cells = [
+        *row,
+        f"{alone[0]:.1f}",
+        f"{branches[0]:.1f}",
+        f"{branches[0] / alone[0]:.2f}",
+        f"{alone[1] / 1e12:.3g}",
+        f"{branches[1] / 1e12:.3g}",
+    ]
     return f"| {' | '.join(map(str, cells))} |"
 
 
 def measure(options: argparse.Namespace, size: int, count: int) -> dict:
     """One row: both models sampled in turn in this process."""
     import torch
+
     from devtools.inprocess import start_comfyui
 
     torch.set_num_threads(options.threads)
@@ -99,7 +136,10 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
         model, controlled, config, conds = build(options, size, count)
         shape = (1, 4, size // 8, size // 8)
         if options.mis:
-            return {name: picture(controlled, conds, shape, options.steps, share) for name, share in (("plms", 0.0), ("mis", options.mis))}
+            return {
+                name: picture(controlled, conds, shape, options.steps, share)
+                for name, share in (("plms", 0.0), ("mis", options.mis))
+            }
         plain, boxes = (sampled(m, conds, shape, options.steps) for m in (model, controlled))
     from devtools.flops import required_by_instance_diffusion, required_flops
 
@@ -117,12 +157,15 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
 def build(options: argparse.Namespace, size: int, count: int) -> tuple:
     """The plain model, the same with a random adapter and boxes, the adapter's config, and (positive, negative)."""
     import torch
+
     from devtools import tiny_models
 
     unet = {**tiny_models.SD15, "model_channels": options.width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
     dtype = torch.float16 if options.device == "cuda" else torch.float32
     model, clip = tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device), tiny_models.clip(768)
-    controlled, config = (with_roictrl if options.method == "roictrl" else with_instance_diffusion)(model, clip, unet, dtype, random_layout(size, count))
+    controlled, config = (with_roictrl if options.method == "roictrl" else with_instance_diffusion)(
+        model, clip, unet, dtype, random_layout(size, count)
+    )
     conds = tuple(clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in ("a photo", "blurry"))
     return model, controlled, config, conds
 
@@ -133,8 +176,12 @@ def with_roictrl(model, clip, unet: dict, dtype, layout) -> tuple:
     from devtools.pack import pack_module
 
     config = pack_module("roictrl_core.config").AdapterConfig.for_unet(unet)
-    weights = tiny_models.randomize(pack_module("roictrl_core.adapter").ROICtrlAdapter(config, dtype=dtype)).state_dict()
-    adapter = pack_module("nodes.patch.weights").adapter_patcher(pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random"))
+    weights = tiny_models.randomize(
+        pack_module("roictrl_core.adapter").ROICtrlAdapter(config, dtype=dtype)
+    ).state_dict()
+    adapter = pack_module("nodes.patch.weights").adapter_patcher(
+        pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random")
+    )
     return pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout)[0], config
 
 
@@ -143,11 +190,21 @@ def with_instance_diffusion(model, clip, unet: dict, dtype, layout) -> tuple:
     from devtools import tiny_models
     from devtools.pack import pack_module
 
-    full, width = pack_module("roictrl_core.instance_diffusion.config").InstanceDiffusionConfig(), unet["model_channels"]
-    config = type(full)(fusers=tuple((name, channels * width // 320) for name, channels in full.fusers), scaleu=tuple(c * width // 320 for c in full.scaleu))
+    full, width = (
+        pack_module("roictrl_core.instance_diffusion.config").InstanceDiffusionConfig(),
+        unet["model_channels"],
+    )
+    config = type(full)(
+        fusers=tuple((name, channels * width // 320) for name, channels in full.fusers),
+        scaleu=tuple(c * width // 320 for c in full.scaleu),
+    )
     network = pack_module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, dtype=dtype)
-    weights = pack_module("nodes.patch.weights").instance_diffusion_patcher(config, tiny_models.randomize(network).state_dict())
-    return pack_module("nodes.instance_diffusion").ApplyInstanceDiffusion.execute(model, weights, clip, layout, alpha=1.0)[0], config
+    weights = pack_module("nodes.patch.weights").instance_diffusion_patcher(
+        config, tiny_models.randomize(network).state_dict()
+    )
+    return pack_module("nodes.instance_diffusion").ApplyInstanceDiffusion.execute(
+        model, weights, clip, layout, alpha=1.0
+    )[0], config
 
 
 def random_layout(size: int, count: int):
@@ -179,7 +236,11 @@ def sampled(model, conds: tuple, shape: tuple, steps: int) -> tuple[float, float
             counter.__exit__(None, None, None)
 
     sample(model, conds, shape, steps, after_step)
-    return min(after - before for before, after in zip(times[1:], times[2:])), times[-1] - times[0], counter.get_total_flops()
+    return (
+        min(after - before for before, after in zip(times[1:], times[2:])),
+        times[-1] - times[0],
+        counter.get_total_flops(),
+    )
 
 
 def sample(model, conds: tuple, shape: tuple, steps: int, callback) -> None:
@@ -189,12 +250,15 @@ def sample(model, conds: tuple, shape: tuple, steps: int, callback) -> None:
 
     latent = torch.zeros(shape)
     noise = comfy.sample.prepare_noise(latent, 0)
-    comfy.sample.sample(model, noise, steps, 7.5, "euler", "normal", *conds, latent, callback=callback, disable_pbar=True, seed=0)
+    comfy.sample.sample(
+        model, noise, steps, 7.5, "euler", "normal", *conds, latent, callback=callback, disable_pbar=True, seed=0
+    )
 
 
 def picture(model, conds: tuple, shape: tuple, steps: int, share: float) -> tuple[float, int]:
     """(seconds, FLOPs) of a picture by PLMS, the Multi-Instance Sampler on for that share of the steps; the first run warms up."""
     import torch
+
     from devtools.flops import flop_counter
     from devtools.pack import pack_module
 

@@ -19,6 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
 from devtools.base import make_base
 from devtools.client import run_prompt
 from devtools.frontend import frontend_arguments
@@ -27,8 +30,6 @@ from devtools.pictures import node_of
 from devtools.places import find_comfyui
 from devtools.server import Server
 from devtools.workflow import load_workflow, shrunk, to_prompt
-from PIL import Image
-from safetensors.torch import load_file, save_file
 
 APPLY, GROUNDED, LAYOUT = "ROICtrlApply", "ROICtrlApplyInstanceDiffusion", "ROICtrlInstanceBoxPrompt"
 # Settings beyond those of the workflows: the workflow, a node's class, and what of its inputs is another.
@@ -66,16 +67,31 @@ def _stacked(prompt: dict) -> dict:
     inputs = prompt[first]["inputs"]
     for entry in prompt.values():
         entry["inputs"].update({key: ["second", 0] for key, value in entry["inputs"].items() if value == [first, 0]})
-    prompt["second"] = {"class_type": "ROICtrlApplyROIPrompts", "inputs": {
-        "model": [first, 0], "clip": inputs["clip"], "layout": inputs["layout"], "strength": 1.0, "global_weight": 0.2,
-        "start_percent": 0.0, "end_percent": 0.6, "caption_suffix": "a style"}}
+    prompt["second"] = {
+        "class_type": "ROICtrlApplyROIPrompts",
+        "inputs": {
+            "model": [first, 0],
+            "clip": inputs["clip"],
+            "layout": inputs["layout"],
+            "strength": 1.0,
+            "global_weight": 0.2,
+            "start_percent": 0.0,
+            "end_percent": 0.6,
+            "caption_suffix": "a style",
+        },
+    }
     return prompt
 
 
 def latents(server: Server, base: Path, prompt: dict) -> torch.Tensor:
     """What the prompt's VAE Decode decodes."""
-    prompt = {**prompt, "bits": {"class_type": "SaveLatent", "inputs": {
-        "samples": prompt[node_of(prompt, "VAEDecode")]["inputs"]["samples"], "filename_prefix": "bits"}}}
+    prompt = {
+        **prompt,
+        "bits": {
+            "class_type": "SaveLatent",
+            "inputs": {"samples": prompt[node_of(prompt, "VAEDecode")]["inputs"]["samples"], "filename_prefix": "bits"},
+        },
+    }
     saved = run_prompt(server.url, prompt).outputs["bits"]["latents"][0]
     return load_file(base / "output" / saved["subfolder"] / saved["filename"])["latent_tensor"]
 
@@ -108,7 +124,10 @@ def main() -> int:
         return 0
     before = load_file(file)
     others = [name for name in found if name not in before or not torch.equal(found[name], before[name])]
-    print(f"{len(found) - len(others)} of {len(found)} latents are equal to the bit" + "".join(f"\n{name} is not" for name in others))
+    print(
+        f"{len(found) - len(others)} of {len(found)} latents are equal to the bit"
+        + "".join(f"\n{name} is not" for name in others)
+    )
     return int(bool(others) or before.keys() != found.keys())
 
 

@@ -19,18 +19,26 @@ from devtools.pack import register_core
 
 register_core()
 
+from roictrl_core.checkpoint import DTYPES, AdapterFile, read_adapter, save_adapter  # noqa: E402
 from roictrl_core.instance_diffusion import checkpoint as instance_diffusion  # noqa: E402
-from roictrl_core.checkpoint import AdapterFile, DTYPES, read_adapter, save_adapter  # noqa: E402
 
 DTYPE_NAMES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="adapter or whole diffusers UNet: .safetensors, .bin, .pt, .pth, .ckpt")
-    parser.add_argument("target", type=Path, nargs="?", help="file to write, .safetensors; without it nothing is written")
+    parser.add_argument(
+        "source", type=Path, help="adapter or whole diffusers UNet: .safetensors, .bin, .pt, .pth, .ckpt"
+    )
+    parser.add_argument(
+        "target", type=Path, nargs="?", help="file to write, .safetensors; without it nothing is written"
+    )
     parser.add_argument("--dtype", choices=DTYPE_NAMES, help="dtype of the weights written (default: as they are)")
-    parser.add_argument("--heads", type=int, help="attention heads per block, where the UNet is neither SD1.x nor has 64 channels per head")
+    parser.add_argument(
+        "--heads",
+        type=int,
+        help="attention heads per block, where the UNet is neither SD1.x nor has 64 channels per head",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite an existing target")
     return parser.parse_args(arguments)
 
@@ -63,7 +71,9 @@ def convert_instance_diffusion(options: argparse.Namespace) -> None:
     """Says what the file is, and writes the target if there is one; raises as `convert`."""
     parts = instance_diffusion.gather(options.source)
     instance_diffusion.merge(parts)
-    print(f"{options.source.name}: InstanceDiffusion's {parts[0].form if len(parts) == 1 else 'weights in three files'}.")
+    print(
+        f"{options.source.name}: InstanceDiffusion's {parts[0].form if len(parts) == 1 else 'weights in three files'}."
+    )
     if options.target:
         check_target(options)
         instance_diffusion.convert(options.source, options.target, DTYPE_NAMES.get(options.dtype))

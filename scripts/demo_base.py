@@ -10,6 +10,7 @@ stay: they draw no detail, and git stores only what of a file has changed if tha
 Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout. Resumes from its last checkpoint.
 Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys) and base_STAGE_log.csv into the cache folder.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -33,22 +34,27 @@ from roictrl_core.files import write_atomically
 SEED = 40
 CAPTION_DROPOUT = 0.1
 EMA = 0.998
-CHECKPOINT_EVERY = 250      # steps
+CHECKPOINT_EVERY = 250  # steps
 LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
 class Stage:
-    data: tuple[tuple[str, int], ...]       # data sets, taken in turn step by step, and their batch over all processes
+    data: tuple[tuple[str, int], ...]  # data sets, taken in turn step by step, and their batch over all processes
     steps: int
-    start: str | None       # the stage whose weights it begins with
+    start: str | None  # the stage whose weights it begins with
     rate: float
-    decay_from: float       # fraction of the steps after which the rate falls (cosine, to a fiftieth)
-    counts: tuple[int, ...] = (6, 5, 4, 2, 2, 1)        # how often pictures of 1, 2, ... instances are shown
-    keeps: tuple[str, ...] = ()                         # beginnings of the names of weights that it leaves as they are
+    decay_from: float  # fraction of the steps after which the rate falls (cosine, to a fiftieth)
+    counts: tuple[int, ...] = (6, 5, 4, 2, 2, 1)  # how often pictures of 1, 2, ... instances are shown
+    keeps: tuple[str, ...] = ()  # beginnings of the names of weights that it leaves as they are
 
 
-KEPT = ("text.", *(f"unet.input_blocks.{n}." for n in range(7, 12)), "unet.middle_block.", *(f"unet.output_blocks.{n}." for n in range(3)))
+KEPT = (
+    "text.",
+    *(f"unet.input_blocks.{n}." for n in range(7, 12)),
+    "unet.middle_block.",
+    *(f"unet.output_blocks.{n}." for n in range(3)),
+)
 STAGES = {
     "small": Stage((("small", 96),), 900, None, 1e-3, 1.0),
     "train": Stage((("train", 32), ("small", 64)), 14000, "small", 1e-3, 0.6),
@@ -93,9 +99,11 @@ class Base(torch.nn.Module):
     @staticmethod
     def _attend(attention, x):
         def heads(projection):
-            return projection(x).unflatten(-1, (attention.heads, -1)).transpose(1, 2)          # [B, heads, 77, c]
+            return projection(x).unflatten(-1, (attention.heads, -1)).transpose(1, 2)  # [B, heads, 77, c]
+
         out = torch.nn.functional.scaled_dot_product_attention(
-            heads(attention.q_proj), heads(attention.k_proj), heads(attention.v_proj), is_causal=True)
+            heads(attention.q_proj), heads(attention.k_proj), heads(attention.v_proj), is_causal=True
+        )
         return attention.out_proj(out.transpose(1, 2).flatten(2))
 
     def forward(self, noisy, timesteps, tokens):
@@ -114,10 +122,14 @@ class Data:
         weights = np.array([counts[len(row["instances"]) - 1] for row in rows], np.float64)
         self.share = np.cumsum(weights / weights.sum())
         encode = pack_module("nodes.demo_model").DemoTokenizer()
+
         def tokens(text):
             chunks = encode.tokenize_with_weights(text)
             return [token for token, _ in chunks[0]]
-        self.tokens = np.array([[tokens(text) for text in row] for row in (row["captions"] for row in rows)], np.int16)          # [n, wordings, 77]
+
+        self.tokens = np.array(
+            [[tokens(text) for text in row] for row in (row["captions"] for row in rows)], np.int16
+        )  # [n, wordings, 77]
         self.empty = np.array(tokens(""), np.int16)
 
     def batch(self, rng: np.random.Generator, processes: int):
@@ -126,19 +138,25 @@ class Data:
         index = np.minimum(np.searchsorted(self.share, rng.uniform(size=size)), len(self.latents) - 1)
         tokens = self.tokens[index, rng.integers(self.tokens.shape[1], size=size)]
         tokens = np.where((rng.uniform(size=size) < CAPTION_DROPOUT)[:, None], self.empty, tokens)
-        return torch.from_numpy(self.latents[index]).to(device()), torch.from_numpy(tokens.astype(np.int64)).to(device())
+        return torch.from_numpy(self.latents[index]).to(device()), torch.from_numpy(tokens.astype(np.int64)).to(
+            device()
+        )
 
 
 def noise_levels() -> torch.Tensor:
     """alpha-bar of SD's 1000 timesteps."""
-    betas = torch.linspace(0.00085 ** 0.5, 0.012 ** 0.5, 1000, dtype=torch.float64) ** 2
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     return torch.cumprod(1 - betas, 0).float()
 
 
-def loss_of(model: Base, levels: torch.Tensor, latents: torch.Tensor, tokens: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+def loss_of(
+    model: Base, levels: torch.Tensor, latents: torch.Tensor, tokens: torch.Tensor, rng: np.random.Generator
+) -> torch.Tensor:
     """Mean squared error of v; timesteps stratified over the batch."""
     size = len(latents)
-    timesteps = torch.from_numpy(((np.arange(size) + rng.uniform(size=size)) / size * 1000).astype(np.int64)).to(latents.device)
+    timesteps = torch.from_numpy(((np.arange(size) + rng.uniform(size=size)) / size * 1000).astype(np.int64)).to(
+        latents.device
+    )
     noise = torch.from_numpy(rng.standard_normal(latents.shape, np.float32)).to(latents.device)
     signal, spread = (f.view(-1, 1, 1, 1) for f in (levels[timesteps].sqrt(), (1 - levels[timesteps]).sqrt()))
     predicted = model(signal * latents + spread * noise, timesteps, tokens)
@@ -185,9 +203,17 @@ class Run:
         torch._foreach_lerp_([a for a, _ in floats], [v.detach() for _, v in floats], 1 - keep)
 
     def save(self) -> None:
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average, "step": self.step}
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "step": self.step,
+        }
         write_atomically(self.checkpoint, lambda p: torch.save(state, p))
-        write_atomically(CACHE / f"base_{self.name}.safetensors", lambda p: save_file({k: v.contiguous() for k, v in self.average.items()}, p))
+        write_atomically(
+            CACHE / f"base_{self.name}.safetensors",
+            lambda p: save_file({k: v.contiguous() for k, v in self.average.items()}, p),
+        )
 
 
 def share_gradients(model: Base, processes: int) -> None:
@@ -196,7 +222,9 @@ def share_gradients(model: Base, processes: int) -> None:
     flat = torch.cat([g.flatten() for g in gradients])
     dist.all_reduce(flat)
     flat /= processes
-    torch._foreach_copy_(gradients, [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in gradients]), gradients)])
+    torch._foreach_copy_(
+        gradients, [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in gradients]), gradients)]
+    )
 
 
 def train(rank: int, processes: int, name: str) -> None:
@@ -205,7 +233,9 @@ def train(rank: int, processes: int, name: str) -> None:
         dist.init_process_group("gloo", init_method="tcp://127.0.0.1:29577", rank=rank, world_size=processes)
     run, levels = Run(name), noise_levels().to(device())
     data = [Data(*part, run.stage.counts) for part in run.stage.data]
-    log = Log(CACHE / f"base_{name}_log.csv", ("step", "loss", "rate"), run.stage.steps, run.step) if rank == 0 else None
+    log = (
+        Log(CACHE / f"base_{name}_log.csv", ("step", "loss", "rate"), run.stage.steps, run.step) if rank == 0 else None
+    )
     recent = []
     while run.step < run.stage.steps:
         rng = np.random.default_rng((SEED, run.step, rank))
@@ -225,7 +255,9 @@ def train(rank: int, processes: int, name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument("--processes", type=int, default=1, help="on a CPU, one per core is faster than one with all cores")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="on a CPU, one per core is faster than one with all cores"
+    )
     arguments = parser.parse_args()
     if arguments.processes > 1:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")

@@ -4,6 +4,7 @@
 
 The latents are those of demo_data.py; the texts are encoded with the packed base (demo_pack.py).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -25,7 +26,12 @@ def rows_of(name: str):
     for index, line in enumerate(open(CACHE / f"{name}_captions.jsonl")):
         row = json.loads(line)
         boxes = np.array([i["box"] for i in row["instances"]], np.float32)
-        yield torch.from_numpy(latents[index].copy()), boxes, row["captions"][:1], [i["caption"] for i in row["instances"]]
+        yield (
+            torch.from_numpy(latents[index].copy()),
+            boxes,
+            row["captions"][:1],
+            [i["caption"] for i in row["instances"]],
+        )
 
 
 @torch.no_grad()
@@ -41,14 +47,21 @@ def make(names: list[str], demo: Path, out: Path) -> None:
     def encode(texts):
         tokens = [[token for token, _ in clip.tokenize(text)["l"][0]] for text in texts]
         return [cache.Embedding(embedding) for embedding in text_model(tokens)[0]]
-    writer.finish(encode, batch=256, progress=lambda done, total: print(f"{done}/{total} texts", flush=True) if done % 4096 == 0 else None)
+
+    writer.finish(
+        encode,
+        batch=256,
+        progress=lambda done, total: print(f"{done}/{total} texts", flush=True) if done % 4096 == 0 else None,
+    )
     print(f"{out}: {len(cache.TrainingCache(out))} pictures")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="+")
-    parser.add_argument("--demo", type=Path, default=CACHE / "model", help="folder of the demo model that encodes the texts")
+    parser.add_argument(
+        "--demo", type=Path, default=CACHE / "model", help="folder of the demo model that encodes the texts"
+    )
     parser.add_argument("--out", type=Path, default=CACHE / "adapter_cache")
     options = parser.parse_args()
     make(options.names, options.demo, options.out)

@@ -1,4 +1,5 @@
 """What the demo_*.py scripts share: the cache folder, ComfyUI and the pack, a log."""
+
 from __future__ import annotations
 
 import csv

@@ -5,6 +5,7 @@
 Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them) and NAME_captions.jsonl
 (per picture its global captions, and its instances' boxes and captions) into the cache folder. Nothing is drawn twice.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,7 +27,7 @@ from roictrl_core.demo.captions import global_caption, instance_caption
 from roictrl_core.demo.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render
 from roictrl_core.files import write_atomically
 
-BATCH = 4                   # fits the processor's cache; larger ones are slower on a CPU
+BATCH = 4  # fits the processor's cache; larger ones are slower on a CPU
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class DataSet:
     count: int
     size: int
     instances: int | None
-    captions: int           # wordings of the global caption per picture
+    captions: int  # wordings of the global caption per picture
 
 
 DATA_SETS = {
-    "small": DataSet(seed=20, count=20000, size=64, instances=1, captions=2),      # single objects, a quarter of the cost
+    "small": DataSet(seed=20, count=20000, size=64, instances=1, captions=2),  # single objects, a quarter of the cost
     "train": DataSet(seed=30, count=30000, size=SIZE, instances=None, captions=2),
 }
 
@@ -56,8 +57,10 @@ def describe(data: DataSet, index: int, scene) -> dict:
     rng = np.random.default_rng((data.seed, index, 1))
     return {
         "captions": [global_caption(scene, rng) for _ in range(data.captions)],
-        "instances": [{"box": [round(side, 6) for side in box], "caption": instance_caption(thing.attributes, rng)}
-                      for thing, box in zip(scene.things, normalised_boxes(scene))],
+        "instances": [
+            {"box": [round(side, 6) for side in box], "caption": instance_caption(thing.attributes, rng)}
+            for thing, box in zip(scene.things, normalised_boxes(scene))
+        ],
     }
 
 
@@ -76,9 +79,16 @@ def make(name: str, vae_file: Path) -> None:
             scenes = [scene_of(data, index) for index in range(first, min(first + BATCH, data.count))]
             pictures = np.stack([render(scene) for scene in scenes])
             digest.update(pictures.tobytes())
-            x = torch.from_numpy(pictures).to(device()).permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
+            x = (
+                torch.from_numpy(pictures)
+                .to(device())
+                .permute(0, 3, 1, 2)
+                .float()
+                .div(255)
+                .contiguous(memory_format=torch.channels_last)
+            )
             with torch.autocast(device().type, torch.bfloat16):
-                latents[first:first + len(scenes)] = vae.taesd_encoder(x).float().cpu().numpy()
+                latents[first : first + len(scenes)] = vae.taesd_encoder(x).float().cpu().numpy()
             for index, scene in enumerate(scenes, first):
                 rows.write(json.dumps(describe(data, index, scene)) + "\n")
             if first % 2000 == 0:

@@ -5,6 +5,7 @@
 Layouts have 2 to 6 instances in turn; one picture each through ComfyUI's own sampler, seed = layout number. Beside the rates it
 says how often each attribute is right. Writes a JSON report and a sheet of pictures into the cache folder.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -34,7 +35,7 @@ def evaluate(painter: Painter, job: Job, cases: list[Case]) -> tuple[dict, list[
     """(report, pictures): rates over all instances and per level."""
     started, pictures, verdicts = time.time(), [], {level: [] for level in LEVELS}
     for first in range(0, len(cases), BATCH):
-        batch = cases[first:first + BATCH]
+        batch = cases[first : first + BATCH]
         pictures += painter.paint(job, batch, [case.number for case in batch])
     for case, picture in zip(cases, pictures, strict=True):
         verdicts[case.level] += judge(picture, case.boxes, case.wanted)
@@ -46,7 +47,10 @@ def evaluate(painter: Painter, job: Job, cases: list[Case]) -> tuple[dict, list[
 
 def sheet(cases: list[Case], columns: dict[str, list[np.ndarray]]) -> Image.Image:
     """A row per layout: the wanted picture, then each method's."""
-    rows = [np.concatenate([render(case.scene), *(pictures[i] for pictures in columns.values())], 1) for i, case in enumerate(cases)]
+    rows = [
+        np.concatenate([render(case.scene), *(pictures[i] for pictures in columns.values())], 1)
+        for i, case in enumerate(cases)
+    ]
     half = (len(rows) + 1) // 2
     rows += [np.zeros_like(rows[0])] * (2 * half - len(rows))
     return Image.fromarray(np.concatenate([np.concatenate(rows[:half]), np.concatenate(rows[half:])], 1))
@@ -65,7 +69,12 @@ def main() -> None:
     parser.add_argument("--scheduler", default="normal")
     parser.add_argument("--out", default="evaluation")
     a = parser.parse_args()
-    places = Places(a.folder, a.adapter or a.folder / "adapter.safetensors", CACHE / "benchmark" / "trained", CACHE / "benchmark" / "results")
+    places = Places(
+        a.folder,
+        a.adapter or a.folder / "adapter.safetensors",
+        CACHE / "benchmark" / "trained",
+        CACHE / "benchmark" / "results",
+    )
     painter, cases, report, columns = Painter(places), [case_of(a.split, number) for number in range(a.layouts)], {}, {}
     for method in a.methods:
         for cfg in a.cfg if method != CEILING else [1.0]:
@@ -74,7 +83,9 @@ def main() -> None:
             job = Job(method, settings, a.split, Sampler(a.steps, a.sampler, a.scheduler))
             report[name], columns[name] = evaluate(painter, job, cases)
             print(name, json.dumps(report[name]), flush=True)
-    (CACHE / f"{a.out}.json").write_text(json.dumps({"arguments": {k: str(v) for k, v in vars(a).items()}, "methods": report}, indent=1))
+    (CACHE / f"{a.out}.json").write_text(
+        json.dumps({"arguments": {k: str(v) for k, v in vars(a).items()}, "methods": report}, indent=1)
+    )
     sheet(cases[:16], columns).save(CACHE / f"{a.out}.png")
 
 

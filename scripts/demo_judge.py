@@ -1,7 +1,8 @@
 """Measures the judge itself: on drawn pictures, on their VAE round trips, by object size, and with another layout's captions.
 
-    python scripts/demo_judge.py [--folder demo_model] [--pictures 300]
+python scripts/demo_judge.py [--folder demo_model] [--pictures 300]
 """
+
 from __future__ import annotations
 
 import argparse
@@ -18,13 +19,16 @@ from roictrl_core.demo.judge import judge, summarise
 from roictrl_core.demo.world import normalised_boxes, random_scene, render
 
 SEED = 800
-SIZES = (20, 24, 28, 32, 36, 44)        # px, shortest side; up to two more
+SIZES = (20, 24, 28, 32, 36, 44)  # px, shortest side; up to two more
 
 
 def round_trips(vae, pictures: np.ndarray) -> np.ndarray:
     """uint8 [n, H, W, 3] through the VAE."""
     with torch.no_grad():
-        out = [vae.decode(vae.encode(torch.from_numpy(part).float() / 255)) for part in np.array_split(pictures, max(1, len(pictures) // 16))]
+        out = [
+            vae.decode(vae.encode(torch.from_numpy(part).float() / 255))
+            for part in np.array_split(pictures, max(1, len(pictures) // 16))
+        ]
     return (torch.cat(out).clamp(0, 1) * 255 + 0.5).byte().cpu().numpy()
 
 
@@ -49,9 +53,11 @@ def main() -> None:
     print("round trip", rates(decoded, scenes))
     print("round trip, another layout's captions", rates(decoded, scenes, scenes[6:] + scenes[:6]))
     error = np.square(decoded.astype(np.float32) - pictures).mean()
-    print(f"round trip PSNR {10 * np.log10(255 ** 2 / error):.2f} dB")
+    print(f"round trip PSNR {10 * np.log10(255**2 / error):.2f} dB")
     for size in SIZES:
-        small = [random_scene((SEED + 1, index), 1, shortest=size, longest=size + 2) for index in range(a.pictures // 2)]
+        small = [
+            random_scene((SEED + 1, index), 1, shortest=size, longest=size + 2) for index in range(a.pictures // 2)
+        ]
         print(f"round trip, {size} px", rates(round_trips(vae, np.stack([render(scene) for scene in small])), small))
 
 

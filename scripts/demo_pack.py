@@ -4,6 +4,7 @@
 
 FOLDER is the cache's `model` folder unless named; `demo_model` is the pack's own.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -29,8 +30,8 @@ def preview_factors() -> dict:
 
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())
     mean, std = (np.array(statistics[k])[None, :, None, None] for k in ("mean", "std"))
-    latents = (np.load(CACHE / "train_latents.npy", mmap_mode="r")[:256] - mean) / std                       # [256, 4, 16, 16]
-    pictures = np.stack([render(scene_of(DATA_SETS["train"], i)) for i in range(256)]) / 127.5 - 1           # [256, 128, 128, 3]
+    latents = (np.load(CACHE / "train_latents.npy", mmap_mode="r")[:256] - mean) / std  # [256, 4, 16, 16]
+    pictures = np.stack([render(scene_of(DATA_SETS["train"], i)) for i in range(256)]) / 127.5 - 1  # [256, 128, 128, 3]
     cells = pictures.reshape(256, 16, 8, 16, 8, 3).mean((2, 4)).reshape(-1, 3)
     inputs = np.concatenate([latents.transpose(0, 2, 3, 1).reshape(-1, 4), np.ones((len(cells), 1))], 1)
     factors = np.linalg.lstsq(inputs, cells, rcond=None)[0]
@@ -48,9 +49,15 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path)
     a = parser.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(a.folder / "base.safetensors", lambda p: save_file(half(load_file(CACHE / f"base_{a.base}.safetensors")), p, {"format": "pt"}))
+    write_atomically(
+        a.folder / "base.safetensors",
+        lambda p: save_file(half(load_file(CACHE / f"base_{a.base}.safetensors")), p, {"format": "pt"}),
+    )
     vae = half(load_file(CACHE / "vae.safetensors"))
-    write_atomically(a.folder / "vae.safetensors", lambda p: save_file(vae, p, {"format": "pt", "latents": json.dumps(preview_factors())}))
+    write_atomically(
+        a.folder / "vae.safetensors",
+        lambda p: save_file(vae, p, {"format": "pt", "latents": json.dumps(preview_factors())}),
+    )
     if a.adapter:
         file = read_adapter(a.adapter)
         save_adapter(a.folder / "adapter.safetensors", file.config, half(dict(file.weights)), dict(file.metadata))

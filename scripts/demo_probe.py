@@ -4,6 +4,7 @@
 
 Reads the weights from the cache folder, samples through ComfyUI, appends a row to probe_log.csv there and writes probe.png.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,7 +29,7 @@ from roictrl_core.demo.captions import instance_caption
 from roictrl_core.demo.judge import Reading
 from roictrl_core.demo.world import random_scene
 
-SEED = 900                  # of the probe's scenes; none is trained on
+SEED = 900  # of the probe's scenes; none is trained on
 
 
 def load(name: str):
@@ -36,19 +37,35 @@ def load(name: str):
     demo_model = pack_module("nodes.demo_model")
     weights = load_file(CACHE / name)
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())
-    return demo_model.load_model(demo_model.part_of(weights, "unet"), statistics), \
-        demo_model.load_clip(demo_model.part_of(weights, "text")), comfy.sd.VAE(sd=load_file(CACHE / "vae.safetensors"))
+    return (
+        demo_model.load_model(demo_model.part_of(weights, "unet"), statistics),
+        demo_model.load_clip(demo_model.part_of(weights, "text")),
+        comfy.sd.VAE(sd=load_file(CACHE / "vae.safetensors")),
+    )
 
 
 @torch.no_grad()
-def draw(model, clip, vae, captions: list[str], side: int, steps: int, cfg: float, sampler: str, scheduler: str, seed: int) -> np.ndarray:
+def draw(
+    model, clip, vae, captions: list[str], side: int, steps: int, cfg: float, sampler: str, scheduler: str, seed: int
+) -> np.ndarray:
     """One picture per caption, uint8 [B, side, side, 3], in one batch."""
     embeddings = torch.cat([clip.encode_from_tokens(clip.tokenize(text)) for text in captions])
     empty = clip.encode_from_tokens(clip.tokenize(""))
     latent = torch.zeros(len(captions), 4, side // 8, side // 8)
     noise = comfy.sample.prepare_noise(latent, seed)
-    out = comfy.sample.sample(model, noise, steps, cfg, sampler, scheduler, [[embeddings, {}]],
-                              [[empty.repeat(len(captions), 1, 1), {}]], latent, seed=seed, disable_pbar=True)
+    out = comfy.sample.sample(
+        model,
+        noise,
+        steps,
+        cfg,
+        sampler,
+        scheduler,
+        [[embeddings, {}]],
+        [[empty.repeat(len(captions), 1, 1), {}]],
+        latent,
+        seed=seed,
+        disable_pbar=True,
+    )
     return (vae.decode(out).clamp(0, 1) * 255 + 0.5).byte().cpu().numpy()
 
 
@@ -61,13 +78,24 @@ def main() -> None:
     parser.add_argument("--scheduler", default="normal")
     a = parser.parse_args()
     wanted = [random_scene((SEED, i), 1).things[0].attributes for i in range(a.count)]
-    pictures = draw(*load(a.weights), [instance_caption(w) for w in wanted], a.side, a.steps, a.cfg, a.sampler, a.scheduler, SEED)
+    pictures = draw(
+        *load(a.weights), [instance_caption(w) for w in wanted], a.side, a.steps, a.cfg, a.sampler, a.scheduler, SEED
+    )
     found = [Reading(picture).largest_object() for picture in pictures]
-    rates = {name: float(np.mean([f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted)]))
-             for name in ("shape", "colour", "texture")}
+    rates = {
+        name: float(np.mean([f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted)]))
+        for name in ("shape", "colour", "texture")
+    }
     rates["all"] = float(np.mean([f == w for f, w in zip(found, wanted)]))
-    row = {"time": time.strftime("%H:%M:%S", time.gmtime()), "weights": a.weights, "side": a.side, "steps": a.steps, "cfg": a.cfg,
-           "sampler": a.sampler, **{k: round(v, 3) for k, v in rates.items()}}
+    row = {
+        "time": time.strftime("%H:%M:%S", time.gmtime()),
+        "weights": a.weights,
+        "side": a.side,
+        "steps": a.steps,
+        "cfg": a.cfg,
+        "sampler": a.sampler,
+        **{k: round(v, 3) for k, v in rates.items()},
+    }
     print(row, flush=True)
     log = CACHE / "probe_log.csv"
     fresh = not log.exists()
@@ -76,7 +104,7 @@ def main() -> None:
         if fresh:
             writer.writeheader()
         writer.writerow(row)
-    sheet = np.concatenate([np.concatenate(list(pictures[i:i + 8]), 1) for i in range(0, len(pictures) // 8 * 8, 8)])
+    sheet = np.concatenate([np.concatenate(list(pictures[i : i + 8]), 1) for i in range(0, len(pictures) // 8 * 8, 8)])
     Image.fromarray(sheet).save(CACHE / "probe.png")
 
 

@@ -5,6 +5,7 @@
 Byte-pair merges are learned until every word of the world is one token, so each is encoded as one; all bytes are in the
 vocabulary, so that a word from elsewhere still has tokens, its letters.
 """
+
 from __future__ import annotations
 
 import json
@@ -38,7 +39,7 @@ def learn_merges(words) -> list[tuple[str, str]]:
             at = 0
             while at < len(word) - 1:
                 if (word[at], word[at + 1]) == best:
-                    word[at:at + 2] = ["".join(best)]
+                    word[at : at + 2] = ["".join(best)]
                 at += 1
     return merges
 
@@ -46,13 +47,30 @@ def learn_merges(words) -> list[tuple[str, str]]:
 def main() -> None:
     merges = learn_merges(WORDS)
     letters = byte_letters()
-    tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges), "<|startoftext|>", "<|endoftext|>"]
-    special = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+    tokens = [
+        *letters,
+        *(letter + "</w>" for letter in letters),
+        *("".join(pair) for pair in merges),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
+    special = {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "pad_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+    }
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}, ensure_ascii=False), encoding="utf-8")
+    (FOLDER / "vocab.json").write_text(
+        json.dumps({token: i for i, token in enumerate(tokens)}, ensure_ascii=False), encoding="utf-8"
+    )
     (FOLDER / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges), encoding="utf-8")
     (FOLDER / "special_tokens_map.json").write_text(json.dumps(special, indent=1))
-    (FOLDER / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": 8192, "do_lower_case": True, **special}, indent=1))
+    (FOLDER / "tokenizer_config.json").write_text(
+        json.dumps(
+            {"tokenizer_class": "CLIPTokenizer", "model_max_length": 8192, "do_lower_case": True, **special}, indent=1
+        )
+    )
     print(f"{len(tokens)} tokens, {len(WORDS)} words, in {FOLDER.relative_to(ROOT)}")
 
 

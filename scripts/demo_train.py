@@ -5,6 +5,7 @@
 Every stage keeps its checkpoints in the cache folder; what is finished is not done again, and a killed run goes on where it
 was when the command is given again. `--publish` copies the weights into demo_model. On a CPU there is one process per core.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -17,11 +18,24 @@ from pathlib import Path
 from demo_common import CACHE, ROOT
 
 SCRIPTS = Path(__file__).resolve().parent
-ADAPTER = {                 # train.py's options; cells across the latents' levels are 16, 8, 4, 2
-    "--grids": ("8", "6", "4", "2"), "--slots": ("10",), "--dropout": ("0",), "--lr": ("1e-3",), "--gate-lr": ("5e-3",),
-    "--warmup": ("100",), "--decay-from": ("0.6",), "--ema": ("0.998",), "--flip": ("0",), "--box-dropout": ("0.1",),
-    "--caption-dropout": ("0.5",), "--instance-caption-dropout": ("0.1",), "--regulariser": ("0.01",), "--seed": ("50",),
-    "--save-every": ("200",), "--samples": ("0",), "--sample-every": ("1000",),
+ADAPTER = {  # train.py's options; cells across the latents' levels are 16, 8, 4, 2
+    "--grids": ("8", "6", "4", "2"),
+    "--slots": ("10",),
+    "--dropout": ("0",),
+    "--lr": ("1e-3",),
+    "--gate-lr": ("5e-3",),
+    "--warmup": ("100",),
+    "--decay-from": ("0.6",),
+    "--ema": ("0.998",),
+    "--flip": ("0",),
+    "--box-dropout": ("0.1",),
+    "--caption-dropout": ("0.5",),
+    "--instance-caption-dropout": ("0.1",),
+    "--regulariser": ("0.01",),
+    "--seed": ("50",),
+    "--save-every": ("200",),
+    "--samples": ("0",),
+    "--sample-every": ("1000",),
 }
 GLOBAL_BATCH = 32
 
@@ -45,9 +59,24 @@ def script(name: str, *arguments) -> None:
 def train_adapter(steps: int) -> None:
     count = processes()
     options = [word for name, values in ADAPTER.items() for word in (name, *values)]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", count] if count > 1 else [sys.executable]
-    run(*launcher, SCRIPTS / "train.py", "--demo", CACHE / "model", "--cache", CACHE / "adapter_cache", "--out", CACHE / "adapter",
-        "--steps", steps, "--batch-size", GLOBAL_BATCH // count, *options)
+    launcher = (
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", count] if count > 1 else [sys.executable]
+    )
+    run(
+        *launcher,
+        SCRIPTS / "train.py",
+        "--demo",
+        CACHE / "model",
+        "--cache",
+        CACHE / "adapter_cache",
+        "--out",
+        CACHE / "adapter",
+        "--steps",
+        steps,
+        "--batch-size",
+        GLOBAL_BATCH // count,
+        *options,
+    )
 
 
 def stages(adapter_steps: int) -> dict:
@@ -57,11 +86,15 @@ def stages(adapter_steps: int) -> dict:
         "tokenizer": lambda: script("demo_tokenizer.py"),
         "vae": lambda: (CACHE / "vae.safetensors").exists() or script("demo_vae.py"),
         "data": lambda: script("demo_data.py", "small", "train"),
-        "base": lambda: [script("demo_base.py", stage, "--processes", processes()) for stage in ("small", "train", "crowded")],
+        "base": lambda: [
+            script("demo_base.py", stage, "--processes", processes()) for stage in ("small", "train", "crowded")
+        ],
         "pack": lambda: script("demo_pack.py"),
         "cache": lambda: (cache / "manifest.json").exists() or script("demo_cache.py", "train", "--out", cache),
         "adapter": lambda: train_adapter(adapter_steps),
-        "evaluate": lambda: script("demo_evaluate.py", "--folder", CACHE / "model", "--adapter", CACHE / "adapter" / "adapter.safetensors"),
+        "evaluate": lambda: script(
+            "demo_evaluate.py", "--folder", CACHE / "model", "--adapter", CACHE / "adapter" / "adapter.safetensors"
+        ),
     }
 
 
@@ -74,7 +107,7 @@ def main() -> None:
     a = parser.parse_args()
     todo = stages(a.adapter_steps)
     names = list(todo)
-    for name in names[names.index(a.first):names.index(a.until) + 1]:
+    for name in names[names.index(a.first) : names.index(a.until) + 1]:
         started = time.time()
         print(f"== {name}", flush=True)
         todo[name]()

@@ -9,6 +9,7 @@ SD's VAE. That parts the hues; the last phases bring the textures back with less
 Writes vae.safetensors, vae_log.csv and vae_statistics.json (mean and deviation of each latent channel) into the cache folder.
 Resumes from its last checkpoint.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -29,11 +30,11 @@ from safetensors.torch import save_file
 from roictrl_core.demo.world import SIZE, random_scene, render
 from roictrl_core.files import write_atomically
 
-SEED = 10                   # of the training scenes, (SEED, index)
+SEED = 10  # of the training scenes, (SEED, index)
 PICTURES = 6000
-CROP = 64                   # px
+CROP = 64  # px
 BATCH = 16
-LOG_EVERY, CHECKPOINT_EVERY = 25, 200      # steps
+LOG_EVERY, CHECKPOINT_EVERY = 25, 200  # steps
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,16 @@ class Phase:
     rate: float
     cell_noise: float
     patch_noise: float
-    white: float            # weight of the loss that keeps the channels uncorrelated, with mean 0 and deviation 1
-    colour: float           # weight of the loss that has each cell's mean colour be a linear function of its latent
+    white: float  # weight of the loss that keeps the channels uncorrelated, with mean 0 and deviation 1
+    colour: float  # weight of the loss that has each cell's mean colour be a linear function of its latent
 
 
 PICTURES_ALONE = Phase(1700, 1e-3, cell_noise=0.05, patch_noise=0.0, white=0.0, colour=0.0)
 COLOURS = Phase(750, 7e-4, cell_noise=0.25, patch_noise=0.25, white=0.1, colour=3.0)
-TEXTURES = (Phase(1100, 1e-3, cell_noise=0.08, patch_noise=0.15, white=0.05, colour=1.0),
-            Phase(550, 8e-4, cell_noise=0.05, patch_noise=0.1, white=0.05, colour=0.5))
+TEXTURES = (
+    Phase(1100, 1e-3, cell_noise=0.08, patch_noise=0.15, white=0.05, colour=1.0),
+    Phase(550, 8e-4, cell_noise=0.05, patch_noise=0.1, white=0.05, colour=0.5),
+)
 PHASES = (PICTURES_ALONE, COLOURS, *TEXTURES)
 STEPS = sum(phase.steps for phase in PHASES)
 
@@ -81,7 +84,7 @@ def crops(source: np.ndarray, step: int) -> torch.Tensor:
     rng = np.random.default_rng((SEED, 1, step))
     index = rng.integers(len(source), size=BATCH)
     corner = rng.integers(SIZE - CROP + 1, size=(BATCH, 2))
-    batch = np.stack([source[i, y:y + CROP, x:x + CROP] for i, (y, x) in zip(index, corner)])
+    batch = np.stack([source[i, y : y + CROP, x : x + CROP] for i, (y, x) in zip(index, corner)])
     return torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255
 
 
@@ -102,14 +105,18 @@ def disturbance(phase: Phase, z: torch.Tensor) -> torch.Tensor:
     """Noise for latents [B, 4, h, w]; each picture has its own amount of it, up to the phase's."""
     amount = torch.rand(2, len(z), 1, 1, 1, device=z.device)
     patches = F.interpolate(torch.randn(len(z), z.shape[1], 3, 3, device=z.device), z.shape[-2:], mode="bilinear")
-    relative = phase.cell_noise * amount[0] * torch.randn(z.shape, device=z.device) + phase.patch_noise * amount[1] * patches
+    relative = (
+        phase.cell_noise * amount[0] * torch.randn(z.shape, device=z.device) + phase.patch_noise * amount[1] * patches
+    )
     return relative * z.detach().float().std((0, 2, 3), keepdim=True)
 
 
 def unlike_white(z: torch.Tensor) -> torch.Tensor:
     """How far latents [B, 4, h, w] are from mean 0 and covariance 1."""
     cells = z.float().permute(0, 2, 3, 1).flatten(0, 2)
-    return cells.mean(0).square().sum() + (torch.cov(cells.T) - torch.eye(cells.shape[1], device=z.device)).square().sum()
+    return (
+        cells.mean(0).square().sum() + (torch.cov(cells.T) - torch.eye(cells.shape[1], device=z.device)).square().sum()
+    )
 
 
 class Run:
@@ -117,7 +124,7 @@ class Run:
 
     def __init__(self) -> None:
         self.model = new_model().to(device(), memory_format=torch.channels_last)
-        self.colours = torch.nn.Conv2d(4, 3, 1).to(device())       # reads a latent's mean colour; not part of the VAE
+        self.colours = torch.nn.Conv2d(4, 3, 1).to(device())  # reads a latent's mean colour; not part of the VAE
         learned = [*self.model.parameters(), *self.colours.parameters()]
         self.optimizer = torch.optim.AdamW(learned, PHASES[0].rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.parts = {"model": self.model, "colours": self.colours, "optimizer": self.optimizer}
@@ -140,13 +147,19 @@ class Run:
             y = self.model.taesd_decoder(noisy).float()
         squared = (y - x).square().mean()
         colour = (self.colours(noisy.float()) - F.avg_pool2d(x, 8)).square().mean()
-        loss = squared * 5 + (y - x).abs().mean() + 1e-4 * z.float().square().mean() + phase.white * unlike_white(z) + phase.colour * colour
+        loss = (
+            squared * 5
+            + (y - x).abs().mean()
+            + 1e-4 * z.float().square().mean()
+            + phase.white * unlike_white(z)
+            + phase.colour * colour
+        )
         return loss, squared, colour
 
     def advance(self, x: torch.Tensor) -> dict[str, float]:
         """One step."""
         phase, at = phase_of(self.step)
-        if phase is COLOURS and at == 0:       # new layers on both sides of the latents
+        if phase is COLOURS and at == 0:  # new layers on both sides of the latents
             torch.nn.Conv2d.reset_parameters(self.model.taesd_encoder[-1])
             torch.nn.Conv2d.reset_parameters(self.model.taesd_decoder[1])
         for group in self.optimizer.param_groups:
@@ -167,7 +180,13 @@ def train() -> TAESD:
         recent.append(run.advance(crops(source, run.step)))
         if run.step % LOG_EVERY == 0:
             mean = {name: float(np.mean([found[name] for found in recent])) for name in recent[0]}
-            log.row(run.step, step=run.step, loss=mean["loss"], psnr=-10 * math.log10(mean["squared"]), colour=mean["colour"])
+            log.row(
+                run.step,
+                step=run.step,
+                loss=mean["loss"],
+                psnr=-10 * math.log10(mean["squared"]),
+                colour=mean["colour"],
+            )
             recent = []
         if run.step % CHECKPOINT_EVERY == 0 or run.step == STEPS:
             run.save()
@@ -179,7 +198,7 @@ def statistics(model: TAESD) -> dict[str, list[float]]:
     """Mean and deviation of each latent channel over 512 pictures."""
     sums = []
     for first in range(0, 512, 16):
-        x = torch.from_numpy(np.ascontiguousarray(pictures()[first:first + 16])).permute(0, 3, 1, 2).float() / 255
+        x = torch.from_numpy(np.ascontiguousarray(pictures()[first : first + 16])).permute(0, 3, 1, 2).float() / 255
         sums.append(model.taesd_encoder(x.to(device())).float().cpu())
     latents = torch.cat(sums)
     return {"mean": latents.mean((0, 2, 3)).tolist(), "std": latents.std((0, 2, 3)).tolist()}

@@ -30,7 +30,6 @@ from devtools.environment import Environment, environment_for
 from devtools.pack import ROOT
 from devtools.shell import SetupError, fail, say
 
-
 COMMANDS = {
     "setup": None,
     "demo": ["-m", "devtools.demo"],
@@ -45,7 +44,9 @@ COMMANDS = {
 
 def arguments() -> tuple[argparse.Namespace, list[str]]:
     """The verb, our options, and everything else for what the verb runs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
     parser.add_argument("verb", choices=COMMANDS, nargs="?")
     parser.add_argument("--comfyui", metavar="PATH", help="use this ComfyUI (or set COMFYUI_PATH)")
     parser.add_argument("-h", "--help", action="store_true")
@@ -76,7 +77,9 @@ def main() -> int:
     except SetupError as error:
         return fail(error)
     command = COMMANDS[known.verb]
-    return subprocess.run([environment.python, *command, *rest], env=environment.variables()).returncode if command else 0
+    return (
+        subprocess.run([environment.python, *command, *rest], env=environment.variables()).returncode if command else 0
+    )
 
 
 if __name__ == "__main__":

@@ -60,7 +60,11 @@ def main() -> int:
     arguments = parser.parse_args()
     faults = 0
     for part in arguments.parts or [*PARTS, "route"]:
-        tally = through_the_route() if part == "route" else run(PARTS[part](Random(arguments.seed)), seconds=60 * arguments.minutes)
+        tally = (
+            through_the_route()
+            if part == "route"
+            else run(PARTS[part](Random(arguments.seed)), seconds=60 * arguments.minutes)
+        )
         print(f"{part}: {tally.summary()}", *tally.faults[:20], sep="\n", flush=True)
         faults += len(tally.faults)
     return int(faults > 0)

@@ -33,11 +33,18 @@ from devtools.places import find_comfyui
 from devtools.server import Server
 from devtools.workflow import load_workflow, to_prompt
 
-COMPARED = 10   # of the last pictures
+COMPARED = 10  # of the last pictures
 SIDES = (64, 96, 128)
-CAPTIONS = ("a red circle", "a blue square", "a green triangle with stripes", "a yellow star", "a large purple ring", "")
+CAPTIONS = (
+    "a red circle",
+    "a blue square",
+    "a green triangle with stripes",
+    "a yellow star",
+    "a large purple ring",
+    "",
+)
 DRAW, INTERRUPT, ERROR, FREE = "draw", "interrupt", "error", "free"
-KINDS = (DRAW, INTERRUPT, ERROR, FREE)   # the first prompts are one of each
+KINDS = (DRAW, INTERRUPT, ERROR, FREE)  # the first prompts are one of each
 
 
 @dataclass
@@ -50,7 +57,7 @@ class Report:
 
     def slope(self) -> float:
         """Bytes a prompt, over the second half: the first fills caches."""
-        late = self.memory[len(self.memory) // 2:]
+        late = self.memory[len(self.memory) // 2 :]
         return float(np.polyfit(np.arange(len(late)), late, 1)[0]) if len(late) > 1 else 0.0
 
 
@@ -66,7 +73,9 @@ def prompts(object_info: dict, seed: int) -> Iterator[tuple[str, dict]]:
 
 def _changed(base: dict, kind: str, number: int, random: Random, object_info: dict) -> dict:
     prompt = copy.deepcopy(base)
-    box, apply, sampler = (prompt[node_of(prompt, name)]["inputs"] for name in ("ROICtrlInstanceBoxPrompt", "ROICtrlApply", "KSampler"))
+    box, apply, sampler = (
+        prompt[node_of(prompt, name)]["inputs"] for name in ("ROICtrlInstanceBoxPrompt", "ROICtrlApply", "KSampler")
+    )
     box.update(width=random.choice(SIDES), height=random.choice(SIDES), layout=json.dumps(_layout(kind, random)))
     sampler.update(seed=number, steps=50 if kind == INTERRUPT else random.randint(1, 3))
     apply.update(strength=random.choice((0.0, 0.5, 1.0)), end_percent=random.choice((0.5, 1.0)))
@@ -79,7 +88,13 @@ def _layout(kind: str, random: Random) -> dict:
     boxes = []
     for _ in range(random.randint(kind == ERROR, 5)):
         x, y, w, h = random.uniform(0, 0.6), random.uniform(0, 0.6), random.uniform(0.2, 0.5), random.uniform(0.2, 0.5)
-        boxes.append({"box": [x, y, x if kind == ERROR else x + w, y + h], "caption": random.choice(CAPTIONS), "strength": random.choice((0.5, 1.0))})
+        boxes.append(
+            {
+                "box": [x, y, x if kind == ERROR else x + w, y + h],
+                "caption": random.choice(CAPTIONS),
+                "strength": random.choice((0.5, 1.0)),
+            }
+        )
     return {"instances": boxes}
 
 
@@ -101,7 +116,7 @@ def soak(server: Server, count: int, seed: int = 0) -> Report:
         report.counts[kind] += 1
         report.memory.append(process.memory_info().rss)
         if picture is not None:
-            report.drawn = [*report.drawn[1 - COMPARED:], (prompt, picture)]
+            report.drawn = [*report.drawn[1 - COMPARED :], (prompt, picture)]
         if number % 20 == 19:
             print(f"{number + 1} prompts, {report.memory[-1] / 2**20:.0f} MB", flush=True)
     return report
@@ -109,6 +124,7 @@ def soak(server: Server, count: int, seed: int = 0) -> Report:
 
 def _run(server: Server, kind: str, prompt: dict) -> bytes | None:
     """The picture; None where the prompt was to fail, or was interrupted."""
+
     def progress(node: str, done: int, total: int) -> None:
         if kind == INTERRUPT:
             post(server, "/interrupt", {})
@@ -149,8 +165,10 @@ def main() -> int:
             report = soak(server, arguments.prompts, arguments.seed)
         with Server(python, comfyui, base, arguments=frontend_arguments(python, comfyui)) as fresh:
             same = drawn_the_same(fresh, report)
-    print(f"{report.counts}; memory {report.memory[0] / 2**20:.0f} to {report.memory[-1] / 2**20:.0f} MB, {report.slope() / 2**10:+.1f} KB a "
-          f"prompt over the second half; {same} of {len(report.drawn)} pictures are the same on a fresh server")
+    print(
+        f"{report.counts}; memory {report.memory[0] / 2**20:.0f} to {report.memory[-1] / 2**20:.0f} MB, {report.slope() / 2**10:+.1f} KB a "
+        f"prompt over the second half; {same} of {len(report.drawn)} pictures are the same on a fresh server"
+    )
     return int(same < len(report.drawn))
 
 

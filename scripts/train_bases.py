@@ -18,15 +18,23 @@ def load_base(options: Namespace):
     if options.demo:
         from roictrl_pack.nodes.demo_model import load_demo
 
-        model, clip, vae = _loaded([options.demo / "base.safetensors", options.demo / "vae.safetensors"], lambda *_: load_demo(options.demo))
+        model, clip, vae = _loaded(
+            [options.demo / "base.safetensors", options.demo / "vae.safetensors"], lambda *_: load_demo(options.demo)
+        )
     elif options.checkpoint:
         model, clip, vae = _loaded([options.checkpoint], comfy.sd.load_checkpoint_guess_config)[:3]
     else:
         kind = getattr(comfy.sd.CLIPType, options.clip_type.upper(), None)
         if kind is None:
-            raise ValueError(f"--clip-type {options.clip_type} is none of {', '.join(k.name.lower() for k in comfy.sd.CLIPType)}")
+            raise ValueError(
+                f"--clip-type {options.clip_type} is none of {', '.join(k.name.lower() for k in comfy.sd.CLIPType)}"
+            )
         model = _loaded([options.unet], comfy.sd.load_diffusion_model)
-        clip = _loaded(options.clip, lambda *paths: comfy.sd.load_clip(list(paths), clip_type=kind)) if options.clip else None
+        clip = (
+            _loaded(options.clip, lambda *paths: comfy.sd.load_clip(list(paths), clip_type=kind))
+            if options.clip
+            else None
+        )
         vae = None
     if options.vae:
         vae = _loaded([options.vae], lambda path: comfy.sd.VAE(sd=comfy.utils.load_torch_file(path)))
@@ -38,7 +46,9 @@ def load_base(options: Namespace):
 def check_encoders(clip, vae) -> None:
     """Raise ValueError where pictures and captions cannot be encoded; otherwise the first caption would find it out, after all pictures."""
     if clip is None:
-        raise ValueError("the base has no text encoder to encode the captions with: name one with --clip (and --unet), or a checkpoint that holds one")
+        raise ValueError(
+            "the base has no text encoder to encode the captions with: name one with --clip (and --unet), or a checkpoint that holds one"
+        )
     if vae is None:
         raise ValueError("the base has no VAE to encode the pictures with: name one with --vae")
 
@@ -52,4 +62,6 @@ def _loaded(paths: list[Path], load: Callable[..., T]) -> T:
         return load(*map(str, paths))
     except Exception as error:  # torch, safetensors and ComfyUI each have their own for damaged files
         names = ", ".join(map(str, paths))
-        raise ValueError(f"{names} cannot be loaded: {str(error).strip() or type(error).__name__}. Is it the right file, and whole?") from error
+        raise ValueError(
+            f"{names} cannot be loaded: {str(error).strip() or type(error).__name__}. Is it the right file, and whole?"
+        ) from error

@@ -13,7 +13,7 @@ from ...roictrl_core.layout import Instance
 from ...roictrl_core.notes import Note
 from .control import Slot
 
-MANY, BATCH = 100, 64   # captions that are encoded together: from how many on, and at once
+MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, and at once
 
 
 class CaptionEncoder:
@@ -48,8 +48,10 @@ class CaptionEncoder:
         if text not in self._seen:
             self._seen[text] = self.clip.encode_from_tokens(self.clip.tokenize(text))[0].clone()  # [L, c]
         if not torch.isfinite(self._seen[text]).all():
-            raise ValueError(f"{self.node}: CLIP gives an embedding that is not a number for {what}. "
-                             "Shorten it, remove its prompt weights, or run CLIP in fp32.")
+            raise ValueError(
+                f"{self.node}: CLIP gives an embedding that is not a number for {what}. "
+                "Shorten it, remove its prompt weights, or run CLIP in fp32."
+            )
         return self._seen[text]
 
 
@@ -67,7 +69,7 @@ def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
     bar = ProgressBar(len(short))
     for start in range(0, len(short), BATCH):
         throw_exception_if_processing_interrupted()
-        batch = short[start:start + BATCH]
+        batch = short[start : start + BATCH]
         joined = {name: [section for _, tokens in batch for section in tokens[name]] for name in batch[0][1]}
         parts = clip.encode_from_tokens(joined)[0].chunk(len(batch))  # n of [L, c]
         alone = clip.encode_from_tokens(batch[0][1])[0]
@@ -90,21 +92,33 @@ class PooledCaptionEncoder(CaptionEncoder):
 
         Raises ValueError where a custom conditioning has none, or the CLIP is another model's.
         """
-        vector = self._of_caption(instance.caption) if instance.conditioning is None else _pooled_output(instance.conditioning)
+        vector = (
+            self._of_caption(instance.caption)
+            if instance.conditioning is None
+            else _pooled_output(instance.conditioning)
+        )
         if not torch.is_tensor(vector):
-            raise ValueError(f"{self.node}: the custom conditioning of {name} has no pooled output, which InstanceDiffusion "
-                             "reads. Connect the output of a CLIP Text Encode node.")
+            raise ValueError(
+                f"{self.node}: the custom conditioning of {name} has no pooled output, which InstanceDiffusion "
+                "reads. Connect the output of a CLIP Text Encode node."
+            )
         if vector.shape[-1] != self.width:
-            raise ValueError(f"{self.node}: the pooled caption of {name} has {vector.shape[-1]} numbers, and InstanceDiffusion "
-                             f"reads {self.width}. Use the CLIP of an SD1.5 checkpoint.")
+            raise ValueError(
+                f"{self.node}: the pooled caption of {name} has {vector.shape[-1]} numbers, and InstanceDiffusion "
+                f"reads {self.width}. Use the CLIP of an SD1.5 checkpoint."
+            )
         if not torch.isfinite(vector).all():
-            raise ValueError(f"{self.node}: CLIP gives a pooled output that is not a number for the caption of {name}. Run CLIP in fp32.")
+            raise ValueError(
+                f"{self.node}: CLIP gives a pooled output that is not a number for the caption of {name}. Run CLIP in fp32."
+            )
         return vector[0].float()
 
     def _of_caption(self, text: str) -> Tensor:
         text = text.strip()
         if text not in self._pooled:
-            self._pooled[text] = self.clip.encode_from_tokens(self.clip.tokenize(text), return_pooled="unprojected")[1].clone()
+            self._pooled[text] = self.clip.encode_from_tokens(self.clip.tokenize(text), return_pooled="unprojected")[
+                1
+            ].clone()
         return self._pooled[text]
 
 
@@ -126,8 +140,10 @@ def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
     except (TypeError, IndexError, KeyError):
         first = None
     if not torch.is_tensor(first) or first.ndim not in (3, 4) or first.shape[0] < 1:
-        raise ValueError(f"{node}: the custom conditioning of {name} holds no text embedding. "
-                         "Connect the output of a CLIP Text Encode node.")
+        raise ValueError(
+            f"{node}: the custom conditioning of {name} holds no text embedding. "
+            "Connect the output of a CLIP Text Encode node."
+        )
     if not torch.isfinite(first).all():
         raise ValueError(f"{node}: the custom conditioning of {name} holds values that are not numbers.")
     return first[0]
@@ -152,8 +168,15 @@ def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
         caption = encoder.caption(instance, name)
     if enabled and instance.negative.strip():
         negative = encoder.encode(instance.negative, f"the negative caption of {name}")
-    return Slot(name=name, box=instance.box, strength=instance.strength, window=(instance.start, instance.end),
-                enabled=enabled, caption=caption, negative=negative)
+    return Slot(
+        name=name,
+        box=instance.box,
+        strength=instance.strength,
+        window=(instance.start, instance.end),
+        enabled=enabled,
+        caption=caption,
+        negative=negative,
+    )
 
 
 def _is_on(instance: Instance) -> bool:
@@ -174,5 +197,7 @@ def check_text_width(slots: Iterable[Slot], width: int, node: str) -> None:
     for slot in slots:
         for what, text in (("caption", slot.caption), ("negative caption", slot.negative)):
             if text is not None and text.shape[-1] != width:
-                raise ValueError(f"{node}: the {what} of {slot.name} is embedded in {text.shape[-1]} numbers per token, "
-                                 f"and the model reads {width}. Use the CLIP that came with this checkpoint.")
+                raise ValueError(
+                    f"{node}: the {what} of {slot.name} is embedded in {text.shape[-1]} numbers per token, "
+                    f"and the model reads {width}. Use the CLIP that came with this checkpoint."
+                )

@@ -10,8 +10,8 @@ from ...roictrl_core.coverage import SoftMask
 from ...roictrl_core.layout import Instance, Layout
 from ...roictrl_core.notes import Note, capped
 
-PROMPT, NONE, OFF = "negative prompt", "none", "off"   # what rows that read no captions have of the boxes
-Window = tuple[float, float]   # percents of the schedule, 0..1; in a run: sigmas, high to low
+PROMPT, NONE, OFF = "negative prompt", "none", "off"  # what rows that read no captions have of the boxes
+Window = tuple[float, float]  # percents of the schedule, 0..1; in a run: sigmas, high to low
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +74,10 @@ def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list
     a sentence per problem where the layout is unusable.
     """
     if not isinstance(layout, Layout):
-        raise ValueError(f"{node}: the layout input holds {type(layout).__name__}; connect Instance Box Prompt or "
-                         "another node with a ROICTRL_LAYOUT output.")
+        raise ValueError(
+            f"{node}: the layout input holds {type(layout).__name__}; connect Instance Box Prompt or "
+            "another node with a ROICTRL_LAYOUT output."
+        )
     if problems := layout.problems():
         raise ValueError("\n".join(f"{node}: {note.sentence()}" for note in capped(problems)))
     numbered = list(enumerate(layout.instances, 1))

@@ -13,12 +13,18 @@ def host_of(model, node: str) -> Host:
     diffusion_model = model.get_model_object("diffusion_model")
     name, kind = type(model.model.model_config).__name__, family_of(diffusion_model)
     if kind is None:
-        raise ValueError(f"{node}: this model ({name}) is a diffusion transformer, and boxes act in the cross-attention of a UNet. {REMEDY}")
+        raise ValueError(
+            f"{node}: this model ({name}) is a diffusion transformer, and boxes act in the cross-attention of a UNet. {REMEDY}"
+        )
     if _reads_a_picture(model.model.model_config):
-        raise ValueError(f"{node}: this model ({name}) reads a picture where others read text, so captions cannot act. {REMEDY}")
+        raise ValueError(
+            f"{node}: this model ({name}) reads a picture where others read text, so captions cannot act. {REMEDY}"
+        )
     host = kind(diffusion_model, name)
     if not host.blocks:
-        raise ValueError(f"{node}: this model ({name}) does not read text in its UNet, so captions cannot act. {REMEDY}")
+        raise ValueError(
+            f"{node}: this model ({name}) does not read text in its UNet, so captions cannot act. {REMEDY}"
+        )
     return host
 
 

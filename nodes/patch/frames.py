@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-Frame = tuple[float, float, float, float]   # xyxy of the crop, normalised to the whole picture
+Frame = tuple[float, float, float, float]  # xyxy of the crop, normalised to the whole picture
 
 FULL: Frame = (0.0, 0.0, 1.0, 1.0)
 

@@ -24,7 +24,9 @@ from .control import Slot
 from .methods.instance_diffusion import STEP
 from .run import BRANCHES
 
-SLOTS = "roictrl.instances"  # in a model's transformer_options: a closure that gives the instances that can have a branch
+SLOTS = (
+    "roictrl.instances"  # in a model's transformer_options: a closure that gives the instances that can have a branch
+)
 
 # A cond with one of these acts on a part of the picture, of the schedule or of the batch: it runs by itself.
 _APART = {"area", "mask", "control", "hooks", "gligen", "timestep_start", "timestep_end", "default"}
@@ -62,17 +64,28 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
         branches = model_options.get("transformer_options", {}).get(BRANCHES, (0,))
         positive = self._merged(branches, x.shape[0])
         return comfy.samplers.sampling_function(
-            self.inner_model, x, timestep, self.conds["negative"], positive, self.cfg, model_options=model_options, seed=seed)
+            self.inner_model,
+            x,
+            timestep,
+            self.conds["negative"],
+            positive,
+            self.cfg,
+            model_options=model_options,
+            seed=seed,
+        )
 
     def groups(self, branches: Sequence[int], shape: Sequence[int]) -> list[Sequence[int]]:
         """The branches in as few UNet batches as their conds and the memory allow; ``shape`` is one branch's latent."""
         if len(branches) == 1 or not all(self._is_plain(branch) for branch in branches):
             return [(branch,) for branch in branches]
         free = comfy.model_management.get_free_memory(self.model_patcher.load_device)
-        fitting = (k for k in range(len(branches), 1, -1)
-                   if self.inner_model.memory_required([k * shape[0], *shape[1:]]) * 1.5 < free)
+        fitting = (
+            k
+            for k in range(len(branches), 1, -1)
+            if self.inner_model.memory_required([k * shape[0], *shape[1:]]) * 1.5 < free
+        )
         size = next(fitting, 1)
-        return [tuple(branches[start:start + size]) for start in range(0, len(branches), size)]
+        return [tuple(branches[start : start + size]) for start in range(0, len(branches), size)]
 
     def _is_plain(self, branch: int) -> bool:
         conds = self.conds[_name(branch)]
@@ -102,7 +115,9 @@ class MultiInstanceSampler(comfy.samplers.Sampler):
     def __init__(self, share: float, inner: comfy.samplers.Sampler | None = None) -> None:
         self.share, self.inner = share, inner
 
-    def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
+    def sample(
+        self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False
+    ):
         instances = getattr(model_wrap, "instances", 0)
         if self.share > 0 and instances == 0:
             warn("Multi-Instance Sampler", [Note("run.no_instances")])
@@ -113,11 +128,15 @@ class MultiInstanceSampler(comfy.samplers.Sampler):
     def _plms(self, model: _BranchModel, sigmas: Tensor, instances: int, callback, disable_pbar: bool) -> Tensor:
         levels = sigmas.tolist()
         with tqdm(total=len(levels) - 1, disable=disable_pbar) as bar:
+
             def report(step, sigma, x, eps):
                 bar.update()
                 if callback is not None:
                     callback(step, x[0] - sigma * eps[0], x[0], len(levels) - 1)
-            x = multi_instance_plms(model.eps, model.published_start(levels[0]), levels, instances, self.share, report=report)
+
+            x = multi_instance_plms(
+                model.eps, model.published_start(levels[0]), levels, instances, self.share, report=report
+            )
         return as_latent(x, levels[-1])
 
     def _restarting(self, model: _BranchModel, sigmas: Tensor, instances: int, callback, disable_pbar: bool) -> Tensor:
@@ -131,23 +150,37 @@ class MultiInstanceSampler(comfy.samplers.Sampler):
             def shifted(step, denoised, x, _):
                 if callback is not None:
                     callback(start + step, denoised, x, total)
+
             done += len(part) - 1
-            return self.inner.sample(_OneBranch(model, branch), part, dict(model.extra_args), shifted,
-                                     torch.zeros_like(x), x, None, disable_pbar)
+            return self.inner.sample(
+                _OneBranch(model, branch),
+                part,
+                dict(model.extra_args),
+                shifted,
+                torch.zeros_like(x),
+                x,
+                None,
+                disable_pbar,
+            )
+
         return multi_instance(sample, model.start(self, sigmas), sigmas, instances, self.share)
 
 
 class _BranchModel:
     """The guider as denoiser of branches, with the inpainting of core's samplers around it."""
 
-    def __init__(self, guider, sigmas: Tensor, extra_args: dict, noise: Tensor, latent: Tensor, mask: Tensor | None) -> None:
+    def __init__(
+        self, guider, sigmas: Tensor, extra_args: dict, noise: Tensor, latent: Tensor, mask: Tensor | None
+    ) -> None:
         self.guider, self.sigmas, self.extra_args = guider, sigmas, extra_args
         self.noise, self.latent, self.mask = noise, latent, mask
 
     def start(self, sampler: comfy.samplers.Sampler, sigmas: Tensor) -> Tensor:
         """The noisy latent, as core's samplers begin."""
         sampling = self.guider.inner_model.model_sampling
-        return sampling.noise_scaling(sigmas[0], self.noise.clone(), self.latent, sampler.max_denoise(self.guider, sigmas))
+        return sampling.noise_scaling(
+            sigmas[0], self.noise.clone(), self.latent, sampler.max_denoise(self.guider, sigmas)
+        )
 
     def published_start(self, sigma: float) -> Tensor:
         """Noise alone has variance 1 before the change of variables; on a picture it is added as usual."""
@@ -165,7 +198,7 @@ class _BranchModel:
         parts, done = [], 0
         for group in groups:
             comfy.model_management.throw_exception_if_processing_interrupted()
-            rows = x[done:done + len(group)].flatten(0, 1)                 # [k * B, C, H, W]
+            rows = x[done : done + len(group)].flatten(0, 1)  # [k * B, C, H, W]
             denoised = self.denoised(rows, rows.new_full((len(rows),), sigma), group, {STEP: step})
             parts.append(((rows - denoised) / sigma).unflatten(0, (len(group), -1)))
             done += len(group)
@@ -198,4 +231,3 @@ class _OneBranch:
 def _name(branch: int) -> str:
     """How the guider's conds call a branch; no word in it hints at a negative prompt."""
     return f"instance {branch}" if branch else "positive"
-

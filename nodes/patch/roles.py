@@ -24,7 +24,9 @@ def role_of_name(name: str, conds: Sequence[Mapping]) -> str:
     return NEGATIVE if hinted or any(c.get("prompt_type") == "negative" for c in conds) else CAPTION
 
 
-def roles_of_lists(lists: Sequence[Sequence[Mapping] | None], guider_conds: Mapping[str, Sequence[Mapping]]) -> list[str]:
+def roles_of_lists(
+    lists: Sequence[Sequence[Mapping] | None], guider_conds: Mapping[str, Sequence[Mapping]]
+) -> list[str]:
     """The role of each cond list of one call; a list that is None runs nothing, and an unmatched one is UNKNOWN."""
     return [UNKNOWN if conds is None else _role_of_list(conds, guider_conds) for conds in lists]
 
@@ -42,5 +44,9 @@ def _role_of_list(conds: Sequence[Mapping], guider_conds: Mapping[str, Sequence[
 
 def uuid_roles(guider_conds: Mapping[str, Sequence[Mapping]]) -> dict[object, str]:
     """uuid of each entry without an area -> its role."""
-    return {c["uuid"]: role_of_name(name, own) for name, own in guider_conds.items()
-            for c in own if "area" not in c and "uuid" in c}
+    return {
+        c["uuid"]: role_of_name(name, own)
+        for name, own in guider_conds.items()
+        for c in own
+        if "area" not in c and "uuid" in c
+    }

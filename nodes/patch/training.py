@@ -19,7 +19,9 @@ from .rows import Chunk, Rows
 
 KEY = "roictrl.training"
 
-BlockRecord = tuple[Tensor, Tensor]   # the global slot's blending weight [B, T], and which positions have an instance [B, T]
+BlockRecord = tuple[
+    Tensor, Tensor
+]  # the global slot's blending weight [B, T], and which positions have an instance [B, T]
 
 
 class AdaptedUNet:
@@ -37,8 +39,17 @@ class AdaptedUNet:
         self.method = ROICtrl(adapter)
         self._install = UNet.installer(KEY)
 
-    def __call__(self, x: Tensor, timesteps: Tensor, context: Tensor, instances: InstanceBatch, captions: Sequence[Tensor], *,
-                 order: Order = lambda block: None, **unet_inputs) -> tuple[Tensor, list[BlockRecord]]:
+    def __call__(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        instances: InstanceBatch,
+        captions: Sequence[Tensor],
+        *,
+        order: Order = lambda block: None,
+        **unet_inputs,
+    ) -> tuple[Tensor, list[BlockRecord]]:
         """The UNet's raw output (eps or v), and what each block blended.
 
         Args:
@@ -58,7 +69,9 @@ class AdaptedUNet:
             ValueError: there is not one caption per used slot.
         """
         if len(captions) != len(instances.pairs):
-            raise ValueError(f"The instances fill {len(instances.pairs)} slots, and there are {len(captions)} captions.")
+            raise ValueError(
+                f"The instances fill {len(instances.pairs)} slots, and there are {len(captions)} captions."
+            )
         records: list[BlockRecord] = []
         size = (x.shape[0], *x.shape[-2:])
         rows = Rows((Chunk(0, CAPTION),), x.shape[0], size)

@@ -46,7 +46,9 @@ def _filled(build: Callable[..., torch.nn.Module], weights: Mapping[str, Tensor]
     patcher = core_patcher(network.eval().requires_grad_(False), load_device, offload_device)
     dynamic = getattr(patcher, "is_dynamic", lambda: False)()
     # Under dynamic VRAM a missing key would become zeros in silence: weights are complete (see the core's checkpoint).
-    network.load_state_dict({key: tensor.to(dtype) for key, tensor in weights.items()}, strict=True, **({"assign": True} if dynamic else {}))
+    network.load_state_dict(
+        {key: tensor.to(dtype) for key, tensor in weights.items()}, strict=True, **({"assign": True} if dynamic else {})
+    )
     return patcher
 
 

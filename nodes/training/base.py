@@ -64,7 +64,15 @@ class TrainingBase:
             vector = self._vector(batch)
             extra = {} if vector is None else {"y": vector.to(dtype)}
             with checkpointed_layers(self.unet) if checkpointing else nullcontext():
-                return unet(noisy.to(dtype), batch.timesteps, batch.context.to(dtype), batch.instances, batch.instance_contexts, **extra)
+                return unet(
+                    noisy.to(dtype),
+                    batch.timesteps,
+                    batch.context.to(dtype),
+                    batch.instances,
+                    batch.instance_contexts,
+                    **extra,
+                )
+
         return run
 
     def _vector(self, batch: Batch) -> Tensor | None:
@@ -72,8 +80,16 @@ class TrainingBase:
         if self.model.adm_channels == 0:
             return None
         width, height = self.size
-        return self.model.encode_adm(pooled_output=batch.pooled, width=width, height=height, crop_w=0, crop_h=0,
-                                     target_width=width, target_height=height, device=self.device)
+        return self.model.encode_adm(
+            pooled_output=batch.pooled,
+            width=width,
+            height=height,
+            crop_w=0,
+            crop_h=0,
+            target_width=width,
+            target_height=height,
+            device=self.device,
+        )
 
 
 def plan_adapter(patcher, begin: AdapterConfig | None, **settings: object) -> AdapterConfig:
@@ -88,8 +104,10 @@ def plan_adapter(patcher, begin: AdapterConfig | None, **settings: object) -> Ad
         return fresh
     wanted, found = ({(block.name, block.channels) for block in config.blocks} for config in (begin, fresh))
     if not wanted <= found:
-        raise ValueError(f"the adapter to go on from is for another model: it acts in {len(wanted)} blocks, of which this model has "
-                         f"{len(wanted & found)}. Take the model that it was trained on, or begin without it.")
+        raise ValueError(
+            f"the adapter to go on from is for another model: it acts in {len(wanted)} blocks, of which this model has "
+            f"{len(wanted & found)}. Take the model that it was trained on, or begin without it."
+        )
     return begin
 
 
@@ -97,16 +115,20 @@ def check_base(patcher) -> None:
     """Raise ValueError for a MODEL that cannot be trained on."""
     unet = patcher.model.diffusion_model
     if not UNet.owns(unet):
-        raise ValueError(f"the model is a {type(unet).__name__}, not a UNet with text "
-                         "cross-attention. Take an SD1.x, SD2 or SDXL model.")
+        raise ValueError(
+            f"the model is a {type(unet).__name__}, not a UNet with text "
+            "cross-attention. Take an SD1.x, SD2 or SDXL model."
+        )
     prediction_of(patcher.get_model_object("model_sampling"))
     odd = {str(p.dtype) for p in unet.parameters() if p.dtype not in PLAIN_DTYPES}
     if odd or any(type(p) is not nn.Parameter for p in unet.parameters()):
-        raise ValueError(f"the model's weights are quantised ({', '.join(sorted(odd)) or 'scaled'}). Load it in fp16, bf16 or fp32.")
+        raise ValueError(
+            f"the model's weights are quantised ({', '.join(sorted(odd)) or 'scaled'}). Load it in fp16, bf16 or fp32."
+        )
 
 
 def prediction_of(sampling) -> str:
-    """"eps" or "v". Raises ValueError for a model that predicts something else."""
+    """ "eps" or "v". Raises ValueError for a model that predicts something else."""
     if isinstance(sampling, comfy.model_sampling.V_PREDICTION):
         kind = "v"
     elif isinstance(sampling, comfy.model_sampling.EPS):
@@ -114,8 +136,10 @@ def prediction_of(sampling) -> str:
     else:
         kind = None
     if kind is None or not isinstance(sampling, comfy.model_sampling.ModelSamplingDiscrete):
-        raise ValueError(f"the model samples by {type(sampling).__mro__[1].__name__}; the trainer knows noise (eps) and "
-                         "v-prediction with discrete timesteps, as in SD1.x, SD2 and SDXL.")
+        raise ValueError(
+            f"the model samples by {type(sampling).__mro__[1].__name__}; the trainer knows noise (eps) and "
+            "v-prediction with discrete timesteps, as in SD1.x, SD2 and SDXL."
+        )
     return kind
 
 
@@ -144,6 +168,7 @@ def _checkpointed(forward: Callable) -> Callable:
         # The UNet writes the current block into the one transformer_options of the call: keep it as this layer saw it.
         args, kwargs = [_snapshot(arg) for arg in args], {name: _snapshot(arg) for name, arg in kwargs.items()}
         return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+
     return run
 
 

@@ -82,7 +82,9 @@ def _judge(bad: list[BadRow], good: int, preparation: Preparation) -> None:
     preparation.say(f"{text}\nThey are left out")
 
 
-def _prepared(rows: Iterable[Example | BadRow], known: set[str], good: int, preparation: Preparation) -> Iterator[Prepared]:
+def _prepared(
+    rows: Iterable[Example | BadRow], known: set[str], good: int, preparation: Preparation
+) -> Iterator[Prepared]:
     """The good rows' pictures. What has gone bad since the survey is judged as soon as it is met."""
     for row in rows:
         if row.where in known:

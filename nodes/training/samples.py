@@ -36,21 +36,40 @@ class SampleSettings:
     seed: int = 0
 
 
-def sample_grid(model, vae, cache: TrainingCache, config: AdapterConfig, weights: dict[str, Tensor], settings: SampleSettings,
-                node: str) -> Image.Image:
+def sample_grid(
+    model,
+    vae,
+    cache: TrainingCache,
+    config: AdapterConfig,
+    weights: dict[str, Tensor],
+    settings: SampleSettings,
+    node: str,
+) -> Image.Image:
     """Two lines of pictures with their boxes: the training pictures above, samples from their captions below."""
     patcher = adapter_patcher(AdapterFile(config, weights, {}, node))
     method = ROICtrl(patcher.model, patcher)
     tiles: list[tuple[Image.Image, Image.Image]] = []
     for number, index in enumerate(settings.rows):
         row = cache.row(index)
-        captions = [cache.text(int(text)) for text in row.instance_text][:config.slots]
-        layout = Layout(*settings.size, tuple(Instance(tuple(box), text) for box, text in zip(row.boxes.tolist(), captions)))
-        slots = tuple(Slot(name=text, box=instance.box, strength=1.0, window=(0.0, 1.0), enabled=True,
-                           caption=cache.embedding(int(row.instance_text[i])).tokens.float())
-                      for i, (text, instance) in enumerate(zip(captions, layout.instances)))
+        captions = [cache.text(int(text)) for text in row.instance_text][: config.slots]
+        layout = Layout(
+            *settings.size, tuple(Instance(tuple(box), text) for box, text in zip(row.boxes.tolist(), captions))
+        )
+        slots = tuple(
+            Slot(
+                name=text,
+                box=instance.box,
+                strength=1.0,
+                window=(0.0, 1.0),
+                enabled=True,
+                caption=cache.embedding(int(row.instance_text[i])).tokens.float(),
+            )
+            for i, (text, instance) in enumerate(zip(captions, layout.instances))
+        )
         patched = attach(model, Control(node, slots), method) if slots else model
-        latents = _sample(patched, cache, int(row.global_text[0]), row.latents[:1].float(), settings, settings.seed + number)
+        latents = _sample(
+            patched, cache, int(row.global_text[0]), row.latents[:1].float(), settings, settings.seed + number
+        )
         tiles.append(tuple(_tile(vae, picture, layout) for picture in (row.latents[:1].float(), latents)))
     return join(tiles)
 
@@ -59,8 +78,19 @@ def _sample(model, cache: TrainingCache, text: int, like: Tensor, settings: Samp
     """Latents [1, C, h, w], before the model's scaling."""
     noise = comfy.sample.prepare_noise(like, seed)
     positive, negative = (_conditioning(cache.embedding(number)) for number in (text, DROPPED))
-    return comfy.sample.sample(model, noise, settings.steps, settings.guidance, SAMPLER, SCHEDULER, positive, negative,
-                               torch.zeros_like(like), seed=seed, disable_pbar=True)
+    return comfy.sample.sample(
+        model,
+        noise,
+        settings.steps,
+        settings.guidance,
+        SAMPLER,
+        SCHEDULER,
+        positive,
+        negative,
+        torch.zeros_like(like),
+        seed=seed,
+        disable_pbar=True,
+    )
 
 
 def _conditioning(embedding: Embedding) -> list:
@@ -73,7 +103,11 @@ def _tile(vae, latents: Tensor, layout: Layout) -> Image.Image:
     pixels = vae.decode(latents)[0].clamp(0, 1)  # [H, W, 3]
     picture = Image.fromarray((pixels.float() * 255).round().to(torch.uint8).cpu().numpy())
     factor = math.ceil(SMALLEST_TILE / max(picture.size))
-    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC) if factor > 1 else picture
+    picture = (
+        picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
+        if factor > 1
+        else picture
+    )
     return draw_layout(layout, picture)
 
 

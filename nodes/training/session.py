@@ -27,9 +27,9 @@ from .base import TrainingBase, plan_adapter
 from .prepare import Preparation, build_cache
 from .target import AdapterTarget
 
-PREVIEWS = 100         # of the loss curve, over the whole run
-PREVIEW_PIXELS = 640   # the longer side that ComfyUI shows it at
-PREPARING = 0.1        # share of the progress bar that encoding pictures and captions gets
+PREVIEWS = 100  # of the loss curve, over the whole run
+PREVIEW_PIXELS = 640  # the longer side that ComfyUI shows it at
+PREPARING = 0.1  # share of the progress bar that encoding pictures and captions gets
 
 log = logging.getLogger("ROICtrl")
 History = list[tuple[int, float]]
@@ -57,10 +57,16 @@ class TrainSettings:
 def default_precision() -> str:
     """bf16 where the GPU computes in it, else fp32."""
     device = comfy.model_management.get_torch_device()
-    return "bf16" if comfy.model_management.is_device_cuda(device) and comfy.model_management.should_use_bf16(device) else "fp32"
+    return (
+        "bf16"
+        if comfy.model_management.is_device_cuda(device) and comfy.model_management.should_use_bf16(device)
+        else "fp32"
+    )
 
 
-def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget) -> tuple[AdapterFile, History]:
+def train_adapter(
+    model, clip, vae, data: Path, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget
+) -> tuple[AdapterFile, History]:
     """Prepare the data in a temporary folder, train, and write the adapter to `target`; also when the run ends early.
 
     Must run outside inference mode, with gradients on.  Raises ValueError with a sentence.
@@ -77,27 +83,53 @@ def train_adapter(model, clip, vae, data: Path, begin: AdapterFile | None, setti
         bar.update_absolute(int(1000 * PREPARING * done / total))
 
     with tempfile.TemporaryDirectory(prefix="roictrl-training-") as folder:
-        preparation = Preparation(settings.size, settings.augmentation.flip > 0, settings.refuse, log.warning, checked, prepared)
+        preparation = Preparation(
+            settings.size, settings.augmentation.flip > 0, settings.refuse, log.warning, checked, prepared
+        )
         cache = build_cache(lambda: read_imagefolder(data), Path(folder), {}, vae, clip, preparation)
         return _train(model, cache, config, begin, settings, target, bar)
 
 
-def _train(model, cache: TrainingCache, config: AdapterConfig, begin: AdapterFile | None, settings: TrainSettings, target: AdapterTarget,
-           bar) -> tuple[AdapterFile, History]:
+def _train(
+    model,
+    cache: TrainingCache,
+    config: AdapterConfig,
+    begin: AdapterFile | None,
+    settings: TrainSettings,
+    target: AdapterTarget,
+    bar,
+) -> tuple[AdapterFile, History]:
     base = TrainingBase.from_model(model, PRECISIONS[settings.precision], settings.size)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         adapter = _new_adapter(config, begin).to(base.device)
         average = MovingAverage(adapter, settings.ema)
         target.check_room(sum(tensor.nbytes for tensor in average.shadow.values()))
-        state = RunState(adapter, make_optimizer(adapter, settings.rate, settings.gate_factor), make_scaler(base.device, settings.precision), average)
-        stream = BatchStream(cache, batch_size=settings.batch_size, slots=adapter.config.slots, timesteps=len(base.schedule),
-                             seed=settings.seed, augmentation=settings.augmentation)
+        state = RunState(
+            adapter,
+            make_optimizer(adapter, settings.rate, settings.gate_factor),
+            make_scaler(base.device, settings.precision),
+            average,
+        )
+        stream = BatchStream(
+            cache,
+            batch_size=settings.batch_size,
+            slots=adapter.config.slots,
+            timesteps=len(base.schedule),
+            seed=settings.seed,
+            augmentation=settings.augmentation,
+        )
         objective = Objective(adapter, base.predict(adapter, settings.checkpointing), base.schedule, base.scale)
         history: History = []
         try:
-            for report in training_steps(objective, stream, state, LoopSettings(settings.rate, settings.precision, seed=settings.seed),
-                                         start=0, device=base.device):
+            for report in training_steps(
+                objective,
+                stream,
+                state,
+                LoopSettings(settings.rate, settings.precision, seed=settings.seed),
+                start=0,
+                device=base.device,
+            ):
                 history.append((report.step, float(report.losses[0])))
                 _show(bar, history, settings.steps)
                 comfy.model_management.throw_exception_if_processing_interrupted()
@@ -129,7 +161,9 @@ def _show(bar, history: History, steps: int) -> None:
     """The progress bar every step, the loss curve with it a hundred times a run."""
     done, loss = history[-1]
     if loss != loss:
-        raise ValueError(f"the loss is not a number at step {done}. Use a lower learning rate, or another precision (fp32 is the safest).")
+        raise ValueError(
+            f"the loss is not a number at step {done}. Use a lower learning rate, or another precision (fp32 is the safest)."
+        )
     preview = None
     if done % max(steps // PREVIEWS, 1) == 0 or done == steps:
         preview = ("JPEG", loss_curve(history), PREVIEW_PIXELS)

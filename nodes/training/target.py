@@ -34,7 +34,11 @@ class AdapterTarget:
         try:
             check_writable(self.path(steps))
         except OSError as error:
-            why = error if isinstance(error, WriteError) else f"{self.folder} takes no file named '{self.name[:40]}…' ({error.strerror})"
+            why = (
+                error
+                if isinstance(error, WriteError)
+                else f"{self.folder} takes no file named '{self.name[:40]}…' ({error.strerror})"
+            )
             raise ValueError(f"{why}. Give the adapter a shorter name, or mend the folder {self.folder}") from None
 
     def check_room(self, size: int) -> None:

@@ -1,4 +1,5 @@
 """What is said of a scene: free word order, synonyms, single captions and lists. `WORDS` is the whole vocabulary."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,12 +7,21 @@ import numpy as np
 from .world import Attributes, Scene
 
 SHAPE_WORDS = {
-    "circle": ("circle", "disc"), "square": ("square", "block"), "triangle": ("triangle", "pyramid"),
-    "cross": ("cross", "plus"), "ring": ("ring", "hoop"), "star": ("star", "starfish"),
+    "circle": ("circle", "disc"),
+    "square": ("square", "block"),
+    "triangle": ("triangle", "pyramid"),
+    "cross": ("cross", "plus"),
+    "ring": ("ring", "hoop"),
+    "star": ("star", "starfish"),
 }
 COLOUR_WORDS = {
-    "red": ("red", "scarlet"), "yellow": ("yellow", "lemon"), "green": ("green", "lime"), "cyan": ("cyan", "turquoise"),
-    "blue": ("blue", "azure"), "magenta": ("magenta", "fuchsia"), "white": ("white", "snowy"),
+    "red": ("red", "scarlet"),
+    "yellow": ("yellow", "lemon"),
+    "green": ("green", "lime"),
+    "cyan": ("cyan", "turquoise"),
+    "blue": ("blue", "azure"),
+    "magenta": ("magenta", "fuchsia"),
+    "white": ("white", "snowy"),
 }
 TEXTURE_WORDS = {"plain": ("plain", "solid"), "striped": ("striped", "banded"), "dotted": ("dotted", "spotted")}
 TEXTURE_NOUNS = {"striped": ("stripes", "bands"), "dotted": ("dots", "spots")}

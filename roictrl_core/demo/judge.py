@@ -5,6 +5,7 @@ pixel belongs to the hue it shows, an object is a connected patch of one hue, it
 stretched to its extent, and its texture shows in how its brightness varies. Success = IoU of the extent with the box >= 0.5 and
 all three attributes right (the counting of MIG-Bench's ISR).
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ import numpy as np
 
 from .world import COLOURS, SHAPES, Attributes, inside_shape
 
-GROUND = 0.38               # a pixel is ground when its largest channel is below (backgrounds stay under 0.28, second tones above 0.42)
-WHITE_SATURATION = 0.33     # a pixel is white when its saturation is below
-MIN_AREA = 60               # px, smaller patches are no objects
-PLAIN_DEVIATION = 0.085     # brightness deviation inside an object, relative; below: plain
-STRIPE_COHERENCE = 0.5      # of the structure tensor; above: striped
+GROUND = (
+    0.38  # a pixel is ground when its largest channel is below (backgrounds stay under 0.28, second tones above 0.42)
+)
+WHITE_SATURATION = 0.33  # a pixel is white when its saturation is below
+MIN_AREA = 60  # px, smaller patches are no objects
+PLAIN_DEVIATION = 0.085  # brightness deviation inside an object, relative; below: plain
+STRIPE_COHERENCE = 0.5  # of the structure tensor; above: striped
 IOU_SUCCESS = 0.5
-_HUES = {"red": 0, "yellow": 56, "green": 125, "cyan": 181, "blue": 233, "magenta": 303}     # degrees
+_HUES = {"red": 0, "yellow": 56, "green": 125, "cyan": 181, "blue": 233, "magenta": 303}  # degrees
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _classes(image: np.ndarray) -> np.ndarray:
     votes = np.zeros((len(names) + 1, h, w), np.int8)
     for dy in range(3):
         for dx in range(3):
-            near = padded[dy:dy + h, dx:dx + w]
+            near = padded[dy : dy + h, dx : dx + w]
             votes += (np.arange(len(names) + 1)[:, None, None] == near).astype(np.int8)
     return votes.argmax(0)
 
@@ -170,7 +173,11 @@ class Reading:
 
     def largest_object(self) -> Attributes | None:
         """What the object of the largest extent is."""
-        best = max(self._extents, key=lambda n: (self._extents[n][2] - self._extents[n][0]) * (self._extents[n][3] - self._extents[n][1]), default=None)
+        best = max(
+            self._extents,
+            key=lambda n: (self._extents[n][2] - self._extents[n][0]) * (self._extents[n][3] - self._extents[n][1]),
+            default=None,
+        )
         return None if best is None else self._attributes(best)
 
     def object_masks(self) -> list[np.ndarray]:
@@ -179,7 +186,9 @@ class Reading:
 
     def verdicts(self, boxes: Sequence, wanted: Sequence[Attributes]) -> list[Verdict]:
         """One verdict per box (xyxy in 0..1) and the attributes asked for there."""
-        return [Verdict(attributes, tuple(box), *self.object_in(box)) for box, attributes in zip(boxes, wanted, strict=True)]
+        return [
+            Verdict(attributes, tuple(box), *self.object_in(box)) for box, attributes in zip(boxes, wanted, strict=True)
+        ]
 
     def _attributes(self, number: int) -> Attributes:
         x1, y1, x2, y2 = self._extents[number]
@@ -199,10 +208,17 @@ def summarise(verdicts: Sequence[Verdict]) -> dict[str, float]:
     """Rates over instances: isr, miou (attribute-gated), fit (IoU >= 0.5), iou (ungated) and each attribute's accuracy."""
     if not verdicts:
         raise ValueError("The judge has no verdicts to summarise: judge at least one box first.")
+
     def rate(value):
         return float(np.mean([value(v) for v in verdicts]))
+
     return {
-        "isr": rate(lambda v: v.success), "miou": rate(lambda v: v.gated_iou), "fit": rate(lambda v: v.iou >= IOU_SUCCESS),
+        "isr": rate(lambda v: v.success),
+        "miou": rate(lambda v: v.gated_iou),
+        "fit": rate(lambda v: v.iou >= IOU_SUCCESS),
         "iou": rate(lambda v: v.iou),
-        **{name: rate(lambda v, n=name: v.found is not None and getattr(v.found, n) == getattr(v.wanted, n)) for name in ("shape", "colour", "texture")},
+        **{
+            name: rate(lambda v, n=name: v.found is not None and getattr(v.found, n) == getattr(v.wanted, n))
+            for name in ("shape", "colour", "texture")
+        },
     }

@@ -4,6 +4,7 @@ Counting follows MIG-Bench: an instance succeeds when the IoU of the object's ex
 attributes are right; rates are over instances, so layouts with many weigh more. Intervals come from resampling layouts, not
 instances: those of one picture share its fate.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from .judge import IOU_SUCCESS, Reading, Verdict
 from .world import Attributes
 
-MARGIN = 4                  # px around every box that count as the box's own: half a latent cell, over which the VAE rings
+MARGIN = 4  # px around every box that count as the box's own: half a latent cell, over which the VAE rings
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 KINDS = ("shape", "colour", "texture")
@@ -62,9 +63,10 @@ def mark(image: np.ndarray, boxes: Sequence, wanted: Sequence[Attributes]) -> Ma
     return Marks(
         iou=tuple(verdict.iou for verdict in verdicts),
         right=tuple(verdict.attributes_right for verdict in verdicts),
-        leaked=tuple(leaks(verdict, [*wanted[:i], *wanted[i + 1:]]) for i, verdict in enumerate(verdicts)),
+        leaked=tuple(leaks(verdict, [*wanted[:i], *wanted[i + 1 :]]) for i, verdict in enumerate(verdicts)),
         background=float(shown[~inside].mean()) if not inside.all() else 0.0,
-        strays=sum(int(mask[inside].sum() * 2 < mask.sum()) for mask in masks))
+        strays=sum(int(mask[inside].sum() * 2 < mask.sum()) for mask in masks),
+    )
 
 
 def inside_boxes(boxes: Sequence, height: int, width: int) -> np.ndarray:
@@ -72,7 +74,7 @@ def inside_boxes(boxes: Sequence, height: int, width: int) -> np.ndarray:
     inside = np.zeros((height, width), bool)
     for x1, y1, x2, y2 in boxes:
         left, top = max(0, int(np.floor(x1 * width)) - MARGIN), max(0, int(np.floor(y1 * height)) - MARGIN)
-        inside[top:int(np.ceil(y2 * height)) + MARGIN, left:int(np.ceil(x2 * width)) + MARGIN] = True
+        inside[top : int(np.ceil(y2 * height)) + MARGIN, left : int(np.ceil(x2 * width)) + MARGIN] = True
     return inside
 
 
@@ -80,8 +82,11 @@ def leaks(verdict: Verdict, others: Sequence[Attributes]) -> bool | None:
     """Whether the found object wears an attribute of the others' that its own caption does not ask for; None without an object."""
     if verdict.found is None:
         return None
-    return any(getattr(verdict.found, kind) != getattr(verdict.wanted, kind)
-               and getattr(verdict.found, kind) in {getattr(other, kind) for other in others} for kind in KINDS)
+    return any(
+        getattr(verdict.found, kind) != getattr(verdict.wanted, kind)
+        and getattr(verdict.found, kind) in {getattr(other, kind) for other in others}
+        for kind in KINDS
+    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def resampled(measure: Measure, levels: Sequence[int], seed: int = 0) -> np.ndar
     for level in np.unique(levels):
         of_level = levels == level
         count = int(of_level.sum())
-        times = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)          # [RESAMPLES, count]
+        times = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)  # [RESAMPLES, count]
         above += times @ measure.above[of_level]
         below += times @ measure.below[of_level]
     return above / np.maximum(below, 1e-12)

@@ -3,27 +3,33 @@
 A scene is plain data; `render` turns it into a picture and `visible_masks` into one mask per instance. Lengths are pixels,
 boxes of a `Scene` are xyxy in pixels (x first) and enclose the whole shape, also where another instance covers it.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
-SIZE = 128                  # px, the side of a picture
-MIN_SIZE = 32               # px, the shortest side of a box; the judge reads smaller objects wrongly after the VAE
+SIZE = 128  # px, the side of a picture
+MIN_SIZE = 32  # px, the shortest side of a box; the judge reads smaller objects wrongly after the VAE
 MAX_INSTANCES = 6
 SHAPES = ("circle", "square", "triangle", "cross", "ring", "star")
-COLOURS = {                 # hues at least 50 degrees apart, all bright
-    "red": (240, 40, 35), "yellow": (250, 225, 30), "green": (35, 215, 50), "cyan": (30, 225, 230),
-    "blue": (50, 75, 250), "magenta": (240, 45, 230), "white": (245, 245, 245),
+COLOURS = {  # hues at least 50 degrees apart, all bright
+    "red": (240, 40, 35),
+    "yellow": (250, 225, 30),
+    "green": (35, 215, 50),
+    "cyan": (30, 225, 230),
+    "blue": (50, 75, 250),
+    "magenta": (240, 45, 230),
+    "white": (245, 245, 245),
 }
 TEXTURES = ("plain", "striped", "dotted")
 BACKGROUNDS = ("plain", "gradient", "clouds")
-PERIOD = 9.0                # px, of stripes and dots
-DARK_TONE = 0.5             # the second tone of a texture, as a factor on the colour
-SUPERSAMPLES = 4            # per pixel and axis
-MAX_OVERLAP = 0.12          # intersection of two boxes over the smaller one's area
-_LARGEST = {1: 84, 2: 72, 3: 60, 4: 52, 5: 46, 6: 42}     # px, longest side by number of instances
+PERIOD = 9.0  # px, of stripes and dots
+DARK_TONE = 0.5  # the second tone of a texture, as a factor on the colour
+SUPERSAMPLES = 4  # per pixel and axis
+MAX_OVERLAP = 0.12  # intersection of two boxes over the smaller one's area
+_LARGEST = {1: 84, 2: 72, 3: 60, 4: 52, 5: 46, 6: 42}  # px, longest side by number of instances
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def inside_shape(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     if shape == "star":
         return _inside_star(u, v)
     radius = u * u + v * v
-    return (radius <= 1) & (radius >= 0.46 ** 2) if shape == "ring" else radius <= 1
+    return (radius <= 1) & (radius >= 0.46**2) if shape == "ring" else radius <= 1
 
 
 def _inside_star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -74,9 +80,9 @@ def _inside_star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     x = u * np.sin(np.radians(72))
     y = (v + 1) / 2 * (1 + np.cos(np.radians(36))) - 1
     sector = np.radians(72)
-    angle = np.abs((np.arctan2(x, -y) + sector / 2) % sector - sector / 2)     # 0 at a point, 36 degrees in a notch
+    angle = np.abs((np.arctan2(x, -y) + sector / 2) % sector - sector / 2)  # 0 at a point, 36 degrees in a notch
     radius = np.hypot(x, y)
-    notch = 0.47 * np.array([np.cos(sector / 2), np.sin(sector / 2)])          # the edge runs from (1, 0) to here
+    notch = 0.47 * np.array([np.cos(sector / 2), np.sin(sector / 2)])  # the edge runs from (1, 0) to here
     edge = notch - np.array([1.0, 0.0])
     return edge[0] * radius * np.sin(angle) - edge[1] * (radius * np.cos(angle) - 1.0) >= 0
 
@@ -105,7 +111,7 @@ def _dark_samples(thing: Thing, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
     if thing.attributes.texture == "striped":
         return a % 1 < 0.5
     b = (y * cos - x * sin) / PERIOD + thing.phase[1]
-    return (a % 1 - 0.5) ** 2 + (b % 1 - 0.5) ** 2 < 0.31 ** 2
+    return (a % 1 - 0.5) ** 2 + (b % 1 - 0.5) ** 2 < 0.31**2
 
 
 def coverage(thing: Thing, size: int = SIZE):
@@ -193,7 +199,9 @@ def _place(rng: np.random.Generator, colour: str, placed: list[Thing], longest: 
     return None
 
 
-def random_scene(seed, count: int | None = None, size: int = SIZE, shortest: float = MIN_SIZE, longest: float | None = None) -> Scene:
+def random_scene(
+    seed, count: int | None = None, size: int = SIZE, shortest: float = MIN_SIZE, longest: float | None = None
+) -> Scene:
     """A scene by seed (an int or a sequence of ints); count 1..6 instances (random when None), box sides in shortest..longest px."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(1, MAX_INSTANCES + 1)) if count is None else count
@@ -208,7 +216,7 @@ def random_scene(seed, count: int | None = None, size: int = SIZE, shortest: flo
             angle = np.radians(45 + rng.uniform(-15, 15))
             placed.append(Thing(attributes, box, float(angle), (float(rng.uniform()), float(rng.uniform()))))
         if len(placed) == count:
-            return Scene(tuple(placed), _choice(rng, BACKGROUNDS), int(rng.integers(2 ** 31)), size)
+            return Scene(tuple(placed), _choice(rng, BACKGROUNDS), int(rng.integers(2**31)), size)
 
 
 def normalised_boxes(scene: Scene) -> list[tuple[float, float, float, float]]:

@@ -32,8 +32,24 @@ import numpy as np
 from ..layout import Layout
 from ..notes import Note, quote
 from ..safe_text import check_depth
-from . import (arrays, captions, comfyui, cvat, dataset_writers, datasets, detections, label_studio, labelme, methods, parsing, rows,
-               tracking, vision_models, voc, yolo)
+from . import (
+    arrays,
+    captions,
+    comfyui,
+    cvat,
+    dataset_writers,
+    datasets,
+    detections,
+    label_studio,
+    labelme,
+    methods,
+    parsing,
+    rows,
+    tracking,
+    vision_models,
+    voc,
+    yolo,
+)
 from .common import Reader, first_filled
 from .reading import ReadAs
 from .writing import fitted
@@ -47,8 +63,8 @@ class Format(NamedTuple):
     title: str
     matches: Callable[[object], bool]
     read: Callable[[object, Reader], Layout]
-    write: Callable[[Layout, list[Note]], object] | None = None   # what it cannot keep goes into the notes
-    carries: tuple[str, ...] = ("caption",)   # fields of an instance that the written form keeps
+    write: Callable[[Layout, list[Note]], object] | None = None  # what it cannot keep goes into the notes
+    carries: tuple[str, ...] = ("caption",)  # fields of an instance that the written form keeps
 
 
 def _is_layout(data: object) -> bool:
@@ -71,42 +87,76 @@ FORMATS: dict[str, Format] = {
     "label_studio": Format("Label Studio", label_studio.is_label_studio, label_studio.read_label_studio),
     "cvat": Format("CVAT XML", cvat.is_cvat, cvat.read_cvat),
     "voc": Format("Pascal VOC XML", voc.is_voc, voc.read_voc),
-    "bounding_box": Format("BOUNDING_BOX", comfyui.is_bounding_boxes, comfyui.read_bounding_boxes,
-                           _silent(comfyui.write_bounding_boxes), ("caption", "label", "color")),
-    "instancediffusion": Format("InstanceDiffusion JSON", methods.is_instance_diffusion,
-                                methods.read_instance_diffusion, methods.write_instance_diffusion,
-                                ("caption", "label", "mask", "point", "scribble")),
+    "bounding_box": Format(
+        "BOUNDING_BOX",
+        comfyui.is_bounding_boxes,
+        comfyui.read_bounding_boxes,
+        _silent(comfyui.write_bounding_boxes),
+        ("caption", "label", "color"),
+    ),
+    "instancediffusion": Format(
+        "InstanceDiffusion JSON",
+        methods.is_instance_diffusion,
+        methods.read_instance_diffusion,
+        methods.write_instance_diffusion,
+        ("caption", "label", "mask", "point", "scribble"),
+    ),
     "gemini": Format("Gemini's boxes", vision_models.is_gemini, vision_models.read_gemini),
     "qwen": Format("Qwen-VL's boxes", vision_models.is_qwen, vision_models.read_qwen),
     "florence": Format("Florence-2's boxes", vision_models.is_florence, vision_models.read_florence),
     "rows": Format("Hugging Face rows", rows.is_row, rows.read_rows),
     "tracking": Format("TRACKING", tracking.is_tracking, tracking.read_tracking),
-    "coco": Format("COCO instances", datasets.is_coco, datasets.read_coco, dataset_writers.write_coco,
-                   ("caption", "mask")),
-    "labelme": Format("labelme", labelme.is_labelme, labelme.read_labelme, dataset_writers.write_labelme,
-                      ("caption", "mask", "point", "scribble")),
-    "ideogram": Format("Ideogram / Krea 2 caption", captions.is_caption, captions.read_caption, captions.write_caption,
-                       ("caption", "color")),
+    "coco": Format(
+        "COCO instances", datasets.is_coco, datasets.read_coco, dataset_writers.write_coco, ("caption", "mask")
+    ),
+    "labelme": Format(
+        "labelme",
+        labelme.is_labelme,
+        labelme.read_labelme,
+        dataset_writers.write_labelme,
+        ("caption", "mask", "point", "scribble"),
+    ),
+    "ideogram": Format(
+        "Ideogram / Krea 2 caption",
+        captions.is_caption,
+        captions.read_caption,
+        captions.write_caption,
+        ("caption", "color"),
+    ),
     "omost": Format("Omost canvas", methods.is_omost, methods.read_omost),
-    "elements": Format("elements", comfyui.is_elements, comfyui.read_elements, _silent(comfyui.write_elements),
-                       ("caption", "color")),
+    "elements": Format(
+        "elements", comfyui.is_elements, comfyui.read_elements, _silent(comfyui.write_elements), ("caption", "color")
+    ),
     "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
     "detections": Format("detections", detections.is_detections, detections.read_detections),
     "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, _silent(methods.write_migc)),
-    "yolo": Format("YOLO labels", lambda data: isinstance(data, str) and yolo.is_yolo(data), yolo.read_yolo,
-                   dataset_writers.write_yolo),
+    "yolo": Format(
+        "YOLO labels",
+        lambda data: isinstance(data, str) and yolo.is_yolo(data),
+        yolo.read_yolo,
+        dataset_writers.write_yolo,
+    ),
 }
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
-_KNOWN_FORMS = ("ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
-                "Florence-2, Hugging Face rows, TRACKING, COCO, labelme, YOLO, Label Studio, CVAT or "
-                "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
-                "batch")
+_KNOWN_FORMS = (
+    "ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
+    "Florence-2, Hugging Face rows, TRACKING, COCO, labelme, YOLO, Label Studio, CVAT or "
+    "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
+    "batch"
+)
 
 
-def read(source: object, width: int = 0, height: int = 0, *, pick: str = "", names: str = "", read_as: ReadAs = ReadAs(),
-         ) -> tuple[Layout, list[Note]]:
+def read(
+    source: object,
+    width: int = 0,
+    height: int = 0,
+    *,
+    pick: str = "",
+    names: str = "",
+    read_as: ReadAs = ReadAs(),
+) -> tuple[Layout, list[Note]]:
     """Any of the formats of this package to a Layout, and the notes.
 
     ``width`` and ``height`` in pixels (0 = unknown) serve the formats that do not carry the picture's size; ``pick``
@@ -130,7 +180,7 @@ def _plain(source: object) -> object:
     """What comes through a socket, with its arrays of boxes as lists."""
     if comfyui.is_segs(source):
         return source
-    if not hasattr(source, "shape"):   # of an array each bad number is named
+    if not hasattr(source, "shape"):  # of an array each bad number is named
         check_depth(source)
     return arrays.plain(source)
 
@@ -152,13 +202,20 @@ def _read_data(data: object, reader: Reader) -> Layout:
 def _unknown(data: object) -> str:
     first = data[0] if isinstance(data, (list, tuple)) else data
     if isinstance(first, dict) and "image_id" in first:
-        return ("This is a COCO results file, which names neither its images nor its categories. "
-                "Give the COCO annotations file instead.")
+        return (
+            "This is a COCO results file, which names neither its images nor its categories. "
+            "Give the COCO annotations file instead."
+        )
     if isinstance(data, Element):
-        return (f"XML with the root {quote(data.tag)} is in no format that is known here. CVAT's begins with <annotations>, "
-                "Pascal VOC's with <annotation>.")
-    seen = ("an object with the keys " + ", ".join(quote(key) for key in list(first)[:6]) if isinstance(first, dict)
-            else quote(first))
+        return (
+            f"XML with the root {quote(data.tag)} is in no format that is known here. CVAT's begins with <annotations>, "
+            "Pascal VOC's with <annotation>."
+        )
+    seen = (
+        "an object with the keys " + ", ".join(quote(key) for key in list(first)[:6])
+        if isinstance(first, dict)
+        else quote(first)
+    )
     return f"The boxes are in no format that is known here: found {seen}. Use one of: {_KNOWN_FORMS}."
 
 
@@ -180,5 +237,6 @@ def write_text(layout: Layout, kind: str) -> tuple[str, list[Note]]:
         return data[0], notes
     if kind == "migc":
         import yaml  # part of every ComfyUI; only this format needs it
+
         return yaml.safe_dump(data, allow_unicode=True, sort_keys=False), notes
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), notes

@@ -19,7 +19,7 @@ from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYXY, Way, conflicts, decide, ways
 
 _FIELDS = ("boxes", "names", "orig_shape", "xyxy", "conf", "cls", "confidence", "class_id", "tracker_id", "mask")
-LENGTHS = range(4, 8)   # numbers of a row: a box, and up to three beside it
+LENGTHS = range(4, 8)  # numbers of a row: a box, and up to three beside it
 
 
 class Columns(NamedTuple):
@@ -45,15 +45,29 @@ _CLASS_FIRST = (Way(CXCYWH, SHARES), Way(XYXY, PIXELS), Way(XYXY, SHARES))
 # By the length of a row, the likeliest first.
 _COLUMNS = {
     4: (Columns(("box",)),),
-    5: (Columns(("box", "score"), _PLAIN), Columns(("class", "box"), _CLASS_FIRST), Columns(("box", "score")), Columns(("box", "class"))),
-    6: (Columns(("box", "score", "class")), Columns(("box", "class", "score")), Columns(("class", "box", "score"), _CLASS_FIRST),
-        Columns(("image", "box", "class"))),
-    7: (Columns(("box", "track id", "score", "class")), Columns(("image", "box", "class", "score")),
-        Columns(("image", "class", "score", "box")), Columns(("box", "objectness", "score", "class"))),
+    5: (
+        Columns(("box", "score"), _PLAIN),
+        Columns(("class", "box"), _CLASS_FIRST),
+        Columns(("box", "score")),
+        Columns(("box", "class")),
+    ),
+    6: (
+        Columns(("box", "score", "class")),
+        Columns(("box", "class", "score")),
+        Columns(("class", "box", "score"), _CLASS_FIRST),
+        Columns(("image", "box", "class")),
+    ),
+    7: (
+        Columns(("box", "track id", "score", "class")),
+        Columns(("image", "box", "class", "score")),
+        Columns(("image", "class", "score", "box")),
+        Columns(("box", "objectness", "score", "class")),
+    ),
 }
 
 
 # --- what is an array of boxes ---
+
 
 def plain(data: object, mask: bool = True) -> object:
     """``data`` with its tensors and arrays as lists. Pictures stay arrays where they may be masks, and are None elsewhere."""
@@ -74,8 +88,10 @@ def plain(data: object, mask: bool = True) -> object:
 def _as_mapping(detected: object) -> dict:
     """The objects in which Ultralytics and Supervision keep what was detected, as their own fields."""
     beside = getattr(detected, "data", None)
-    return {**{key: value for key in _FIELDS if (value := getattr(detected, key, None)) is not None},
-            **(beside if isinstance(beside, dict) else {})}
+    return {
+        **{key: value for key in _FIELDS if (value := getattr(detected, key, None)) is not None},
+        **(beside if isinstance(beside, dict) else {}),
+    }
 
 
 def _listed(array: np.ndarray) -> object:
@@ -100,7 +116,7 @@ def is_row(value: object) -> bool:
 
 
 def _is_cell(value: object) -> bool:
-    return is_number(value) or isinstance(value, float)   # NaN as well: it is named row by row
+    return is_number(value) or isinstance(value, float)  # NaN as well: it is named row by row
 
 
 def _are_rows(data: object) -> bool:
@@ -108,6 +124,7 @@ def _are_rows(data: object) -> bool:
 
 
 # --- reading them ---
+
 
 def read_box_list(data: Sequence, reader: Reader) -> Layout:
     names = ClassNames(reader)
@@ -120,7 +137,13 @@ def read_box_list(data: Sequence, reader: Reader) -> Layout:
     length = max(set(lengths), key=lengths.count, default=4)
     rows = [(who, row) for who, row in rows if numbers(row, length, who, reader) is not None]
     columns = _columns([finite_numbers(row) for _, row in rows], length, reader)
-    place([_found(who, row, columns, names) for who, row in rows], columns.among, reader, "A list of boxes over 1", shown=columns.shown)
+    place(
+        [_found(who, row, columns, names) for who, row in rows],
+        columns.among,
+        reader,
+        "A list of boxes over 1",
+        shown=columns.shown,
+    )
     names.close()
     return reader.layout()
 
@@ -158,7 +181,7 @@ def _fits(table: np.ndarray, columns: Columns, name: str) -> bool:
 
 def _against(table: np.ndarray, columns: Columns, reader: Reader) -> int:
     at = columns.place_of("box")
-    boxes = table[:, at:at + 4]
+    boxes = table[:, at : at + 4]
     if not len(boxes):
         return 0
     way = decide(boxes, columns.among, reader.width, reader.height)
@@ -167,11 +190,13 @@ def _against(table: np.ndarray, columns: Columns, reader: Reader) -> int:
 
 def _found(who: dict, row: Sequence[float], columns: Columns, names: ClassNames) -> Found:
     at = columns.place_of("box")
-    beside = {name: row[place] for name in ("score", "class", "track id") if (place := columns.place_of(name)) is not None}
+    beside = {
+        name: row[place] for name in ("score", "class", "track id") if (place := columns.place_of(name)) is not None
+    }
     imported = {"score": round(float(beside["score"]), 6)} if "score" in beside else {}
     imported |= {"track_id": int(beside["track id"])} if "track id" in beside else {}
     caption = ""
     if "class" in beside:
         caption = names.caption(int(beside["class"]))
         names.say(int(beside["class"]), who)
-    return Found(who, tuple(map(float, row[at:at + 4])), {"caption": caption, "imported": imported})
+    return Found(who, tuple(map(float, row[at : at + 4])), {"caption": caption, "imported": imported})

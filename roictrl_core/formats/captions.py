@@ -17,8 +17,8 @@ from .comfyui import element_fields, write_elements
 from .common import HEX_COLOR, Reader, entries, numbers, text_of
 
 KEPT = "ideogram"
-MAX_PALETTE = 5       # colors of one element, by Ideogram's rules
-MAX_RATIO = 8         # of a picture's sides
+MAX_PALETTE = 5  # colors of one element, by Ideogram's rules
+MAX_RATIO = 8  # of a picture's sides
 _PARTS = "compositional_deconstruction"
 _STYLE = ("photo", "art_style", "medium", "aesthetics", "lighting")
 
@@ -76,8 +76,12 @@ def _global_caption(kept: dict) -> str:
     style = kept.get("style_description")
     style = style if isinstance(style, dict) else {}
     unplaced = kept.get("elements", [])
-    words = [kept.get("high_level_description"), kept.get("background"), *(style.get(key) for key in _STYLE),
-             *(element.get("desc") for element in unplaced if isinstance(element, dict))]
+    words = [
+        kept.get("high_level_description"),
+        kept.get("background"),
+        *(style.get(key) for key in _STYLE),
+        *(element.get("desc") for element in unplaced if isinstance(element, dict)),
+    ]
     sentences = [text.strip() for text in words if text_of(text)]
     return " ".join(text if text[-1] in ".!?" else text + "." for text in sentences)
 
@@ -85,17 +89,27 @@ def _global_caption(kept: dict) -> str:
 def write_caption(layout: Layout, notes: list[Note]) -> dict:
     """What was read, with the boxes as they are now; a global caption that was changed takes the place of all other words."""
     kept = layout.extra.get(KEPT)
-    if not isinstance(kept, dict) or not isinstance(kept.get("elements", []), list) or _global_caption(kept) != layout.caption:
+    if (
+        not isinstance(kept, dict)
+        or not isinstance(kept.get("elements", []), list)
+        or _global_caption(kept) != layout.caption
+    ):
         captions = dict.fromkeys(instance.caption.strip() for _, instance in layout.enabled)
         kept = {"high_level_description": layout.caption or ", ".join(filter(None, captions))}
     if not text_of(kept.get("background")):
         notes.append(Note("write.no_background"))
     elements = [_ruled(element) for element in write_elements(layout)] + kept.get("elements", [])
-    return {**{key: value for key, value in kept.items() if key not in ("background", "elements")},
-            _PARTS: {"background": text_of(kept.get("background")), "elements": elements}}
+    return {
+        **{key: value for key, value in kept.items() if key not in ("background", "elements")},
+        _PARTS: {"background": text_of(kept.get("background")), "elements": elements},
+    }
 
 
 def _ruled(element: dict) -> dict:
     """Colors as the model was trained on them: capitals, five at most."""
-    palette = [color.upper() for color in element.pop("color_palette", []) if isinstance(color, str) and HEX_COLOR.fullmatch(color)]
+    palette = [
+        color.upper()
+        for color in element.pop("color_palette", [])
+        if isinstance(color, str) and HEX_COLOR.fullmatch(color)
+    ]
     return {**element, **({"color_palette": palette[:MAX_PALETTE]} if palette else {})}

@@ -12,10 +12,11 @@ from .placing import Found, place
 from .reading import PIXELS, SHARES, THOUSANDTHS, XYWH, YXYX, ways
 
 _XYWH = ("x", "y", "width", "height")
-_NO_LABEL = "A"   # what Impact Pack calls a SEG that was made from a mask and not by a detector
+_NO_LABEL = "A"  # what Impact Pack calls a SEG that was made from a mask and not by a detector
 
 
 # --- BOUNDING_BOX: {x, y, width, height} in pixels; one, a list, or one list per frame ---
+
 
 def is_bounding_boxes(data: object) -> bool:
     if isinstance(data, (list, tuple)):
@@ -71,11 +72,22 @@ def write_bounding_box(instance: Instance, layout: Layout) -> dict:
     """One of core's BOUNDING_BOX."""
     x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)
     imported = imported_of(instance)
-    metadata = {"type": imported.get("type", "obj"), "text": imported.get("text", ""), "desc": instance.caption,
-                "palette": _palette(instance)}
+    metadata = {
+        "type": imported.get("type", "obj"),
+        "text": imported.get("text", ""),
+        "desc": instance.caption,
+        "palette": _palette(instance),
+    }
     score = {"score": imported["score"]} if "score" in imported else {}
-    return {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": instance.label or instance.caption, **score,
-            "metadata": metadata}
+    return {
+        "x": x1,
+        "y": y1,
+        "width": x2 - x1,
+        "height": y2 - y1,
+        "label": instance.label or instance.caption,
+        **score,
+        "metadata": metadata,
+    }
 
 
 def _palette(instance: Instance) -> list:
@@ -93,6 +105,7 @@ def pixel_box(box, width: int, height: int) -> tuple[int, int, int, int]:
 
 # --- elements: bbox = [ymin, xmin, ymax, xmax] in 0..1000 ---
 
+
 def is_elements(data: object) -> bool:
     """An element has a description, a palette or one of two types; what detectors call bbox has a label or a score."""
     if isinstance(data, (list, tuple)):
@@ -103,8 +116,10 @@ def is_elements(data: object) -> bool:
 
 
 def read_elements(data: object, reader: Reader) -> Layout:
-    found = [_element(item if isinstance(item, dict) else {}, i, reader)
-             for i, item in enumerate([data] if isinstance(data, dict) else entries(data, "The list of elements"), 1)]
+    found = [
+        _element(item if isinstance(item, dict) else {}, i, reader)
+        for i, item in enumerate([data] if isinstance(data, dict) else entries(data, "The list of elements"), 1)
+    ]
     place(found, ways((YXYX,), (THOUSANDTHS, SHARES, PIXELS)), reader, "A list of elements", always=False)
     return reader.layout()
 
@@ -115,7 +130,7 @@ def _element(item: dict, index: int, reader: Reader) -> Found:
     values = numbers(item.get("bbox"), 4, who, reader)
     if values:
         y1, x1, y2, x2 = values
-        values = (min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))   # any two opposite corners
+        values = (min(y1, y2), min(x1, x2), max(y1, y2), max(x1, x2))  # any two opposite corners
     imported = {key: value for key, value in item.items() if key not in ("bbox", "desc", "color_palette")}
     return Found(who, values, element_fields(caption, item.get("color_palette"), imported, who, reader))
 
@@ -136,10 +151,17 @@ def write_elements(layout: Layout) -> list[dict]:
 
 # --- Impact Pack's SEGS: ((height, width), [SEG, ...]) ---
 
+
 def is_segs(data: object) -> bool:
-    return (isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (tuple, list)) and len(data[0]) == 2
-            and all(is_number(side) for side in data[0]) and isinstance(data[1], (list, tuple))
-            and all(hasattr(seg, "bbox") and hasattr(seg, "crop_region") for seg in data[1]))
+    return (
+        isinstance(data, tuple)
+        and len(data) == 2
+        and isinstance(data[0], (tuple, list))
+        and len(data[0]) == 2
+        and all(is_number(side) for side in data[0])
+        and isinstance(data[1], (list, tuple))
+        and all(hasattr(seg, "bbox") and hasattr(seg, "crop_region") for seg in data[1])
+    )
 
 
 def read_segs(data: tuple, reader: Reader) -> Layout:
@@ -155,8 +177,14 @@ def read_segs(data: tuple, reader: Reader) -> Layout:
         mask = _seg_mask(seg, width, height, who, reader)
         score = np.asarray(getattr(seg, "confidence", None)).ravel()
         imported = {"score": round(float(score[0]), 4)} if len(score) and is_number(score[0]) else {}
-        reader.add(reader.pixels(box), who, caption=caption, label=caption, imported=imported,
-                   mask=without_plain(mask, pixel_box(reader.pixels(box), width, height)))
+        reader.add(
+            reader.pixels(box),
+            who,
+            caption=caption,
+            label=caption,
+            imported=imported,
+            mask=without_plain(mask, pixel_box(reader.pixels(box), width, height)),
+        )
     if any(getattr(seg, "label", "") == _NO_LABEL for seg in data[1]):
         reader.note("read.segs_without_labels", label=_NO_LABEL)
     return reader.layout()
@@ -173,8 +201,14 @@ def _seg_mask(seg, width: int, height: int, who: dict, reader: Reader) -> np.nda
     x1, y1, x2, y2 = (int(value) for value in region)
     inside = 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
     if not inside or cropped.shape != (y2 - y1, x2 - x1) or width * height > MAX_PIXELS:
-        reader.note("read.seg_mask", who=who, shape=" x ".join(map(str, cropped.shape)), region=f"({x1}, {y1}, {x2}, {y2})",
-                    width=width, height=height)
+        reader.note(
+            "read.seg_mask",
+            who=who,
+            shape=" x ".join(map(str, cropped.shape)),
+            region=f"({x1}, {y1}, {x2}, {y2})",
+            width=width,
+            height=height,
+        )
         return None
     mask = np.zeros((height, width), dtype=bool)
     mask[y1:y2, x1:x2] = cropped > 0.5
@@ -183,17 +217,24 @@ def _seg_mask(seg, width: int, height: int, who: dict, reader: Reader) -> np.nda
 
 # --- MASK batch: [N, H, W] floats; or a list of masks or batches ---
 
+
 def joined_masks(data: object) -> np.ndarray | None:
     """A batch, or a list of masks and batches as one; None where ``data`` is neither. Raises ValueError for several sizes."""
     if isinstance(data, np.ndarray):
         return data
-    if not isinstance(data, (list, tuple)) or not data or not all(isinstance(item, np.ndarray) and item.ndim > 1 for item in data):
+    if (
+        not isinstance(data, (list, tuple))
+        or not data
+        or not all(isinstance(item, np.ndarray) and item.ndim > 1 for item in data)
+    ):
         return None
     masks = [_batch(item) for item in data]
     sizes = dict.fromkeys(mask.shape[1:] for mask in masks)
     if len(sizes) > 1:
         shown = ", ".join(f"{width} x {height}" for height, width in list(sizes)[:4])
-        raise ValueError(f"The masks of the list have different sizes ({shown}). Give masks of one picture, all of its size.")
+        raise ValueError(
+            f"The masks of the list have different sizes ({shown}). Give masks of one picture, all of its size."
+        )
     return np.concatenate(masks)
 
 
@@ -214,13 +255,16 @@ def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = No
         raise ValueError(f"Masks of {data.shape[2]} x {data.shape[1]} pixels are too large. Scale them down.")
     low, high = np.fmin.reduce(data, axis=None), np.fmax.reduce(data, axis=None)
     if np.isfinite((low, high)).all() and (low < -1 or high > 255):
-        raise ValueError(f"An array of the shape {list(data.shape)} with values from {low:.6g} to {high:.6g} holds neither masks, whose "
-                         "values are 0 to 1, nor boxes, which are rows of 4 to 7 numbers.")
+        raise ValueError(
+            f"An array of the shape {list(data.shape)} with values from {low:.6g} to {high:.6g} holds neither masks, whose "
+            "values are 0 to 1, nor boxes, which are rows of 4 to 7 numbers."
+        )
     entries(list(data), "The MASK batch")
     reader.own_size(data.shape[2], data.shape[1], "The MASK batch")
     for i, values in enumerate(data, 1):
-        _read_mask(values, subject("mask", i, captions[i - 1] if captions else ""), reader,
-                   captions[i - 1] if captions else "")
+        _read_mask(
+            values, subject("mask", i, captions[i - 1] if captions else ""), reader, captions[i - 1] if captions else ""
+        )
     return reader.layout()
 
 
@@ -246,7 +290,7 @@ def _soft_box(values: np.ndarray) -> tuple[float, float, float, float] | None:
     """The box whose share of each pixel the mask is, as :func:`write_masks` draws one; None where it is anything else."""
     if values.min() < 0 or values.max() > 1:
         return None
-    across, down = values.max(axis=0), values.max(axis=1)              # [W], [H]
+    across, down = values.max(axis=0), values.max(axis=1)  # [W], [H]
     ends = [_edges(line) for line in (across, down)]
     if None in ends or not np.allclose(values, np.outer(down, across), atol=1e-3):
         return None
@@ -259,7 +303,9 @@ def _edges(shares: np.ndarray) -> tuple[float, float] | None:
     full, touched = np.flatnonzero(shares >= 1), np.flatnonzero(shares > 0)
     if not len(full) or len(full) != full[-1] - full[0] + 1 or touched[0] < full[0] - 1 or touched[-1] > full[-1] + 1:
         return None
-    return float(full[0] - shares[touched[0]:full[0]].sum()), float(full[-1] + 1 + shares[full[-1] + 1:touched[-1] + 1].sum())
+    return float(full[0] - shares[touched[0] : full[0]].sum()), float(
+        full[-1] + 1 + shares[full[-1] + 1 : touched[-1] + 1].sum()
+    )
 
 
 def without_plain(mask: np.ndarray | None, box: tuple[int, int, int, int]) -> RunLengthMask | None:

@@ -12,11 +12,11 @@ import numpy as np
 from ..layout import DEFAULT_SIDE, LAYOUT_FIELDS, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
 from ..notes import MAX_NOTES, Note, capped, quote
-from .reading import ReadAs
 from .outlines import MAX_CROSSINGS, Polygon, polygon_mask
+from .reading import ReadAs
 
-BORDER_SLACK = 1e-3    # share of the picture; rounding to whole pixels may lead this far over the border
-MAX_MASK_PIXELS = 2**24   # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
+BORDER_SLACK = 1e-3  # share of the picture; rounding to whole pixels may lead this far over the border
+MAX_MASK_PIXELS = 2**24  # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -29,12 +29,12 @@ class Reader:
     pick: str = ""
     names: str = ""
     read_as: ReadAs = ReadAs()
-    choice_used: bool = False   # whether the format left anything to choose by read_as
+    choice_used: bool = False  # whether the format left anything to choose by read_as
     notes: list[Note] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
-    unsaid: int = 0                   # notes beyond MAX_NOTES
-    crossings: int = MAX_CROSSINGS    # that outlines may still cost
-    mask_pixels: int = MAX_MASK_PIXELS   # that masks may still draw one by one
+    unsaid: int = 0  # notes beyond MAX_NOTES
+    crossings: int = MAX_CROSSINGS  # that outlines may still cost
+    mask_pixels: int = MAX_MASK_PIXELS  # that masks may still draw one by one
 
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""
@@ -51,11 +51,17 @@ class Reader:
         """Take the size that the data itself names, where it names one; it wins over the given one."""
         if width is None and height is None:
             return
-        if not all(type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)):
-            raise ValueError(f"{what} has the size {quote(width)} x {quote(height)}; "
-                             f"both must be whole numbers of pixels from 1 to {MAX_SIDE}.")
+        if not all(
+            type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)
+        ):
+            raise ValueError(
+                f"{what} has the size {quote(width)} x {quote(height)}; "
+                f"both must be whole numbers of pixels from 1 to {MAX_SIDE}."
+            )
         if self.width and self.height and abs(width * self.height - height * self.width) > 0.01 * height * self.width:
-            self.note("read.other_shape", own_width=int(width), own_height=int(height), width=self.width, height=self.height)
+            self.note(
+                "read.other_shape", own_width=int(width), own_height=int(height), width=self.width, height=self.height
+            )
         self.width, self.height = int(width), int(height)
 
     def need_size(self, what: str) -> None:
@@ -89,7 +95,9 @@ class Reader:
     def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
         if len(self.instances) >= MAX_INSTANCES:
             raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
-        imported = {key: value for key, value in (imported or {}).items() if not _empty(value) and not _is_picture(value)}
+        imported = {
+            key: value for key, value in (imported or {}).items() if not _empty(value) and not _is_picture(value)
+        }
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
         for place, note in enumerate(self.notes):
@@ -115,8 +123,12 @@ class Reader:
 
     def layout(self, caption: str = "", extra: Mapping[str, object] | None = None) -> Layout:
         """What was read; ``extra`` are the source's own fields, of which those that a layout has itself are left out."""
-        return Layout(*self.grid, tuple(self.instances), caption, {
-            key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)})
+        return Layout(
+            *self.grid,
+            tuple(self.instances),
+            caption,
+            {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)},
+        )
 
 
 def text_of(*values: object) -> str:
@@ -180,8 +192,9 @@ def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
         return options.index(pick)
     if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):
         shown = ", ".join(quote(name) for name in options[:5]) + (", …" if len(options) > 5 else "")
-        raise ValueError(f"There is no {what} {quote(pick)} here. Give an index from 1 to {len(options)} "
-                         f"or one of: {shown}.")
+        raise ValueError(
+            f"There is no {what} {quote(pick)} here. Give an index from 1 to {len(options)} or one of: {shown}."
+        )
     index = int(pick) - 1 if pick else 0
     if len(options) > 1 and not pick:
         reader.note(f"read.first_{what}", count=len(options), first=quote(options[0]))
@@ -204,8 +217,11 @@ def hex_color(rgb: object) -> str:
 
 def _is_picture(value: object) -> bool:
     """Whether it is an array, or a list of them, which no file can hold."""
-    return isinstance(value, np.ndarray) or isinstance(value, list) and any(
-        _is_picture(item) for item in value if isinstance(item, (list, np.ndarray)))
+    return (
+        isinstance(value, np.ndarray)
+        or isinstance(value, list)
+        and any(_is_picture(item) for item in value if isinstance(item, (list, np.ndarray)))
+    )
 
 
 def imported_of(instance: Instance) -> dict:

@@ -36,12 +36,13 @@ def read_cvat(root: Element, reader: Reader) -> Layout:
     reader.own_size(whole(image.get("width")), whole(image.get("height")), _WHAT)
     reader.need_size(_WHAT)
     shapes = list(enumerate(entries(list(image), _WHAT), 1))
-    for i, shape in sorted(shapes, key=lambda entry: attribute(entry[1], "z_order") or 0):   # the higher, the nearer
+    for i, shape in sorted(shapes, key=lambda entry: attribute(entry[1], "z_order") or 0):  # the higher, the nearer
         _read_shape(shape, shape.get("label") or "", subject("shape", i, shape.get("label")), reader)
     return reader.layout(extra={"file_name": image.get("name")} if image.get("name") else {})
 
 
 # --- video: one frame of all tracks ---
+
 
 def _read_video(root: Element, tracks: list[Element], reader: Reader) -> Layout:
     size = next(root.iter("original_size"), None)
@@ -54,7 +55,11 @@ def _read_video(root: Element, tracks: list[Element], reader: Reader) -> Layout:
     frame = frames[choose([f"frame {number:g}" for number in frames], reader.pick, "frame", reader)]
     absent = 0
     for i, track in enumerate(entries(tracks, _WHAT), 1):
-        at, shape = max((entry for entry in _keyframes(track) if entry[0] <= frame), key=lambda entry: entry[0], default=(frame, None))
+        at, shape = max(
+            (entry for entry in _keyframes(track) if entry[0] <= frame),
+            key=lambda entry: entry[0],
+            default=(frame, None),
+        )
         if shape is None or shape.get("outside") == "1":
             absent += 1
             continue
@@ -77,12 +82,15 @@ def _keyframes(track: Element) -> Iterator[tuple[float, Element]]:
 
 # --- one shape ---
 
+
 def _read_shape(shape: Element, caption: str, who: dict, reader: Reader) -> None:
     read = _SHAPES.get(shape.tag)
     if read is None:
         reader.note("read.other_kind", who=who, kind=quote(shape.tag))
         return
-    attributes = {child.get("name"): child.text for child in shape.findall("attribute") if child.get("name") and child.text}
+    attributes = {
+        child.get("name"): child.text for child in shape.findall("attribute") if child.get("name") and child.text
+    }
     read(shape, who, reader, caption=caption, imported={"attributes": attributes} if attributes else {})
 
 
@@ -126,7 +134,7 @@ def _normalised(points: list, reader: Reader) -> list[tuple[float, float]]:
 
 
 def _points(shape: Element, least: int, who: dict, reader: Reader) -> list[tuple[float, float]] | None:
-    """"x,y;x,y" as points in pixels; None with a note where they are not, or fewer than ``least``."""
+    """ "x,y;x,y" as points in pixels; None with a note where they are not, or fewer than ``least``."""
     text = shape.get("points") or ""
     found = [tuple(map(number, pair.split(",", 2))) for pair in text.split(";")] if text else []
     if len(found) < least or any(len(pair) != 2 or None in pair for pair in found):
@@ -169,7 +177,9 @@ def _read_mask(shape: Element, who: dict, reader: Reader, **fields) -> None:
     if not inside or runs is None or sum(runs) != width * height:
         reader.note("read.mask", who=who, reason="Its runs do not fit its place in the picture.")
     elif width * height > reader.mask_pixels:
-        reader.note("read.mask", who=who, reason=f"The masks of the file have more than {MAX_MASK_PIXELS} pixels together.")
+        reader.note(
+            "read.mask", who=who, reason=f"The masks of the file have more than {MAX_MASK_PIXELS} pixels together."
+        )
     else:
         reader.mask_pixels -= width * height
         part = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
@@ -183,5 +193,11 @@ def _runs(text: str) -> list[int] | None:
     return runs if len(runs) == len(words) else None
 
 
-_SHAPES = {"box": _read_box, "polygon": _read_polygon, "polyline": _read_polyline, "points": _read_points,
-           "ellipse": _read_ellipse, "mask": _read_mask}
+_SHAPES = {
+    "box": _read_box,
+    "polygon": _read_polygon,
+    "polyline": _read_polyline,
+    "points": _read_points,
+    "ellipse": _read_ellipse,
+    "mask": _read_mask,
+}

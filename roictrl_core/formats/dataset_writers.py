@@ -14,7 +14,7 @@ from ..notes import Note
 from .common import picture_rle, text_of
 from .tracing import outlines
 
-LABELME = "5.4.1"   # the version whose fields are written
+LABELME = "5.4.1"  # the version whose fields are written
 
 
 def _corners(box: Box, layout: Layout) -> list[float]:
@@ -29,6 +29,7 @@ def _classes(layout: Layout) -> dict[str, int]:
 
 # --- COCO instances ---
 
+
 def write_coco(layout: Layout, notes: list[Note]) -> dict:
     """One image; a category per caption; masks as compressed RLE of the picture's size, boxes as their polygon.
 
@@ -37,13 +38,29 @@ def write_coco(layout: Layout, notes: list[Note]) -> dict:
     categories = _classes(layout)
     annotations = []
     for number, (_, instance) in enumerate(layout.enabled, 1):
-        annotations.append({"id": number, "image_id": 1, "category_id": categories[instance.caption] + 1,
-                            **_coco_place(instance, layout), "iscrowd": 0})
-    return {"info": {}, "licenses": [],
-            "images": [{"id": 1, "file_name": text_of(layout.extra.get("file_name")) or "1.png",
-                        "width": layout.width, "height": layout.height}],
-            "categories": [{"id": i + 1, "name": caption} for caption, i in categories.items()],
-            "annotations": annotations}
+        annotations.append(
+            {
+                "id": number,
+                "image_id": 1,
+                "category_id": categories[instance.caption] + 1,
+                **_coco_place(instance, layout),
+                "iscrowd": 0,
+            }
+        )
+    return {
+        "info": {},
+        "licenses": [],
+        "images": [
+            {
+                "id": 1,
+                "file_name": text_of(layout.extra.get("file_name")) or "1.png",
+                "width": layout.width,
+                "height": layout.height,
+            }
+        ],
+        "categories": [{"id": i + 1, "name": caption} for caption, i in categories.items()],
+        "annotations": annotations,
+    }
 
 
 def _coco_place(instance: Instance, layout: Layout) -> dict:
@@ -57,24 +74,42 @@ def _coco_place(instance: Instance, layout: Layout) -> dict:
 
 # --- labelme ---
 
+
 def write_labelme(layout: Layout, notes: list[Note]) -> dict:
     """Rectangles, polygons, points and linestrips in pixels; what belongs to one instance shares its group_id."""
     shapes = []
     for index, instance in layout.enabled:
         own = _labelme_shapes(instance, index, layout, notes)
         group = index if len(own) > 1 else None
-        shapes += [{"label": instance.caption, "points": points, "group_id": group, "description": "",
-                    "shape_type": kind, "flags": {}} for kind, points in own]
+        shapes += [
+            {
+                "label": instance.caption,
+                "points": points,
+                "group_id": group,
+                "description": "",
+                "shape_type": kind,
+                "flags": {},
+            }
+            for kind, points in own
+        ]
     picture = text_of(layout.extra.get("imagePath"), layout.extra.get("file_name"))
     if not picture:
         picture = "1.png"
         notes.append(Note("write.no_picture", values={"name": picture}))
-    return {"version": LABELME, "flags": {}, "shapes": shapes, "imagePath": picture, "imageData": None,
-            "imageHeight": layout.height, "imageWidth": layout.width}
+    return {
+        "version": LABELME,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": picture,
+        "imageData": None,
+        "imageHeight": layout.height,
+        "imageWidth": layout.width,
+    }
 
 
 def _labelme_shapes(instance: Instance, index: int, layout: Layout, notes: list[Note]) -> list[tuple[str, list]]:
     """(shape_type, points in pixels) of all that the instance has."""
+
     def pixels(points: tuple[Point, ...]) -> list[list[float]]:
         return [[round(x * layout.width, 2), round(y * layout.height, 2)] for x, y in points]
 
@@ -105,6 +140,7 @@ def _parts(instance: Instance, index: int, notes: list[Note]) -> list[tuple[Poin
 
 # --- YOLO ---
 
+
 def write_yolo(layout: Layout, notes: list[Note]) -> tuple[str, str]:
     """The label file and the file of names, a line each, one class per caption."""
     names = [" ".join(instance.caption.split()) for _, instance in layout.enabled]
@@ -116,5 +152,7 @@ def write_yolo(layout: Layout, notes: list[Note]) -> tuple[str, str]:
         lines.append(" ".join([str(classes[name]), *(f"{value:.6f}" for value in values)]))
     for name, number in classes.items():
         notes.append(Note("write.yolo_class", values={"number": number, "name": name}))
-    return ("".join(line + "\n" for line in lines),
-            "".join((name or f"class {number}") + "\n" for name, number in classes.items()))
+    return (
+        "".join(line + "\n" for line in lines),
+        "".join((name or f"class {number}") + "\n" for name, number in classes.items()),
+    )

@@ -9,6 +9,7 @@ from .placing import Found, place
 from .reading import XYWH, ways
 from .shapes import polygons_of, segmentation_mask
 
+
 def is_coco(data: object) -> bool:
     """Also without the images, which are then those that the annotations name."""
     if not isinstance(data, dict) or "annotations" not in data:
@@ -21,7 +22,9 @@ def read_coco(data: dict, reader: Reader) -> Layout:
     annotations = _objects(data["annotations"])
     images = _objects(data.get("images"))
     listed = bool(images)
-    images = images or [{"id": number} for number in dict.fromkeys(_text_id(item.get("image_id")) for item in annotations)]
+    images = images or [
+        {"id": number} for number in dict.fromkeys(_text_id(item.get("image_id")) for item in annotations)
+    ]
     if not images or not isinstance(data["annotations"], list):
         raise ValueError("The COCO file has no images, or no list of annotations, and so no boxes.")
     image = _coco_image(images, reader)
@@ -30,10 +33,14 @@ def read_coco(data: dict, reader: Reader) -> Layout:
     if not listed:
         reader.note("read.coco_without_images", width=reader.width, height=reader.height)
     _say_left_out(data["annotations"], images, reader)
-    categories = {_text_id(category.get("id")): text_of(category.get("name")) for category in _objects(data.get("categories"))}
+    categories = {
+        _text_id(category.get("id")): text_of(category.get("name")) for category in _objects(data.get("categories"))
+    }
     own = [item for item in annotations if _text_id(item.get("image_id")) == _text_id(image.get("id"))]
-    found = [_coco_annotation(annotation, i, categories, reader)
-             for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1)]
+    found = [
+        _coco_annotation(annotation, i, categories, reader)
+        for i, annotation in enumerate(entries(own, "The list of annotations of the COCO image"), 1)
+    ]
     place([entry for entry in found if entry], ways((XYWH,)), reader, "The COCO image", always=False)
     return reader.layout(extra={key: image[key] for key in ("file_name", "coco_url") if text_of(image.get(key))})
 
@@ -74,8 +81,11 @@ def _coco_annotation(annotation: dict, index: int, categories: dict[str, str], r
     segmentation = annotation.get("segmentation")
     values = annotation.get("bbox") or _box_around(segmentation)
     imported = {key: annotation[key] for key in ("score", "attributes") if key in annotation}
-    return Found(who, numbers(values, 4, who, reader),
-                 {"caption": caption, "imported": imported, "mask": segmentation_mask(segmentation, who, reader)})
+    return Found(
+        who,
+        numbers(values, 4, who, reader),
+        {"caption": caption, "imported": imported, "mask": segmentation_mask(segmentation, who, reader)},
+    )
 
 
 def _box_around(segmentation: object) -> list[float] | None:

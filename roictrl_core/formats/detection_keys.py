@@ -11,55 +11,128 @@ _CENTERED = (Way(CXCYWH, SHARES), Way(CXCYWH, PIXELS))
 
 # Of a box of four numbers -> the ways that it may mean.
 KEYS: dict[str, tuple[Way, ...]] = {
-    **dict.fromkeys(("box", "bbox", "boxes", "bboxes", "boundingboxes", "predboxes", "rect", "rectangle", "coordinates"), DETECTED),
-    "boundingbox": (*ways((XYXY, XYWH), (PIXELS,)), *ways((XYWH, XYXY), (SHARES,))),   # FiftyOne's are shares
+    **dict.fromkeys(
+        ("box", "bbox", "boxes", "bboxes", "boundingboxes", "predboxes", "rect", "rectangle", "coordinates"), DETECTED
+    ),
+    "boundingbox": (*ways((XYXY, XYWH), (PIXELS,)), *ways((XYWH, XYXY), (SHARES,))),  # FiftyOne's are shares
     **dict.fromkeys(("xyxy", "bboxxyxy", "boxxyxy", "boxesxyxy", "ltrb", "tlbr"), ways((XYXY,))),
     **dict.fromkeys(("bboxxywh", "boxxywh", "boxesxywh", "tlwh", "ltwh"), ways((XYWH,))),
     **dict.fromkeys(("cxcywh", "bboxcxcywh", "boxcxcywh", "boxescxcywh"), _CENTERED),
-    **dict.fromkeys(("xyxyn", "bboxnormalized", "boxnormalized", "normalizedbbox", "normalizedbox"), ways((XYXY, XYWH), (SHARES,))),
-    "xywh": ways((XYWH, CXCYWH)), "xywhn": ways((CXCYWH,), (SHARES,)),
-    "detectionboxes": (Way(YXYX, SHARES), Way(YXYX, PIXELS)), "rois": ways((YXYX,)),
+    **dict.fromkeys(
+        ("xyxyn", "bboxnormalized", "boxnormalized", "normalizedbbox", "normalizedbox"), ways((XYXY, XYWH), (SHARES,))
+    ),
+    "xywh": ways((XYWH, CXCYWH)),
+    "xywhn": ways((CXCYWH,), (SHARES,)),
+    "detectionboxes": (Way(YXYX, SHARES), Way(YXYX, PIXELS)),
+    "rois": ways((YXYX,)),
 }
 
 # Four keys that together are a box, and their order.
 CORNERS: tuple[tuple[tuple[str, ...], str], ...] = (
-    *((keys, XYXY) for keys in (
-        ("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"), ("xtl", "ytl", "xbr", "ybr"),
-        ("x0", "y0", "x1", "y1"), ("minx", "miny", "maxx", "maxy"), ("startx", "starty", "endx", "endy"))),
-    *((keys, CXCYWH) for keys in (
-        ("cx", "cy", "w", "h"), ("cx", "cy", "width", "height"), ("xcenter", "ycenter", "width", "height"),
-        ("centerx", "centery", "width", "height"), ("xcenter", "ycenter", "w", "h"))),
-    *((keys, XYWH) for keys in (
-        ("left", "top", "width", "height"), ("xmin", "ymin", "width", "height"), ("x1", "y1", "w", "h"), ("x1", "y1", "width", "height"),
-        ("x", "y", "w", "h"), ("x", "y", "width", "height"))),
+    *(
+        (keys, XYXY)
+        for keys in (
+            ("x1", "y1", "x2", "y2"),
+            ("xmin", "ymin", "xmax", "ymax"),
+            ("left", "top", "right", "bottom"),
+            ("xtl", "ytl", "xbr", "ybr"),
+            ("x0", "y0", "x1", "y1"),
+            ("minx", "miny", "maxx", "maxy"),
+            ("startx", "starty", "endx", "endy"),
+        )
+    ),
+    *(
+        (keys, CXCYWH)
+        for keys in (
+            ("cx", "cy", "w", "h"),
+            ("cx", "cy", "width", "height"),
+            ("xcenter", "ycenter", "width", "height"),
+            ("centerx", "centery", "width", "height"),
+            ("xcenter", "ycenter", "w", "h"),
+        )
+    ),
+    *(
+        (keys, XYWH)
+        for keys in (
+            ("left", "top", "width", "height"),
+            ("xmin", "ymin", "width", "height"),
+            ("x1", "y1", "w", "h"),
+            ("x1", "y1", "width", "height"),
+            ("x", "y", "w", "h"),
+            ("x", "y", "width", "height"),
+        )
+    ),
 )
 
 # What FORMAT_KEYS say, also by detectron2's numbers and albumentations' names.
 NAMED: dict[str, tuple[Way, ...]] = {
-    **dict.fromkeys(("xyxy", "ltrb"), ways((XYXY,))), **dict.fromkeys(("xywh", "ltwh"), ways((XYWH,))), "yxyx": ways((YXYX,)),
+    **dict.fromkeys(("xyxy", "ltrb"), ways((XYXY,))),
+    **dict.fromkeys(("xywh", "ltwh"), ways((XYWH,))),
+    "yxyx": ways((YXYX,)),
     **dict.fromkeys(("cxcywh", "yolo"), _CENTERED),
-    **dict.fromkeys(("0", "xyxyabs", "pascalvoc"), (Way(XYXY, PIXELS),)), **dict.fromkeys(("1", "xywhabs", "coco"), (Way(XYWH, PIXELS),)),
-    **dict.fromkeys(("2", "xyxyrel", "albumentations"), (Way(XYXY, SHARES),)), **dict.fromkeys(("3", "xywhrel"), (Way(XYWH, SHARES),)),
+    **dict.fromkeys(("0", "xyxyabs", "pascalvoc"), (Way(XYXY, PIXELS),)),
+    **dict.fromkeys(("1", "xywhabs", "coco"), (Way(XYWH, PIXELS),)),
+    **dict.fromkeys(("2", "xyxyrel", "albumentations"), (Way(XYXY, SHARES),)),
+    **dict.fromkeys(("3", "xywhrel"), (Way(XYWH, SHARES),)),
 }
 FORMAT_KEYS = ("boxformat", "bboxformat", "bboxmode", "boxmode", "boxtype")
 
-WRAPPERS = ("predictions", "detections", "objects", "results", "result", "annotations", "items", "boxes", "bboxes", "boundingboxes",
-            "data", "output", "outputs")
-CAPTION_KEYS = ("caption", "phrase", "label", "name", "classname", "class", "categoryname", "category", "textlabel", "text", "title", "object")
+WRAPPERS = (
+    "predictions",
+    "detections",
+    "objects",
+    "results",
+    "result",
+    "annotations",
+    "items",
+    "boxes",
+    "bboxes",
+    "boundingboxes",
+    "data",
+    "output",
+    "outputs",
+)
+CAPTION_KEYS = (
+    "caption",
+    "phrase",
+    "label",
+    "name",
+    "classname",
+    "class",
+    "categoryname",
+    "category",
+    "textlabel",
+    "text",
+    "title",
+    "object",
+)
 CLASS_KEYS = ("classid", "cls", "class", "categoryid", "label", "predclass", "detectionclass", "category")
 SCORE_KEYS = ("score", "confidence", "conf", "logit", "prob", "probability", "detectionscore")
 
-NAME_KEYS = ("image", "filename", "imagepath", "imgpath", "path")   # of a picture
+NAME_KEYS = ("image", "filename", "imagepath", "imgpath", "path")  # of a picture
 
 # Lists side by side -> the key of one entry.
 SIDE_BY_SIDE = {
-    "labels": "label", "scores": "score", "classes": "class", "predclasses": "predclass", "phrases": "phrase", "logits": "logit",
-    "textlabels": "textlabel", "classnames": "classname", "names": "name", "captions": "caption", "confidences": "confidence",
-    "classids": "classid", "detectionscores": "detectionscore", "detectionclasses": "detectionclass", "categories": "category",
-    "masks": "mask", "predmasks": "mask",
+    "labels": "label",
+    "scores": "score",
+    "classes": "class",
+    "predclasses": "predclass",
+    "phrases": "phrase",
+    "logits": "logit",
+    "textlabels": "textlabel",
+    "classnames": "classname",
+    "names": "name",
+    "captions": "caption",
+    "confidences": "confidence",
+    "classids": "classid",
+    "detectionscores": "detectionscore",
+    "detectionclasses": "detectionclass",
+    "categories": "category",
+    "masks": "mask",
+    "predmasks": "mask",
 }
 
-PICTURE_KEYS = ("mask", "masks", "predmasks", "segmentation")   # whose arrays are masks
+PICTURE_KEYS = ("mask", "masks", "predmasks", "segmentation")  # whose arrays are masks
 MASK_KEYS = ("mask", "segmentation", "rle", "segments", "polygon", "polygons")
 
 # Width and height of the picture; or one pair of height and width.

@@ -14,16 +14,27 @@ from ..layout import Layout
 from ..masks import RunLengthMask
 from ..notes import quote, subject
 from .common import Reader, choose, entries, is_number, numbers, text_of
-from .detection_keys import (CAPTION_KEYS, CLASS_KEYS, FORMAT_KEYS, KEYS, MASK_KEYS, NAMED, SCORE_KEYS, SHAPE_KEYS, SIZE_KEYS,
-                             plain_key, plain_keys)
+from .detection_keys import (
+    CAPTION_KEYS,
+    CLASS_KEYS,
+    FORMAT_KEYS,
+    KEYS,
+    MASK_KEYS,
+    NAMED,
+    SCORE_KEYS,
+    SHAPE_KEYS,
+    SIZE_KEYS,
+    plain_key,
+    plain_keys,
+)
 from .names import ClassNames, names_in
 from .pictures import box_of, left_over, pictures_in
 from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYWH, XYXY, Way, ways
 from .shapes import array_mask, polygons_of, rle_mask
 
-_GROUNDED = (Way(CXCYWH, SHARES), Way(XYXY, PIXELS), Way(XYXY, SHARES))      # Grounding DINO's own boxes first
-_ANNOTATED = (Way(XYWH, PIXELS), Way(XYXY, PIXELS), Way(XYWH, SHARES))       # COCO's first
+_GROUNDED = (Way(CXCYWH, SHARES), Way(XYXY, PIXELS), Way(XYXY, SHARES))  # Grounding DINO's own boxes first
+_ANNOTATED = (Way(XYWH, PIXELS), Way(XYXY, PIXELS), Way(XYWH, SHARES))  # COCO's first
 
 
 def is_detections(data: object) -> bool:
@@ -38,8 +49,10 @@ def read_detections(data: object, reader: Reader) -> Layout:
     for key, count in left_over(picture):
         reader.note("read.lists_differ", key=key, count=count, boxes=len(picture.items))
     names = ClassNames(reader, names_in(picture.around.get("names")))
-    found = [_found(item if isinstance(item, Mapping) else {}, i, picture.around, names, reader)
-             for i, item in enumerate(entries(picture.items, "The list of detections"), 1)]
+    found = [
+        _found(item if isinstance(item, Mapping) else {}, i, picture.around, names, reader)
+        for i, item in enumerate(entries(picture.items, "The list of detections"), 1)
+    ]
     place([entry for entry in found if entry], DETECTED, reader, "A list of detections")
     names.close()
     return reader.layout()
@@ -50,7 +63,11 @@ def _own_size(around: Mapping, reader: Reader) -> None:
     image = around.get("image")
     for keys in (around, plain_keys(image) if isinstance(image, Mapping) else {}):
         pairs = [(keys.get(width), keys.get(height)) for width, height in SIZE_KEYS]
-        pairs += [(keys[key][1], keys[key][0]) for key in SHAPE_KEYS if isinstance(keys.get(key), (list, tuple)) and len(keys[key]) > 1]
+        pairs += [
+            (keys[key][1], keys[key][0])
+            for key in SHAPE_KEYS
+            if isinstance(keys.get(key), (list, tuple)) and len(keys[key]) > 1
+        ]
         for pair in pairs:
             if all(is_number(side) and side > 0 for side in pair):
                 reader.own_size(*pair, "The picture of the detections")
@@ -91,8 +108,15 @@ def _score(value: object) -> float | None:
 
 def _among(keys: Mapping, around: Mapping, among: tuple[Way, ...]) -> tuple[Way, ...]:
     """The ways that a box may mean, by what else is said of it."""
-    said = next((NAMED[name] for key in FORMAT_KEYS for where in (keys, around)
-                 if (name := plain_key(str(where.get(key, "")))) in NAMED), None)
+    said = next(
+        (
+            NAMED[name]
+            for key in FORMAT_KEYS
+            for where in (keys, around)
+            if (name := plain_key(str(where.get(key, "")))) in NAMED
+        ),
+        None,
+    )
     if said:
         return said
     if among == DETECTED and ("phrase" in keys or "logit" in keys):
@@ -100,7 +124,7 @@ def _among(keys: Mapping, around: Mapping, among: tuple[Way, ...]) -> tuple[Way,
     if among == DETECTED and keys.keys() & {"iscrowd", "area", "categoryid"}:
         return _ANNOTATED
     if among == KEYS["xywh"] and keys.keys() & {"conf", "cls"}:
-        return ways((CXCYWH,))                             # Ultralytics' own xywh
+        return ways((CXCYWH,))  # Ultralytics' own xywh
     return among
 
 

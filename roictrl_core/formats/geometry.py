@@ -9,14 +9,16 @@ from .common import Reader, points_box
 from .shapes import point_of, strokes_of
 
 ELLIPSE_POINTS = 64
-FAR = 1e6      # pictures; no shape reaches so far, and nothing could be computed of it (nor of NaN)
+FAR = 1e6  # pictures; no shape reaches so far, and nothing could be computed of it (nor of NaN)
 
 
 def turned(points: list[Point], degrees: float, pivot: Point) -> list[Point]:
     """Points in pixels turned clockwise (y points down) around ``pivot``."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return [(pivot[0] + (x - pivot[0]) * cos - (y - pivot[1]) * sin,
-             pivot[1] + (x - pivot[0]) * sin + (y - pivot[1]) * cos) for x, y in points]
+    return [
+        (pivot[0] + (x - pivot[0]) * cos - (y - pivot[1]) * sin, pivot[1] + (x - pivot[0]) * sin + (y - pivot[1]) * cos)
+        for x, y in points
+    ]
 
 
 def corners(box: Box) -> list[Point]:

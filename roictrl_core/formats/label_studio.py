@@ -20,13 +20,22 @@ _ANSWERS = ("annotations", "completions", "predictions")
 
 # --- what is a Label Studio file ---
 
+
 def is_label_studio(data: object) -> bool:
     items = _objects(data)
-    return bool(items) and (_is_annotation(items[0]) or _is_region(items[0]) or _is_task(items[0]) or bool(_minimal(items[0])))
+    return bool(items) and (
+        _is_annotation(items[0]) or _is_region(items[0]) or _is_task(items[0]) or bool(_minimal(items[0]))
+    )
 
 
 def _objects(data: object) -> list[dict]:
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, (list, tuple)) else [data] if isinstance(data, dict) else []
+    return (
+        [item for item in data if isinstance(item, dict)]
+        if isinstance(data, (list, tuple))
+        else [data]
+        if isinstance(data, dict)
+        else []
+    )
 
 
 def _is_annotation(item: dict) -> bool:
@@ -35,22 +44,30 @@ def _is_annotation(item: dict) -> bool:
 
 
 def _is_region(item: dict) -> bool:
-    return isinstance(item.get("value"), dict) and ("from_name" in item or "original_width" in item or bool(_labels(item["value"])))
+    return isinstance(item.get("value"), dict) and (
+        "from_name" in item or "original_width" in item or bool(_labels(item["value"]))
+    )
 
 
 def _is_task(item: dict) -> bool:
     answers = [answer for key in _ANSWERS if isinstance(item.get(key), list) for answer in _objects(item[key])]
     return any(isinstance(answer.get("result"), list) for answer in answers) or (
-        isinstance(item.get("data"), dict) and isinstance(item.get("annotations"), list))
+        isinstance(item.get("data"), dict) and isinstance(item.get("annotations"), list)
+    )
 
 
 def _minimal(item: dict) -> list[dict]:
     """The regions of a JSON-MIN task: lists of values that name the picture's size, under the names of the tags."""
     values = [value for among in item.values() if isinstance(among, list) for value in _objects(among)]
-    return [{"value": value, **value} for value in values if "original_width" in value and ("x" in value or "points" in value)]
+    return [
+        {"value": value, **value}
+        for value in values
+        if "original_width" in value and ("x" in value or "points" in value)
+    ]
 
 
 # --- reading one ---
+
 
 def read_label_studio(data: object, reader: Reader) -> Layout:
     items = _objects(data)
@@ -73,7 +90,11 @@ def _chosen_regions(tasks: list[dict], reader: Reader) -> list[dict]:
     names = [_name(task, i) for i, task in enumerate(tasks, 1)]
     task = tasks[choose(names, reader.pick, "image", reader)]
     for key in _ANSWERS:
-        answers = [answer for answer in _objects(task.get(key)) if isinstance(answer.get("result"), list) and not answer.get("was_cancelled")]
+        answers = [
+            answer
+            for answer in _objects(task.get(key))
+            if isinstance(answer.get("result"), list) and not answer.get("was_cancelled")
+        ]
         if answers:
             return _first_answer(answers, reader)
     return _minimal(task)
@@ -104,7 +125,9 @@ def _joined(regions: Iterable[dict]) -> list[dict]:
 
 def _labels(value: dict) -> list[str]:
     """The first list of labels among ``rectanglelabels``, ``labels`` and so on."""
-    lists = (value[key] for key in value if isinstance(key, str) and key.endswith("labels") and isinstance(value[key], list))
+    lists = (
+        value[key] for key in value if isinstance(key, str) and key.endswith("labels") and isinstance(value[key], list)
+    )
     return next((labels for names in lists if (labels := [name for name in names if text_of(name)])), [])
 
 
@@ -151,7 +174,9 @@ def _add_ellipse(value: dict, who: dict, reader: Reader, **fields) -> None:
         _add_turned(ellipse((x, y), (rx, ry)), (x, y), None, value, who, reader, **fields)
 
 
-def _add_turned(points: list[Point], pivot: Point, upright: Box | None, value: dict, who: dict, reader: Reader, **fields) -> None:
+def _add_turned(
+    points: list[Point], pivot: Point, upright: Box | None, value: dict, who: dict, reader: Reader, **fields
+) -> None:
     """A shape of normalised points, turned by the value's rotation in pixels; ``upright`` is its box where that is all."""
     angle = value.get("rotation")
     if not is_number(angle) or angle % 360 == 0:

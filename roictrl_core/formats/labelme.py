@@ -16,9 +16,17 @@ from .common import Reader, entries, finite_numbers, points_box, text_of
 from .geometry import add_strokes, corners, ellipse
 from .shapes import point_of, strokes_of
 
-_LEAST = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "point": 1, "line": 2, "linestrip": 2}   # points of each kind
+_LEAST = {
+    "rectangle": 2,
+    "polygon": 3,
+    "rotation": 3,
+    "circle": 2,
+    "point": 1,
+    "line": 2,
+    "linestrip": 2,
+}  # points of each kind
 _LINES = ("line", "linestrip")
-_FAR = 1e9     # pixels
+_FAR = 1e9  # pixels
 
 
 class Shape(NamedTuple):
@@ -38,7 +46,10 @@ def is_labelme(data: object) -> bool:
 def read_labelme(data: dict, reader: Reader) -> Layout:
     reader.own_size(data.get("imageWidth"), data.get("imageHeight"), "The labelme file")
     reader.need_size("The labelme file")
-    shapes = [_shape(shape if isinstance(shape, dict) else {}, i, reader) for i, shape in enumerate(entries(data["shapes"], "shapes"), 1)]
+    shapes = [
+        _shape(shape if isinstance(shape, dict) else {}, i, reader)
+        for i, shape in enumerate(entries(data["shapes"], "shapes"), 1)
+    ]
     for group in _groups(shape for shape in shapes if shape):
         _add(group, reader)
     return reader.layout(extra={key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
@@ -46,7 +57,7 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
 
 def _shape(shape: dict, index: int, reader: Reader) -> Shape | None:
     """One shape; None with a note where it cannot be read."""
-    caption, kind = text_of(shape.get("label")), text_of(shape.get("shape_type")) or "polygon"   # labelme's own default
+    caption, kind = text_of(shape.get("label")), text_of(shape.get("shape_type")) or "polygon"  # labelme's own default
     who = subject("shape", index, caption)
     if kind not in _LEAST:
         reader.note("read.shape_type", who=who, kind=quote(kind))
@@ -95,7 +106,9 @@ def _add(group: list[Shape], reader: Reader) -> None:
 def _add_areas(areas: list[Shape], who: dict, reader: Reader, **fields) -> None:
     polygons = [_outline(shape) for shape in areas]
     if len(areas) > 1 or areas[0].kind != "rectangle":
-        fields["mask"] = reader.outlines([[(x / reader.width, y / reader.height) for x, y in polygon] for polygon in polygons], who)
+        fields["mask"] = reader.outlines(
+            [[(x / reader.width, y / reader.height) for x, y in polygon] for polygon in polygons], who
+        )
     reader.add(reader.pixels(points_box([point for polygon in polygons for point in polygon])), who, **fields)
 
 

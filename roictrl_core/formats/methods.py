@@ -15,6 +15,7 @@ _OMOST_GRID = 90
 
 # --- InstanceDiffusion: {caption, width, height, annos: [{bbox = x, y, w, h in pixels, caption}]} ---
 
+
 def is_instance_diffusion(data: object) -> bool:
     return isinstance(data, dict) and "annos" in data
 
@@ -22,19 +23,26 @@ def is_instance_diffusion(data: object) -> bool:
 def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
     reader.own_size(data.get("width"), data.get("height"), "The InstanceDiffusion file")
     reader.need_size("The InstanceDiffusion file")
-    found = [_anno(anno if isinstance(anno, dict) else {}, i, reader) for i, anno in enumerate(entries(data["annos"], "annos"), 1)]
+    found = [
+        _anno(anno if isinstance(anno, dict) else {}, i, reader)
+        for i, anno in enumerate(entries(data["annos"], "annos"), 1)
+    ]
     place(found, ways((XYWH,)), reader, "The InstanceDiffusion file", always=False)
-    return reader.layout(text_of(data.get("caption")),
-                         {key: value for key, value in data.items() if key != "annos"})
+    return reader.layout(text_of(data.get("caption")), {key: value for key, value in data.items() if key != "annos"})
 
 
 def _anno(anno: dict, index: int, reader: Reader) -> Found:
     caption = text_of(anno.get("caption"), anno.get("category_name"))
     who = subject("annotation", index, caption)
     known = ("bbox", "point", "caption", "category_name", "mask", "scribble")
-    fields = {"caption": caption, "label": text_of(anno.get("category_name")), "point": point_of(anno.get("point"), who, reader),
-              "scribble": strokes_of(anno.get("scribble"), who, reader), "mask": segmentation_mask(anno.get("mask"), who, reader),
-              "imported": {key: value for key, value in anno.items() if key not in known}}
+    fields = {
+        "caption": caption,
+        "label": text_of(anno.get("category_name")),
+        "point": point_of(anno.get("point"), who, reader),
+        "scribble": strokes_of(anno.get("scribble"), who, reader),
+        "mask": segmentation_mask(anno.get("mask"), who, reader),
+        "imported": {key: value for key, value in anno.items() if key not in known},
+    }
     if fields["point"] and not anno.get("bbox"):
         return Found(who, None, fields, alone=True)
     return Found(who, numbers(anno.get("bbox"), 4, who, reader), fields)
@@ -52,8 +60,14 @@ def write_instance_diffusion(layout: Layout, notes: list[Note]) -> dict:
             place["scribble"] = [_in_pixels(point, layout) for stroke in instance.scribble for point in stroke]
         if len(instance.scribble) > 1:
             notes.append(instance.note("write.strokes_joined", index, count=len(instance.scribble)))
-        annos.append({**place, "mask": picture_rle(instance.mask, layout) if instance.mask else [],
-                      "category_name": instance.label, "caption": instance.caption})
+        annos.append(
+            {
+                **place,
+                "mask": picture_rle(instance.mask, layout) if instance.mask else [],
+                "category_name": instance.label,
+                "caption": instance.caption,
+            }
+        )
     return {"caption": layout.caption, "width": layout.width, "height": layout.height, "annos": annos}
 
 
@@ -63,9 +77,14 @@ def _in_pixels(point: Point, layout: Layout) -> list[float]:
 
 # --- MIG-Bench: {global prompt: {caption: [[x1, y1, x2, y2], ...], coco_id: ...}}, normalised ---
 
+
 def is_migc(data: object) -> bool:
-    return (isinstance(data, dict) and bool(data) and all(isinstance(key, str) for key in data)
-            and all(_is_migc_entry(value) for value in data.values()))
+    return (
+        isinstance(data, dict)
+        and bool(data)
+        and all(isinstance(key, str) for key in data)
+        and all(_is_migc_entry(value) for value in data.values())
+    )
 
 
 def _is_migc_entry(value: object) -> bool:
@@ -76,7 +95,7 @@ def read_migc(data: dict, reader: Reader) -> Layout:
     prompts = list(data)
     prompt = prompts[choose(prompts, reader.pick, "prompt", reader)]
     captions = {str(key): boxes for key, boxes in data[prompt].items() if key != "coco_id"}
-    if (count := sum(map(len, captions.values()))) > 4 * MAX_INSTANCES:   # a single box is a list of its four numbers
+    if (count := sum(map(len, captions.values()))) > 4 * MAX_INSTANCES:  # a single box is a list of its four numbers
         raise ValueError(f"The prompt of MIG-Bench has {count} boxes; at most {MAX_INSTANCES} are read.")
     found = []
     for caption, boxes in captions.items():
@@ -99,6 +118,7 @@ def write_migc(layout: Layout) -> dict:
 
 # --- Omost: [{rect = [y0, y1, x0, x1] of 90, prefixes, suffixes, color}], the first entry global ---
 
+
 def is_omost(data: object) -> bool:
     return isinstance(data, list) and bool(data) and all(isinstance(e, dict) and "rect" in e for e in data)
 
@@ -115,8 +135,13 @@ def read_omost(data: list, reader: Reader) -> Layout:
         if rect is not None:
             y0, y1, x0, x1 = (value / _OMOST_GRID for value in rect)
             known = ("rect", "prefixes", "suffixes", "color")
-            reader.add((x0, y0, x1, y1), who, caption=caption, color=hex_color(entry.get("color")),
-                       imported={key: value for key, value in entry.items() if key not in known})
+            reader.add(
+                (x0, y0, x1, y1),
+                who,
+                caption=caption,
+                color=hex_color(entry.get("color")),
+                imported={key: value for key, value in entry.items() if key not in known},
+            )
     if not parts:
         reader.note("read.omost_global_alone")
     return reader.layout(" ".join(shared + _texts(whole, "suffixes")))

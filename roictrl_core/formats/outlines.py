@@ -12,15 +12,17 @@ import numpy as np
 
 from ..masks import RunLengthMask
 
-MASK_SIDE = 1024            # pixels; a polygon's mask is drawn no larger than this on its longer side
-MAX_CROSSINGS = 1_000_000   # and points, of all outlines of one reading; an outline across the whole picture has 2048
-MASK_COST = 400             # crossings that take as long as all else that a mask needs
-_FAR = 1e6                  # pictures; a point beyond is no place, and would overflow
+MASK_SIDE = 1024  # pixels; a polygon's mask is drawn no larger than this on its longer side
+MAX_CROSSINGS = 1_000_000  # and points, of all outlines of one reading; an outline across the whole picture has 2048
+MASK_COST = 400  # crossings that take as long as all else that a mask needs
+_FAR = 1e6  # pictures; a point beyond is no place, and would overflow
 
 Polygon = Sequence[tuple[float, float]]
 
 
-def polygon_mask(polygons: Sequence[Polygon], width: int, height: int, most: int = MAX_CROSSINGS) -> tuple[RunLengthMask | None, int]:
+def polygon_mask(
+    polygons: Sequence[Polygon], width: int, height: int, most: int = MAX_CROSSINGS
+) -> tuple[RunLengthMask | None, int]:
     """The union of polygons, points normalised, on a grid of the picture's shape, its longer side at most MASK_SIDE.
 
     A pixel belongs to a polygon when its centre lies inside by the even-odd rule.  Also returns what was spent of
@@ -31,9 +33,14 @@ def polygon_mask(polygons: Sequence[Polygon], width: int, height: int, most: int
     points = [len(polygon) for polygon in polygons]
     if MASK_COST + sum(points) > most:
         return None, 0
-    a = np.concatenate([np.asarray(polygon, dtype=np.float64) for polygon in polygons]).clip(-_FAR, _FAR) * (columns, rows)
+    a = np.concatenate([np.asarray(polygon, dtype=np.float64) for polygon in polygons]).clip(-_FAR, _FAR) * (
+        columns,
+        rows,
+    )
     b = a[_following(points)]
-    first, last = (np.ceil(x - 0.5).clip(0, columns).astype(np.int64) for x in (np.minimum(a, b)[:, 0], np.maximum(a, b)[:, 0]))
+    first, last = (
+        np.ceil(x - 0.5).clip(0, columns).astype(np.int64) for x in (np.minimum(a, b)[:, 0], np.maximum(a, b)[:, 0])
+    )
     cost = MASK_COST + len(a) + int((last - first).sum())
     if cost > most:
         return None, MASK_COST
@@ -49,14 +56,21 @@ def _following(points: list[int]) -> np.ndarray:
     return after
 
 
-def _spans(a: np.ndarray, b: np.ndarray, owners: np.ndarray, first: np.ndarray, last: np.ndarray, columns: int, rows: int,
-           ) -> tuple[np.ndarray, np.ndarray]:
+def _spans(
+    a: np.ndarray,
+    b: np.ndarray,
+    owners: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    columns: int,
+    rows: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the polygons' edges from ``a`` to ``b``, [E, 2] in pixels, let pixels begin and end, counted column by column.
 
     Every column between an edge's ``first`` and ``last`` has its centre crossed by it.
     """
     counts = last - first
-    edge = np.repeat(np.arange(len(a)), counts)                        # [K], the edge of each crossing
+    edge = np.repeat(np.arange(len(a)), counts)  # [K], the edge of each crossing
     column = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
     # From left to right whichever way the polygon goes, so that an edge there and back is crossed at the same place.
     a, b = np.where((a[:, 0] > b[:, 0])[:, None], (b, a), (a, b))

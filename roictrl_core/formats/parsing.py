@@ -18,10 +18,10 @@ from .yolo import is_yolo
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)(?![`~])[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _YAML_LINE = re.compile(r"^(?:- |[^\s#].*:(?:[ \t]*$|[ \t]+[\[{&!*|>\d.\-]))", re.MULTILINE)
-_OBJECTS = re.compile(r'\{\s*"|\[\s*\{')   # where JSON's objects may begin in prose, and lists of lists
+_OBJECTS = re.compile(r'\{\s*"|\[\s*\{')  # where JSON's objects may begin in prose, and lists of lists
 _LISTS = re.compile(r"\[\s*\[")
-MAX_LINES = 50_000          # of objects in a row
-_PROSE = 256 * 1024         # characters; longer texts are not searched for JSON
+MAX_LINES = 50_000  # of objects in a row
+_PROSE = 256 * 1024  # characters; longer texts are not searched for JSON
 
 
 def parsed(text: str, reader: Reader) -> object:
@@ -44,8 +44,10 @@ def _binary(text: str, at: int) -> str:
     if max(text[::2].count("\0"), text[1::2].count("\0")) > 0.4 * len(text):
         return "This is text in UTF-16, which cannot be read here. Save it as UTF-8."
     line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-    return (f"This is a binary file, or a damaged text: the character with the code {ord(text[at])} stands at line {line}, column "
-            f"{column}. Give JSON, YAML or YOLO's lines, in UTF-8.")
+    return (
+        f"This is a binary file, or a damaged text: the character with the code {ord(text[at])} stands at line {line}, column "
+        f"{column}. Give JSON, YAML or YOLO's lines, in UTF-8."
+    )
 
 
 def _unfenced(text: str) -> str:
@@ -121,8 +123,10 @@ def _json_inside(text: str, start: int) -> object:
     try:
         return _value_at(text, start)
     except json.JSONDecodeError as error:
-        raise ValueError(f"The JSON inside this text is not valid: {error.msg} at line {error.lineno}, column {error.colno}. "
-                         "Correct it there.") from None
+        raise ValueError(
+            f"The JSON inside this text is not valid: {error.msg} at line {error.lineno}, column {error.colno}. "
+            "Correct it there."
+        ) from None
 
 
 def _value_at(text: str, start: int) -> object:
@@ -131,5 +135,5 @@ def _value_at(text: str, start: int) -> object:
         # Only the end is asked: no number is made of its digits, however many there are.
         _, end = json.JSONDecoder(parse_int=len, parse_float=len).raw_decode(text, start)
     except RecursionError:
-        end = len(text)                                    # which parse_json has a sentence for
+        end = len(text)  # which parse_json has a sentence for
     return parse_json(text[start:end])

@@ -14,8 +14,8 @@ from .common import entries, first_filled
 from .detection_keys import CORNERS, KEYS, NAME_KEYS, SIDE_BY_SIDE, WRAPPERS, plain_keys
 from .reading import CXCYWH, XYWH, Way, ways
 
-_DEPTH = 4         # objects around the boxes
-_LOOKED_AT = 100   # entries among which one with a box must be
+_DEPTH = 4  # objects around the boxes
+_LOOKED_AT = 100  # entries among which one with a box must be
 
 
 class Picture(NamedTuple):
@@ -35,14 +35,18 @@ def pictures_in(data: object, depth: int = 0) -> list[Picture] | None:
     first = first_filled(data)
     if isinstance(first, Mapping):
         if "image_id" in first and "category_id" in first:
-            return None                                    # COCO results, which name no picture
+            return None  # COCO results, which name no picture
         if any(isinstance(item, Mapping) and box_of(plain_keys(item)) for item in data[:MAX_INSTANCES]):
             return [Picture(data, {})]
     elif _is_pair(first):
         return [Picture([{"label": item[0], "box": item[1]} if _is_pair(item) else {} for item in data], {})]
     if not isinstance(first, (Mapping, list, tuple)) or is_row(first) or pictures_in(first, depth + 1) is None:
         return None
-    return [picture for item in entries(data, "The list of pictures") for picture in pictures_in(item, depth + 1) or [Picture([], {})]]
+    return [
+        picture
+        for item in entries(data, "The list of pictures")
+        for picture in pictures_in(item, depth + 1) or [Picture([], {})]
+    ]
 
 
 def _is_pair(value: object) -> bool:
@@ -75,7 +79,11 @@ def _is_column(value: object) -> bool:
 def _side_by_side(keys: dict, column: str) -> list[dict]:
     """One object for each box of lists that stand side by side."""
     rows = keys[column]
-    beside = {SIDE_BY_SIDE.get(key, key): values for key, values in keys.items() if key != column and _is_list(values) and len(values) == len(rows)}
+    beside = {
+        SIDE_BY_SIDE.get(key, key): values
+        for key, values in keys.items()
+        if key != column and _is_list(values) and len(values) == len(rows)
+    }
     return [{column: row, **{key: values[i] for key, values in beside.items()}} for i, row in enumerate(rows)]
 
 
@@ -86,8 +94,11 @@ def _is_list(value: object) -> bool:
 def left_over(picture: Picture) -> Iterator[tuple[str, int]]:
     """Lists that should stand beside the boxes and have another length: their keys and lengths."""
     if any(_is_column(picture.around.get(key)) for key in KEYS):
-        yield from ((key, len(values)) for key, values in picture.around.items()
-                    if key in SIDE_BY_SIDE and key != "names" and _is_list(values) and len(values) != len(picture.items))
+        yield from (
+            (key, len(values))
+            for key, values in picture.around.items()
+            if key in SIDE_BY_SIDE and key != "names" and _is_list(values) and len(values) != len(picture.items)
+        )
 
 
 def _by_name(data: Mapping, depth: int) -> list[Picture] | None:
@@ -109,9 +120,20 @@ def _is_answer(value: object) -> bool:
 
 def _by_label(data: Mapping) -> list[Picture] | None:
     """An object of boxes, or lists of them, by their captions."""
-    if not data or not all(isinstance(label, str) and (is_row(rows) or is_row(first_filled(rows))) for label, rows in data.items()):
+    if not data or not all(
+        isinstance(label, str) and (is_row(rows) or is_row(first_filled(rows))) for label, rows in data.items()
+    ):
         return None
-    return [Picture([{"label": label, "box": row} for label, rows in data.items() for row in ([rows] if is_row(rows) else rows)], {})]
+    return [
+        Picture(
+            [
+                {"label": label, "box": row}
+                for label, rows in data.items()
+                for row in ([rows] if is_row(rows) else rows)
+            ],
+            {},
+        )
+    ]
 
 
 def box_of(keys: dict) -> tuple[object, tuple[Way, ...], tuple[str, ...]] | None:
@@ -119,9 +141,13 @@ def box_of(keys: dict) -> tuple[object, tuple[Way, ...], tuple[str, ...]] | None
     for key, among in KEYS.items():
         value = keys.get(key)
         if isinstance(value, Mapping) and (inner := _corners(plain_keys(value))):
-            centered = key == "coordinates" and inner[1] == ways((XYWH,))      # Create ML's x and y are the middle
+            centered = key == "coordinates" and inner[1] == ways((XYWH,))  # Create ML's x and y are the middle
             return inner[0], ways((CXCYWH,)) if centered else inner[1], (key,)
-        if is_row(value) or isinstance(value, (list, tuple)) and not any(isinstance(part, (list, tuple, Mapping)) for part in value):
+        if (
+            is_row(value)
+            or isinstance(value, (list, tuple))
+            and not any(isinstance(part, (list, tuple, Mapping)) for part in value)
+        ):
             return value, among, (key,)
     return _corners(keys)
 
@@ -131,6 +157,6 @@ def _corners(keys: dict) -> tuple[list, tuple[Way, ...], tuple[str, ...]] | None
     for corners, order in CORNERS:
         if all(key in keys for key in corners):
             if order == XYWH and corners[0] == "x" and {"class", "confidence"} <= keys.keys():
-                order = CXCYWH                             # Roboflow's x and y are the middle
+                order = CXCYWH  # Roboflow's x and y are the middle
             return [keys[key] for key in corners], ways((order,)), corners
     return None

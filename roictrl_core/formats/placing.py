@@ -12,10 +12,14 @@ import numpy as np
 
 from ..layout import Box
 from .common import Reader
-from .reading import (AUTO, PERCENT, PIXELS, SHARES, THOUSANDTHS, XYXY, Way, conflicts, decide, in_the_first_100, to_xyxy)
+from .reading import AUTO, PERCENT, PIXELS, SHARES, THOUSANDTHS, XYXY, Way, conflicts, decide, in_the_first_100, to_xyxy
 
-_NOTES = {PIXELS: "read.assumed_pixels", SHARES: "read.assumed_shares", THOUSANDTHS: "read.assumed_thousandths",
-          PERCENT: "read.assumed_percent"}
+_NOTES = {
+    PIXELS: "read.assumed_pixels",
+    SHARES: "read.assumed_shares",
+    THOUSANDTHS: "read.assumed_thousandths",
+    PERCENT: "read.assumed_percent",
+}
 
 
 class Found(NamedTuple):
@@ -33,8 +37,15 @@ class Found(NamedTuple):
     alone: bool = False
 
 
-def place(found: Sequence[Found], among: Sequence[Way], reader: Reader, what: str, *, always: bool = True,
-          shown: Callable[[str], str] = str) -> None:
+def place(
+    found: Sequence[Found],
+    among: Sequence[Way],
+    reader: Reader,
+    what: str,
+    *,
+    always: bool = True,
+    shown: Callable[[str], str] = str,
+) -> None:
     """Add every entry to the layout, read in the way that a person chose, else in the best of ``among``.
 
     ``what`` is what gives the boxes, for a refusal.  The way is said ``always``, where there were several, or only where it
@@ -53,7 +64,10 @@ def place(found: Sequence[Found], among: Sequence[Way], reader: Reader, what: st
         if len(possible) > 1 and (always or way != possible[0]):
             say(way, reader, shown)
         _doubt(rows, way, reader)
-        placed |= {index: (way.unit, tuple(box)) for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist())}
+        placed |= {
+            index: (way.unit, tuple(box))
+            for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist())
+        }
     for index, entry in enumerate(found):
         if entry.alone:
             reader.add_point(entry.who, **entry.fields)
@@ -81,7 +95,9 @@ def _add(entry: Found, unit: str, box: Box, reader: Reader) -> None:
     reader.add(box, entry.who, **entry.fields, **mask)
 
 
-def _normalised(outline: Sequence[Sequence[tuple[float, float]]], unit: str, reader: Reader) -> list[list[tuple[float, float]]]:
+def _normalised(
+    outline: Sequence[Sequence[tuple[float, float]]], unit: str, reader: Reader
+) -> list[list[tuple[float, float]]]:
     """Polygons, points in ``unit``, as polygons of normalised points."""
     flat = np.asarray([(x, y, x, y) for polygon in outline for x, y in polygon])
     points = iter(map(tuple, to_xyxy(flat, Way(XYXY, unit), reader.width, reader.height)[:, :2].tolist()))
@@ -97,5 +113,10 @@ def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:
     if conflicts(rows, way, way.order, reader.width, reader.height):
         x, y = np.max(to_xyxy(rows, way, reader.width, reader.height)[:, 2:], axis=0).tolist()
         if max(x, y) > 1:
-            reader.note("read.beyond", right=f"{x * reader.width:.6g}", bottom=f"{y * reader.height:.6g}", width=reader.width,
-                        height=reader.height)
+            reader.note(
+                "read.beyond",
+                right=f"{x * reader.width:.6g}",
+                bottom=f"{y * reader.height:.6g}",
+                width=reader.width,
+                height=reader.height,
+            )

@@ -13,16 +13,21 @@ from typing import NamedTuple
 import numpy as np
 
 AUTO = "auto"
-XYXY, XYWH, CXCYWH, YXYX = "x1, y1, x2, y2", "x, y, width, height", "center x, center y, width, height", "y1, x1, y2, x2"
+XYXY, XYWH, CXCYWH, YXYX = (
+    "x1, y1, x2, y2",
+    "x, y, width, height",
+    "center x, center y, width, height",
+    "y1, x1, y2, x2",
+)
 PIXELS, SHARES, THOUSANDTHS, PERCENT = "pixels", "0 to 1", "0 to 1000", "percent"
 ORDERS = (XYXY, XYWH, CXCYWH, YXYX)
 UNITS = (PIXELS, SHARES, THOUSANDTHS, PERCENT)
 
-_TINY = 2.0          # a box list that stays under this many units in all its numbers cannot mean pixels
-_WIDE = 400          # pixels of the shorter side from which boxes that all lie in the first 100 are suspicious
-_SPREAD = 60         # of 100, which boxes in percent reach at least
-_OUTSIDE = 0.5       # share of a box beyond the picture that speaks against a reading
-_STRICT = 0.02       # share of the picture that a box may reach over its border in an order that is not the usual one
+_TINY = 2.0  # a box list that stays under this many units in all its numbers cannot mean pixels
+_WIDE = 400  # pixels of the shorter side from which boxes that all lie in the first 100 are suspicious
+_SPREAD = 60  # of 100, which boxes in percent reach at least
+_OUTSIDE = 0.5  # share of a box beyond the picture that speaks against a reading
+_STRICT = 0.02  # share of the picture that a box may reach over its border in an order that is not the usual one
 
 
 class ReadAs(NamedTuple):
@@ -39,7 +44,9 @@ class ReadAs(NamedTuple):
         """Itself; raises ValueError with a sentence where a choice is none."""
         for value, known, what in ((self.order, ORDERS, "order"), (self.unit, UNITS, "unit")):
             if value not in (AUTO, *known):
-                raise ValueError(f"There is no {what} of a box's numbers '{value!s:.40}'. Use one of: {'; '.join((AUTO, *known))}.")
+                raise ValueError(
+                    f"There is no {what} of a box's numbers '{value!s:.40}'. Use one of: {'; '.join((AUTO, *known))}."
+                )
         return self
 
 
@@ -55,7 +62,12 @@ def ways(orders: Sequence[str], units: Sequence[str] = (PIXELS, SHARES)) -> tupl
     return tuple(Way(order, unit) for unit, order in product(units, orders))
 
 
-DETECTED = (*ways((XYXY, XYWH), (PIXELS,)), *ways((XYXY, CXCYWH, XYWH), (SHARES,)), Way(XYXY, PERCENT), Way(XYWH, PERCENT))
+DETECTED = (
+    *ways((XYXY, XYWH), (PIXELS,)),
+    *ways((XYXY, CXCYWH, XYWH), (SHARES,)),
+    Way(XYXY, PERCENT),
+    Way(XYWH, PERCENT),
+)
 
 
 def decide(rows: np.ndarray, among: Sequence[Way], width: float, height: float) -> Way:
@@ -87,7 +99,9 @@ def conflicts(rows: np.ndarray, way: Way, usual: str, width: float, height: floa
 
 def to_xyxy(rows: np.ndarray, way: Way, width: float, height: float) -> np.ndarray:
     """``[N, 4]`` numbers to normalised x1, y1, x2, y2; pixels of an unknown picture stay pixels."""
-    sides = {PIXELS: (width or 1, height or 1), SHARES: (1, 1), THOUSANDTHS: (1000, 1000), PERCENT: (100, 100)}[way.unit]
+    sides = {PIXELS: (width or 1, height or 1), SHARES: (1, 1), THOUSANDTHS: (1000, 1000), PERCENT: (100, 100)}[
+        way.unit
+    ]
     rows = np.asarray(rows, dtype=np.float64)
     if way.order == YXYX:
         rows = rows[:, [1, 0, 3, 2]]

@@ -17,7 +17,7 @@ from .placing import Found, place
 from .reading import PIXELS, SHARES, XYWH, XYXY, ways
 
 _BOXES = ("bbox", "bboxes", "box", "boxes")
-_OWN = ("category", "categories", "category_id", "area", "id")   # what other lists of objects do not have
+_OWN = ("category", "categories", "category_id", "area", "id")  # what other lists of objects do not have
 _CATEGORIES = ("category", "categories", "label", "labels", "name", "names", "category_id", "class")
 
 
@@ -35,7 +35,9 @@ def _objects(row: Mapping) -> list[Mapping] | None:
     if not column or not isinstance(objects[column], (list, tuple)):
         return None
     count = len(objects[column])
-    beside = {key: values for key, values in objects.items() if isinstance(values, (list, tuple)) and len(values) == count}
+    beside = {
+        key: values for key, values in objects.items() if isinstance(values, (list, tuple)) and len(values) == count
+    }
     return [{key: values[i] for key, values in beside.items()} for i in range(count)]
 
 

@@ -45,7 +45,7 @@ def polygons_of(data: object) -> list[list[Point]] | None:
     if isinstance(data[0], (list, tuple)) and len(data[0]) != 2 or isinstance(data[0], Mapping):
         found = [polygons_of(part) if isinstance(part, (list, tuple, Mapping)) else None for part in data]
         return None if None in found else [polygon for polygons in found for polygon in polygons]
-    pairs = data if isinstance(data[0], (list, tuple)) else [data[i:i + 2] for i in range(0, len(data), 2)]
+    pairs = data if isinstance(data[0], (list, tuple)) else [data[i : i + 2] for i in range(0, len(data), 2)]
     points = [finite_numbers(pair) for pair in pairs]
     if len(points) < 3 or any(point is None or len(point) != 2 for point in points):
         return None
@@ -77,7 +77,9 @@ def _union(masks: list[RunLengthMask | None], who: dict, reader: Reader) -> RunL
         return masks[0] if masks else None
     height, width = max((mask.size for mask in masks), key=lambda size: size[0] * size[1])
     if height * width * len(masks) > reader.mask_pixels:
-        reader.note("read.mask", who=who, reason=f"The masks of the file have more than {MAX_MASK_PIXELS} pixels together.")
+        reader.note(
+            "read.mask", who=who, reason=f"The masks of the file have more than {MAX_MASK_PIXELS} pixels together."
+        )
         return None
     reader.mask_pixels -= height * width * len(masks)
     canvas = np.zeros((height, width), dtype=bool)
@@ -103,7 +105,12 @@ def strokes_of(data: object, who: dict, reader: Reader) -> tuple[Stroke, ...]:
     """[[x, y], ...] in pixels, or a list of such strokes, normalised; none with a note where they are unusable."""
     if not data:
         return ()
-    nested = isinstance(data, (list, tuple)) and isinstance(data[0], (list, tuple)) and data[0] and isinstance(data[0][0], (list, tuple))
+    nested = (
+        isinstance(data, (list, tuple))
+        and isinstance(data[0], (list, tuple))
+        and data[0]
+        and isinstance(data[0][0], (list, tuple))
+    )
     strokes = [_stroke(stroke, reader) for stroke in (data if nested else [data])]
     if None in strokes or sum(map(len, strokes)) > MAX_POINTS:
         reader.note("read.scribble", who=who, most=MAX_POINTS)

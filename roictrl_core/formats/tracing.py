@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-MAX_EDGES = 100_000   # pixel edges of one outline; a mask with more is noise, or far too fine to edit by hand
+MAX_EDGES = 100_000  # pixel edges of one outline; a mask with more is noise, or far too fine to edit by hand
 
 Point = tuple[int, int]
-Edge = tuple[Point, Point]   # where a step along a pixel's side begins, and the step; the mask is on its right
+Edge = tuple[Point, Point]  # where a step along a pixel's side begins, and the step; the mask is on its right
 
 # Where a walk goes on after a step: to the right if it can, so that pixels which only touch at a corner part; else
 # straight on, else to the left.
-_TURNS = {(1, 0): ((0, 1), (1, 0), (0, -1)), (0, 1): ((-1, 0), (0, 1), (1, 0)),
-          (-1, 0): ((0, -1), (-1, 0), (0, 1)), (0, -1): ((1, 0), (0, -1), (-1, 0))}
+_TURNS = {
+    (1, 0): ((0, 1), (1, 0), (0, -1)),
+    (0, 1): ((-1, 0), (0, 1), (1, 0)),
+    (-1, 0): ((0, -1), (-1, 0), (0, 1)),
+    (0, -1): ((1, 0), (0, -1), (-1, 0)),
+}
 
 
 def outlines(mask: np.ndarray) -> tuple[list[list[Point]], int] | None:
@@ -36,11 +40,15 @@ def outlines(mask: np.ndarray) -> tuple[list[list[Point]], int] | None:
 def _edges(mask: np.ndarray) -> np.ndarray:
     """[n, 4] x, y, dx, dy of every step between a pixel of the mask and one outside."""
     inside = np.pad(mask, 1).astype(np.int8)
-    down = inside[1:, 1:-1] - inside[:-1, 1:-1]        # [H + 1, W], 1 where the mask begins below
-    right = inside[1:-1, 1:] - inside[1:-1, :-1]       # [H, W + 1], 1 where it begins to the right
+    down = inside[1:, 1:-1] - inside[:-1, 1:-1]  # [H + 1, W], 1 where the mask begins below
+    right = inside[1:-1, 1:] - inside[1:-1, :-1]  # [H, W + 1], 1 where it begins to the right
     found = []
-    for change, value, offset, step in ((down, 1, (0, 0), (1, 0)), (down, -1, (1, 0), (-1, 0)),
-                                        (right, 1, (0, 1), (0, -1)), (right, -1, (0, 0), (0, 1))):
+    for change, value, offset, step in (
+        (down, 1, (0, 0), (1, 0)),
+        (down, -1, (1, 0), (-1, 0)),
+        (right, 1, (0, 1), (0, -1)),
+        (right, -1, (0, 0), (0, 1)),
+    ):
         at = np.argwhere(change == value)[:, ::-1] + offset
         found.append(np.hstack([at, np.broadcast_to(step, at.shape)]))
     return np.concatenate(found)

@@ -11,7 +11,7 @@ from ..layout import Layout
 from ..notes import subject
 from .common import Reader, choose, entries, finite_numbers, numbers
 
-MAX_FRAMES = 100_000   # an hour of video
+MAX_FRAMES = 100_000  # an hour of video
 _LENGTH = 6
 
 
@@ -37,8 +37,12 @@ def read_tracking(data: Mapping, reader: Reader) -> Layout:
     if count > MAX_FRAMES:
         raise ValueError(f"The tracking has {count} frames; at most {MAX_FRAMES} are read. Cut the video.")
     frame = choose([f"frame {i}" for i in range(1, count + 1)], reader.pick, "frame", reader)
-    present = [(name, number, frames[frame]) for name, number, frames in tracks if frame < len(frames) and frames[frame] is not None]
-    sized = False   # all of a video's frames have one size
+    present = [
+        (name, number, frames[frame])
+        for name, number, frames in tracks
+        if frame < len(frames) and frames[frame] is not None
+    ]
+    sized = False  # all of a video's frames have one size
     for i, (name, number, row) in enumerate(present, 1):
         who = subject("track", i, name)
         values = numbers(row, _LENGTH, who, reader)

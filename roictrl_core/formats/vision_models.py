@@ -22,15 +22,20 @@ from .reading import PIXELS, SHARES, THOUSANDTHS, XYXY, YXYX, Way, to_xyxy, ways
 from .shapes import polygons_of
 
 _CAPTIONS = ("label", "caption", "desc", "description", "text_content", "text", "name")
-_SLACK = 1.02        # of the picture's sides, which a model's numbers may pass
+_SLACK = 1.02  # of the picture's sides, which a model's numbers may pass
 _THOUSAND = 1000.0
 
 # Florence-2's lists of places -> their lists of labels, the first that is there.
-_FLORENCE = {"bboxes": ("bboxes_labels", "labels"), "polygons": ("polygons_labels", "labels"), "quad_boxes": ("labels",)}
+_FLORENCE = {
+    "bboxes": ("bboxes_labels", "labels"),
+    "polygons": ("polygons_labels", "labels"),
+    "quad_boxes": ("labels",),
+}
 _FLORENCE_KEYS = {*_FLORENCE, "labels", "bboxes_labels", "polygons_labels", "scores"}
 
 
 # --- what Gemini and Qwen share: objects with a key of their own ---
+
 
 def is_gemini(data: object) -> bool:
     return _answers(data, _is_gemini) is not None
@@ -56,7 +61,11 @@ def _answers(data: object, belongs) -> dict[str, list] | None:
     if belongs(data):
         return {"": [data]}
     if isinstance(data, dict):
-        found = {str(key): list(value) for key, value in data.items() if isinstance(value, (list, tuple)) and any(map(belongs, value))}
+        found = {
+            str(key): list(value)
+            for key, value in data.items()
+            if isinstance(value, (list, tuple)) and any(map(belongs, value))
+        }
         return found or None
     if isinstance(data, (list, tuple)) and any(isinstance(item, dict) and belongs(item) for item in data):
         return {"": list(data)}
@@ -71,19 +80,31 @@ def _items(data: object, belongs, reader: Reader) -> list[tuple[dict, Mapping]]:
     names = list(lists)
     chosen = lists[names[choose(names, reader.pick, "frame", reader)]] if len(names) > 1 else lists[names[0]]
     items = [item if isinstance(item, dict) else {} for item in entries(chosen, "The list of boxes")]
-    return [(subject("box", i, text_of(*(item.get(key) for key in _CAPTIONS))), item) for i, item in enumerate(items, 1)]
+    return [
+        (subject("box", i, text_of(*(item.get(key) for key in _CAPTIONS))), item) for i, item in enumerate(items, 1)
+    ]
 
 
 def _fields(item: Mapping, used: Sequence[str]) -> dict:
     title = next((key for key in _CAPTIONS if text_of(item.get(key))), "")
-    return {"caption": text_of(item.get(title)), "imported": {key: value for key, value in item.items() if key not in (*used, title)}}
+    return {
+        "caption": text_of(item.get(title)),
+        "imported": {key: value for key, value in item.items() if key not in (*used, title)},
+    }
 
 
 # --- Gemini ---
 
+
 def read_gemini(data: object, reader: Reader) -> Layout:
     found = [_gemini_entry(item, who, reader) for who, item in _items(data, _is_gemini, reader)]
-    place([entry for entry in found if entry], ways((YXYX,), (THOUSANDTHS, SHARES, PIXELS)), reader, "Gemini's answer", always=False)
+    place(
+        [entry for entry in found if entry],
+        ways((YXYX,), (THOUSANDTHS, SHARES, PIXELS)),
+        reader,
+        "Gemini's answer",
+        always=False,
+    )
     return reader.layout()
 
 
@@ -106,6 +127,7 @@ def _alone(point: Point, who: dict, fields: dict, reader: Reader) -> Found | Non
 
 
 # --- Qwen-VL ---
+
 
 def read_qwen(data: object, reader: Reader) -> Layout:
     items = _items(data, _is_qwen, reader)
@@ -132,8 +154,12 @@ def _qwen_ways(rows: np.ndarray, reader: Reader) -> tuple[Way, ...]:
     right, bottom = rows[:, (0, 2)].max(), rows[:, (1, 3)].max()
     width, height = reader.width, reader.height
     pixels = max(right, bottom) > _THOUSAND or (
-        0 < width * height <= _THOUSAND**2 and right <= width * _SLACK and bottom <= height * _SLACK)
-    return ways((XYXY,), (PIXELS, THOUSANDTHS, SHARES) if pixels else (THOUSANDTHS, PIXELS, SHARES) if width else (THOUSANDTHS, SHARES))
+        0 < width * height <= _THOUSAND**2 and right <= width * _SLACK and bottom <= height * _SLACK
+    )
+    return ways(
+        (XYXY,),
+        (PIXELS, THOUSANDTHS, SHARES) if pixels else (THOUSANDTHS, PIXELS, SHARES) if width else (THOUSANDTHS, SHARES),
+    )
 
 
 def _qwen_entry(item: Mapping, who: dict, way: Way, reader: Reader) -> Found | None:
@@ -142,7 +168,9 @@ def _qwen_entry(item: Mapping, who: dict, way: Way, reader: Reader) -> Found | N
     if "point_2d" in item and (values := numbers(item["point_2d"], 2, who, reader)):
         if way.unit == PIXELS:
             reader.need_size("Qwen's answer")
-        x, y, _, _ = to_xyxy(np.asarray([(*values, *values)]), Way(XYXY, way.unit), reader.width, reader.height)[0].tolist()
+        x, y, _, _ = to_xyxy(np.asarray([(*values, *values)]), Way(XYXY, way.unit), reader.width, reader.height)[
+            0
+        ].tolist()
         point = (round(x, 9), round(y, 9))
     if "bbox_2d" not in item:
         return point and _alone(point, who, fields, reader)
@@ -153,6 +181,7 @@ def _qwen_entry(item: Mapping, who: dict, way: Way, reader: Reader) -> Found | N
 
 # --- Florence-2 ---
 
+
 def is_florence(data: object) -> bool:
     return _florence_tasks(data) is not None
 
@@ -162,13 +191,23 @@ def _florence_tasks(data: object) -> dict[str, Mapping] | None:
     if isinstance(data, (list, tuple)):
         # Of objects alone: lists in lists would be looked at twice at every level.
         first = first_filled(data)
-        found = [_florence_tasks(item) for item in data if isinstance(item, dict)] if isinstance(first, dict) and _florence_tasks(first) else []
+        found = (
+            [_florence_tasks(item) for item in data if isinstance(item, dict)]
+            if isinstance(first, dict) and _florence_tasks(first)
+            else []
+        )
         return {f"image {i}": next(iter(tasks.values())) for i, tasks in enumerate(found, 1) if tasks} or None
     if not isinstance(data, dict):
         return None
     if data and data.keys() <= _FLORENCE_KEYS and any(isinstance(data.get(key), (list, tuple)) for key in _FLORENCE):
-        return None if is_number(first_filled(data.get("labels"))) else {"": data}   # other detectors number their classes
-    tasks = {key: value for key, value in data.items() if isinstance(key, str) and key.startswith("<") and _florence_tasks(value)}
+        return (
+            None if is_number(first_filled(data.get("labels"))) else {"": data}
+        )  # other detectors number their classes
+    tasks = {
+        key: value
+        for key, value in data.items()
+        if isinstance(key, str) and key.startswith("<") and _florence_tasks(value)
+    }
     return tasks or None
 
 
@@ -178,7 +217,13 @@ def read_florence(data: object, reader: Reader) -> Layout:
     kind = "image" if names[0].startswith("image") else "task"
     task = tasks[names[choose(names, reader.pick, kind, reader)]] if len(names) > 1 else tasks[names[0]]
     found = [entry for key in _FLORENCE if task.get(key) for entry in _florence_entries(key, task, reader)]
-    place([entry for entry in found if entry], ways((XYXY,), (PIXELS, SHARES)), reader, "Florence-2's answer", always=False)
+    place(
+        [entry for entry in found if entry],
+        ways((XYXY,), (PIXELS, SHARES)),
+        reader,
+        "Florence-2's answer",
+        always=False,
+    )
     return reader.layout()
 
 
@@ -187,7 +232,7 @@ def _florence_entries(key: str, task: Mapping, reader: Reader) -> list[Found | N
     labels = next((task[name] for name in _FLORENCE[key] if isinstance(task.get(name), (list, tuple))), ())
     if len(labels) > len(places):
         reader.note("read.labels_left", labels=len(labels), boxes=len(places), left=len(labels) - len(places))
-    titles = [text_of(label) for label in labels[:len(places)]] + [""] * (len(places) - len(labels))
+    titles = [text_of(label) for label in labels[: len(places)]] + [""] * (len(places) - len(labels))
     return [_florence_entry(key, value, title, i, reader) for i, (value, title) in enumerate(zip(places, titles), 1)]
 
 

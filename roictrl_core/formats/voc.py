@@ -23,7 +23,7 @@ def is_voc(data: object) -> bool:
 
 def read_voc(root: Element, reader: Reader) -> Layout:
     width, height = (whole(root.findtext(f"size/{side}")) for side in ("width", "height"))
-    if (width, height) != (0, 0):   # which some tools write where they do not know it
+    if (width, height) != (0, 0):  # which some tools write where they do not know it
         reader.own_size(width, height, "The Pascal VOC file")
     reader.need_size("The Pascal VOC file")
     objects = entries(root.findall("object"), "The Pascal VOC file")
@@ -40,7 +40,9 @@ def _read_object(item: Element, index: int, first: int, reader: Reader) -> None:
     caption = (item.findtext("name") or "").strip()
     who = subject("object", index, caption)
     if item.find("bndbox") is None:
-        reader.note("read.other_kind", who=who, kind=quote(next((child.tag for child in item if "box" in child.tag), "object")))
+        reader.note(
+            "read.other_kind", who=who, kind=quote(next((child.tag for child in item if "box" in child.tag), "object"))
+        )
         return
     texts = [item.findtext(f"bndbox/{side}") for side in _SIDES]
     values = [number(text) for text in texts]
@@ -48,6 +50,9 @@ def _read_object(item: Element, index: int, first: int, reader: Reader) -> None:
         reader.note("read.not_numbers", who=who, count=4, value=quote(texts))
         return
     x1, y1, x2, y2 = values
-    imported = {tag: item.findtext(tag) for tag in ("pose", "truncated", "difficult", "occluded")
-                if (item.findtext(tag) or "").strip() not in ("", "0", "Unspecified")}
+    imported = {
+        tag: item.findtext(tag)
+        for tag in ("pose", "truncated", "difficult", "occluded")
+        if (item.findtext(tag) or "").strip() not in ("", "0", "Unspecified")
+    }
     reader.add(reader.pixels((x1 - first, y1 - first, x2, y2)), who, caption=caption, imported=imported)

@@ -11,9 +11,11 @@ from .common import is_number
 
 # How often the signs of these may stand in a text; 10,000 boxes of CVAT have a third of the first two.
 COUNTS = (("<", 200_000, "tags"), ("=", 300_000, "attributes"), (",;", 600_000, "coordinates"))
-MAX_DIGITS = 40   # of a number
+MAX_DIGITS = 40  # of a number
 
-_BEGINS = re.compile(r"<(?:\?xml|!|annotation|html)", re.IGNORECASE)   # others, such as <OD>, are marks in a model's answer
+_BEGINS = re.compile(
+    r"<(?:\?xml|!|annotation|html)", re.IGNORECASE
+)  # others, such as <OD>, are marks in a model's answer
 _DOCTYPE = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
@@ -25,8 +27,10 @@ class _Tree(ElementTree.TreeBuilder):
     def start(self, tag, attributes):
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ValueError(f"The XML is nested more than {MAX_DEPTH} levels deep; box files need far fewer. Check that it "
-                             "is the right file.")
+            raise ValueError(
+                f"The XML is nested more than {MAX_DEPTH} levels deep; box files need far fewer. Check that it "
+                "is the right file."
+            )
         return super().start(tag, attributes)
 
     def end(self, tag):
@@ -43,8 +47,10 @@ def parse_xml(text: str) -> Element:
     """The root of XML text. Raises ValueError with a sentence, the place of the fault included."""
     check_size(text)
     if _DOCTYPE.search(text):
-        raise ValueError("The text has a DOCTYPE, as web pages and hostile XML do, and is not read. If it is a box file "
-                         "of CVAT or Pascal VOC, delete the part from <!DOCTYPE to its closing >.")
+        raise ValueError(
+            "The text has a DOCTYPE, as web pages and hostile XML do, and is not read. If it is a box file "
+            "of CVAT or Pascal VOC, delete the part from <!DOCTYPE to its closing >."
+        )
     for signs, most, things in COUNTS:
         if (count := sum(map(text.count, signs))) > most:
             raise ValueError(f"The XML has {count} {things}; at most {most} are read. Split it into smaller pieces.")
@@ -57,7 +63,9 @@ def parse_xml(text: str) -> Element:
     except ElementTree.ParseError as error:
         line, column = error.position
         reason = str(error).rsplit(":", 1)[0]
-        raise ValueError(f"The text is not valid XML: {reason} at line {line}, column {column + 1}. Correct it there.") from None
+        raise ValueError(
+            f"The text is not valid XML: {reason} at line {line}, column {column + 1}. Correct it there."
+        ) from None
 
 
 def number(text: str | None) -> float | None:

@@ -26,16 +26,22 @@ from .placing import Found, place
 from .reading import AUTO, CXCYWH, PIXELS, SHARES, XYXY, Way, to_xyxy, ways
 
 _GAP = re.compile(r"[\s,]+")
-_BOX, _POSE3, _POSE2, _SCORED, _POLYGON = "box", "keypoints of x, y, visibility", "keypoints of x, y", "keypoints of x, y, score", "polygon"
-_SIZES = {_POSE3: 3, _POSE2: 2, _SCORED: 3}   # numbers of a keypoint
-_SLACK = 0.05        # share of the picture that boxes and polygons may reach over its border
-_NEAR = 0.1          # share of the box that keypoints may lie outside of it
-_OFF_CENTRE = 0.15   # share of the keypoints' extent between their middle and the box's, where they fill the box
-_FILLS = 0.6         # share of the box that keypoints span at least, where they fill it
-_CROSSABLE = 150     # points of an outline that is searched for crossings; no set of keypoints has more
-_MOST = 2 * MAX_POINTS + 1   # words of a line that are read
-_LOOKED_AT = 5       # lines that tell whether a text is a YOLO file
-_VOTERS = 200        # lines that tell what the lines are
+_BOX, _POSE3, _POSE2, _SCORED, _POLYGON = (
+    "box",
+    "keypoints of x, y, visibility",
+    "keypoints of x, y",
+    "keypoints of x, y, score",
+    "polygon",
+)
+_SIZES = {_POSE3: 3, _POSE2: 2, _SCORED: 3}  # numbers of a keypoint
+_SLACK = 0.05  # share of the picture that boxes and polygons may reach over its border
+_NEAR = 0.1  # share of the box that keypoints may lie outside of it
+_OFF_CENTRE = 0.15  # share of the keypoints' extent between their middle and the box's, where they fill the box
+_FILLS = 0.6  # share of the box that keypoints span at least, where they fill it
+_CROSSABLE = 150  # points of an outline that is searched for crossings; no set of keypoints has more
+_MOST = 2 * MAX_POINTS + 1  # words of a line that are read
+_LOOKED_AT = 5  # lines that tell whether a text is a YOLO file
+_VOTERS = 200  # lines that tell what the lines are
 
 
 class Line(NamedTuple):
@@ -63,11 +69,17 @@ def is_yolo(text: str) -> bool:
 
 def _looks_like_yolo(line: str) -> bool:
     words = _GAP.split(line.strip())[:7]
-    return len(words) >= 5 and _class_number(words[0]) is not None and all(_float(word) is not None for word in words[1:])
+    return (
+        len(words) >= 5 and _class_number(words[0]) is not None and all(_float(word) is not None for word in words[1:])
+    )
 
 
 def read_yolo(text: str, reader: Reader) -> Layout:
-    written = [(i, line) for i, line in enumerate(lines_of(text, "The YOLO file"), 1) if line.strip() and not line.lstrip().startswith("#")]
+    written = [
+        (i, line)
+        for i, line in enumerate(lines_of(text, "The YOLO file"), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
     lines = [line for i, words in entries(written, "The YOLO file") if (line := _line(i, words, reader))]
     meanings = _meanings(lines, _sides(lines, reader), reader)
     ids = _ends_are_ids(lines, meanings)
@@ -118,12 +130,17 @@ def _sides(lines: Sequence[Line], reader: Reader) -> tuple[float, float]:
 
 # --- what a line can be ---
 
+
 def _candidates(count: int) -> Iterator[Meaning]:
     """All that ``count`` numbers can be, the likeliest first."""
     tails = (0, 1, 2)
     yield from (Meaning(_BOX, tail) for tail in tails if count == 4 + tail)
-    poses = [Meaning(kind, tail, (count - 4 - tail) // size) for kind, size in _SIZES.items() for tail in tails
-             if count - 4 - tail >= size and (count - 4 - tail) % size == 0]
+    poses = [
+        Meaning(kind, tail, (count - 4 - tail) // size)
+        for kind, size in _SIZES.items()
+        for tail in tails
+        if count - 4 - tail >= size and (count - 4 - tail) % size == 0
+    ]
     yield from (pose for pose in poses if pose.kind == _POSE3 or pose.points > 2)
     yield from (Meaning(_POLYGON, tail) for tail in tails if count - tail >= 6 and (count - tail) % 2 == 0)
     yield from (pose for pose in poses if pose.kind != _POSE3 and pose.points <= 2)
@@ -151,7 +168,7 @@ def _box(line: Line, sides: tuple[float, float], order: str = AUTO) -> np.ndarra
 def _keypoints(line: Line, meaning: Meaning, sides: tuple[float, float]) -> np.ndarray:
     """``[K, 2 or 3]``, x and y normalised."""
     size = _SIZES[meaning.kind]
-    return np.asarray(line.values[4:4 + size * meaning.points]).reshape(-1, size) / (*sides, 1)[:size]
+    return np.asarray(line.values[4 : 4 + size * meaning.points]).reshape(-1, size) / (*sides, 1)[:size]
 
 
 def _tail_fits(line: Line, tail: int) -> bool:
@@ -172,15 +189,17 @@ def _may_be_keypoints(points: np.ndarray, kind: str, box: np.ndarray) -> bool:
 
 
 def _is_polygon(line: Line, tail: int, sides: tuple[float, float]) -> bool:
-    points = np.asarray(line.values[:len(line.values) - tail]).reshape(-1, 2) / sides
+    points = np.asarray(line.values[: len(line.values) - tail]).reshape(-1, 2) / sides
     in_picture = (points >= -_SLACK).all() and (points <= 1 + _SLACK).all()
-    return bool(in_picture and (~points.any(axis=1)).sum() < 2)        # several points at 0, 0 are missing keypoints
+    return bool(in_picture and (~points.any(axis=1)).sum() < 2)  # several points at 0, 0 are missing keypoints
 
 
 # --- what it is ---
 
+
 def _meanings(lines: list[Line], sides: tuple[float, float], reader: Reader) -> list[Meaning | None]:
     """Of each line the one that most lines speak for, among those that it can be."""
+
     def can_be(line: Line, among: Iterable[Meaning]) -> Iterator[Meaning]:
         return (meaning for meaning in among if _can_be(line, meaning, sides, reader.read_as.order))
 
@@ -201,7 +220,7 @@ def _vote(line: Line, meanings: list[Meaning], sides: tuple[float, float]) -> Me
     for meaning in meanings:
         if meaning.kind not in (_POSE2, _SCORED) or polygon is None or meaning.points <= 2:
             return meaning
-        flat = np.asarray(line.values[:len(line.values) - polygon.tail]).reshape(-1, 2) / sides
+        flat = np.asarray(line.values[: len(line.values) - polygon.tail]).reshape(-1, 2) / sides
         if _crosses_itself(flat) or _fill(_keypoints(line, meaning, sides)[:, :2], _box(line, sides)):
             return meaning
     return None
@@ -220,11 +239,11 @@ def _crosses_itself(points: np.ndarray) -> bool:
     count = len(points)
     if count > _CROSSABLE:
         return False
-    along = np.roll(points, -1, axis=0) - points                       # [N, 2]
-    between = points[None] - points[:, None]                           # [N, N, 2], from point i to point j
-    side = along[:, None, 0] * between[..., 1] - along[:, None, 1] * between[..., 0]       # [N, N], where j lies of side i
-    splits = side * np.roll(side, -1, axis=1) < 0                      # whether side i's line separates the ends of side j
-    apart = (np.subtract.outer(np.arange(count), np.arange(count)) % count)
+    along = np.roll(points, -1, axis=0) - points  # [N, 2]
+    between = points[None] - points[:, None]  # [N, N, 2], from point i to point j
+    side = along[:, None, 0] * between[..., 1] - along[:, None, 1] * between[..., 0]  # [N, N], where j lies of side i
+    splits = side * np.roll(side, -1, axis=1) < 0  # whether side i's line separates the ends of side j
+    apart = np.subtract.outer(np.arange(count), np.arange(count)) % count
     return bool((splits & splits.T & (apart > 1) & (apart < count - 1)).any())
 
 
@@ -245,7 +264,7 @@ def _found(line: Line, meaning: Meaning | None, ids: bool, names: ClassNames, re
     fields = {"caption": caption, "imported": _imported(line, meaning, ids)}
     if meaning.kind != _POLYGON:
         return Found(who, line.values[:4], fields)
-    flat = line.values[:len(line.values) - meaning.tail]
+    flat = line.values[: len(line.values) - meaning.tail]
     points = list(zip(flat[::2], flat[1::2]))
     return Found(who, points_box(points), fields, ways((XYXY,), (SHARES, PIXELS)), [points])
 
@@ -255,7 +274,7 @@ def _imported(line: Line, meaning: Meaning, ids: bool) -> dict:
     found: dict = {}
     if meaning.points:
         size = _SIZES[meaning.kind]
-        found["keypoints"] = [list(line.values[4 + size * i:4 + size * (i + 1)]) for i in range(meaning.points)]
+        found["keypoints"] = [list(line.values[4 + size * i : 4 + size * (i + 1)]) for i in range(meaning.points)]
     if meaning.tail == 1:
         found["track_id" if ids else "score"] = int(line.values[-1]) if ids else line.values[-1]
     elif meaning.tail == 2:

@@ -3,6 +3,7 @@
 Every form is brought to the official names (`position_net.*`, `*.transformer_blocks.0.fuser.*`, `scaleu_*`); the base
 UNet, EMA bookkeeping, optimizer, text encoder and VAE of the official file are left out.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,7 +62,9 @@ def open_weights(path: str | Path) -> Weights:
     form, named = recognise(file, str(path))
     wrong = next((key for key, value in named.items() if not isinstance(value, SavedTensor)), None)
     if wrong is not None:
-        raise ValueError(f"{path} holds something else than a tensor at {quote(wrong)}. The file is damaged or hostile; download it again.")
+        raise ValueError(
+            f"{path} holds something else than a tensor at {quote(wrong)}. The file is damaged or hostile; download it again."
+        )
     return Weights(path, form, {key: tensor.shape for key, tensor in named.items()}, lambda key: file.read(named[key]))
 
 
@@ -105,7 +108,9 @@ def gather(path: str | Path) -> list[Weights]:
         for form, parts in candidates.items():
             if len(parts) > 1:
                 names = " and ".join(str(part.path) for part in parts)
-                raise ValueError(f"{first.path} is InstanceDiffusion's {first.form}; its {form} is there twice: {names}. Remove one.")
+                raise ValueError(
+                    f"{first.path} is InstanceDiffusion's {first.form}; its {form} is there twice: {names}. Remove one."
+                )
             found[form] = parts[0]
     missing = [form for form in _SPLIT_PARTS if form not in found]
     if missing:
@@ -184,8 +189,10 @@ def _config_of(file: WeightsFile) -> InstanceDiffusionConfig | None:
     try:
         return InstanceDiffusionConfig.from_json(file.metadata[CONFIG_KEY])
     except ValueError as error:
-        raise ValueError(f"{file.path} has a config that cannot be read ({str(error).rstrip('.')}). The file is damaged or hostile; "
-                         "download or convert it again.") from None
+        raise ValueError(
+            f"{file.path} has a config that cannot be read ({str(error).rstrip('.')}). The file is damaged or hostile; "
+            "download or convert it again."
+        ) from None
 
 
 def _below(tree: Mapping, key: object) -> Mapping:
@@ -196,8 +203,10 @@ def _below(tree: Mapping, key: object) -> Mapping:
 
 def _wanted(named: Mapping) -> dict:
     """The trained parts of a state dict; the base UNet stays out."""
+
     def ours(key: object) -> bool:
         return isinstance(key, str) and (key.startswith(("position_net.", "scaleu_")) or ".fuser." in key)
+
     return {key: value for key, value in named.items() if ours(key)}
 
 
@@ -213,7 +222,9 @@ def _split_fusers(tree: Mapping, source: str) -> dict[str, object]:
         for number, block in _below(tree, section).items():
             state = _below(block, "state") if isinstance(block, Mapping) else {}
             if not state or not str(number).isdecimal():
-                raise ValueError(f"{source} looks like InstanceDiffusion's fusers, but {section} {quote(str(number))} holds no weights.")
+                raise ValueError(
+                    f"{source} looks like InstanceDiffusion's fusers, but {section} {quote(str(number))} holds no weights."
+                )
             place = section + (".1" if section == "middle_block" else f".{number}.1")
             named.update({f"{place}.transformer_blocks.0.fuser.{key}": value for key, value in state.items()})
     if not named:
@@ -258,10 +269,14 @@ def _inside(folder: Path) -> list[Path]:
 def _cast(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     if tensor.dtype not in DTYPES:
         names = ", ".join(str(kind).removeprefix("torch.") for kind in DTYPES)
-        raise ValueError(f"InstanceDiffusion: {key} is stored as {str(tensor.dtype).removeprefix('torch.')}. Weights are read as {names}.")
+        raise ValueError(
+            f"InstanceDiffusion: {key} is stored as {str(tensor.dtype).removeprefix('torch.')}. Weights are read as {names}."
+        )
     tensor = tensor if dtype is None else tensor.to(dtype)
     # The sum is finite only if every value is; a sum that overflows is looked into.
     if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
-        raise ValueError(f"InstanceDiffusion: {key} holds NaN or infinite values in {tensor.dtype}. The file is damaged, or "
-                         "its values do not fit that dtype.")
+        raise ValueError(
+            f"InstanceDiffusion: {key} holds NaN or infinite values in {tensor.dtype}. The file is damaged, or "
+            "its values do not fit that dtype."
+        )
     return tensor

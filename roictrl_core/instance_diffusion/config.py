@@ -1,4 +1,5 @@
 """The shape of an InstanceDiffusion model and the format switches it is run with."""
+
 from __future__ import annotations
 
 import json
@@ -16,13 +17,22 @@ MAX_SLOTS = 256
 SLOTS = 30  # structural: `in_conv` reads one channel per slot
 
 _SD15_FUSERS = (
-    ("input_blocks.1.1", 320), ("input_blocks.2.1", 320),
-    ("input_blocks.4.1", 640), ("input_blocks.5.1", 640),
-    ("input_blocks.7.1", 1280), ("input_blocks.8.1", 1280),
+    ("input_blocks.1.1", 320),
+    ("input_blocks.2.1", 320),
+    ("input_blocks.4.1", 640),
+    ("input_blocks.5.1", 640),
+    ("input_blocks.7.1", 1280),
+    ("input_blocks.8.1", 1280),
     ("middle_block.1", 1280),
-    ("output_blocks.3.1", 1280), ("output_blocks.4.1", 1280), ("output_blocks.5.1", 1280),
-    ("output_blocks.6.1", 640), ("output_blocks.7.1", 640), ("output_blocks.8.1", 640),
-    ("output_blocks.9.1", 320), ("output_blocks.10.1", 320), ("output_blocks.11.1", 320),
+    ("output_blocks.3.1", 1280),
+    ("output_blocks.4.1", 1280),
+    ("output_blocks.5.1", 1280),
+    ("output_blocks.6.1", 640),
+    ("output_blocks.7.1", 640),
+    ("output_blocks.8.1", 640),
+    ("output_blocks.9.1", 320),
+    ("output_blocks.10.1", 320),
+    ("output_blocks.11.1", 320),
 )
 _SD15_SCALEU = (1280,) * 7 + (640,) * 3 + (320,) * 2
 _SECTIONS = ("input_blocks", "middle_block", "output_blocks")
@@ -57,7 +67,9 @@ class InstanceDiffusionConfig:
             check_whole(channels, 1, MAX_WIDTH, "A ScaleU block's number of channels")
         for name, channels in self.fusers:
             if not isinstance(name, str) or not re.fullmatch(_BLOCK, name):
-                raise ValueError(f"InstanceDiffusion's config names a fuser {quote(name)}; fusers are named as the blocks of SD1.5's UNet.")
+                raise ValueError(
+                    f"InstanceDiffusion's config names a fuser {quote(name)}; fusers are named as the blocks of SD1.5's UNet."
+                )
             check_whole(channels, self.heads, MAX_WIDTH, f"The number of channels of {name}")
             if channels % self.heads:
                 raise ValueError(f"The {channels} channels of {name} cannot be shared among {self.heads} heads.")
@@ -87,7 +99,9 @@ class InstanceDiffusionConfig:
             raise ValueError("InstanceDiffusion: the position net (position_net.*) is missing from the weights.")
         found = [match for match in map(_FUSER_KEY.fullmatch, shapes) if match]
         if not found:
-            raise ValueError("InstanceDiffusion: the fusers (*.transformer_blocks.0.fuser.*) are missing from the weights.")
+            raise ValueError(
+                "InstanceDiffusion: the fusers (*.transformer_blocks.0.fuser.*) are missing from the weights."
+            )
         found.sort(key=lambda match: (_SECTIONS.index(match[2]), int(match[3])))
         scaleu = []
         while f"scaleu_b_{len(scaleu)}" in shapes:

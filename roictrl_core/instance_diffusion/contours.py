@@ -5,6 +5,7 @@ so an outline runs over the pixels just outside the mask. Squares are visited ro
 the walk begins where its first piece began: which points a later subsampling picks depends on that beginning. The test
 suite holds it against scikit-image's `find_contours`, which is not needed at run time.
 """
+
 from __future__ import annotations
 
 from collections import deque
@@ -21,10 +22,20 @@ _EDGES = {  # the two corners of each edge of a square, as (bit, row offset, col
     "right": ((_TOP_RIGHT, 0, 1), (_BOTTOM_RIGHT, 1, 1)),
 }
 _WALKS = {  # which edge a walk enters and leaves by, foreground on one fixed side; diagonals are not connected
-    1: [("top", "left")], 2: [("right", "top")], 3: [("right", "left")], 4: [("left", "bottom")],
-    5: [("top", "bottom")], 6: [("right", "top"), ("left", "bottom")], 7: [("right", "bottom")],
-    8: [("bottom", "right")], 9: [("top", "left"), ("bottom", "right")], 10: [("bottom", "top")],
-    11: [("bottom", "left")], 12: [("left", "right")], 13: [("top", "right")], 14: [("left", "top")],
+    1: [("top", "left")],
+    2: [("right", "top")],
+    3: [("right", "left")],
+    4: [("left", "bottom")],
+    5: [("top", "bottom")],
+    6: [("right", "top"), ("left", "bottom")],
+    7: [("right", "bottom")],
+    8: [("bottom", "right")],
+    9: [("top", "left"), ("bottom", "right")],
+    10: [("bottom", "top")],
+    11: [("bottom", "left")],
+    12: [("left", "right")],
+    13: [("top", "right")],
+    14: [("left", "top")],
 }
 
 

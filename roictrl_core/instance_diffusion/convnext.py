@@ -1,4 +1,5 @@
 """ConvNeXt-Tiny, the mask branch's backbone, with the parameter names of the published checkpoint."""
+
 from __future__ import annotations
 
 import torch
@@ -23,8 +24,8 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]"""
-        y = self.dwconv(x).permute(0, 2, 3, 1)                     # [B, H, W, C]
-        y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y))))       # [B, H, W, C]
+        y = self.dwconv(x).permute(0, 2, 3, 1)  # [B, H, W, C]
+        y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y))))  # [B, H, W, C]
         return x + (y * self.gamma.to(y)).permute(0, 3, 1, 2)
 
 

@@ -1,4 +1,5 @@
 """The gated self-attention fuser of one transformer block, and its optional instance mask (spec sections 3 and 4)."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ Attention = Callable[..., Tensor]
 
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
     """Multi-head attention on [B, T, C], [B, S, C], [B, S, C] -> [B, T, C]; mask [B or 1, T, S] bool, True = may look."""
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))   # [B, heads, T, C/heads]
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))  # [B, heads, T, C/heads]
     mask = None if mask is None else mask.unsqueeze(1)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
 
@@ -41,7 +42,7 @@ class InstanceFuser(nn.Module):
 
     def project(self, tokens: Tensor) -> GroundingKV:
         """The grounding half of keys and values: tokens [B, G, token_width]. LayerNorm acts per token, so it splits off."""
-        y = self.norm1(self.linear(tokens))                       # [B, G, C]
+        y = self.norm1(self.linear(tokens))  # [B, G, C]
         return GroundingKV(self.attn.to_k(y), self.attn.to_v(y))
 
     def forward(
@@ -60,8 +61,8 @@ class InstanceFuser(nn.Module):
         """
         if scale == 0:
             return x
-        y = self.norm1(x)                                         # [B, V, C]
-        k = torch.cat([self.attn.to_k(y), grounding.keys], 1)     # [B, V + G, C]
+        y = self.norm1(x)  # [B, V, C]
+        k = torch.cat([self.attn.to_k(y), grounding.keys], 1)  # [B, V + G, C]
         v = torch.cat([self.attn.to_v(y), grounding.values], 1)
         a = self.attn.to_out(attend(self.attn.to_q(y), k, v, self.attn.heads, allowed))
         x = x + (scale * torch.tanh(self.alpha_attn.float())).to(x) * a
@@ -87,7 +88,7 @@ class _GEGLU(nn.Module):
         self.proj = operations.Linear(channels, 8 * channels, dtype=dtype, device=device)
 
     def forward(self, x: Tensor) -> Tensor:
-        h, gate = self.proj(x).chunk(2, dim=-1)                   # [B, V, 4C] each
+        h, gate = self.proj(x).chunk(2, dim=-1)  # [B, V, 4C] each
         return h * F.gelu(gate)
 
 
@@ -98,7 +99,9 @@ class _FeedForward(nn.Module):
         super().__init__()
         kw = {"dtype": dtype, "device": device}
         self.net = nn.Sequential(
-            _GEGLU(channels, operations=operations, **kw), nn.Identity(), operations.Linear(4 * channels, channels, **kw)
+            _GEGLU(channels, operations=operations, **kw),
+            nn.Identity(),
+            operations.Linear(4 * channels, channels, **kw),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,11 +114,11 @@ def box_regions(boxes: Tensor, used: Tensor, height: int, width: int, transposed
     Edges are rounded half to even. `transposed` swaps x and y as the published code does, in training too, so these are
     the masks the released weights saw (spec section 4.1).
     """
-    x1, y1, x2, y2 = boxes.float().unbind(-1)                     # [B, n] each
+    x1, y1, x2, y2 = boxes.float().unbind(-1)  # [B, n] each
     if transposed:
         x1, y1, x2, y2 = y1, x1, y2, x2
-    rows = _interval(y1, y2, height)                              # [B, n, height]
-    columns = _interval(x1, x2, width)                            # [B, n, width]
+    rows = _interval(y1, y2, height)  # [B, n, height]
+    columns = _interval(x1, x2, width)  # [B, n, width]
     return rows[..., :, None] & columns[..., None, :] & used.bool()[..., None, None]
 
 
@@ -131,7 +134,7 @@ def allow_matrix(regions: Tensor, seg_tokens: int = 64) -> Tensor:
     inside region i; point, scribble and segmentation tokens everywhere. A row without any region is not masked at all.
     """
     batch, slots = regions.shape[:2]
-    inside = regions.flatten(2).bool()                            # [B, n, V]
+    inside = regions.flatten(2).bool()  # [B, n, V]
     tokens = inside.shape[2]
     allowed = torch.ones(batch, tokens, tokens + 4 * slots + seg_tokens, dtype=torch.bool, device=regions.device)
     for row in range(batch):
@@ -141,7 +144,7 @@ def allow_matrix(regions: Tensor, seg_tokens: int = 64) -> Tensor:
         for region in inside[row]:
             visual |= region[:, None] & region[None, :]
         allowed[row, :, :tokens] = visual
-        own = inside[row].T                                       # [V, n]
-        allowed[row, :, tokens:tokens + slots] = own              # box tokens
-        allowed[row, :, tokens + 3 * slots:tokens + 4 * slots] = own  # polygon tokens
+        own = inside[row].T  # [V, n]
+        allowed[row, :, tokens : tokens + slots] = own  # box tokens
+        allowed[row, :, tokens + 3 * slots : tokens + 4 * slots] = own  # polygon tokens
     return allowed

@@ -1,4 +1,5 @@
 """What UniFusion reads: up to 30 instances per image as fixed-size tensors (spec section 2.1)."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -44,13 +45,19 @@ class GroundedInstance:
         def inside(points) -> np.ndarray:
             points = (np.asarray(points, np.float64).reshape(-1, 2) - origin) / size
             return points[((points >= 0) & (points <= 1)).all(axis=1)]
+
         corners = np.clip((np.array(self.box).reshape(2, 2) - origin) / size, 0.0, 1.0)
         point = () if self.point is None else inside(self.point)
         if not (corners[1] > corners[0]).all() and not len(point):
             return None
         strokes = [part for part in map(inside, self.scribble) if len(part)]
-        return replace(self, box=tuple(corners.flatten().tolist()), scribble=strokes, mask=_crop(self.mask, frame),
-                       point=tuple(point[0].tolist()) if len(point) else None)
+        return replace(
+            self,
+            box=tuple(corners.flatten().tolist()),
+            scribble=strokes,
+            mask=_crop(self.mask, frame),
+            point=tuple(point[0].tolist()) if len(point) else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ def _crop(mask: np.ndarray | None, frame: tuple[float, float, float, float]) -> 
         return None
     height, width = mask.shape
     left, top, right, bottom = (round(edge * size) for edge, size in zip(frame, (width, height) * 2))
-    return mask[min(top, height - 1):max(bottom, top + 1), min(left, width - 1):max(right, left + 1)]
+    return mask[min(top, height - 1) : max(bottom, top + 1), min(left, width - 1) : max(right, left + 1)]
 
 
 def _square(mask: np.ndarray) -> Tensor:

@@ -1,4 +1,5 @@
 """The three trained parts as one module, under the official UNet's state-dict names."""
+
 from __future__ import annotations
 
 import torch
@@ -16,13 +17,15 @@ class InstanceDiffusion(nn.Module):
     `operations` supplies Linear, Conv2d and LayerNorm (torch.nn, or ComfyUI's). Gates and ScaleU begin at 0.
     """
 
-    def __init__(self, config: InstanceDiffusionConfig = InstanceDiffusionConfig(), *,
-                 operations=nn, dtype=None, device=None):
+    def __init__(
+        self, config: InstanceDiffusionConfig = InstanceDiffusionConfig(), *, operations=nn, dtype=None, device=None
+    ):
         super().__init__()
         kw = {"dtype": dtype, "device": device}
         self.config = config
-        self.position_net = UniFusion(config.text_width, config.token_width, config.hidden_width, config.slots,
-                                      operations=operations, **kw)
+        self.position_net = UniFusion(
+            config.text_width, config.token_width, config.hidden_width, config.slots, operations=operations, **kw
+        )
         for name, channels in config.fusers:
             fuser = InstanceFuser(channels, config.token_width, config.heads, operations=operations, **kw)
             _attach(self, f"{name}.transformer_blocks.0.fuser", fuser)

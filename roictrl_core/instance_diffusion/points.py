@@ -3,6 +3,7 @@
 Plain numpy on the CPU, once per layout; float64 is fine here, nothing of it reaches a device.
 Points are (x, y). Results are normalised to 0..1 by the image's width and height.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ def mask_scribble(mask: np.ndarray, seed: int = 0) -> np.ndarray:
     mask = _binary(mask)
     if not mask.any():
         return np.zeros(2 * SCRIBBLE_POINTS, np.float32)
-    pixels = np.argwhere(mask)[:, ::-1]                           # [n, 2] x, y
+    pixels = np.argwhere(mask)[:, ::-1]  # [n, 2] x, y
     few = len(pixels) < SCRIBBLE_POINTS
     chosen = np.random.default_rng(seed).choice(len(pixels), SCRIBBLE_POINTS, replace=few)
     return _normalised(by_distance(pixels[chosen]), mask.shape)
@@ -53,9 +54,9 @@ def resample(strokes: Sequence[np.ndarray], count: int = SCRIBBLE_POINTS) -> np.
     The gaps between strokes have no length. Strokes without any length are single points: these share the count.
     """
     strokes = [np.asarray(stroke, np.float64) for stroke in strokes]
-    points = np.concatenate(strokes)                              # [n, 2]
+    points = np.concatenate(strokes)  # [n, 2]
     steps = [np.concatenate([[0.0], np.hypot(*np.diff(stroke, axis=0).T)]) for stroke in strokes]
-    length = np.cumsum(np.concatenate(steps))                     # [n]
+    length = np.cumsum(np.concatenate(steps))  # [n]
     if length[-1] == 0:
         return points[np.arange(count) * len(points) // count]
     at = np.linspace(0.0, length[-1], count)
@@ -100,7 +101,7 @@ def contour_points(mask: np.ndarray) -> np.ndarray:
 
 def interior_points(mask: np.ndarray, count: int = POLYGON_POINTS // 2, seed: int = 0) -> np.ndarray:
     """`count` foreground pixels spread by their distance to the centroid, in pixels [count, 2]."""
-    pixels = np.argwhere(mask)                                    # [n, 2] row, column
+    pixels = np.argwhere(mask)  # [n, 2] row, column
     if len(pixels) < count:
         return pixels[np.random.default_rng(seed).choice(len(pixels), count)][:, ::-1]
     distance = np.linalg.norm(pixels - pixels.mean(0), axis=1)

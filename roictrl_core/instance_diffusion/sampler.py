@@ -5,6 +5,7 @@ entry per branch; sigma the noise level; step the index of the step, which decid
 the k branch numbers, 0 for the whole picture and i for instance i alone. The result is the noise prediction after CFG,
 shaped like x. All branches of a step come in one call, so the host may batch them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ def multi_instance_plms(
     """
     alone = alone_steps(len(sigmas) - 1, share)
     branches = range(instances + 1) if alone else (0,)
-    x = x.expand(len(branches), *x.shape)                         # [k, B, C, H, W]
+    x = x.expand(len(branches), *x.shape)  # [k, B, C, H, W]
     x, history = plms(model, x, sigmas, branches, last=alone, report=report)
     history = tuple(eps[:1] for eps in history)
     x, _ = plms(model, x.mean(0, keepdim=True), sigmas, history=history, first=alone, report=report)

@@ -1,4 +1,5 @@
 """ScaleU: learned gains on the decoder feature and on the lowest frequencies of the skip feature (spec section 7)."""
+
 from __future__ import annotations
 
 import math
@@ -34,16 +35,16 @@ def _lowest_frequencies(x: Tensor) -> Tensor:
     addition theorems it needs only nine inner products per channel with 1, cos and sin of each axis: no FFT.
     """
     height, width = x.shape[-2:]
-    rows, columns = _basis(height, x), _basis(width, x)           # [3, H], [3, W]: 1, cos, sin
-    t = rows @ (x @ columns.T) / (height * width)                 # [B, C, 3, 3]
+    rows, columns = _basis(height, x), _basis(width, x)  # [3, H], [3, W]: 1, cos, sin
+    t = rows @ (x @ columns.T) / (height * width)  # [B, C, 3, 3]
     one, cos, sin = range(3)
     mix = torch.empty_like(t)
-    mix[..., one, :] = t[..., one, :]                             # 1 and cos b
+    mix[..., one, :] = t[..., one, :]  # 1 and cos b
     mix[..., cos, one], mix[..., sin, one] = t[..., cos, one], t[..., sin, one]  # cos a
-    mix[..., cos, cos] = t[..., cos, cos] - t[..., sin, sin]      # cos(a + b)
+    mix[..., cos, cos] = t[..., cos, cos] - t[..., sin, sin]  # cos(a + b)
     mix[..., sin, sin] = t[..., sin, sin] - t[..., cos, cos]
     mix[..., cos, sin] = mix[..., sin, cos] = t[..., cos, sin] + t[..., sin, cos]
-    return rows.T @ mix @ columns                                 # [B, C, H, W]
+    return rows.T @ mix @ columns  # [B, C, H, W]
 
 
 def _basis(size: int, like: Tensor) -> Tensor:

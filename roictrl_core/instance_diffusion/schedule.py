@@ -1,4 +1,5 @@
 """When the fusers are on (scheduled sampling, spec section 5), and the published PLMS noise levels (section 8.2)."""
+
 from __future__ import annotations
 
 import math
@@ -32,7 +33,9 @@ def plms_timesteps(steps: int) -> list[int]:
     Raises ValueError outside 1..999 steps.
     """
     if not 1 <= steps < TRAINING_STEPS:
-        raise ValueError(f"InstanceDiffusion: {steps} steps are not possible; choose between 1 and {TRAINING_STEPS - 1}.")
+        raise ValueError(
+            f"InstanceDiffusion: {steps} steps are not possible; choose between 1 and {TRAINING_STEPS - 1}."
+        )
     stride = TRAINING_STEPS // steps
     return [1 + k * stride for k in reversed(range(steps))]
 
@@ -40,7 +43,7 @@ def plms_timesteps(steps: int) -> list[int]:
 def training_sigmas() -> list[float]:
     """Sigma of each of SD1.5's 1000 training timesteps: betas linear in their square roots."""
     betas = np.linspace(_BETA_START**0.5, _BETA_END**0.5, TRAINING_STEPS) ** 2
-    kept = np.cumprod(1.0 - betas)                                # alpha bar
+    kept = np.cumprod(1.0 - betas)  # alpha bar
     return np.sqrt((1.0 - kept) / kept).tolist()
 
 

@@ -1,4 +1,5 @@
 """UniFusion (`position_net`): captions and places of up to 30 instances become 184 grounding tokens (spec section 2)."""
+
 from __future__ import annotations
 
 import torch
@@ -29,8 +30,9 @@ def fourier(coordinates: Tensor) -> Tensor:
 class UniFusion(nn.Module):
     """Five token MLPs over nullable features; names are the published `position_net`'s."""
 
-    def __init__(self, text_width=768, token_width=768, hidden_width=3072, slots=SLOTS, *,
-                 operations=nn, dtype=None, device=None):
+    def __init__(
+        self, text_width=768, token_width=768, hidden_width=3072, slots=SLOTS, *, operations=nn, dtype=None, device=None
+    ):
         super().__init__()
         kw = {"dtype": dtype, "device": device}
         self.null_positive_feature = nn.Parameter(torch.zeros(text_width, **kw))
@@ -43,8 +45,10 @@ class UniFusion(nn.Module):
         widths = [text_width + _features(coordinates) for coordinates in _LOCATION_WIDTHS.values()]
         self.linears_list = nn.ModuleList(
             nn.Sequential(
-                operations.Linear(width, hidden_width, **kw), nn.SiLU(),
-                operations.Linear(hidden_width, hidden_width, **kw), nn.SiLU(),
+                operations.Linear(width, hidden_width, **kw),
+                nn.SiLU(),
+                operations.Linear(hidden_width, hidden_width, **kw),
+                nn.SiLU(),
                 operations.Linear(hidden_width, token_width, **kw),
             )
             for width in [*widths, SEG_WIDTH]
@@ -59,9 +63,11 @@ class UniFusion(nn.Module):
         zeros (section 2.4).
         """
         g, dtype = grounding, grounding.text.dtype
-        used = g.used[..., None].float()                          # [B, n, 1]
+        used = g.used[..., None].float()  # [B, n, 1]
         text = _choose(used, g.text, self.null_positive_feature)  # [B, n, text_width]
-        drawn = {name: _presence(xy, used, null_missing) for name, xy in (("scribble", g.scribbles), ("polygon", g.polygons))}
+        drawn = {
+            name: _presence(xy, used, null_missing) for name, xy in (("scribble", g.scribbles), ("polygon", g.polygons))
+        }
         places = (  # name, coordinates, presence [B, n, 1]
             ("position", g.boxes, used * formats.box),
             ("point", g.points, used * formats.point),
@@ -79,7 +85,7 @@ class UniFusion(nn.Module):
         """Masks [B, n, S, S] -> [B, 64, 3072]; pictures without a mask get the null, and cost no ConvNeXt (2.5)."""
         batch = masks.shape[0]
         features = self.null_seg_feature.to(masks).expand(batch, SEG_TOKENS, -1).clone()
-        present = masks.flatten(1).any(1)                         # [B]
+        present = masks.flatten(1).any(1)  # [B]
         if keep and present.any():
             features[present] = self.encode_masks(masks[present])
         return features + self.pos_embedding.to(masks)
@@ -89,8 +95,8 @@ class UniFusion(nn.Module):
 
         Tokens are not patches: the 768 x 256 values are read as 3072 rows of 64 columns, and columns are tokens.
         """
-        pixels = F.interpolate(masks, size=(MASK_SIDE, MASK_SIDE))                  # [B, n, 512, 512]
-        features = self.convnext_tiny_backbone(self.in_conv(pixels))                # [B, 768, 16, 16]
+        pixels = F.interpolate(masks, size=(MASK_SIDE, MASK_SIDE))  # [B, n, 512, 512]
+        features = self.convnext_tiny_backbone(self.in_conv(pixels))  # [B, 768, 16, 16]
         return features.reshape(masks.shape[0], SEG_WIDTH, SEG_TOKENS).transpose(1, 2)
 
 

@@ -43,15 +43,15 @@ class Augmentation:
 class Batch:
     """B pictures, M used instances in `instances.pairs` order, U different texts."""
 
-    latents: Tensor                  # [B, C, h, w] float32, before the model's scaling
-    noise: Tensor                    # [B, C, h, w] float32
-    timesteps: Tensor                # [B] int64
+    latents: Tensor  # [B, C, h, w] float32, before the model's scaling
+    noise: Tensor  # [B, C, h, w] float32
+    timesteps: Tensor  # [B] int64
     instances: InstanceBatch
-    context: Tensor                  # [B, L, c] the global captions
-    pooled: Tensor | None            # [B, p] of the global captions
-    texts: tuple[Tensor, ...]        # U of [L_u, c]: the different instance captions
-    instance_text: tuple[int, ...]   # M numbers into `texts`
-    rows: tuple[int, ...]            # the cache rows, for messages and previews
+    context: Tensor  # [B, L, c] the global captions
+    pooled: Tensor | None  # [B, p] of the global captions
+    texts: tuple[Tensor, ...]  # U of [L_u, c]: the different instance captions
+    instance_text: tuple[int, ...]  # M numbers into `texts`
+    rows: tuple[int, ...]  # the cache rows, for messages and previews
 
     @property
     def instance_contexts(self) -> list[Tensor]:
@@ -61,10 +61,17 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         if torch.device(device).type == "cpu":
             return self
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ("latents", "noise", "timesteps", "context")}
+        moved = {
+            name: getattr(self, name).to(device, non_blocking=True)
+            for name in ("latents", "noise", "timesteps", "context")
+        }
         pooled = None if self.pooled is None else self.pooled.to(device)
-        instances = InstanceBatch(**{name: getattr(self.instances, name).to(device)
-                                     for name in ("boxes", "roi_mask", "token_mask", "strength")})
+        instances = InstanceBatch(
+            **{
+                name: getattr(self.instances, name).to(device)
+                for name in ("boxes", "roi_mask", "token_mask", "strength")
+            }
+        )
         return replace(self, instances=instances, pooled=pooled, texts=tuple(t.to(device) for t in self.texts), **moved)
 
 
@@ -87,9 +94,26 @@ class BatchStream:
     Rank r of R takes, in every micro-batch, the r-th run of `batch_size` positions.
     """
 
-    def __init__(self, cache: TrainingCache, *, batch_size: int, slots: int, timesteps: int, seed: int,
-                 augmentation: Augmentation, accumulation: int = 1, rank: int = 0, ranks: int = 1) -> None:
-        self.cache, self.slots, self.timesteps, self.seed, self.augmentation = cache, slots, timesteps, seed, augmentation
+    def __init__(
+        self,
+        cache: TrainingCache,
+        *,
+        batch_size: int,
+        slots: int,
+        timesteps: int,
+        seed: int,
+        augmentation: Augmentation,
+        accumulation: int = 1,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.cache, self.slots, self.timesteps, self.seed, self.augmentation = (
+            cache,
+            slots,
+            timesteps,
+            seed,
+            augmentation,
+        )
         self.batch_size, self.accumulation, self.rank, self.ranks = batch_size, accumulation, rank, ranks
         self._permutation = lru_cache(maxsize=2)(self._draw_permutation)
         self._tokens = lru_cache(maxsize=4096)(lambda number: cache.embedding(number).tokens.float())
@@ -105,9 +129,9 @@ class BatchStream:
             yield self.collate([self._sample(position) for position in range(first, first + self.batch_size)])
 
     def collate(self, samples: Sequence[_Sample]) -> Batch:
-        text = np.stack([s.text for s in samples])                                     # [B, S], -1 = empty
+        text = np.stack([s.text for s in samples])  # [B, S], -1 = empty
         used = torch.from_numpy(text >= 0)
-        numbers, inverse = np.unique(text[text >= 0], return_inverse=True)             # [U], [M] row-major, as in pairs
+        numbers, inverse = np.unique(text[text >= 0], return_inverse=True)  # [U], [M] row-major, as in pairs
         instances = InstanceBatch(torch.from_numpy(np.stack([s.boxes for s in samples])), used, used, used.float())
         captions = [s.caption for s in samples]
         pooled = [self.cache.embedding(number).pooled for number in captions]
@@ -136,17 +160,21 @@ class BatchStream:
         timestep = int((position % self.samples_per_step + level) / self.samples_per_step * self.timesteps)
         slots, noise = rng.permutation(self.slots), rng.standard_normal(row.latents.shape[1:], np.float32)
         mirrored = row.mirrorable and flip < chance.flip
-        caption = DROPPED if drop_caption < chance.caption_dropout else int(row.global_text[int(pick * len(row.global_text))])
+        caption = (
+            DROPPED if drop_caption < chance.caption_dropout else int(row.global_text[int(pick * len(row.global_text))])
+        )
         boxes, text = self._place(row, mirrored, slots, rng)
         return _Sample(index, row.latents[int(mirrored)], noise, timestep, boxes, text, caption)
 
-    def _place(self, row: Row, mirrored: bool, slots: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _place(
+        self, row: Row, mirrored: bool, slots: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Instances into slots: boxes [S, 4] float32, text [S] int64. More instances than slots: a random choice."""
         count, chance = len(row.boxes), self.augmentation
-        order = np.sort(rng.permutation(count)[:self.slots])
+        order = np.sort(rng.permutation(count)[: self.slots])
         kept = order[rng.random(len(order)) >= chance.box_dropout]
         dropped = rng.random(len(kept)) < chance.instance_caption_dropout
-        where = slots[:len(kept)] if chance.random_slots else np.arange(len(kept))
+        where = slots[: len(kept)] if chance.random_slots else np.arange(len(kept))
         boxes, text = np.zeros((self.slots, 4), np.float32), np.full(self.slots, -1, np.int64)
         boxes[where] = mirror_boxes(row.boxes[kept]) if mirrored else row.boxes[kept]
         text[where] = np.where(dropped, DROPPED, row.instance_text[kept])

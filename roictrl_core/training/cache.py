@@ -73,20 +73,35 @@ class CacheWriter:
         self.row_parts: list[int] = []
         self.latent_shape: tuple[int, ...] | None = None
 
-    def add(self, latents: Tensor, boxes: np.ndarray, captions: Sequence[str], instance_captions: Sequence[str],
-            mirrorable: bool = False) -> None:
+    def add(
+        self,
+        latents: Tensor,
+        boxes: np.ndarray,
+        captions: Sequence[str],
+        instance_captions: Sequence[str],
+        mirrorable: bool = False,
+    ) -> None:
         """One picture. latents: [V, C, h, w] or [C, h, w]; boxes: [n, 4] normalised xyxy, one instance caption each."""
         latents = (latents[None] if latents.ndim == 3 else latents).to("cpu", self.dtype)
         self.latent_shape = self.latent_shape or tuple(latents.shape)
         boxes = box_array(boxes)
         if tuple(latents.shape) != self.latent_shape:
-            raise ValueError(f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: one size per cache")
+            raise ValueError(
+                f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: one size per cache"
+            )
         if len(boxes) != len(instance_captions) or not captions:
-            raise ValueError(f"{len(boxes)} boxes with {len(instance_captions)} instance captions and {len(captions)} global ones")
+            raise ValueError(
+                f"{len(boxes)} boxes with {len(instance_captions)} instance captions and {len(captions)} global ones"
+            )
         if not latents.isfinite().all():
-            raise ValueError(f"the VAE made values that are not numbers of this picture: run it in fp32 or bf16 (ComfyUI's --fp32-vae)")
-        self.pending.append(Row(latents, boxes, self._number(instance_captions), self._number(captions),
-                                mirrorable and len(latents) > 1))
+            raise ValueError(
+                f"the VAE made values that are not numbers of this picture: run it in fp32 or bf16 (ComfyUI's --fp32-vae)"
+            )
+        self.pending.append(
+            Row(
+                latents, boxes, self._number(instance_captions), self._number(captions), mirrorable and len(latents) > 1
+            )
+        )
         if len(self.pending) == ROWS_PER_PART:
             self._write_rows()
 
@@ -95,10 +110,18 @@ class CacheWriter:
         row = math.prod(self.latent_shape) * self.dtype.itemsize
         text = sum(part.numel() * self.dtype.itemsize for part in embedding if part is not None)
         written = sum(self.row_parts)
-        check_room(self.folder, (rows - written) * row + texts * text, f"the training cache ({rows} pictures, {texts} different captions)")
+        check_room(
+            self.folder,
+            (rows - written) * row + texts * text,
+            f"the training cache ({rows} pictures, {texts} different captions)",
+        )
 
-    def finish(self, encode: Callable[[Sequence[str]], list[Embedding]], batch: int = 64,
-               progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+    def finish(
+        self,
+        encode: Callable[[Sequence[str]], list[Embedding]],
+        batch: int = 64,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
         """Encode every text once and write the manifest. encode: captions -> one Embedding each."""
         if self.pending:
             self._write_rows()
@@ -106,23 +129,33 @@ class CacheWriter:
             raise ValueError("no pictures to train on: every row is bad, or the data is empty")
         texts, text_parts = list(self.numbers), []
         for start in range(0, len(texts), TEXTS_PER_PART):
-            part = texts[start:start + TEXTS_PER_PART]
+            part = texts[start : start + TEXTS_PER_PART]
             embeddings: list[Embedding] = []
             for at in range(0, len(part), batch):
-                embeddings += self._encoded(encode, part[at:at + batch])
+                embeddings += self._encoded(encode, part[at : at + batch])
                 progress(start + len(embeddings), len(texts))
             self._save(f"texts-{len(text_parts):05d}", _text_tensors(part, embeddings))
             text_parts.append(len(part))
-        manifest = {"format": FORMAT, "version": VERSION, "latent_shape": list(self.latent_shape), "rows": self.row_parts,
-                    "texts": text_parts, "description": self.description}
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "latent_shape": list(self.latent_shape),
+            "rows": self.row_parts,
+            "texts": text_parts,
+            "description": self.description,
+        }
         write_atomically(self.folder / MANIFEST, lambda file: file.write_text(json.dumps(manifest, indent=1)))
 
     def _encoded(self, encode: Callable[[Sequence[str]], list[Embedding]], texts: Sequence[str]) -> list[Embedding]:
-        embeddings = [Embedding(e.tokens.to("cpu", self.dtype), None if e.pooled is None else e.pooled.to("cpu", self.dtype))
-                      for e in encode(texts)]
+        embeddings = [
+            Embedding(e.tokens.to("cpu", self.dtype), None if e.pooled is None else e.pooled.to("cpu", self.dtype))
+            for e in encode(texts)
+        ]
         for text, embedding in zip(texts, embeddings, strict=True):
             if not all(part is None or part.isfinite().all() for part in embedding):
-                raise ValueError(f"the text encoder made values that are not numbers of the caption {shown(text)!r}: run it in fp32")
+                raise ValueError(
+                    f"the text encoder made values that are not numbers of the caption {shown(text)!r}: run it in fp32"
+                )
         return embeddings
 
     def _number(self, captions: Sequence[str]) -> np.ndarray:
@@ -130,15 +163,18 @@ class CacheWriter:
 
     def _write_rows(self) -> None:
         rows, self.pending = self.pending, []
-        self._save(f"rows-{len(self.row_parts):05d}", {
-            "latents": torch.stack([row.latents for row in rows]),
-            "boxes": torch.from_numpy(np.concatenate([row.boxes for row in rows])),
-            "instance_text": torch.from_numpy(np.concatenate([row.instance_text for row in rows])),
-            "first_instance": _offsets([len(row.boxes) for row in rows]),
-            "global_text": torch.from_numpy(np.concatenate([row.global_text for row in rows])),
-            "first_global": _offsets([len(row.global_text) for row in rows]),
-            "mirrorable": torch.tensor([row.mirrorable for row in rows]),
-        })
+        self._save(
+            f"rows-{len(self.row_parts):05d}",
+            {
+                "latents": torch.stack([row.latents for row in rows]),
+                "boxes": torch.from_numpy(np.concatenate([row.boxes for row in rows])),
+                "instance_text": torch.from_numpy(np.concatenate([row.instance_text for row in rows])),
+                "first_instance": _offsets([len(row.boxes) for row in rows]),
+                "global_text": torch.from_numpy(np.concatenate([row.global_text for row in rows])),
+                "first_global": _offsets([len(row.global_text) for row in rows]),
+                "mirrorable": torch.tensor([row.mirrorable for row in rows]),
+            },
+        )
         self.row_parts.append(len(rows))
 
     def _save(self, name: str, tensors: dict[str, Tensor]) -> None:
@@ -172,7 +208,9 @@ class TrainingCache:
         self.folder = Path(self.folder)
         file = self.folder / MANIFEST
         if not file.is_file():
-            raise ValueError(f"{self.folder} holds no finished training cache: prepare the data first (docs/training.md)")
+            raise ValueError(
+                f"{self.folder} holds no finished training cache: prepare the data first (docs/training.md)"
+            )
         try:
             manifest = json.loads(file.read_text())
             if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
@@ -183,8 +221,10 @@ class TrainingCache:
             self._texts = _Parts(self.folder, "texts", manifest["texts"])
             self._check()
         except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ValueError(f"{self.folder} holds a training cache that is damaged or of another version ({error}): "
-                             "delete the folder and prepare the data again") from None
+            raise ValueError(
+                f"{self.folder} holds a training cache that is damaged or of another version ({error}): "
+                "delete the folder and prepare the data again"
+            ) from None
 
     def _check(self) -> None:
         """Raise ValueError where the parts do not fit the manifest or each other."""
@@ -192,13 +232,26 @@ class TrainingCache:
             raise ValueError(f"latents of shape {list(self.latent_shape)}")
         for part, rows in zip(self._rows.parts, self._rows.sizes):
             boxes = _last(part["first_instance"], rows)
-            if tuple(part["latents"].shape) != (rows, *self.latent_shape) or tuple(part["boxes"].shape) != (boxes, 4) or len(part["mirrorable"]) != rows:
+            if (
+                tuple(part["latents"].shape) != (rows, *self.latent_shape)
+                or tuple(part["boxes"].shape) != (boxes, 4)
+                or len(part["mirrorable"]) != rows
+            ):
                 raise ValueError("rows of another number or shape")
-            for numbers, count in ((part["instance_text"], boxes), (part["global_text"], _last(part["first_global"], rows))):
-                if len(numbers) != count or count and not 0 <= int(numbers.min()) <= int(numbers.max()) < self.text_count:
+            for numbers, count in (
+                (part["instance_text"], boxes),
+                (part["global_text"], _last(part["first_global"], rows)),
+            ):
+                if (
+                    len(numbers) != count
+                    or count
+                    and not 0 <= int(numbers.min()) <= int(numbers.max()) < self.text_count
+                ):
                     raise ValueError("captions of another number")
         for part, texts in zip(self._texts.parts, self._texts.sizes):
-            if len(part["tokens"]) != _last(part["first_token"], texts) or len(part["utf8"]) != _last(part["first_byte"], texts):
+            if len(part["tokens"]) != _last(part["first_token"], texts) or len(part["utf8"]) != _last(
+                part["first_byte"], texts
+            ):
                 raise ValueError("captions of another length")
 
     def __len__(self) -> int:
@@ -210,19 +263,24 @@ class TrainingCache:
 
     def row(self, index: int) -> Row:
         part, i = self._rows.find(index)
-        box = slice(*part["first_instance"][i:i + 2].tolist())
-        text = slice(*part["first_global"][i:i + 2].tolist())
-        return Row(part["latents"][i], part["boxes"][box].numpy(), part["instance_text"][box].numpy(),
-                   part["global_text"][text].numpy(), bool(part["mirrorable"][i]))
+        box = slice(*part["first_instance"][i : i + 2].tolist())
+        text = slice(*part["first_global"][i : i + 2].tolist())
+        return Row(
+            part["latents"][i],
+            part["boxes"][box].numpy(),
+            part["instance_text"][box].numpy(),
+            part["global_text"][text].numpy(),
+            bool(part["mirrorable"][i]),
+        )
 
     def embedding(self, number: int) -> Embedding:
         part, i = self._texts.find(number)
-        token = slice(*part["first_token"][i:i + 2].tolist())
+        token = slice(*part["first_token"][i : i + 2].tolist())
         return Embedding(part["tokens"][token], part["pooled"][i] if "pooled" in part else None)
 
     def text(self, number: int) -> str:
         part, i = self._texts.find(number)
-        byte = slice(*part["first_byte"][i:i + 2].tolist())
+        byte = slice(*part["first_byte"][i : i + 2].tolist())
         return bytes(part["utf8"][byte].numpy()).decode()
 
 

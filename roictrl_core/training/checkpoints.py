@@ -100,7 +100,9 @@ def load_checkpoint(path: str | Path, state: RunState) -> int:
         _load_optimizer(state, _below(stored, "optimizer"))
         state.scaler.load_state_dict(about["scaler"])
     except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged or was edited: its optimiser state cannot be read ({error}). {_remedy(path)}") from None
+        raise ValueError(
+            f"{path} is damaged or was edited: its optimiser state cannot be read ({error}). {_remedy(path)}"
+        ) from None
     return about["step"]
 
 
@@ -111,12 +113,16 @@ def _check_stored(path: Path, stored: dict[str, Tensor], state: RunState) -> Non
         expected |= {f"average/{name}": tensor.shape for name, tensor in state.average.shadow.items()}
     missing = expected.keys() - stored.keys()
     if missing:
-        raise ValueError(f"{path} does not belong to this adapter and these settings: it lacks {len(missing)} tensors, "
-                         f"for example {min(missing)}. Start in another folder, or with the settings of that run")
+        raise ValueError(
+            f"{path} does not belong to this adapter and these settings: it lacks {len(missing)} tensors, "
+            f"for example {min(missing)}. Start in another folder, or with the settings of that run"
+        )
     wrong = next((name for name, shape in expected.items() if stored[name].shape != shape), None)
     if wrong:
-        raise ValueError(f"{path} does not belong to this adapter and these settings: {wrong} has the shape {list(stored[wrong].shape)} "
-                         f"instead of {list(expected[wrong])}. Start in another folder, or with the settings of that run")
+        raise ValueError(
+            f"{path} does not belong to this adapter and these settings: {wrong} has the shape {list(stored[wrong].shape)} "
+            f"instead of {list(expected[wrong])}. Start in another folder, or with the settings of that run"
+        )
     odd = next((name for name, tensor in stored.items() if not torch.isfinite(tensor).all()), None)
     if odd:
         raise ValueError(f"{path} holds values that are not numbers, in {odd}. {_remedy(path)}")
@@ -132,14 +138,18 @@ def _load_optimizer(state: RunState, stored: dict[str, Tensor]) -> None:
     current = state.optimizer.state_dict()
     current["state"] = {}
     for number, parameter in enumerate(numbered):
-        entries = {key.rsplit("/", 1)[1]: value.clone() for key, value in stored.items() if key.rsplit("/", 1)[0] == names[parameter]}
+        entries = {
+            key.rsplit("/", 1)[1]: value.clone()
+            for key, value in stored.items()
+            if key.rsplit("/", 1)[0] == names[parameter]
+        }
         if entries:
             current["state"][number] = entries
     state.optimizer.load_state_dict(current)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) + 1:]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}/")}
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}/")}
 
 
 def _about(path: Path) -> dict:
@@ -150,10 +160,17 @@ def _about(path: Path) -> dict:
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path} cannot be read as a checkpoint ({error}). {_remedy(path)}") from None
     if METADATA not in metadata:
-        raise ValueError(f"{path} is no checkpoint of a training run; an adapter file has no optimiser state to go on with")
+        raise ValueError(
+            f"{path} is no checkpoint of a training run; an adapter file has no optimiser state to go on with"
+        )
     try:
         about = json.loads(metadata[METADATA])
-        if type(about["step"]) is int and about["step"] >= 0 and isinstance(about["settings"], dict) and isinstance(about["scaler"], dict):
+        if (
+            type(about["step"]) is int
+            and about["step"] >= 0
+            and isinstance(about["settings"], dict)
+            and isinstance(about["scaler"], dict)
+        ):
             return about
     except (ValueError, TypeError, KeyError, RecursionError):
         pass

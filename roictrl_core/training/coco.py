@@ -14,7 +14,7 @@ from .picture_files import UPRIGHT, Stored, find_picture, stored
 from .rows import BadRow, Box, Example, RowProblem, four_numbers, number_of, pixel_box, shown, text_of
 
 MOST_LISTED = 1000  # bad entries without a picture that are listed one by one; the others are counted
-MAX_DIGITS = 18     # of a text that may be a number
+MAX_DIGITS = 18  # of a text that may be a number
 
 Id = int | str
 
@@ -26,7 +26,7 @@ class Ids:
     def __init__(self) -> None:
         self.numbers: dict[Id, int] = {}
         self.spelled: dict[int, list[str]] = {}  # what texts spell -> the texts
-        self.repeated: dict[Id, int] = {}        # ids that several entries have -> the first of these
+        self.repeated: dict[Id, int] = {}  # ids that several entries have -> the first of these
 
     def add(self, value: object, number: int) -> None:
         """Raises RowProblem for what is no id. A repeated id keeps its first entry and is remembered."""
@@ -45,7 +45,9 @@ class Ids:
             spelled = key if isinstance(key, int) else _spelled(key)
             meant = [*([spelled] if spelled in self.numbers else []), *self.spelled.get(spelled, [])]
             if len(meant) != 1:
-                raise RowProblem(f"`{field}` {shown(str(key))} is the id of {'several' if meant else 'none'} of the file's {items}")
+                raise RowProblem(
+                    f"`{field}` {shown(str(key))} is the id of {'several' if meant else 'none'} of the file's {items}"
+                )
             key = meant[0]
         if key in self.repeated:
             raise RowProblem(f"`{field}` {shown(str(key))} is the id of several of the file's {items}")
@@ -126,7 +128,9 @@ class Annotations:
             captions += isinstance(item, dict) and "caption" in item and "bbox" not in item
             self._add(total, item, images)
         if total and captions == total:
-            raise ValueError(f"{file} holds captions and no boxes: name COCO's instances file first, its captions file second")
+            raise ValueError(
+                f"{file} holds captions and no boxes: name COCO's instances file first, its captions file second"
+            )
 
     def _add(self, number: int, item: object, images: Ids) -> None:
         try:
@@ -160,8 +164,8 @@ class Annotations:
             first, count = self.problems[image]
             raise RowProblem(first if count == 1 else f"{first}, and {count - 1} more of its annotations are bad")
         for row in self.rows.get(image, ()):
-            number, category = self.numbers[2 * row:2 * row + 2]
-            yield number, self.categories.names[category], tuple(self.boxes[4 * row:4 * row + 4])
+            number, category = self.numbers[2 * row : 2 * row + 2]
+            yield number, self.categories.names[category], tuple(self.boxes[4 * row : 4 * row + 4])
 
 
 class Captions:
@@ -174,13 +178,18 @@ class Captions:
         for total, item in enumerate(stream_array(file, "annotations"), 1):
             boxes += isinstance(item, dict) and "bbox" in item and "caption" not in item
             try:
-                text, image = text_of(_entry(item).get("caption"), "`caption`"), _clean_id(item.get("image_id"), "`image_id`")
+                text, image = (
+                    text_of(_entry(item).get("caption"), "`caption`"),
+                    _clean_id(item.get("image_id"), "`image_id`"),
+                )
             except RowProblem as problem:
                 self.unplaced.add(total, problem)
                 continue
             self._add(image, text, images)
         if total and boxes == total:
-            raise ValueError(f"{file} holds boxes and no captions: name COCO's captions file second, after the instances file")
+            raise ValueError(
+                f"{file} holds boxes and no captions: name COCO's captions file second, after the instances file"
+            )
 
     def _add(self, image: Id, text: str, images: Ids) -> None:
         try:
@@ -194,7 +203,9 @@ class Captions:
         return tuple(self.texts[image])
 
 
-def coco_example(image: object, ids: Ids, annotations: Annotations, captions: Captions, folder: Path, where: str) -> Example:
+def coco_example(
+    image: object, ids: Ids, annotations: Annotations, captions: Captions, folder: Path, where: str
+) -> Example:
     """One entry of the images. Raises RowProblem."""
     file = find_picture(folder, _entry(image).get("file_name"))
     number = ids.find(image.get("id"), "id", "images")
@@ -202,7 +213,9 @@ def coco_example(image: object, ids: Ids, annotations: Annotations, captions: Ca
     boxes, names = [], []
     for annotation, category, (x, y, w, h) in annotations.of(number):
         names.append(category)
-        boxes.append(frame.turned(pixel_box((x, y, x + w, y + h), f"annotation {annotation} ({shown(category)})", size)))
+        boxes.append(
+            frame.turned(pixel_box((x, y, x + w, y + h), f"annotation {annotation} ({shown(category)})", size))
+        )
     return Example(file, captions.of(number), tuple(boxes), tuple(names), where)
 
 
@@ -219,8 +232,10 @@ def _frame(image: dict, picture: Stored) -> tuple[tuple[float, float], Stored]:
         return said, picture
     if _proportional(said, picture.seen_size):
         return said, Stored(picture.seen_size, UPRIGHT)
-    raise RowProblem(f"its `width` and `height` are {said[0]:g} x {said[1]:g}, but the picture is {picture.size[0]} x {picture.size[1]} pixels: "
-                     "its boxes belong to a picture of another shape")
+    raise RowProblem(
+        f"its `width` and `height` are {said[0]:g} x {said[1]:g}, but the picture is {picture.size[0]} x {picture.size[1]} pixels: "
+        "its boxes belong to a picture of another shape"
+    )
 
 
 def _proportional(said: tuple[float, float], real: tuple[int, int]) -> bool:

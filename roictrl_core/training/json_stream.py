@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-CHUNK = 1 << 20            # characters
-LONGEST_VALUE = 64 << 20   # characters: of one element
+CHUNK = 1 << 20  # characters
+LONGEST_VALUE = 64 << 20  # characters: of one element
 DELIMITERS = tuple(",:]} \t\r\n")
 
 
@@ -60,7 +60,9 @@ class _Reader:
 
     def expect(self, character: str) -> None:
         if self.peek() != character:
-            raise ValueError(f"{self.name} is not the JSON that was expected: no {character!r} at character {self.dropped + self.at + 1}")
+            raise ValueError(
+                f"{self.name} is not the JSON that was expected: no {character!r} at character {self.dropped + self.at + 1}"
+            )
         self.at += 1
 
     def value(self):
@@ -69,7 +71,7 @@ class _Reader:
         while True:
             value, end, problem = self._decoded()
             # A number may go on in the next chunk ("1." of "1.5" decodes as 1): only a delimiter ends it.
-            if (problem or self.buffer[end:end + 1] not in DELIMITERS) and self._more():
+            if (problem or self.buffer[end : end + 1] not in DELIMITERS) and self._more():
                 continue
             if problem:
                 raise ValueError(f"{self.name} is not valid JSON: {problem} (character {self.dropped + end + 1})")
@@ -83,9 +85,13 @@ class _Reader:
         except json.JSONDecodeError as error:
             return None, error.pos, error.msg
         except RecursionError:
-            raise ValueError(f"{self.name} has too many brackets inside brackets after character {self.dropped + self.at + 1}") from None
+            raise ValueError(
+                f"{self.name} has too many brackets inside brackets after character {self.dropped + self.at + 1}"
+            ) from None
         except ValueError as error:  # a number of thousands of digits
-            raise ValueError(f"{self.name} cannot be read after character {self.dropped + self.at + 1} ({error})") from None
+            raise ValueError(
+                f"{self.name} cannot be read after character {self.dropped + self.at + 1} ({error})"
+            ) from None
 
     def elements(self) -> Iterator:
         self.expect("[")
@@ -111,11 +117,13 @@ class _Reader:
         """
         kept = len(self.buffer) - self.at
         if kept > LONGEST_VALUE:
-            raise ValueError(f"{self.name} has a value of over {LONGEST_VALUE >> 20} million characters at character {self.dropped + self.at + 1}")
+            raise ValueError(
+                f"{self.name} has a value of over {LONGEST_VALUE >> 20} million characters at character {self.dropped + self.at + 1}"
+            )
         chunk = "" if self.ended else self.text.read(max(CHUNK, kept))
         self.ended = not chunk
         if self.ended:
             return False
         self.dropped += self.at
-        self.buffer, self.at = self.buffer[self.at:] + chunk, 0
+        self.buffer, self.at = self.buffer[self.at :] + chunk, 0
         return True

@@ -31,7 +31,9 @@ class CsvLog:
         """Raises OSError where the row cannot be written; the history has it all the same."""
         self.history.append((values["step"], values["loss"]))
         with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writerow({k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()})
+            csv.DictWriter(file, COLUMNS).writerow(
+                {k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()}
+            )
 
     def _read(self) -> list[dict[str, str]]:
         """The complete rows: a kill may have cut the last one short. Raises ValueError for what is no log of a run."""
@@ -55,7 +57,11 @@ class CsvLog:
 
 def _is_complete(row: dict[str, str]) -> bool:
     try:
-        return None not in row.values() and int(row["step"]) >= 0 and len([float(row[name]) for name in COLUMNS]) == len(row)
+        return (
+            None not in row.values()
+            and int(row["step"]) >= 0
+            and len([float(row[name]) for name in COLUMNS]) == len(row)
+        )
     except (KeyError, ValueError, TypeError):
         return False
 
@@ -78,8 +84,10 @@ class Progress:
 
     def line(self, done: int, loss: float, prediction: float, regulariser: float, speed: float, left: float) -> str:
         hours, seconds = divmod(int(left), 3600)
-        return (f"step {done}/{self.steps}  loss {loss:.5f} (prediction {prediction:.5f}, regulariser {regulariser:.4f})  "
-                f"{speed:.1f} images/s  {hours}:{seconds // 60:02d}:{seconds % 60:02d} left")
+        return (
+            f"step {done}/{self.steps}  loss {loss:.5f} (prediction {prediction:.5f}, regulariser {regulariser:.4f})  "
+            f"{speed:.1f} images/s  {hours}:{seconds // 60:02d}:{seconds % 60:02d} left"
+        )
 
 
 class RunLog:
@@ -89,10 +97,16 @@ class RunLog:
     gather: [3] means of this process -> those of all, where several share the run.
     """
 
-    def __init__(self, path: str | Path | None, progress: Progress, every: int, gather: Callable[[Tensor], Tensor] = lambda means: means) -> None:
+    def __init__(
+        self,
+        path: str | Path | None,
+        progress: Progress,
+        every: int,
+        gather: Callable[[Tensor], Tensor] = lambda means: means,
+    ) -> None:
         self.progress, self.every, self.gather = progress, every, gather
         self.rows = CsvLog(path, progress.first) if path else None
-        self.losses: list[Tensor] = []      # since the last row
+        self.losses: list[Tensor] = []  # since the last row
 
     def add(self, report: Report) -> str | None:
         """The line, after a step that has one.  Raises ValueError where the loss is not a number."""
@@ -102,18 +116,29 @@ class RunLog:
         means = self.gather(sum(self.losses) / len(self.losses))
         self.losses.clear()
         if not means.isfinite().all():
-            raise ValueError(f"the loss is not a number at step {report.step}. The last checkpoint is kept: "
-                             "go on from it with a lower learning rate, or in bf16 or fp32")
+            raise ValueError(
+                f"the loss is not a number at step {report.step}. The last checkpoint is kept: "
+                "go on from it with a lower learning rate, or in bf16 or fp32"
+            )
         loss, prediction, regulariser = means.tolist()
         speed, left = self.progress.report(report.step)
         line = self.progress.line(report.step, loss, prediction, regulariser, speed, left)
         if self.rows is None:
             return line
         try:
-            self.rows.append(step=report.step, loss=loss, prediction_loss=prediction, regulariser=regulariser, gradient_norm=float(report.norm),
-                            learning_rate=report.learning_rate, images_per_second=speed)
+            self.rows.append(
+                step=report.step,
+                loss=loss,
+                prediction_loss=prediction,
+                regulariser=regulariser,
+                gradient_norm=float(report.norm),
+                learning_rate=report.learning_rate,
+                images_per_second=speed,
+            )
         except OSError as error:  # a full disk, or a spreadsheet that holds the file: no reason to lose the steps since the last checkpoint
-            line += f"\nwarning: {self.rows.path} cannot be written ({error.strerror}); the run goes on without this row"
+            line += (
+                f"\nwarning: {self.rows.path} cannot be written ({error.strerror}); the run goes on without this row"
+            )
         return line
 
 
@@ -127,7 +152,12 @@ def loss_curve(history: Sequence[tuple[int, float]], size: tuple[int, int] = (64
 
 def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smooth: Sequence[float]) -> None:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(11 * OVERSAMPLING)
-    left, top, right, bottom = 60 * OVERSAMPLING, 14 * OVERSAMPLING, picture.width - 14 * OVERSAMPLING, picture.height - 28 * OVERSAMPLING
+    left, top, right, bottom = (
+        60 * OVERSAMPLING,
+        14 * OVERSAMPLING,
+        picture.width - 14 * OVERSAMPLING,
+        picture.height - 28 * OVERSAMPLING,
+    )
     draw.rectangle((left, top, right, bottom), outline="#999999")
     if not values:
         draw.text((left + 20, top + 20), "no loss yet", fill="#666666", font=font)
@@ -141,7 +171,12 @@ def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smoot
 
     for x, y in (place(*value) for value in values):
         draw.ellipse((x - OVERSAMPLING, y - OVERSAMPLING, x + OVERSAMPLING, y + OVERSAMPLING), fill="#c8c8c8")
-    draw.line([place(step, loss) for (step, _), loss in zip(values, smooth)], fill="#0072b2", width=2 * OVERSAMPLING, joint="curve")
+    draw.line(
+        [place(step, loss) for (step, _), loss in zip(values, smooth)],
+        fill="#0072b2",
+        width=2 * OVERSAMPLING,
+        joint="curve",
+    )
     for share in (0, 0.5, 1):
         y = bottom - share * (bottom - top)
         draw.text((left - 12, y), f"{low + share * (high - low):.4g}", fill="#333333", anchor="rm", font=font)
@@ -152,7 +187,7 @@ def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smoot
 
 def _value_axis(smooth: Sequence[float]) -> tuple[float, float]:
     """Lowest and highest value shown. The first losses may be far above all others: the top follows the later nine tenths."""
-    low, high = min(smooth), max(smooth[len(smooth) // 10:])
+    low, high = min(smooth), max(smooth[len(smooth) // 10 :])
     margin = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin
 

@@ -45,8 +45,15 @@ def make_scaler(device: torch.device | str, precision: str) -> torch.amp.GradSca
     return torch.amp.GradScaler(torch.device(device).type, enabled=precision == "fp16")
 
 
-def training_steps(objective: nn.Module, stream: BatchStream, state: RunState, settings: LoopSettings, *, start: int,
-                   device: torch.device) -> Iterator[Report]:
+def training_steps(
+    objective: nn.Module,
+    stream: BatchStream,
+    state: RunState,
+    settings: LoopSettings,
+    *,
+    start: int,
+    device: torch.device,
+) -> Iterator[Report]:
     """Train from optimiser step `start` (from 0) to the last; yields after each.
 
     objective: an `Objective`, or DistributedDataParallel around one.
@@ -62,8 +69,9 @@ def training_steps(objective: nn.Module, stream: BatchStream, state: RunState, s
         yield Report(step + 1, means, norm, rate)
 
 
-def _micro_losses(objective: nn.Module, stream: BatchStream, step: int, precision: str,
-                  device: torch.device) -> Iterator[Callable[[], Losses]]:
+def _micro_losses(
+    objective: nn.Module, stream: BatchStream, step: int, precision: str, device: torch.device
+) -> Iterator[Callable[[], Losses]]:
     """One function per micro-batch. DDP exchanges gradients in the backward pass of the last one only."""
     for number, batch in enumerate(stream.step(step), 1):
         last = number == stream.accumulation

@@ -26,8 +26,8 @@ def global_weight_regulariser(records: Sequence[tuple[Tensor, Tensor]]) -> Tenso
     """
     per_fuser = []
     for weight, foreground in records:
-        covered = foreground.to(torch.float32)                                    # [B, T]
-        mean = (weight.float() * covered).sum(1) / covered.sum(1).clamp_min(1)    # [B]
+        covered = foreground.to(torch.float32)  # [B, T]
+        mean = (weight.float() * covered).sum(1) / covered.sum(1).clamp_min(1)  # [B]
         per_fuser.append(mean.mean())
     if not per_fuser:
         raise ValueError("the regulariser got no blending weights: the UNet ran without the adapter's fusers")

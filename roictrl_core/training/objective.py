@@ -33,8 +33,14 @@ class Objective(nn.Module):
     scale: the base's latent format, VAE latents -> what its UNet is trained on.
     """
 
-    def __init__(self, adapter: nn.Module, predict: Predict, schedule: NoiseSchedule, scale: Callable[[Tensor], Tensor],
-                 regulariser_weight: float = REGULARISER_WEIGHT) -> None:
+    def __init__(
+        self,
+        adapter: nn.Module,
+        predict: Predict,
+        schedule: NoiseSchedule,
+        scale: Callable[[Tensor], Tensor],
+        regulariser_weight: float = REGULARISER_WEIGHT,
+    ) -> None:
         super().__init__()
         self.adapter, self.predict, self.schedule, self.scale = adapter, predict, schedule, scale
         self.regulariser_weight = regulariser_weight

@@ -46,13 +46,19 @@ def parameter_groups(adapter: nn.Module, gate_factor: float, weight_decay: float
         gate = name.rsplit(".", 1)[-1].startswith(GATE_PREFIX)
         groups["gates" if gate else "matrices" if parameter.ndim > 1 else "vectors"].append(parameter)
     settings = {"matrices": (weight_decay, 1.0), "vectors": (0.0, 1.0), "gates": (0.0, gate_factor)}
-    return [{"params": groups[kind], "weight_decay": decay, "factor": factor} for kind, (decay, factor) in settings.items()]
+    return [
+        {"params": groups[kind], "weight_decay": decay, "factor": factor} for kind, (decay, factor) in settings.items()
+    ]
 
 
-def make_optimizer(adapter: nn.Module, rate: LearningRate, gate_factor: float = 1.0, weight_decay: float = 0.01) -> torch.optim.AdamW:
+def make_optimizer(
+    adapter: nn.Module, rate: LearningRate, gate_factor: float = 1.0, weight_decay: float = 0.01
+) -> torch.optim.AdamW:
     """AdamW, where possible fused: one kernel per step instead of a loop over tensors."""
     fused = next(adapter.parameters()).device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(parameter_groups(adapter, gate_factor, weight_decay), lr=rate.peak, betas=(0.9, 0.99), fused=fused)
+    return torch.optim.AdamW(
+        parameter_groups(adapter, gate_factor, weight_decay), lr=rate.peak, betas=(0.9, 0.99), fused=fused
+    )
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: LearningRate, step: int) -> float:
@@ -63,8 +69,13 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: LearningRate, step
     return now
 
 
-def optimiser_step(losses: Iterable[Callable[[], tuple[Tensor, ...]]], accumulation: int, optimizer: torch.optim.Optimizer,
-                   scaler: torch.amp.GradScaler, clip: float) -> tuple[Tensor, Tensor]:
+def optimiser_step(
+    losses: Iterable[Callable[[], tuple[Tensor, ...]]],
+    accumulation: int,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    clip: float,
+) -> tuple[Tensor, Tensor]:
     """Forward and backward of every micro-batch, then one update.
 
     losses: `accumulation` functions that run one micro-batch each and return (loss, parts to log ...), all scalars.

@@ -119,7 +119,9 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if mode == "F":
         values = np.asarray(picture)
         if not (values >= 0).all() or not (values <= 1).all():
-            raise RowProblem("has decimal values that are not all in 0..1, so that its white is not known: save it with 8 or 16 bits")
+            raise RowProblem(
+                "has decimal values that are not all in 0..1, so that its white is not known: save it with 8 or 16 bits"
+            )
         return _grey(values, picture)
     if mode in TRANSPARENT or "transparency" in picture.info:
         white = Image.new("RGBA", picture.size, "white")

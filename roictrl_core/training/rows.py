@@ -16,10 +16,10 @@ class Example:
     """One picture. `boxes` are xyxy, normalised 0..1 in the picture as it is seen; one instance caption per box."""
 
     file: Path
-    captions: tuple[str, ...]            # global captions: one is drawn each time the picture is used
+    captions: tuple[str, ...]  # global captions: one is drawn each time the picture is used
     boxes: tuple[Box, ...]
     instance_captions: tuple[str, ...]
-    where: str                           # "metadata.jsonl line 12", for messages
+    where: str  # "metadata.jsonl line 12", for messages
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ def shown(text: object) -> str:
     """A foreign name or caption as a message shows it: its beginning, on one line, without what a terminal would obey."""
     if not isinstance(text, str):
         return "?"
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text[:8 * MAX_SHOWN].split()))
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN - 1]}…"
+    text = "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text[: 8 * MAX_SHOWN].split())
+    )
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def number_of(value: object) -> float | None:

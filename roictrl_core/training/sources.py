@@ -125,7 +125,9 @@ def read_coco(instances: str | Path, captions: str | Path, images: str | Path) -
     yield from texts.unplaced
 
 
-def survey(rows: Iterable[Example | BadRow], count: Callable[[int], None] = lambda rows: None) -> tuple[int, list[BadRow]]:
+def survey(
+    rows: Iterable[Example | BadRow], count: Callable[[int], None] = lambda rows: None
+) -> tuple[int, list[BadRow]]:
     """Read everything once, the pictures too, and keep only what is wrong: (number of good rows, bad rows).
 
     count: called with the number of rows read so far.

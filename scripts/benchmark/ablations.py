@@ -3,6 +3,7 @@
 Every instance's attention runs at the feature map's full resolution and is masked to its box, so memory and time follow the
 picture's size times the number of instances. Everything else (blending, gate, coordinate attention, feed-forward) is ROICtrl's.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -27,26 +28,37 @@ class MaskedPlan(LevelPlan):
 
 def plan_masks(instances: InstanceBatch, height: int, width: int, device: torch.device | str) -> MaskedPlan:
     """The boxes' cells, rounded as ROI-Unpool rounds them; none is lost to a grid."""
-    x1, y1, x2, y2 = instances.pair_boxes.unbind(-1)                                                    # [M] each
-    inside = _between(y1, y2, height)[:, :, None] & _between(x1, x2, width)[:, None, :]                 # [M, H, W]
-    active = inside.flatten(1).any(1).nonzero().flatten()                                               # [A]
-    inside = inside.flatten(1)[active]                                                                  # [A, T]
+    x1, y1, x2, y2 = instances.pair_boxes.unbind(-1)  # [M] each
+    inside = _between(y1, y2, height)[:, :, None] & _between(x1, x2, width)[:, None, :]  # [M, H, W]
+    active = inside.flatten(1).any(1).nonzero().flatten()  # [A]
+    inside = inside.flatten(1)[active]  # [A, T]
     row, slot = torch.tensor(instances.pairs, dtype=torch.long).view(-1, 2)[active].unbind(1)
     count, tokens = len(active), height * width
-    cover = torch.zeros(instances.rows, tokens, count, dtype=torch.bool)                                # [B, T, A]
+    cover = torch.zeros(instances.rows, tokens, count, dtype=torch.bool)  # [B, T, A]
     cover[row, :, torch.arange(count)] = inside
     cover = cover.flatten(0, 1)
-    cells = cover.any(1).nonzero().flatten()                                                            # [N]
+    cells = cover.any(1).nonzero().flatten()  # [N]
     most = int(cover.sum(1).max()) if count else 0
     # A cell's instances in slot order, then the padding.
-    cell_pair = torch.where(cover[cells], torch.arange(count), count).sort(1).values[:, :most]          # [N, K]
+    cell_pair = torch.where(cover[cells], torch.arange(count), count).sort(1).values[:, :most]  # [N, K]
     here = (cell_pair < count).float()
     index = cell_pair.clamp(max=max(count - 1, 0)) * tokens + (cells % tokens)[:, None]
     nothing = Taps(torch.zeros(0, 16, dtype=torch.int32), torch.zeros(0, 16))
     return MaskedPlan(
-        0, instances.rows, height, width, tuple(active.tolist()), row.to(device), slot.to(device), nothing, cells.to(device),
-        cell_pair.to(device), Taps(index[..., None].int().to(device), here[..., None].to(device)), inside.all(1).to(device),
-        inside=inside.to(device))
+        0,
+        instances.rows,
+        height,
+        width,
+        tuple(active.tolist()),
+        row.to(device),
+        slot.to(device),
+        nothing,
+        cells.to(device),
+        cell_pair.to(device),
+        Taps(index[..., None].int().to(device), here[..., None].to(device)),
+        inside.all(1).to(device),
+        inside=inside.to(device),
+    )
 
 
 def _between(low: Tensor, high: Tensor, size: int) -> Tensor:
@@ -67,14 +79,17 @@ class MaskedFuser(ROIFuser):
         if queries is None:
             r = attention.attend(n[plan.pair_row], plan.active)
         else:
-            r = attention.attend_queries(queries[plan.pair_row], plan.active)                           # [A, T, C]
+            r = attention.attend_queries(queries[plan.pair_row], plan.active)  # [A, T, C]
         return r + self._gate(self.alpha_roi_self_attn, r) * self._within(self.norm1(r), plan.inside)
 
     def _within(self, x: Tensor, inside: Tensor) -> Tensor:
         """Self-attention `[A, T, C]` over the keys inside the box `[A, T]`."""
         attention = self.roi_self_attn
-        q, k, v = (layer(x).unflatten(-1, (attention.heads, -1)).transpose(1, 2) for layer in (attention.to_q, attention.to_k, attention.to_v))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=inside[:, None, None, :])               # [A, heads, T, c]
+        q, k, v = (
+            layer(x).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+            for layer in (attention.to_q, attention.to_k, attention.to_v)
+        )
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=inside[:, None, None, :])  # [A, heads, T, c]
         return attention.to_out(out.transpose(1, 2).flatten(2))
 
 
@@ -83,5 +98,7 @@ class MaskedAdapter(ROICtrlAdapter):
 
     Fuser = MaskedFuser
 
-    def plan(self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str) -> MaskedPlan:
+    def plan(
+        self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str
+    ) -> MaskedPlan:
         return plan_masks(instances, height, width, device)

@@ -3,6 +3,7 @@
 Both are trained with demo_base.py's loss on pictures of another palette and know nothing of the adapter, nor it of them. Started
 again, a run goes on from its last checkpoint.
 """
+
 from __future__ import annotations
 
 import shutil
@@ -11,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from demo_base import Base, loss_of, noise_levels
-from demo_common import device
 from roictrl_pack.nodes.demo_model import DemoTokenizer, load_vae_file
 from roictrl_pack.nodes.patch.hosts.unet import UNet
 from roictrl_pack.roictrl_core.files import write_atomically
@@ -21,24 +20,32 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
+from demo_base import Base, loss_of, noise_levels
+from demo_common import device
 from roictrl_core.demo.captions import global_caption
 from roictrl_core.demo.world import MAX_INSTANCES, random_scene, render
 
 from .palettes import PALETTES, described, recoloured_scene
 from .places import BASE, digest
 
-SEED = 90                   # of their scenes
+SEED = 90  # of their scenes
 BATCH, RANK = 32, 8
-CHECKPOINT_EVERY, LOG_EVERY = 50, 20      # steps
+CHECKPOINT_EVERY, LOG_EVERY = 50, 20  # steps
 RATES = {"community": 3e-4, "lora": 1e-3}
 CAPTION_DROPOUT = 0.1
 
 
-def train_addon(name: str, demo: Path, out: Path, steps: int, pictures: int, say: Callable[[str], None] = print) -> Path:
+def train_addon(
+    name: str, demo: Path, out: Path, steps: int, pictures: int, say: Callable[[str], None] = print
+) -> Path:
     """The fine-tuned base, or the LoRA, on top of a demo model; returns its file."""
     out = out / name
     target = out / ("base.safetensors" if name == "community" else "weights.safetensors")
-    about = {"training_steps": str(steps), "palette": described(PALETTES[name]), BASE: digest(demo / "base.safetensors")}
+    about = {
+        "training_steps": str(steps),
+        "palette": described(PALETTES[name]),
+        BASE: digest(demo / "base.safetensors"),
+    }
     checkpoint = out / f"checkpoint-{'-'.join((about[BASE], *map('_'.join, PALETTES[name].items())))}.pt"
     if target.is_file() and made_with(target, about):
         say(f"{name}: trained already ({target})")
@@ -47,13 +54,17 @@ def train_addon(name: str, demo: Path, out: Path, steps: int, pictures: int, say
     model = Base()
     model.load_state_dict({key: tensor.float() for key, tensor in load_file(demo / "base.safetensors").items()})
     model.requires_grad_(False).to(device())
-    trained = list(add_lora(model).parameters()) if name == "lora" else list(model.unet.requires_grad_(True).parameters())
+    trained = (
+        list(add_lora(model).parameters()) if name == "lora" else list(model.unet.requires_grad_(True).parameters())
+    )
     _train(name, model, trained, _data(name, demo, out, pictures), steps, checkpoint, say)
     if name == "lora":
         write_atomically(target, lambda file: save_file(lora_weights(model), file, about))
     else:
         shutil.copyfile(demo / "vae.safetensors", out / "vae.safetensors")
-        weights = {key: tensor.detach().to(torch.float16).contiguous().cpu() for key, tensor in model.state_dict().items()}
+        weights = {
+            key: tensor.detach().to(torch.float16).contiguous().cpu() for key, tensor in model.state_dict().items()
+        }
         write_atomically(target, lambda file: save_file(weights, file, {"format": "pt", **about}))
     return target
 
@@ -63,8 +74,15 @@ def made_with(path: Path, about: dict[str, str]) -> bool:
         return about.items() <= (file.metadata() or {}).items()
 
 
-def _train(name: str, model: Base, trained: list[nn.Parameter], data: tuple, steps: int, checkpoint: Path, say: Callable) -> None:
-    optimizer, levels, first, losses = torch.optim.AdamW(trained, RATES[name], weight_decay=0.0), noise_levels().to(device()), 0, []
+def _train(
+    name: str, model: Base, trained: list[nn.Parameter], data: tuple, steps: int, checkpoint: Path, say: Callable
+) -> None:
+    optimizer, levels, first, losses = (
+        torch.optim.AdamW(trained, RATES[name], weight_decay=0.0),
+        noise_levels().to(device()),
+        0,
+        [],
+    )
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True, map_location=device())
         with torch.no_grad():
@@ -117,7 +135,10 @@ class LowRank(nn.Module):
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        self.up, self.down = nn.Parameter(torch.zeros(weight.shape[0], RANK)), nn.Parameter(torch.randn(RANK, weight.shape[1]) / RANK)
+        self.up, self.down = (
+            nn.Parameter(torch.zeros(weight.shape[0], RANK)),
+            nn.Parameter(torch.randn(RANK, weight.shape[1]) / RANK),
+        )
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight + self.up @ self.down

@@ -3,6 +3,7 @@
 A machine's speed changes in minutes by more than most methods differ, so the figures of one table come from one run. Import after
 the pack is loaded.
 """
+
 from __future__ import annotations
 
 import json
@@ -11,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from devtools.clock import clock
 from devtools.tensor_memory import PeakMemory
-
 from roictrl_core.files import write_atomically
 
 from .drawing import Job, Painter
@@ -24,7 +25,9 @@ from .store import Results
 Cost = dict[str, float]
 
 
-def costs(jobs: Mapping[str, Job], layouts: Sequence[int], places: Places, say: Callable[[str], None] = print) -> dict[str, Cost]:
+def costs(
+    jobs: Mapping[str, Job], layouts: Sequence[int], places: Places, say: Callable[[str], None] = print
+) -> dict[str, Cost]:
     """{name: {"seconds", "peak_bytes"}}; what is on disk counts where it is of one run of all these jobs."""
     path, layouts = places.results / "cost.json", list(layouts)
     run = {name: Results(places.results, job.about(places)).path.stem for name, job in jobs.items()}
@@ -36,14 +39,21 @@ def costs(jobs: Mapping[str, Job], layouts: Sequence[int], places: Places, say: 
     return {name: known["costs"][name] for name in jobs}
 
 
-def _measured(jobs: Mapping[str, Job], layouts: Sequence[int], places: Places, say: Callable[[str], None]) -> dict[str, Cost]:
+def _measured(
+    jobs: Mapping[str, Job], layouts: Sequence[int], places: Places, say: Callable[[str], None]
+) -> dict[str, Cost]:
     painters, drawn = {name: Painter(places) for name in jobs}, {name: [] for name in jobs}
     for done, number in enumerate(layouts):
         say(f"what a picture costs: {done}/{len(layouts)} layouts")
         for name, job in jobs.items():
             drawn[name].append(_cost(painters[name], job, number))
-    return {name: {"seconds": round(float(np.median([seconds for seconds, _ in rows])), 3), "peak_bytes": int(np.mean([peak for _, peak in rows]))}
-            for name, rows in drawn.items()}
+    return {
+        name: {
+            "seconds": round(float(np.median([seconds for seconds, _ in rows])), 3),
+            "peak_bytes": int(np.mean([peak for _, peak in rows])),
+        }
+        for name, rows in drawn.items()
+    }
 
 
 def _cost(painter: Painter, job: Job, number: int) -> tuple[float, int]:

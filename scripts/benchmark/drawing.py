@@ -1,4 +1,5 @@
 """Draws and judges the pictures that are missing. Import after the pack is loaded."""
+
 from __future__ import annotations
 
 import time
@@ -21,7 +22,7 @@ from .store import Record, Results
 from .workers import Draw, Pair
 
 CEILING = "ceiling"
-BATCH = 8       # pictures per sampler call, and what a kill can cost
+BATCH = 8  # pictures per sampler call, and what a kill can cost
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,12 @@ class Painter:
         method = METHODS[job.method]
         if method.rows is None and len(cases) > 1:
             return [self.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds, strict=True)]
-        with torch.inference_mode():     # as ComfyUI executes nodes
-            conditioned = method.prepare(parts, cases[0], job.settings) if len(cases) == 1 else method.rows(parts, cases, job.settings)
+        with torch.inference_mode():  # as ComfyUI executes nodes
+            conditioned = (
+                method.prepare(parts, cases[0], job.settings)
+                if len(cases) == 1
+                else method.rows(parts, cases, job.settings)
+            )
         return list(sample(parts.vae, conditioned, cases[0].size, job.settings["cfg"], job.sampler, seeds))
 
     def draw(self, job: Job, pairs: Sequence[Pair]) -> list[tuple[Record, np.ndarray]]:
@@ -68,7 +73,10 @@ class Painter:
         palette = {} if job.method == CEILING else METHODS[job.method].palette
         cases = [case_of(job.split, layout) for layout, _ in pairs]
         pictures = self.paint(job, cases, [seed for _, seed in pairs])
-        marks = [mark(picture, case.boxes, [recoloured(wanted, palette) for wanted in case.wanted]) for case, picture in zip(cases, pictures)]
+        marks = [
+            mark(picture, case.boxes, [recoloured(wanted, palette) for wanted in case.wanted])
+            for case, picture in zip(cases, pictures)
+        ]
         return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures)]
 
 
@@ -86,20 +94,25 @@ class Bench:
         results = self.results(job)
         todo = [pair for pair in pairs if pair not in results.records]
         began = shown = time.monotonic()
-        batches = [todo[i:i + BATCH] for i in range(0, len(todo), BATCH)]
+        batches = [todo[i : i + BATCH] for i in range(0, len(todo), BATCH)]
         for done, (record, picture) in enumerate(self.draw(job, batches), 1):
             results.add(record, picture)
             now = time.monotonic()
             if now - shown > 10 or done in (1, len(todo)):
                 shown = now
                 each = (now - began) / done
-                self.say(f"{' '.join([job.method, *_settings(job)])}, {job.split}: {len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
-                         f"{_duration(each * (len(todo) - done))} left" + (f", about {_duration(each * (len(todo) - done + ahead))} for all" if ahead else ""))
+                self.say(
+                    f"{' '.join([job.method, *_settings(job)])}, {job.split}: {len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
+                    f"{_duration(each * (len(todo) - done))} left"
+                    + (f", about {_duration(each * (len(todo) - done + ahead))} for all" if ahead else "")
+                )
         return results
 
 
 def _settings(job: Job) -> list[str]:
-    return [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in job.settings.items()]
+    return [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in job.settings.items()
+    ]
 
 
 def _duration(seconds: float) -> str:

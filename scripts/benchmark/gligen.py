@@ -5,6 +5,7 @@ the tokens are 768 wide, but then it pads with 768 numbers where this CLIP's poo
 here with the base's own head counts; `Gligen`, its PositionNet and everything that the sampler does with them are core's. Boxes
 are exact, where the widgets of core's GLIGEN node round them to cells of 8 px.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -30,17 +31,19 @@ if TYPE_CHECKING:
     from .layouts import Case
     from .methods import Parts
 
-CELL = 8     # px per latent cell, the unit of core's box positions
+CELL = 8  # px per latent cell, the unit of core's box positions
 
 
 def new_gligen(unet, slots: int) -> Gligen:
     """A gated self-attention per text block of the UNet, in forward order; torch's default initialisation, gates at zero."""
     blocks = UNet(unet).blocks
     width = blocks[0].text_width
-    fusers = [GatedSelfAttentionDense(block.channels, width, block.heads, block.channels // block.heads) for block in blocks]
+    fusers = [
+        GatedSelfAttentionDense(block.channels, width, block.heads, block.channels // block.heads) for block in blocks
+    ]
     network = Gligen(fusers, PositionNet(width, width), width)
     network.max_objs = slots
-    for module in network.modules():       # core's layers leave their weights uninitialised
+    for module in network.modules():  # core's layers leave their weights uninitialised
         if isinstance(module, torch.nn.Linear):
             torch.nn.Linear.reset_parameters(module)
         elif isinstance(module, torch.nn.LayerNorm):
@@ -53,7 +56,9 @@ def read_gligen(path: Path, model):
     weights = load_file(path)
     network = new_gligen(model.model.diffusion_model, int(weights.pop("slots")))
     network.load_state_dict(weights)
-    return comfy.model_patcher.ModelPatcher(network.eval().requires_grad_(False), model.load_device, model.offload_device)
+    return comfy.model_patcher.ModelPatcher(
+        network.eval().requires_grad_(False), model.load_device, model.offload_device
+    )
 
 
 def prepare(parts: Parts, case: Case, settings: Mapping) -> Conditioned:
@@ -85,7 +90,7 @@ class PooledStream(BatchStream):
 
     def _pool(self, number: int) -> Tensor:
         tokens = [token for token, _ in self.clip.tokenize(self.cache.text(number))["l"][0]]
-        end = tokens.index(tokens[-1])      # the text is padded with the end token
+        end = tokens.index(tokens[-1])  # the text is padded with the end token
         return self.cache.embedding(number).tokens[end][None].float()
 
     def collate(self, samples) -> Batch:
@@ -106,9 +111,13 @@ class GligenObjective(Objective):
 
 def predictor(unet, network: Gligen):
     """(batch, noisy latents) -> the UNet's raw output, each row with its own boxes."""
+
     def run(batch: Batch, noisy: Tensor) -> Tensor:
         patch = network._set_position(*placed(batch, network.key_dim))
-        return unet(noisy, batch.timesteps, context=batch.context, transformer_options={"patches": {"middle_patch": [patch]}})
+        return unet(
+            noisy, batch.timesteps, context=batch.context, transformer_options={"patches": {"middle_patch": [patch]}}
+        )
+
     return run
 
 

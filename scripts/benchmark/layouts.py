@@ -1,4 +1,5 @@
 """Held-out layouts of the demo world: none is trained on, and settings are chosen on others than those that count."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ import numpy as np
 from roictrl_core.demo.captions import instance_caption
 from roictrl_core.demo.world import Attributes, Scene, normalised_boxes, random_scene
 
-SPLITS = {"tuning": 700, "test": 600}       # seeds of layouts; the training data have others (demo_data.py)
-LEVELS = (2, 3, 4, 5, 6)                    # instances per layout, in turn
+SPLITS = {"tuning": 700, "test": 600}  # seeds of layouts; the training data have others (demo_data.py)
+LEVELS = (2, 3, 4, 5, 6)  # instances per layout, in turn
 CAPTION_SEED = 77
 
 

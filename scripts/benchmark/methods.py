@@ -2,6 +2,7 @@
 
 All get the same base, layouts, seeds and steps, and captions joined to one global prompt unless a setting says otherwise.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any, NamedTuple
 
 import comfy.sd
 import comfy.utils
-import nodes as comfy_nodes
 import torch
 from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model import load_demo
@@ -23,6 +23,8 @@ from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
 from roictrl_pack.roictrl_core.layout import Instance, Layout
 
+import nodes as comfy_nodes
+
 from . import ablations, gligen
 from .layouts import Case
 from .palettes import PALETTES, Palette
@@ -33,9 +35,9 @@ from .sampling import Conditioned, encode, encode_rows
 Settings = Mapping[str, Any]
 CFG = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 7.5)
 FIRST_CFG = 2.0
-BACKGROUND = "a picture on a dark background"       # a background prompt of the demo world's words
-NOTHING = "nothing"                                 # no global prompt
-CELL = 8                                            # px
+BACKGROUND = "a picture on a dark background"  # a background prompt of the demo world's words
+NOTHING = "nothing"  # no global prompt
+CELL = 8  # px
 
 
 class Parts(NamedTuple):
@@ -95,7 +97,11 @@ def global_prompt(parts: Parts, case: Case, settings: Settings) -> Conditioned:
 
 
 def global_prompts(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    return Conditioned(parts.model, encode_rows(parts.clip, [_text(case, settings) for case in cases]), encode_rows(parts.clip, [""] * len(cases)))
+    return Conditioned(
+        parts.model,
+        encode_rows(parts.clip, [_text(case, settings) for case in cases]),
+        encode_rows(parts.clip, [""] * len(cases)),
+    )
 
 
 def _text(case: Case, settings: Settings) -> str:
@@ -107,7 +113,7 @@ def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Co
     """A prompt for everything, and one per box, joined by Conditioning (Combine), as in ComfyUI's area examples."""
     positive = encode(parts.clip, case.text if settings["text"] == "captions" else BACKGROUND)
     for region in regions:
-        positive, = comfy_nodes.ConditioningCombine().combine(positive, region)
+        (positive,) = comfy_nodes.ConditioningCombine().combine(positive, region)
     return Conditioned(parts.model, positive, encode(parts.clip, ""))
 
 
@@ -116,7 +122,9 @@ def areas(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     regions = []
     for box, caption in zip(case.boxes, case.captions):
         x1, y1, x2, y2 = (CELL * round(side * case.size / CELL) for side in box)
-        regions += comfy_nodes.ConditioningSetArea().append(encode(parts.clip, caption), x2 - x1, y2 - y1, x1, y1, settings["strength"])
+        regions += comfy_nodes.ConditioningSetArea().append(
+            encode(parts.clip, caption), x2 - x1, y2 - y1, x1, y1, settings["strength"]
+        )
     return _regional(parts, case, settings, regions)
 
 
@@ -127,34 +135,56 @@ def masks(parts: Parts, case: Case, settings: Settings) -> Conditioned:
         x1, y1, x2, y2 = (round(side * case.size) for side in box)
         mask = torch.zeros(1, case.size, case.size)
         mask[:, y1:y2, x1:x2] = 1
-        regions += comfy_nodes.ConditioningSetMask().append(encode(parts.clip, caption), mask, "default", settings["strength"])
+        regions += comfy_nodes.ConditioningSetMask().append(
+            encode(parts.clip, caption), mask, "default", settings["strength"]
+        )
     return _regional(parts, case, settings, regions)
 
 
 def roi_prompts(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    model, = ApplyROIPrompts.execute(parts.model, parts.clip, layout_of(case), global_weight=settings["global_weight"],
-                                     end_percent=settings["end_percent"]).result
+    (model,) = ApplyROIPrompts.execute(
+        parts.model,
+        parts.clip,
+        layout_of(case),
+        global_weight=settings["global_weight"],
+        end_percent=settings["end_percent"],
+    ).result
     return global_prompt(parts._replace(model=model), case, settings)
 
 
 def roi_prompts_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], ROIPrompts(settings["global_weight"]), (0.0, settings["end_percent"]))
+    model = apply_rows(
+        parts.model,
+        parts.clip,
+        [layout_of(case) for case in cases],
+        ROIPrompts(settings["global_weight"]),
+        (0.0, settings["end_percent"]),
+    )
     return global_prompts(parts._replace(model=model), cases, settings)
 
 
 def layout_of(case: Case) -> Layout:
-    return Layout(case.size, case.size, tuple(Instance(box, caption) for box, caption in zip(case.boxes, case.captions)))
+    return Layout(
+        case.size, case.size, tuple(Instance(box, caption) for box, caption in zip(case.boxes, case.captions))
+    )
 
 
 # ---- with an adapter -------------------------------------------------------------------------------------------------
 def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    model, = ApplyROICtrl.execute(parts.model, parts.control, parts.clip, layout_of(case), uncond_boxes=settings["uncond_boxes"]).result
+    (model,) = ApplyROICtrl.execute(
+        parts.model, parts.control, parts.clip, layout_of(case), uncond_boxes=settings["uncond_boxes"]
+    ).result
     return global_prompt(parts._replace(model=model), case, settings)
 
 
 def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(parts.model, parts.clip, [layout_of(case) for case in cases], ROICtrl(parts.control.model, parts.control),
-                       uncond=settings["uncond_boxes"])
+    model = apply_rows(
+        parts.model,
+        parts.clip,
+        [layout_of(case) for case in cases],
+        ROICtrl(parts.control.model, parts.control),
+        uncond=settings["uncond_boxes"],
+    )
     return global_prompts(parts._replace(model=model), cases, settings)
 
 
@@ -163,7 +193,9 @@ def with_adapter(parts: Parts, path: Path, network: type[ROICtrlAdapter] = ROICt
 
 
 def with_lora(parts: Parts, path: Path) -> Parts:
-    model, clip = comfy.sd.load_lora_for_models(parts.model, parts.clip, comfy.utils.load_torch_file(str(path), safe_load=True), 1.0, 0.0)
+    model, clip = comfy.sd.load_lora_for_models(
+        parts.model, parts.clip, comfy.utils.load_torch_file(str(path), safe_load=True), 1.0, 0.0
+    )
     return parts._replace(model=model, clip=clip)
 
 
@@ -172,11 +204,20 @@ def with_gligen(places: Places) -> Parts:
     return parts._replace(control=gligen.read_gligen(places.weights("gligen"), parts.model))
 
 
-def _variant(name: str, title: str, beside: str | None = "roictrl_short", network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Method:
+def _variant(
+    name: str, title: str, beside: str | None = "roictrl_short", network: type[ROICtrlAdapter] = ROICtrlAdapter
+) -> Method:
     """An adapter that bench_train.py trained."""
-    return Method(name, title, roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} {name}", beside=beside,
-                  load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
-                  files=lambda places: (*places.base, places.weights(name)))
+    return Method(
+        name,
+        title,
+        roictrl,
+        **_LIKE_ROICTRL,
+        maker=f"{_TRAIN} {name}",
+        beside=beside,
+        load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
+        files=lambda places: (*places.base, places.weights(name)),
+    )
 
 
 def _community(places: Places) -> Parts:
@@ -186,31 +227,84 @@ def _community(places: Places) -> Parts:
 _TRAIN = "python scripts/dev.py bench-train"
 _ROICTRL = {"rows": roictrl_rows, "first": {"uncond_boxes": PROMPT, "text": "captions"}}
 _LIKE_ROICTRL = {**_ROICTRL, "like": "roictrl"}
-_REGIONAL = {"choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0, 8.0)},
-             "first": {"text": "background", "strength": 4.0}, "trained": False}
+_REGIONAL = {
+    "choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0, 8.0)},
+    "first": {"text": "background", "strength": 4.0},
+    "trained": False,
+}
 
-METHODS = {method.name: method for method in (
-    Method("prompt", "captions in the global prompt", global_prompt, base_parts, base_files, global_prompts, trained=False),
-    Method("area", "Conditioning (Set Area)", areas, base_parts, base_files, **_REGIONAL),
-    Method("mask", "Conditioning (Set Mask)", masks, base_parts, base_files, **_REGIONAL),
-    Method("roi_prompts", "Apply ROI Prompts", roi_prompts, base_parts, base_files, roi_prompts_rows, trained=False,
-           choices={"global_weight": (0.0, 0.2, 0.4, 0.6), "end_percent": (0.4, 0.6, 0.8, 1.0)},
-           first={"global_weight": 0.4, "end_percent": 1.0}),
-    Method("gligen", "GLIGEN-style box and text tokens", gligen.prepare, with_gligen,
-           lambda places: (*places.base, places.weights("gligen")), choices={"uncond": ("null", "same")}, first={"uncond": "null"},
-           maker=f"{_TRAIN} gligen"),
-    Method("roictrl", "ROICtrl", roictrl, lambda places: with_adapter(base_parts(places), places.adapter),
-           lambda places: (*places.base, places.adapter), **_ROICTRL,
-           choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)}),
-    _variant("roictrl_short", "ROICtrl, short budget", beside=None),
-    _variant("no_self_attention", "without ROI self-attention"),
-    _variant("no_regulariser", "without the regulariser"),
-    _variant("no_box_tokens", "without box tokens"),
-    _variant("masked_attention", "masked attention", network=ablations.MaskedAdapter),
-    Method("roictrl_community", "ROICtrl, base tuned to exchange white and yellow", roictrl, _community, **_LIKE_ROICTRL, maker=f"{_TRAIN} community",
-           palette=PALETTES["community"],
-           files=lambda places: (places.community() / "base.safetensors", places.community() / "vae.safetensors", places.adapter)),
-    Method("roictrl_lora", "ROICtrl, LoRA that exchanges red and magenta", roictrl, **_LIKE_ROICTRL, maker=f"{_TRAIN} lora", palette=PALETTES["lora"],
-           load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
-           files=lambda places: (*places.base, places.adapter, places.weights("lora"))),
-)}
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "prompt",
+            "captions in the global prompt",
+            global_prompt,
+            base_parts,
+            base_files,
+            global_prompts,
+            trained=False,
+        ),
+        Method("area", "Conditioning (Set Area)", areas, base_parts, base_files, **_REGIONAL),
+        Method("mask", "Conditioning (Set Mask)", masks, base_parts, base_files, **_REGIONAL),
+        Method(
+            "roi_prompts",
+            "Apply ROI Prompts",
+            roi_prompts,
+            base_parts,
+            base_files,
+            roi_prompts_rows,
+            trained=False,
+            choices={"global_weight": (0.0, 0.2, 0.4, 0.6), "end_percent": (0.4, 0.6, 0.8, 1.0)},
+            first={"global_weight": 0.4, "end_percent": 1.0},
+        ),
+        Method(
+            "gligen",
+            "GLIGEN-style box and text tokens",
+            gligen.prepare,
+            with_gligen,
+            lambda places: (*places.base, places.weights("gligen")),
+            choices={"uncond": ("null", "same")},
+            first={"uncond": "null"},
+            maker=f"{_TRAIN} gligen",
+        ),
+        Method(
+            "roictrl",
+            "ROICtrl",
+            roictrl,
+            lambda places: with_adapter(base_parts(places), places.adapter),
+            lambda places: (*places.base, places.adapter),
+            **_ROICTRL,
+            choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)},
+        ),
+        _variant("roictrl_short", "ROICtrl, short budget", beside=None),
+        _variant("no_self_attention", "without ROI self-attention"),
+        _variant("no_regulariser", "without the regulariser"),
+        _variant("no_box_tokens", "without box tokens"),
+        _variant("masked_attention", "masked attention", network=ablations.MaskedAdapter),
+        Method(
+            "roictrl_community",
+            "ROICtrl, base tuned to exchange white and yellow",
+            roictrl,
+            _community,
+            **_LIKE_ROICTRL,
+            maker=f"{_TRAIN} community",
+            palette=PALETTES["community"],
+            files=lambda places: (
+                places.community() / "base.safetensors",
+                places.community() / "vae.safetensors",
+                places.adapter,
+            ),
+        ),
+        Method(
+            "roictrl_lora",
+            "ROICtrl, LoRA that exchanges red and magenta",
+            roictrl,
+            **_LIKE_ROICTRL,
+            maker=f"{_TRAIN} lora",
+            palette=PALETTES["lora"],
+            load=lambda places: with_lora(with_adapter(base_parts(places), places.adapter), places.weights("lora")),
+            files=lambda places: (*places.base, places.adapter, places.weights("lora")),
+        ),
+    )
+}

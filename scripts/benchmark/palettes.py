@@ -3,6 +3,7 @@
 They are the world's own colours, because the demo model's VAE has seen no others: it draws every hue as the nearest that it knows.
 Each palette exchanges two, so that neighbours of different colours stay different and the judge can part them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -29,4 +30,6 @@ def recoloured(attributes: Attributes, palette: Palette) -> Attributes:
 
 
 def recoloured_scene(scene: Scene, palette: Palette) -> Scene:
-    return replace(scene, things=tuple(replace(thing, attributes=recoloured(thing.attributes, palette)) for thing in scene.things))
+    return replace(
+        scene, things=tuple(replace(thing, attributes=recoloured(thing.attributes, palette)) for thing in scene.things)
+    )

@@ -1,4 +1,5 @@
 """Where the benchmark's weights and results lie."""
+
 from __future__ import annotations
 
 import hashlib
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-BASE = "base"       # metadata of what bench_train.py makes: the digest of the base that it was trained on
+BASE = "base"  # metadata of what bench_train.py makes: the digest of the base that it was trained on
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,17 @@ class Places:
         """The fine-tuned base: a demo model's folder."""
         return self.trained / "community"
 
-
     def problem(self, path: Path) -> str | None:
         """Why a file of weights cannot be used, as the end of a sentence; None where it can."""
         if not path.is_file():
             return f"{path}, which is not there"
         with safe_open(path, "pt") as file:
             base = (file.metadata() or {}).get(BASE)
-        return None if base in (None, digest(self.base[0])) else f"{path}, which was trained on another base: delete {path.parent}"
+        return (
+            None
+            if base in (None, digest(self.base[0]))
+            else f"{path}, which was trained on another base: delete {path.parent}"
+        )
 
 
 def digest(path: Path) -> str:

@@ -1,4 +1,5 @@
 """Plots and the contact sheet, from stored results and logs. All of the demo model, and they say so."""
+
 from __future__ import annotations
 
 import csv
@@ -13,10 +14,10 @@ from roictrl_core.demo.world import SIZE
 from .layouts import Case
 from .store import Results
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")     # Okabe and Ito's
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")  # Okabe and Ito's
 MARKERS = "osD^vP*X"
 RIGHT, WRONG = "#35d732", "#ff3b30"
-GAP, HEAD = 6, 48           # px of the sheet
+GAP, HEAD = 6, 48  # px of the sheet
 
 
 Rows = Mapping[str, Mapping]
@@ -26,7 +27,10 @@ def panels(rows: Rows) -> dict[str, Rows]:
     """The report's rows by panel: the methods, and what was trained at the ablations' budget."""
     beside = {found["beside"] for found in rows.values() if "beside" in found}
     ablations = {name: found for name, found in rows.items() if "beside" in found or name in beside}
-    groups = {"methods": {name: found for name, found in rows.items() if name not in ablations}, "ablations, short budget": ablations}
+    groups = {
+        "methods": {name: found for name, found in rows.items() if name not in ablations},
+        "ablations, short budget": ablations,
+    }
     return {title: group for title, group in groups.items() if group}
 
 
@@ -61,10 +65,26 @@ def plot_levels(report: Mapping, path: Path) -> None:
         for index, found in enumerate(rows.values()):
             values = np.array([level["isr"] for level in found["levels"].values()])
             spread = np.abs(np.array([level["interval"] for level in found["levels"].values()]).T - values)
-            shift = (index - len(rows) / 2) * 0.03      # so that intervals do not hide one another
-            axes.errorbar(np.array(levels) + shift, values, spread, capsize=2, label=found["title"], linewidth=1.2, markersize=4, **_style(index))
-        axes.plot(levels, [level["isr"] for level in report["ceiling"]["levels"].values()], ":", color="black", label="VAE round trip of ground truth")
+            shift = (index - len(rows) / 2) * 0.03  # so that intervals do not hide one another
+            axes.errorbar(
+                np.array(levels) + shift,
+                values,
+                spread,
+                capsize=2,
+                label=found["title"],
+                linewidth=1.2,
+                markersize=4,
+                **_style(index),
+            )
+        axes.plot(
+            levels,
+            [level["isr"] for level in report["ceiling"]["levels"].values()],
+            ":",
+            color="black",
+            label="VAE round trip of ground truth",
+        )
         axes.set(xticks=levels, ylim=(-0.02, 1.02))
+
     _figure(report, "instances per picture", "ISR", draw, path)
 
 
@@ -75,14 +95,24 @@ def plot_cost(report: Mapping, path: Path) -> None:
     def draw(axes, rows: Rows) -> None:
         for index, found in enumerate(rows.values()):
             low, high = found["interval"]
-            axes.errorbar(found["seconds"], found["isr"], [[found["isr"] - low], [high - found["isr"]]], capsize=2, label=found["title"],
-                          linestyle="none", markersize=6, **_style(index))
+            axes.errorbar(
+                found["seconds"],
+                found["isr"],
+                [[found["isr"] - low], [high - found["isr"]]],
+                capsize=2,
+                label=found["title"],
+                linestyle="none",
+                markersize=6,
+                **_style(index),
+            )
         axes.set(xlim=(0, 1.1 * most), ylim=(-0.02, 1.02))
+
     _figure(report, "seconds per picture", "ISR", draw, path)
 
 
 def plot_losses(report: Mapping, logs: Mapping[str, Path], path: Path) -> None:
     """Prediction losses of the runs by optimiser step, each the mean of a window: single steps are noise. logs: by name."""
+
     def draw(axes, rows: Rows) -> None:
         for index, (name, found) in enumerate(rows.items()):
             with logs[name].open(newline="") as file:
@@ -90,8 +120,15 @@ def plot_losses(report: Mapping, logs: Mapping[str, Path], path: Path) -> None:
             steps, losses = np.array(points, float).T
             window = max(1, len(steps) // 20)
             kept = len(steps) // window * window
-            axes.plot(steps[:kept].reshape(-1, window).mean(1), losses[:kept].reshape(-1, window).mean(1), label=found["title"], linewidth=1.2,
-                      markersize=3, **_style(index))
+            axes.plot(
+                steps[:kept].reshape(-1, window).mean(1),
+                losses[:kept].reshape(-1, window).mean(1),
+                label=found["title"],
+                linewidth=1.2,
+                markersize=3,
+                **_style(index),
+            )
+
     logged = {name: found for name, found in report["methods"].items() if name in logs}
     _figure({"methods": logged}, "optimiser step", "prediction loss", draw, path)
 
@@ -116,7 +153,9 @@ def contact_sheet(cases: Sequence[Case], columns: Mapping[str, Results], path: P
 def _captions(case: Case) -> Image.Image:
     tile = Image.new("RGB", (SIZE, SIZE), "white")
     lines = [_wrapped(f"{number}. {caption}", 26) for number, caption in enumerate(case.captions, 1)]
-    ImageDraw.Draw(tile).multiline_text((0, 0), "\n".join(lines), fill="black", font=ImageFont.load_default(9), spacing=1)
+    ImageDraw.Draw(tile).multiline_text(
+        (0, 0), "\n".join(lines), fill="black", font=ImageFont.load_default(9), spacing=1
+    )
     return tile
 
 

@@ -1,4 +1,5 @@
 """Stored results -> docs/demo_benchmark.json and the tables that are made from it. Nothing here draws or judges."""
+
 from __future__ import annotations
 
 import re
@@ -38,7 +39,9 @@ def entry(drawn: Drawn) -> dict:
     rates = measures([record.marks for record in records])
     found = {name: round(rates[name].value, DIGITS) for name in RATES}
     found["interval"], found["miou_interval"] = (_interval(rates[name], levels) for name in ("isr", "miou"))
-    found["levels"] = {str(level): _of_level([r for r in records if r.marks.instances == level]) for level in LEVELS if level in levels}
+    found["levels"] = {
+        str(level): _of_level([r for r in records if r.marks.instances == level]) for level in LEVELS if level in levels
+    }
     found["layouts"], found["instances"] = len(records), sum(levels)
     found["fit"] = _share([iou >= IOU_SUCCESS for record in records for iou in record.marks.iou])
     found["diversity"] = _diversity(drawn)
@@ -61,8 +64,11 @@ def _by_colour(records: Sequence[Record], palette: Palette) -> dict[str, float]:
 
 def _of_level(records: Sequence[Record]) -> dict:
     rates, level = measures([record.marks for record in records]), records[0].marks.instances
-    return {**{name: round(rates[name].value, DIGITS) for name in RATES}, "interval": _interval(rates["isr"], [level] * len(records)),
-            "layouts": len(records)}
+    return {
+        **{name: round(rates[name].value, DIGITS) for name in RATES},
+        "interval": _interval(rates["isr"], [level] * len(records)),
+        "layouts": len(records),
+    }
 
 
 def _interval(measure, levels: Sequence[int]) -> list[float]:
@@ -80,9 +86,11 @@ def _diversity(drawn: Drawn) -> float | None:
 
 def ahead(reference: Drawn, other: Drawn, name: str = "isr") -> list[float]:
     """How much more the reference has of a rate: [value, low, high], a paired bootstrap on the same layouts."""
+
     def rate(one: Drawn):
         records = one.results.of(one.layouts)
         return measures([r.marks for r in records])[name], [r.marks.instances for r in records]
+
     (first, levels), (second, _) = rate(reference), rate(other)
     samples = resampled(first, levels) - resampled(second, levels)
     return [round(value, DIGITS) for value in (first.value - second.value, *interval(samples))]
@@ -97,53 +105,91 @@ def document(methods: Mapping[str, Drawn], ceiling: Drawn, untrained: Sequence[s
         beside = methods.get(entries[name].get("beside"))
         if beside is not None:
             entries[name]["beside_ahead_by"] = {rate: ahead(beside, drawn, rate) for rate in ("isr", "miou")}
-    return {"methods": entries, "ceiling": entry(ceiling), "untrained": [name for name in untrained if name in methods],
-            "command": command, "commit": commit}
+    return {
+        "methods": entries,
+        "ceiling": entry(ceiling),
+        "untrained": [name for name in untrained if name in methods],
+        "command": command,
+        "commit": commit,
+    }
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
 def table(report: Mapping) -> str:
     """The README's: a row per method, figures of the demo model."""
     lines = []
-    rows = [(_name(name, found, report), found) for name, found in report["methods"].items()] + [(CEILING, report["ceiling"])]
+    rows = [(_name(name, found, report), found) for name, found in report["methods"].items()] + [
+        (CEILING, report["ceiling"])
+    ]
     for name, found in rows:
         low, high = found["interval"]
         levels = [_rate(found["levels"][level]["isr"]) if level in found["levels"] else "-" for level in ("2", "6")]
-        cells = [name, _rate(found["isr"]), f"{_rate(low)} to {_rate(high)}", _rate(found["miou"]), *levels, _rate(found["leakage"]),
-                 f"{100 * found['background']:.1f} %", f"{found['seconds']:.1f}" if "seconds" in found else "-"]
+        cells = [
+            name,
+            _rate(found["isr"]),
+            f"{_rate(low)} to {_rate(high)}",
+            _rate(found["miou"]),
+            *levels,
+            _rate(found["leakage"]),
+            f"{100 * found['background']:.1f} %",
+            f"{found['seconds']:.1f}" if "seconds" in found else "-",
+        ]
         lines.append(f"| {' | '.join(cells)} |")
-    return _table("| Demo model, method | ISR | 95 % interval | mIoU | L2 | L6 | leakage | background | s / picture |", lines)
+    return _table(
+        "| Demo model, method | ISR | 95 % interval | mIoU | L2 | L6 | leakage | background | s / picture |", lines
+    )
 
 
 def details(report: Mapping) -> str:
     """The benchmark page's: every level, settings, cost, and how far ROICtrl is ahead."""
     lines = []
     for name, found in [*report["methods"].items(), (None, report["ceiling"])]:
-        levels = [_rate(found["levels"][str(level)]["isr"]) if str(level) in found["levels"] else "-" for level in LEVELS]
-        cells = [CEILING if name is None else _name(name, found, report), *levels, _rate(found["fit"]), f"{found['strays']:.2f}",
-                 "-" if found["diversity"] is None else f"{found['diversity']:.3f}",
-                 f"{found['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in found else "-",
-                 ", ".join(f"{key} {value}" for key, value in found.get("settings", {}).items()) or "-", _training(found),
-                 _difference(found.get("roictrl_ahead_by"))]
+        levels = [
+            _rate(found["levels"][str(level)]["isr"]) if str(level) in found["levels"] else "-" for level in LEVELS
+        ]
+        cells = [
+            CEILING if name is None else _name(name, found, report),
+            *levels,
+            _rate(found["fit"]),
+            f"{found['strays']:.2f}",
+            "-" if found["diversity"] is None else f"{found['diversity']:.3f}",
+            f"{found['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in found else "-",
+            ", ".join(f"{key} {value}" for key, value in found.get("settings", {}).items()) or "-",
+            _training(found),
+            _difference(found.get("roictrl_ahead_by")),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     levels = " | ".join(f"L{level}" for level in LEVELS)
-    return _table(f"| Demo model, method | {levels} | fit | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |", lines)
+    return _table(
+        f"| Demo model, method | {levels} | fit | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |",
+        lines,
+    )
 
 
 def ablations(report: Mapping) -> list[str]:
     """A table of the rows that were trained beside a ROICtrl of the same budget; nothing where there is none."""
-    rows = [f"| {found['title']} | {_rate(found['isr'])} | {_rate(found['miou'])} | {_rate(found['fit'])} | "
-            f"{_difference(found['beside_ahead_by']['isr'])} | {_difference(found['beside_ahead_by']['miou'])} |"
-            for found in report["methods"].values() if "beside_ahead_by" in found]
+    rows = [
+        f"| {found['title']} | {_rate(found['isr'])} | {_rate(found['miou'])} | {_rate(found['fit'])} | "
+        f"{_difference(found['beside_ahead_by']['isr'])} | {_difference(found['beside_ahead_by']['miou'])} |"
+        for found in report["methods"].values()
+        if "beside_ahead_by" in found
+    ]
     header = "| Demo model, ablation | ISR | mIoU | fit | ROICtrl of the same budget is ahead by, ISR | mIoU |"
     return [_table(header, rows)] if rows else []
 
 
 def palettes(report: Mapping) -> list[str]:
     """A table of the rows whose base draws colours in place of others; nothing where there is none."""
-    rows = [f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | {_rate(found['isr_others'])} | {_rate(found['fit'])} |"
-            for found in report["methods"].values() if "palette" in found]
-    return [_table("| Demo model, method | palette | ISR, these colours | ISR, other colours | fit |", rows)] if rows else []
+    rows = [
+        f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | {_rate(found['isr_others'])} | {_rate(found['fit'])} |"
+        for found in report["methods"].values()
+        if "palette" in found
+    ]
+    return (
+        [_table("| Demo model, method | palette | ISR, these colours | ISR, other colours | fit |", rows)]
+        if rows
+        else []
+    )
 
 
 def _table(header: str, rows: Sequence[str]) -> str:
@@ -158,7 +204,11 @@ def _difference(found: Sequence[float] | None) -> str:
 def _training(found: Mapping) -> str:
     cost = found.get("training_cost")
     steps = f"{found['steps_trained']} steps" if "steps_trained" in found else "-"
-    return steps if cost is None else f"{steps} of {cost['seconds_per_step']:.2f} s, {cost['kept_for_backward_bytes'] / 1e6:.0f} MB kept for the backward pass"
+    return (
+        steps
+        if cost is None
+        else f"{steps} of {cost['seconds_per_step']:.2f} s, {cost['kept_for_backward_bytes'] / 1e6:.0f} MB kept for the backward pass"
+    )
 
 
 def readme_part(report: Mapping) -> str:
@@ -168,8 +218,15 @@ def readme_part(report: Mapping) -> str:
 
 def page_part(report: Mapping) -> str:
     """What stands between the benchmark page's markers."""
-    pictures = [f"![Demo model: {what}](images/demo_benchmark_{name}.png)" for name, what in
-                (("levels", "ISR by number of instances"), ("cost", "control against time"), ("losses", "training losses"), ("sheet", "contact sheet"))]
+    pictures = [
+        f"![Demo model: {what}](images/demo_benchmark_{name}.png)"
+        for name, what in (
+            ("levels", "ISR by number of instances"),
+            ("cost", "control against time"),
+            ("losses", "training losses"),
+            ("sheet", "contact sheet"),
+        )
+    ]
     return "\n\n".join([table(report), details(report), *ablations(report), *palettes(report), *pictures])
 
 

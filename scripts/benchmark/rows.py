@@ -3,6 +3,7 @@
 The pack's own hooks and methods; only the rows differ: a node gives every row of a batch the same instances. Pictures equal
 those of the nodes up to the rounding of larger matrix products (tests/comfy/benchmark). Import after the pack is loaded.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -34,7 +35,9 @@ class InRows:
         return replace(rows, chunks=tuple(replace(chunk, slots=self.slots) for chunk in rows.chunks))
 
 
-def apply_rows(model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT):
+def apply_rows(
+    model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT
+):
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
     encoder = CaptionEncoder(clip, NODE)
     slots = [make_slots(usable_instances(layout, None, NODE)[0], encoder) for layout in layouts]

@@ -1,4 +1,5 @@
 """Pictures through ComfyUI's own sampler. Import after ComfyUI is on sys.path."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -46,8 +47,19 @@ def sample(vae, conditioned: Conditioned, size: int, cfg: float, sampler: Sample
     latent = torch.zeros(1, 4, size // 8, size // 8)
     noise = torch.cat([comfy.sample.prepare_noise(latent, seed) for seed in seeds])
     model, positive, negative = conditioned
-    out = comfy.sample.sample(model, noise, sampler.steps, cfg, sampler.name, sampler.scheduler, positive, negative, torch.zeros_like(noise),
-                              seed=seeds[0], disable_pbar=True)
+    out = comfy.sample.sample(
+        model,
+        noise,
+        sampler.steps,
+        cfg,
+        sampler.name,
+        sampler.scheduler,
+        positive,
+        negative,
+        torch.zeros_like(noise),
+        seed=seeds[0],
+        disable_pbar=True,
+    )
     return as_bytes(vae.decode(out))
 
 

@@ -3,6 +3,7 @@
 The file's name is a hash of everything that the pictures depend on (method, settings, sampler, layouts, weights) and of the
 judge's code, so results of other weights or of another judge are never mixed in: they lie in files that nobody opens.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -60,8 +61,8 @@ class Results:
         if not self.path.exists():
             return []
         text = self.path.read_text()
-        if not text.endswith("\n"):       # a kill in the middle of a line: that picture is drawn again
-            text = text[:text.rfind("\n") + 1]
+        if not text.endswith("\n"):  # a kill in the middle of a line: that picture is drawn again
+            text = text[: text.rfind("\n") + 1]
             self.path.write_text(text)
         return [Record.from_line(line) for line in text.splitlines()]
 
@@ -86,5 +87,7 @@ class Results:
         """One record per layout, the first `layouts`, each with its own seed. Raises ValueError where one is missing."""
         missing = [n for n in range(layouts) if (n, n) not in self.records]
         if missing:
-            raise ValueError(f"{self.path.parent.name}: layout {missing[0]} of {layouts} is not drawn yet; start the benchmark again")
+            raise ValueError(
+                f"{self.path.parent.name}: layout {missing[0]} of {layouts} is not drawn yet; start the benchmark again"
+            )
         return [self.records[n, n] for n in range(layouts)]

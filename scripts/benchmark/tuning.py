@@ -2,6 +2,7 @@
 
 Guidance comes last, since all methods have it. The best has the highest sum of ISR and mIoU, the table's two figures for control.
 """
+
 from __future__ import annotations
 
 import json
@@ -26,6 +27,7 @@ def climb(values: Sequence, first: Any, score: Callable[[Any], float]) -> Any:
         if index not in known:
             known[index] = score(values[index])
         return known[index]
+
     here = values.index(first)
     while True:
         best = max((i for i in (here, here - 1, here + 1) if 0 <= i < len(values)), key=at)
@@ -50,10 +52,15 @@ def tune(bench: Bench, name: str, layouts: int, sampler: Sampler, like: Mapping[
         if entry not in tried:
             tried.append(entry)
         return found
+
     for setting, values in {**method.choices, "cfg": CFG}.items():
-        settings[setting] = climb(values, settings[setting], lambda value, setting=setting: sum(score({**settings, setting: value})))
+        settings[setting] = climb(
+            values, settings[setting], lambda value, setting=setting: sum(score({**settings, setting: value}))
+        )
     isr, miou = score(settings)
-    bench.say(f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, of {len(tried)} settings tried")
+    bench.say(
+        f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, of {len(tried)} settings tried"
+    )
     return {"settings": settings, "isr": isr, "miou": miou, "layouts": layouts, "tried": tried}
 
 

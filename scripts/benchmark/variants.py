@@ -1,4 +1,5 @@
 """What bench_train.py trains beside ROICtrl: ablations and the GLIGEN-style baseline. Import after the pack is loaded."""
+
 from __future__ import annotations
 
 from argparse import Namespace
@@ -41,8 +42,11 @@ class Variant:
     full: bool = False
 
 
-def ablated(network: type[ROICtrlAdapter] = ROICtrlAdapter, zero: tuple[str, ...] = (), regulariser: float | None = None) -> Callable:
+def ablated(
+    network: type[ROICtrlAdapter] = ROICtrlAdapter, zero: tuple[str, ...] = (), regulariser: float | None = None
+) -> Callable:
     """ROICtrl with another network or regulariser, or with parameters (ends of their names) kept at zero."""
+
     def build(base: TrainingBase, clip, options: Namespace) -> Setup:
         torch.manual_seed(options.seed)
         config = base.adapter_config(grids=tuple(options.grids), slots=options.slots, dropout=options.dropout)
@@ -51,8 +55,13 @@ def ablated(network: type[ROICtrlAdapter] = ROICtrlAdapter, zero: tuple[str, ...
             if name.endswith(zero):
                 parameter.requires_grad_(False).zero_()
         weight = options.regulariser if regulariser is None else regulariser
-        objective = Objective(adapter, base.predict(adapter, options.gradient_checkpointing), base.schedule, base.scale, weight)
-        return Setup(adapter, objective, BatchStream, lambda path, weights, about: save_adapter(path, config, weights, about))
+        objective = Objective(
+            adapter, base.predict(adapter, options.gradient_checkpointing), base.schedule, base.scale, weight
+        )
+        return Setup(
+            adapter, objective, BatchStream, lambda path, weights, about: save_adapter(path, config, weights, about)
+        )
+
     return build
 
 
@@ -62,8 +71,12 @@ def gligen_style(base: TrainingBase, clip, options: Namespace) -> Setup:
     objective = gligen.GligenObjective(network, gligen.predictor(base.unet, network), base.schedule, base.scale)
 
     def save(path: Path, weights: Weights, about: dict[str, str]) -> None:
-        tensors = {"slots": torch.tensor(options.slots), **{name: tensor.contiguous() for name, tensor in weights.items()}}
+        tensors = {
+            "slots": torch.tensor(options.slots),
+            **{name: tensor.contiguous() for name, tensor in weights.items()},
+        }
         write_atomically(path, lambda file: save_file(tensors, file, about))
+
     return Setup(network, objective, lambda cache, **settings: gligen.PooledStream(cache, clip, **settings), save)
 
 

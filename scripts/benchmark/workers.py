@@ -1,4 +1,5 @@
 """Painters in this process or in several. Imports nothing of ComfyUI before a process has started it."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from .drawing import Job, Painter
     from .store import Record
 
-Pair = tuple[int, int]      # layout, seed
+Pair = tuple[int, int]  # layout, seed
 Drawn = tuple["Record", "np.ndarray"]
 Draw = Callable[["Job", Sequence[Sequence[Pair]]], Iterator[Drawn]]
-_painter: Painter | None = None      # of a worker process
+_painter: Painter | None = None  # of a worker process
 
 
 @contextmanager
@@ -45,8 +46,10 @@ def _as_they_get_ready(pool: ProcessPoolExecutor, job: Job, batches: Sequence[Se
         for task in as_completed(tasks):
             yield from task.result()
     except BrokenProcessPool:
-        raise ValueError("a drawing process could not start, or ended by itself, perhaps for want of memory (what it said is above); "
-                         "the same command goes on, with --processes 1 in one process") from None
+        raise ValueError(
+            "a drawing process could not start, or ended by itself, perhaps for want of memory (what it said is above); "
+            "the same command goes on, with --processes 1 in one process"
+        ) from None
     finally:
         for task in tasks:
             task.cancel()
@@ -60,6 +63,7 @@ def _start(places: Places) -> None:
 
     start()
     import torch
+
     from devtools.pack import load_pack
 
     load_pack()

@@ -45,7 +45,10 @@ def fetch(url: str, image: dict) -> bytes:
 
 async def _run(url: str, prompt: dict, progress: Progress | None) -> Result:
     client = uuid.uuid4().hex
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/ws?clientId={client}", max_msg_size=0) as socket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{url}/ws?clientId={client}", max_msg_size=0) as socket,
+    ):
         number = await _queue(session, url, prompt, client)
         cached = await _follow(socket, number, prompt, progress)
         async with session.get(f"{url}/history/{number}") as answer:
@@ -61,7 +64,9 @@ async def _queue(session: aiohttp.ClientSession, url: str, prompt: dict, client:
     return reply["prompt_id"]
 
 
-async def _follow(socket: aiohttp.ClientWebSocketResponse, number: str, prompt: dict, progress: Progress | None) -> tuple[str, ...]:
+async def _follow(
+    socket: aiohttp.ClientWebSocketResponse, number: str, prompt: dict, progress: Progress | None
+) -> tuple[str, ...]:
     """Read events until our prompt ends; returns the ids of the nodes that came from the cache."""
     cached: tuple[str, ...] = ()
     async for message in socket:
@@ -86,7 +91,11 @@ async def _follow(socket: aiohttp.ClientWebSocketResponse, number: str, prompt: 
 
 def _refusal(reply: dict, prompt: dict) -> str:
     """One sentence per node that the server did not accept."""
-    lines = [f"{_title(prompt, node)}: {error['message']}: {error['details']}" for node, entry in reply.get("node_errors", {}).items() for error in entry["errors"]]
+    lines = [
+        f"{_title(prompt, node)}: {error['message']}: {error['details']}"
+        for node, entry in reply.get("node_errors", {}).items()
+        for error in entry["errors"]
+    ]
     return "\n".join(lines) or reply.get("error", {}).get("message", str(reply))
 
 

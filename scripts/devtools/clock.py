@@ -1,4 +1,5 @@
 """A clock for measurements. Imports torch."""
+
 from __future__ import annotations
 
 import time

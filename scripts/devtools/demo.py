@@ -63,17 +63,31 @@ def report(what: str, made: Made, layout: Layout) -> None:
     say(f"picture, {what}: {made.picture} ({made.seconds:.1f} s)")
     say(f"  its boxes drawn on it: {made.boxes}")
     wanted = [attributes_in(instance.caption) for instance in layout.instances]
-    verdicts = judge(np.asarray(Image.open(made.picture).convert("RGB")), [instance.box for instance in layout.instances], wanted)
+    verdicts = judge(
+        np.asarray(Image.open(made.picture).convert("RGB")), [instance.box for instance in layout.instances], wanted
+    )
     for instance, verdict in zip(layout.instances, verdicts):
-        found = "nothing" if verdict.found is None else f"a {verdict.found.colour} {verdict.found.texture} {verdict.found.shape}, IoU {verdict.iou:.2f}"
+        found = (
+            "nothing"
+            if verdict.found is None
+            else f"a {verdict.found.colour} {verdict.found.texture} {verdict.found.shape}, IoU {verdict.iou:.2f}"
+        )
         say(f"  {'right' if verdict.success else 'wrong'}: the box says '{instance.caption}', the judge sees {found}")
-    say(f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, mean IoU {summarise(verdicts)['iou']:.2f}")
+    say(
+        f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, mean IoU {summarise(verdicts)['iou']:.2f}"
+    )
 
 
 def side_by_side(controlled: Made, plain: Made) -> Path:
     """One picture for a reader: the boxes, the picture they gave, the same seed without control."""
     boxes = Image.open(controlled.boxes)  # enlarged by the workflow, so that captions fit
-    pictures = [boxes, *(Image.open(file).resize(boxes.size, Image.Resampling.LANCZOS) for file in (controlled.picture, plain.picture))]
+    pictures = [
+        boxes,
+        *(
+            Image.open(file).resize(boxes.size, Image.Resampling.LANCZOS)
+            for file in (controlled.picture, plain.picture)
+        ),
+    ]
     sheet = Image.new("RGB", (3 * boxes.width + 2 * GAP, boxes.height), "white")
     for place, picture in enumerate(pictures):
         sheet.paste(picture.convert("RGB"), (place * (boxes.width + GAP), 0))
@@ -86,7 +100,10 @@ def attributes_in(caption: str) -> Attributes:
     """What a caption of the demo world asks for."""
     words = set(caption.replace(",", " ").split())
     textures = {name: TEXTURE_WORDS[name] + TEXTURE_NOUNS.get(name, ()) for name in TEXTURE_WORDS}
-    found = [next((name for name, synonyms in table.items() if words & set(synonyms)), "plain") for table in (SHAPE_WORDS, COLOUR_WORDS, textures)]
+    found = [
+        next((name for name, synonyms in table.items() if words & set(synonyms)), "plain")
+        for table in (SHAPE_WORDS, COLOUR_WORDS, textures)
+    ]
     return Attributes(*found)
 
 

@@ -75,7 +75,10 @@ def make_venv(venv: Path) -> Path:
         return python
     install(python, ["-r", REQUIREMENTS])
     install_hook(python)
-    run([python, "-c", "import torch, torchvision, torchaudio"], "torch and torchvision were installed but do not import: delete .venv and start again")
+    run(
+        [python, "-c", "import torch, torchvision, torchaudio"],
+        "torch and torchvision were installed but do not import: delete .venv and start again",
+    )
     stamp.write_text(wanted, encoding="utf-8")
     return python
 
@@ -108,7 +111,10 @@ def install(python: Path, what: list[str | Path]) -> None:
     try:
         if not output([python, "-m", "uv", "--version"]):
             run([python, "-m", "pip", "install", "-q", "uv"], "uv could not be installed")
-        run([python, "-m", "uv", "pip", *common, "--python", python, "--compile-bytecode", *pip_settings(python)], "uv could not install")
+        run(
+            [python, "-m", "uv", "pip", *common, "--python", python, "--compile-bytecode", *pip_settings(python)],
+            "uv could not install",
+        )
     except SetupError as error:
         say(f"{error}; going on with pip, which takes longer")
         run([python, "-m", "pip", *common], "The packages could not be installed: see pip's own words above")
@@ -117,7 +123,11 @@ def install(python: Path, what: list[str | Path]) -> None:
 def pip_settings(python: Path) -> list[str]:
     """pip's configured indexes and link folders as arguments for uv, which does not read pip's configuration."""
     arguments = []
-    for name, flag in (("index-url", "--default-index"), ("extra-index-url", "--index"), ("find-links", "--find-links")):
+    for name, flag in (
+        ("index-url", "--default-index"),
+        ("extra-index-url", "--index"),
+        ("find-links", "--find-links"),
+    ):
         variable = "PIP_" + name.upper().replace("-", "_")
         value = os.environ.get(variable) or output([python, "-m", "pip", "config", "get", f"global.{name}"])
         arguments += [part for entry in value.split() for part in (flag, entry)]
@@ -138,6 +148,9 @@ def tool_packages(python: Path) -> Path:
     folder = cache_folder() / f"tools-{tag}"
     if not (folder / "done").is_file():
         say("fetching the tools for tests and plots into the cache folder")
-        run([python, "-m", "pip", "install", "-q", "--upgrade", "--target", folder, *TOOLS], "The tools for tests and plots could not be installed")
+        run(
+            [python, "-m", "pip", "install", "-q", "--upgrade", "--target", folder, *TOOLS],
+            "The tools for tests and plots could not be installed",
+        )
         (folder / "done").touch()
     return folder

@@ -8,7 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 def flop_counter() -> FlopCounterMode:
     """torch's counter, which by itself counts 0 for the CPU's attention kernel. A multiply-add is 2."""
-    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops})
+    return FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
+    )
 
 
 def attention_flops(q: tuple, k: tuple, v: tuple, *arguments, out_shape=None, **keywords) -> int:
@@ -24,7 +26,9 @@ def check_attention_is_counted() -> None:
         torch.nn.functional.scaled_dot_product_attention(q, k, k)
     by_hand = 2 * 3 * (2 * 5 * 7 * 4 + 2 * 5 * 7 * 4)
     if counter.get_total_flops() != by_hand:
-        raise RuntimeError(f"torch {torch.__version__} counts {counter.get_total_flops()} for an attention of {by_hand} operations: its kernel has another name")
+        raise RuntimeError(
+            f"torch {torch.__version__} counts {counter.get_total_flops()} for an attention of {by_hand} operations: its kernel has another name"
+        )
 
 
 def required_flops(config, rows: int, instances: int, height: int, width: int, text: int) -> int:
@@ -39,7 +43,18 @@ def required_flops(config, rows: int, instances: int, height: int, width: int, t
         height, width: of the latent.
         text: tokens per caption.
     """
-    return sum(_block_flops(block.channels, config, rows, instances, -(-height // 2**block.level) * -(-width // 2**block.level), config.grids[block.level] ** 2, text) for block in config.blocks)
+    return sum(
+        _block_flops(
+            block.channels,
+            config,
+            rows,
+            instances,
+            -(-height // 2**block.level) * -(-width // 2**block.level),
+            config.grids[block.level] ** 2,
+            text,
+        )
+        for block in config.blocks
+    )
 
 
 def _block_flops(channels: int, config, rows: int, instances: int, cells: int, bins: int, text: int) -> int:

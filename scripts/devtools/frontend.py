@@ -32,8 +32,22 @@ def frontend_root(python: Path, version: str) -> Path:
         say(f"fetching the ComfyUI page {version} from PyPI")
         partial = folder.with_suffix(f"{folder.suffix}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        run([python, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", partial, f"{PACKAGE}=={version}"],
-            f"The ComfyUI page {version} could not be fetched from PyPI")
+        run(
+            [
+                python,
+                "-m",
+                "pip",
+                "download",
+                "-q",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "-d",
+                partial,
+                f"{PACKAGE}=={version}",
+            ],
+            f"The ComfyUI page {version} could not be fetched from PyPI",
+        )
         with zipfile.ZipFile(next(partial.glob("*.whl"))) as archive:
             archive.extractall(partial)
         shutil.rmtree(folder, ignore_errors=True)

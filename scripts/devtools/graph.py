@@ -37,7 +37,11 @@ class Graph:
         room: height of the text box or picture in it, in pixels. Raises ValueError for an input that the node does not have.
         """
         schema = self._info[kind]
-        entries = [(name, *kind_of(schema["input"][group][name])) for group in ("required", "optional") for name in schema["input_order"].get(group, [])]
+        entries = [
+            (name, *kind_of(schema["input"][group][name]))
+            for group in ("required", "optional")
+            for name in schema["input_order"].get(group, [])
+        ]
         if unknown := set(inputs) - {name for name, _, _ in entries}:
             raise ValueError(f"{kind} has no input {', '.join(sorted(unknown))}.")
         node = self._place(column, kind, WIDTH, 40 + 26 * (len(entries) + len(schema["output"])) + room)
@@ -51,7 +55,9 @@ class Graph:
     def note(self, column: int, text: str, height: int = 160, title: str = "Note") -> None:
         """A note in Markdown."""
         node = self._place(column, "MarkdownNote", WIDTH, height)
-        node.update(inputs=[], outputs=[], title=title, properties={}, widgets_values=[text], color="#432", bgcolor="#653")
+        node.update(
+            inputs=[], outputs=[], title=title, properties={}, widgets_values=[text], color="#432", bgcolor="#653"
+        )
 
     def workflow(self) -> dict:
         """The whole, as the page saves it."""
@@ -65,13 +71,25 @@ class Graph:
         y = self._depth.get(column, TOP)
         self._depth[column] = y + height + GAP
         number = len(self._nodes) + 1
-        node = {"id": number, "type": kind, "pos": [column * COLUMN, y], "size": [width, height], "flags": {}, "order": number - 1, "mode": 0}
+        node = {
+            "id": number,
+            "type": kind,
+            "pos": [column * COLUMN, y],
+            "size": [width, height],
+            "flags": {},
+            "order": number - 1,
+            "mode": 0,
+        }
         self._nodes.append(node)
         return node
 
     def _input(self, node: dict, name: str, kind: str, options: dict, given: Any) -> None:
         is_widget = kind in WIDGET_TYPES and not options.get("forceInput")
-        slot = {"name": name, "type": kind, "link": self._link(node, given, kind) if isinstance(given, Output) else None}
+        slot = {
+            "name": name,
+            "type": kind,
+            "link": self._link(node, given, kind) if isinstance(given, Output) else None,
+        }
         if is_widget:
             slot["widget"] = {"name": name}
             default = options.get("default", _first(options, self._info[node["type"]], name))
@@ -97,7 +115,10 @@ class Outputs:
 
 
 def _outputs(schema: dict) -> list[dict]:
-    return [{"name": name, "type": kind if isinstance(kind, str) else "COMBO", "links": []} for name, kind in zip(schema["output_name"], schema["output"])]
+    return [
+        {"name": name, "type": kind if isinstance(kind, str) else "COMBO", "links": []}
+        for name, kind in zip(schema["output_name"], schema["output"])
+    ]
 
 
 def _first(options: dict, schema: dict, name: str) -> Any:

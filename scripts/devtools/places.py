@@ -32,6 +32,10 @@ def find_comfyui() -> Path:
     named = os.environ.get("COMFYUI_PATH")
     folder = Path(named).expanduser().resolve() if named else unpacked_comfyui()
     if not (folder / "comfy" / "cli_args.py").is_file():
-        remedy = "COMFYUI_PATH must name a ComfyUI folder (the one with main.py)" if named else "run `python scripts/dev.py test` once: it fetches one"
+        remedy = (
+            "COMFYUI_PATH must name a ComfyUI folder (the one with main.py)"
+            if named
+            else "run `python scripts/dev.py test` once: it fetches one"
+        )
         raise FileNotFoundError(f"No ComfyUI in {folder}: {remedy}.")
     return folder

@@ -22,10 +22,13 @@ def write_demo(folder: Path) -> Path:
     module = pack_module("nodes.demo_model")
     unet = tiny_models.randomize(module.new_base_model().diffusion_model).state_dict()
     text = tiny_models.randomize(module.DemoClipModel(dtype=torch.float32).clip_l.transformer).state_dict()
-    unet["out.2.weight"].mul_(CONTRAST)      # a random UNet's output is faint
-    save_file({**{f"unet.{k}": v for k, v in unet.items()}, **{f"text.{k}": v.clone() for k, v in text.items()}}, folder / "base.safetensors")
+    unet["out.2.weight"].mul_(CONTRAST)  # a random UNet's output is faint
+    save_file(
+        {**{f"unet.{k}": v for k, v in unet.items()}, **{f"text.{k}": v.clone() for k, v in text.items()}},
+        folder / "base.safetensors",
+    )
     statistics, vae = json.dumps({"mean": [0.0] * 4, "std": [1.0] * 4}), tiny_models.randomize(TAESD())
-    with torch.no_grad():       # grey with a contrast that shows small differences, where chance may draw all black
+    with torch.no_grad():  # grey with a contrast that shows small differences, where chance may draw all black
         vae.taesd_decoder[-1].weight.mul_(CONTRAST)
         vae.taesd_decoder[-1].bias.fill_(0.5)
     save_file(vae.state_dict(), folder / "vae.safetensors", {"latents": statistics})
@@ -34,7 +37,9 @@ def write_demo(folder: Path) -> Path:
 
 def write_adapter(path: Path, seed: int = 2, steps: int = 3) -> Path:
     """An adapter for it, its gates open."""
-    config = pack_module("roictrl_core.config").AdapterConfig.for_unet(pack_module("nodes.demo_model").UNET_CONFIG, grids=GRIDS, slots=SLOTS)
+    config = pack_module("roictrl_core.config").AdapterConfig.for_unet(
+        pack_module("nodes.demo_model").UNET_CONFIG, grids=GRIDS, slots=SLOTS
+    )
     weights = tiny_models.randomize(pack_module("roictrl_core.adapter").ROICtrlAdapter(config), seed).state_dict()
     weights.update({key: torch.tensor(0.8) for key in weights if ".alpha_" in key})
     pack_module("roictrl_core.checkpoint").save_adapter(path, config, weights, {"training_steps": str(steps)})
@@ -51,7 +56,9 @@ def write_cache(folder: Path, clip, pictures: int = 6, side: int = 8) -> Path:
     for index in range(pictures):
         scene = random_scene((1, index), 1 + index % 3)
         captions = [instance_caption(thing.attributes) for thing in scene.things]
-        writer.add(torch.randn(4, side, side, generator=generator), normalised_boxes(scene), [", ".join(captions)], captions)
+        writer.add(
+            torch.randn(4, side, side, generator=generator), normalised_boxes(scene), [", ".join(captions)], captions
+        )
     finish_cache(writer, clip)
     return folder
 

@@ -28,7 +28,16 @@ class Server:
     cpu: leave an accelerator alone. arguments: further arguments of main.py. environment: its environment variables.
     """
 
-    def __init__(self, python: Path, comfyui: Path, base: Path, *, cpu: bool = True, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        python: Path,
+        comfyui: Path,
+        base: Path,
+        *,
+        cpu: bool = True,
+        arguments: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = base / "server.log"
@@ -42,7 +51,14 @@ class Server:
 
     def __enter__(self) -> Server:
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=self._comfyui, env=self._environment)
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self._comfyui,
+                env=self._environment,
+            )
         try:
             self.object_info = self._wait_until_ready()
         except BaseException:
@@ -76,7 +92,9 @@ class Server:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise ServerError(f"ComfyUI ended while starting (exit status {self._process.returncode}).\n{self.tail()}")
+                raise ServerError(
+                    f"ComfyUI ended while starting (exit status {self._process.returncode}).\n{self.tail()}"
+                )
             try:
                 info = self.get_json("/object_info")
             except (urllib.error.URLError, ConnectionError, TimeoutError):

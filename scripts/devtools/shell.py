@@ -20,7 +20,9 @@ def run(command: list[str | Path], failure: str, **options) -> None:
     """Run a command with its output shown; raises SetupError with `failure` when it does not succeed."""
     code = subprocess.run([str(part) for part in command], **options).returncode
     if code:
-        raise SetupError(f"{failure} (exit status {code} of `{Path(str(command[0])).name} {' '.join(str(part) for part in command[1:4])} ...`)")
+        raise SetupError(
+            f"{failure} (exit status {code} of `{Path(str(command[0])).name} {' '.join(str(part) for part in command[1:4])} ...`)"
+        )
 
 
 def output(command: list[str | Path]) -> str:

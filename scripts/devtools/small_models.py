@@ -112,8 +112,15 @@ def clip_g(prefix: str) -> StateDict:
         "attn.in_proj_weight": (3 * width, width), "attn.in_proj_bias": (3 * width,), "attn.out_proj.weight": (width, width), "attn.out_proj.bias": (width,),
         "mlp.c_fc.weight": (4 * width, width), "mlp.c_fc.bias": (4 * width,), "mlp.c_proj.weight": (width, 4 * width), "mlp.c_proj.bias": (width,),
     }  # fmt: skip
-    zeros = {f"transformer.resblocks.{layer}.{name}": torch.zeros(shape, dtype=torch.float16) for layer in range(layers) for name, shape in block.items()}
-    return {prefix + name: tensor for name, tensor in {**zeros, **{name: fill(name, torch.Size(shape)) for name, shape in shapes.items()}}.items()}
+    zeros = {
+        f"transformer.resblocks.{layer}.{name}": torch.zeros(shape, dtype=torch.float16)
+        for layer in range(layers)
+        for name, shape in block.items()
+    }
+    return {
+        prefix + name: tensor
+        for name, tensor in {**zeros, **{name: fill(name, torch.Size(shape)) for name, shape in shapes.items()}}.items()
+    }
 
 
 def controlnet() -> StateDict:
@@ -122,7 +129,9 @@ def controlnet() -> StateDict:
     from comfy.cldm.cldm import ControlNet
 
     config = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
-    return filled(lambda: ControlNet(**config, hint_channels=3, operations=comfy.ops.disable_weight_init), "control_model.")
+    return filled(
+        lambda: ControlNet(**config, hint_channels=3, operations=comfy.ops.disable_weight_init), "control_model."
+    )
 
 
 def lora(sd: StateDict, rank: int = 4) -> StateDict:
@@ -143,7 +152,12 @@ def sd15_checkpoint() -> StateDict:
 
 def sdxl_checkpoint() -> StateDict:
     """Everything `Load Checkpoint` wants of an SDXL file."""
-    return unet(SDXL) | tiny_vae() | clip_l("conditioner.embedders.0.transformer.") | clip_g("conditioner.embedders.1.model.")
+    return (
+        unet(SDXL)
+        | tiny_vae()
+        | clip_l("conditioner.embedders.0.transformer.")
+        | clip_g("conditioner.embedders.1.model.")
+    )
 
 
 def write_adapter(file: Path) -> None:

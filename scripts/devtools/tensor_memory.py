@@ -1,4 +1,5 @@
 """The most memory that tensors held at one time, counted: a CPU has no allocator to ask."""
+
 from __future__ import annotations
 
 import weakref
@@ -34,7 +35,9 @@ class PeakMemory(TorchDispatchMode):
         given = {_key(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
         out = function(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
-            if isinstance(leaf, torch.Tensor) and _key(leaf) not in given:      # views and in-place results are no new memory
+            if (
+                isinstance(leaf, torch.Tensor) and _key(leaf) not in given
+            ):  # views and in-place results are no new memory
                 self._count(leaf.untyped_storage())
         return out
 

@@ -33,7 +33,12 @@ def randomize(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return module
 
 
-def sd15_model(unet: dict = SD15, weights: dict | None = None, dtype: torch.dtype = torch.float32, manual_cast: torch.dtype | None = None):
+def sd15_model(
+    unet: dict = SD15,
+    weights: dict | None = None,
+    dtype: torch.dtype = torch.float32,
+    manual_cast: torch.dtype | None = None,
+):
     """A BaseModel of SD1.x's kind."""
     from comfy.model_base import BaseModel
     from comfy.supported_models import SD15 as Config
@@ -64,7 +69,10 @@ def clip(width: int = 64):
     from comfy.supported_models_base import ClipTarget
 
     size = {"num_hidden_layers": 1, "hidden_size": width, "num_attention_heads": 4, "intermediate_size": 2 * width}
-    made = comfy.sd.CLIP(ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel), model_options={"clip_l_model_config": size})
+    made = comfy.sd.CLIP(
+        ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel),
+        model_options={"clip_l_model_config": size},
+    )
     randomize(made.cond_stage_model, seed=1)
     return made
 

@@ -39,7 +39,9 @@ class TorchvisionFinder(importlib.abc.MetaPathFinder):
 def loads(torch, spec):
     """Whether torchvision's compiled part fits this torch; loading it here is what torchvision would do next."""
     folder = pathlib.Path(spec.origin).parent
-    files = [file for suffix in importlib.machinery.EXTENSION_SUFFIXES for file in folder.glob("_C" + suffix)] or list(folder.glob("_C.*"))
+    files = [file for suffix in importlib.machinery.EXTENSION_SUFFIXES for file in folder.glob("_C" + suffix)] or list(
+        folder.glob("_C.*")
+    )
     try:
         for file in files:
             torch.ops.load_library(str(file))

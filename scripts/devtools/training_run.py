@@ -1,6 +1,6 @@
 """A small training run, for tests in this process and for those that start processes of their own.
 
-    python -m torch.distributed.run --nproc-per-node 2 -m devtools.training_run CACHE OUT    trains and saves the weights to OUT
+python -m torch.distributed.run --nproc-per-node 2 -m devtools.training_run CACHE OUT    trains and saves the weights to OUT
 """
 
 from __future__ import annotations
@@ -37,35 +37,81 @@ def random_cache(parts, folder: Path, width: int = 16, pooled: int = 0):
         corner = rng.uniform(0, 0.5, (n % 4, 2))
         sides = rng.uniform(0.3, 0.5, (n % 4, 2)) if n % 4 > 1 else np.full((n % 4, 2), 0.01)
         boxes = np.concatenate([corner, corner + sides], 1)
-        writer.add(torch.randn(4, SIDE, SIDE, generator=generator), boxes, [f"picture {n}"], [f"thing {n} {i}" for i in range(n % 4)])
+        writer.add(
+            torch.randn(4, SIDE, SIDE, generator=generator),
+            boxes,
+            [f"picture {n}"],
+            [f"thing {n} {i}" for i in range(n % 4)],
+        )
 
     def encode(texts):
-        return [parts.cache.Embedding(torch.randn(5, width, generator=generator), torch.randn(pooled, generator=generator) if pooled else None)
-                for _ in texts]
+        return [
+            parts.cache.Embedding(
+                torch.randn(5, width, generator=generator), torch.randn(pooled, generator=generator) if pooled else None
+            )
+            for _ in texts
+        ]
+
     writer.finish(encode)
     return parts.cache.TrainingCache(folder)
 
 
-def new_run(parts, model, cache, *, steps=6, batch_size=4, dropout=0.0, precision="fp32", checkpointing=False, rate=1e-3, gate_factor=5.0, rank=0, ranks=1,
-            accumulation=1, augmentation=None) -> SimpleNamespace:
+def new_run(
+    parts,
+    model,
+    cache,
+    *,
+    steps=6,
+    batch_size=4,
+    dropout=0.0,
+    precision="fp32",
+    checkpointing=False,
+    rate=1e-3,
+    gate_factor=5.0,
+    rank=0,
+    ranks=1,
+    accumulation=1,
+    augmentation=None,
+) -> SimpleNamespace:
     """Everything that a run consists of, at its first step."""
     base = parts.base.TrainingBase.from_model(model, parts.loop.PRECISIONS[precision], (8 * SIDE, 8 * SIDE))
     torch.manual_seed(7)
     adapter = parts.adapter.ROICtrlAdapter(base.adapter_config(grids=GRIDS, slots=SLOTS, dropout=dropout)).train()
     rate = parts.optimisation.LearningRate(rate, steps, warmup=2, decay_from=0.5)
-    state = parts.checkpoints.RunState(adapter, parts.optimisation.make_optimizer(adapter, rate, gate_factor),
-                                       parts.loop.make_scaler("cpu", precision), parts.optimisation.MovingAverage(adapter, 0.9))
-    stream = parts.batches.BatchStream(cache, batch_size=batch_size, slots=SLOTS, timesteps=len(base.schedule), seed=3,
-                                       augmentation=augmentation or parts.batches.Augmentation(), accumulation=accumulation, rank=rank, ranks=ranks)
+    state = parts.checkpoints.RunState(
+        adapter,
+        parts.optimisation.make_optimizer(adapter, rate, gate_factor),
+        parts.loop.make_scaler("cpu", precision),
+        parts.optimisation.MovingAverage(adapter, 0.9),
+    )
+    stream = parts.batches.BatchStream(
+        cache,
+        batch_size=batch_size,
+        slots=SLOTS,
+        timesteps=len(base.schedule),
+        seed=3,
+        augmentation=augmentation or parts.batches.Augmentation(),
+        accumulation=accumulation,
+        rank=rank,
+        ranks=ranks,
+    )
     objective = parts.objective.Objective(adapter, base.predict(adapter, checkpointing), base.schedule, base.scale)
-    return SimpleNamespace(base=base, adapter=adapter, state=state, stream=stream, objective=objective,
-                           settings=parts.loop.LoopSettings(rate, precision, seed=5))
+    return SimpleNamespace(
+        base=base,
+        adapter=adapter,
+        state=state,
+        stream=stream,
+        objective=objective,
+        settings=parts.loop.LoopSettings(rate, precision, seed=5),
+    )
 
 
 def train(parts, run, start: int = 0, stop: int | None = None) -> list:
     """Reports of the steps from `start` up to `stop`."""
     reports = []
-    for report in parts.loop.training_steps(run.objective, run.stream, run.state, run.settings, start=start, device=run.base.device):
+    for report in parts.loop.training_steps(
+        run.objective, run.stream, run.state, run.settings, start=start, device=run.base.device
+    ):
         reports.append(report)
         if report.step == stop:
             break
@@ -83,7 +129,9 @@ def main(cache: str, out: str) -> None:
     parts, rank, ranks = modules(pack_module), int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     torch.distributed.init_process_group("gloo")
     model = tiny_models.patcher(tiny_models.sd15_model(TINY))
-    run = new_run(parts, model, parts.cache.TrainingCache(Path(cache)), batch_size=2, accumulation=2, rank=rank, ranks=ranks)
+    run = new_run(
+        parts, model, parts.cache.TrainingCache(Path(cache)), batch_size=2, accumulation=2, rank=rank, ranks=ranks
+    )
     run.objective = torch.nn.parallel.DistributedDataParallel(run.objective, find_unused_parameters=True)
     losses = torch.stack([report.losses for report in train(parts, run)])
     torch.distributed.all_reduce(losses)

@@ -44,7 +44,9 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="dev.py try", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="an SD1.x checkpoint")
-    parser.add_argument("--adapter", type=Path, required=True, help="ROICtrl weights, such as ROICtrl_sdv14_30K.safetensors")
+    parser.add_argument(
+        "--adapter", type=Path, required=True, help="ROICtrl weights, such as ROICtrl_sdv14_30K.safetensors"
+    )
     parser.add_argument("--layout", type=Path, help="a file of layout JSON; without it the example's")
     parser.add_argument("--steps", type=int, help="sampling steps; without it the example's")
     parser.add_argument("--seed", type=int, help="without it the example's")
@@ -71,15 +73,21 @@ def run(options: argparse.Namespace, layout: Layout | None) -> int:
         prompt[node_of(prompt, "CheckpointLoaderSimple")]["inputs"]["ckpt_name"] = names[0]
         prompt[node_of(prompt, "ROICtrlLoadAdapter")]["inputs"]["adapter_name"] = names[1]
         if layout is not None:
-            prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"].update(layout=layout.to_json(), width=layout.width, height=layout.height)
+            prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"].update(
+                layout=layout.to_json(), width=layout.width, height=layout.height
+            )
         chosen = {"steps": options.steps, "seed": options.seed}
-        prompt[node_of(prompt, "KSampler")]["inputs"].update({key: value for key, value in chosen.items() if value is not None})
+        prompt[node_of(prompt, "KSampler")]["inputs"].update(
+            {key: value for key, value in chosen.items() if value is not None}
+        )
         plain, controlled = make_picture(server, without_control(prompt), base), make_picture(server, prompt, base)
     say(f"without boxes: {plain.picture}")
     say(f"with boxes:    {controlled.picture}")
     say(f"drawn on it:   {controlled.boxes}")
     if plain.step_seconds and controlled.step_seconds:
-        say(f"a sampling step takes {plain.step_seconds:.2f} s without and {controlled.step_seconds:.2f} s with boxes: {controlled.step_seconds / plain.step_seconds:.2f} times")
+        say(
+            f"a sampling step takes {plain.step_seconds:.2f} s without and {controlled.step_seconds:.2f} s with boxes: {controlled.step_seconds / plain.step_seconds:.2f} times"
+        )
     return 0
 
 

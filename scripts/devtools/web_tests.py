@@ -30,7 +30,11 @@ def run_web_tests() -> int:
         say("type checks and browser tests are skipped: npm is not installed or could not install their packages")
         return max(codes)
     say("checking the editor's types")
-    codes.append(subprocess.run(["node", "node_modules/typescript/bin/tsc", "--noEmit", "-p", "tsconfig.json"], cwd=FOLDER).returncode)
+    codes.append(
+        subprocess.run(
+            ["node", "node_modules/typescript/bin/tsc", "--noEmit", "-p", "tsconfig.json"], cwd=FOLDER
+        ).returncode
+    )
     if chromium := _find_chromium() or _install_chromium():
         codes.append(_node_tests("browser", "running the browser tests", CHROMIUM=chromium, PYTHON=sys.executable))
     else:
@@ -44,7 +48,9 @@ def _node_tests(folder: str, saying: str, **variables: str) -> int:
     if not files:
         return 0
     say(saying)
-    return subprocess.run(["node", "--test", "--test-concurrency=1", *files], cwd=FOLDER, env={**os.environ, **variables}).returncode
+    return subprocess.run(
+        ["node", "--test", "--test-concurrency=1", *files], cwd=FOLDER, env={**os.environ, **variables}
+    ).returncode
 
 
 def _install_packages() -> bool:

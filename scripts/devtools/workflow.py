@@ -32,7 +32,9 @@ def load_workflow(file: Path) -> dict:
     """A graph-format workflow from a file; WorkflowError when it is something else."""
     workflow = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(workflow, dict) or "nodes" not in workflow or "links" not in workflow:
-        raise WorkflowError(f"{file.name} is no saved workflow (it has no `nodes` and `links`): save it with Save, not with Export (API).")
+        raise WorkflowError(
+            f"{file.name} is no saved workflow (it has no `nodes` and `links`): save it with Save, not with Export (API)."
+        )
     return workflow
 
 
@@ -63,7 +65,9 @@ class _Graph:
         self._info = object_info
         self._subgraphs = {entry["id"] for entry in workflow.get("definitions", {}).get("subgraphs", [])}
         self._nodes = {node["id"]: node for node in workflow["nodes"]}
-        self._links = {link[0]: (link[1], link[2]) for link in map(_as_list, workflow["links"])}  # id -> (node, slot) it comes from
+        self._links = {
+            link[0]: (link[1], link[2]) for link in map(_as_list, workflow["links"])
+        }  # id -> (node, slot) it comes from
 
     def prompt(self) -> dict[str, dict]:
         """Every node that runs."""
@@ -77,7 +81,11 @@ class _Graph:
         for slot in node.get("inputs", []):
             if (found := self._source(slot.get("link"))) is not None:
                 inputs[slot["name"]] = found
-        return {"class_type": node["type"], "inputs": inputs, "_meta": {"title": node.get("title") or self._schema(node).get("display_name") or node["type"]}}
+        return {
+            "class_type": node["type"],
+            "inputs": inputs,
+            "_meta": {"title": node.get("title") or self._schema(node).get("display_name") or node["type"]},
+        }
 
     def _source(self, link: int | None) -> list | Any | None:
         """What a link brings: `[node id, slot]`, a primitive's value, or None where it leads nowhere (muted, not connected)."""
@@ -105,7 +113,9 @@ class _Graph:
                 values[name] = _value(saved[position])
             position += 1 + extra_values(name, kind, options)
         if position != len(saved):
-            raise WorkflowError(f"Node {node['id']} ({node['type']}) has {len(saved)} saved values where this ComfyUI's node has {position}: open the workflow in ComfyUI, check the node and save it again.")
+            raise WorkflowError(
+                f"Node {node['id']} ({node['type']}) has {len(saved)} saved values where this ComfyUI's node has {position}: open the workflow in ComfyUI, check the node and save it again."
+            )
         return values
 
     def _widgets(self, node: dict) -> list[tuple[str, str, dict]]:
@@ -122,9 +132,13 @@ class _Graph:
 
     def _schema(self, node: dict) -> dict:
         if node["type"] in self._subgraphs:
-            raise WorkflowError(f"Node {node['id']} is a subgraph, which this converter does not open: right-click it in ComfyUI, choose Unpack Subgraph and save.")
+            raise WorkflowError(
+                f"Node {node['id']} is a subgraph, which this converter does not open: right-click it in ComfyUI, choose Unpack Subgraph and save."
+            )
         if node["type"] not in self._info:
-            raise WorkflowError(f"Node {node['id']} is of type {node['type']}, which this ComfyUI does not have: update ComfyUI or install the pack that brings it.")
+            raise WorkflowError(
+                f"Node {node['id']} is of type {node['type']}, which this ComfyUI does not have: update ComfyUI or install the pack that brings it."
+            )
         return self._info[node["type"]]
 
 

@@ -17,7 +17,7 @@ import aiohttp
 import psutil
 
 PING = "/queue"
-BETWEEN = 0.01   # seconds between two small requests, and between two looks at the memory
+BETWEEN = 0.01  # seconds between two small requests, and between two looks at the memory
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Row:
 def post_all(url: str, process: int, texts: Iterable[tuple[str, str]]) -> Iterator[Row]:
     """Each text through the route, one after the other; ``process`` is the server's id."""
     for name, text in texts:
-        body = json.dumps({"text": text, "width": 512, "height": 512}, ensure_ascii=not text.isprintable()).encode("utf-8", "surrogatepass")
+        body = json.dumps({"text": text, "width": 512, "height": 512}, ensure_ascii=not text.isprintable()).encode(
+            "utf-8", "surrogatepass"
+        )
         yield asyncio.run(_post(url, process, name, body))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 Case = tuple[str, Callable[[], object]]
 
-HANGS = 600   # seconds, after which a case is taken to have no end: the program prints where it is and exits
+HANGS = 600  # seconds, after which a case is taken to have no end: the program prints where it is and exits
 
 
 @dataclass
@@ -70,4 +70,6 @@ def peak_memory() -> str:
         import resource
     except ImportError:
         return "unknown"
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MB"
+    return (
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10):.0f} MB"
+    )

@@ -21,8 +21,8 @@ from roictrl_core.masks import RunLengthMask  # noqa: E402
 Case = tuple[str, Callable[[], object]]
 
 SAMPLES = ROOT / "tests" / "unit" / "data" / "formats"
-DRAWN_SIDE = 128   # pixels; what is drawn is not what is tried here
-MASKED = 50        # instances whose masks are written and drawn, for the same reason
+DRAWN_SIDE = 128  # pixels; what is drawn is not what is tried here
+MASKED = 50  # instances whose masks are written and drawn, for the same reason
 
 JUNK = [None, True, False, 0, -1, 1, 7, 2.5, 1e39, -1e39, 1e308, 10**40, -10**400, 5e-324, "", "a", "1", " ", "x" * 300, "\ud800", "\x00", "caf\u00e9 \U0001F98A",
         [], {}, [[]], [{}], [1, 2, 3, 4], [0, 0, 1, 1], [[0, 0], [1, 1]], ["a"], {"a": 1}, {"size": [2, 2], "counts": "13"}, {"self": 1}]  # fmt: skip
@@ -32,11 +32,28 @@ TOKENS = ["!!bool ", "!!set {a}", "!!timestamp ", "!!binary ", "!!int .5'", "!!f
           "# ", "NaN", "-Infinity", "1e999", "1e308", "0x1F", "\x00", "\ufeff", "\ud800", "\u2028", "\r", "\r\n", "\t", "\n", "\n\n", "[", "]", "{", "}", '"', "'", "\\", ",", "\\u", "null", "true",
           "0 0.5 0.5 1 1\n", "0 ", " 11" * 30, "nan", "[" * 40, "{\"a\":" * 40, "9" * 400, "names:", "```json\n", "```", "<annotation>", "x" * 2000]  # fmt: skip
 
-RICH = Layout(96, 64, (
-    Instance((0.1, 0.1, 0.5, 0.5), "a red fox", "a dog", 0.5, 0.1, 0.9, color="#e69f00", label="fox", extra={"imported": {"score": 0.5, "type": "text", "text": "OPEN", "palette": ["#112233", "#445566"]}}),
-    Instance((0.5, 0.25, 1.2, 0.75), "an owl", mask=RunLengthMask.from_runs((8, 12), [20, 76]), point=(0.6, 0.5)),
-    Instance((0.2, 0.2, 0.2, 0.2), "a pond", point=(0.2, 0.2), scribble=(((0.1, 0.1), (0.2, 0.3)), ((0.5, 0.5),))),
-    Instance((0.0, 0.0, 1.0, 1.0), "off", enabled=False)), "a forest at dusk", {"file_name": "1.png", "more": [1, {"a": None}]})
+RICH = Layout(
+    96,
+    64,
+    (
+        Instance(
+            (0.1, 0.1, 0.5, 0.5),
+            "a red fox",
+            "a dog",
+            0.5,
+            0.1,
+            0.9,
+            color="#e69f00",
+            label="fox",
+            extra={"imported": {"score": 0.5, "type": "text", "text": "OPEN", "palette": ["#112233", "#445566"]}},
+        ),
+        Instance((0.5, 0.25, 1.2, 0.75), "an owl", mask=RunLengthMask.from_runs((8, 12), [20, 76]), point=(0.6, 0.5)),
+        Instance((0.2, 0.2, 0.2, 0.2), "a pond", point=(0.2, 0.2), scribble=(((0.1, 0.1), (0.2, 0.3)), ((0.5, 0.5),))),
+        Instance((0.0, 0.0, 1.0, 1.0), "off", enabled=False),
+    ),
+    "a forest at dusk",
+    {"file_name": "1.png", "more": [1, {"a": None}]},
+)
 
 
 def use(layout: Layout) -> Layout:
@@ -89,8 +106,15 @@ def cases(random: Random) -> Iterator[Case]:
         for _ in range(changes):
             text = _changed_text(text, texts, random)
         side = random.choice((0, 1, 64, 512, 16384))
-        names = random.choice(("", "fox\nowl", "names: [fox, owl]", "names:\n  0: fox", _changed_text("names: {0: fox}\n", texts, random)))
-        yield f"{number}: {name}", partial(read_and_use, text, side, random.choice((side, 96)), random.choice(("", "", "1", "2", "7", "x")), names)
+        names = random.choice(
+            ("", "fox\nowl", "names: [fox, owl]", "names:\n  0: fox", _changed_text("names: {0: fox}\n", texts, random))
+        )
+        yield (
+            f"{number}: {name}",
+            partial(
+                read_and_use, text, side, random.choice((side, 96)), random.choice(("", "", "1", "2", "7", "x")), names
+            ),
+        )
 
 
 def _json(text: str) -> object | None:
@@ -138,10 +162,10 @@ def _changed_text(text: str, texts: dict[str, str], random: Random) -> str:
     if change < 2:
         return text[:at] + random.choice(TOKENS) + text[at:]
     if change == 2:
-        return text[:at] + text[at + length:]
+        return text[:at] + text[at + length :]
     if change == 3:
-        return text[:at] + text[at:at + length] * random.choice((2, 3, 50)) + text[at + length:]
+        return text[:at] + text[at : at + length] * random.choice((2, 3, 50)) + text[at + length :]
     if change == 4:
-        return text[:at] + chr(random.choice((random.randrange(32, 127), random.randrange(0x110000)))) + text[at + 1:]
+        return text[:at] + chr(random.choice((random.randrange(32, 127), random.randrange(0x110000)))) + text[at + 1 :]
     other = texts[random.choice(sorted(texts))]
-    return text[:at] + other[random.randrange(len(other) + 1):]
+    return text[:at] + other[random.randrange(len(other) + 1) :]

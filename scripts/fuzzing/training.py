@@ -16,8 +16,9 @@ from random import Random
 
 import numpy as np
 import torch
-from devtools.pack import register_core
 from PIL import Image
+
+from devtools.pack import register_core
 
 register_core()
 from roictrl_core.training.cache import CacheWriter, Embedding, TrainingCache  # noqa: E402
@@ -30,16 +31,66 @@ from roictrl_core.training.sources import read_coco, read_imagefolder, survey  #
 Case = tuple[str, Callable[[], object]]
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
-RAW = ["NaN", "-Infinity", "1" * 400, "1" * 5000, "[" * 100_000, DEEP, "1e999", '"\\ud800"', "\x00", "true", "", "-0.0"]  # pieces of JSON, or not
-VALUES = [None, True, False, 0, -1, 7, 0.5, 1e308, -1e308, 1 << 70, "", " ", "1", "01", "x" * 5000, "a\nb", "é", [], {}, [[]], [1, 2, 3],
-          [0.1, 0.2, 0.3, 0.4, 0.5], [0, 0, 9, 9], "../a.png", "/etc/passwd", ".", "a.png\x00", "cut.png", "text.png", "link.png", {"a": 1}]
+RAW = [
+    "NaN",
+    "-Infinity",
+    "1" * 400,
+    "1" * 5000,
+    "[" * 100_000,
+    DEEP,
+    "1e999",
+    '"\\ud800"',
+    "\x00",
+    "true",
+    "",
+    "-0.0",
+]  # pieces of JSON, or not
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    7,
+    0.5,
+    1e308,
+    -1e308,
+    1 << 70,
+    "",
+    " ",
+    "1",
+    "01",
+    "x" * 5000,
+    "a\nb",
+    "é",
+    [],
+    {},
+    [[]],
+    [1, 2, 3],
+    [0.1, 0.2, 0.3, 0.4, 0.5],
+    [0, 0, 9, 9],
+    "../a.png",
+    "/etc/passwd",
+    ".",
+    "a.png\x00",
+    "cut.png",
+    "text.png",
+    "link.png",
+    {"a": 1},
+]
 PICTURES = ("a.png", "turned.jpg", "deep.png", "turned.tif", "clear.webp", "cmyk.jpg", "few.gif", "plain.bmp")
 
 
 def cases(random: Random) -> Iterator[Case]:
     """Without an end; every case writes below one temporary folder, which goes with the process."""
-    kinds = [("metadata.jsonl", imagefolder_case), ("COCO", coco_case), ("picture", picture_case), ("cache", cache_case),
-             ("checkpoint", checkpoint_case), ("log.csv", log_case)]
+    kinds = [
+        ("metadata.jsonl", imagefolder_case),
+        ("COCO", coco_case),
+        ("picture", picture_case),
+        ("cache", cache_case),
+        ("checkpoint", checkpoint_case),
+        ("log.csv", log_case),
+    ]
     number = 0
     while True:
         kind, make = random.choices(kinds, (6, 6, 4, 1, 1, 1))[0]
@@ -65,7 +116,10 @@ def read_folder(data: bytes) -> list:
 def coco_case(random: Random) -> Callable[[], object]:
     numbers = range(1, random.randint(2, 4))
     images = [{"id": n, "file_name": random.choice(PICTURES), "width": 64, "height": 32} for n in numbers]
-    boxes = [{"id": n, "image_id": random.choice(numbers), "category_id": 1, "bbox": [4, 4, 20, 20], "iscrowd": 0} for n in range(1, 4)]
+    boxes = [
+        {"id": n, "image_id": random.choice(numbers), "category_id": 1, "bbox": [4, 4, 20, 20], "iscrowd": 0}
+        for n in range(1, 4)
+    ]
     texts = [{"id": n, "image_id": n, "caption": "a picture"} for n in numbers]
     instances = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "thing"}]}
     files = []
@@ -111,13 +165,15 @@ def picture_case(random: Random) -> Callable[[], object]:
     data = bytearray((pictures() / name).read_bytes())
     for _ in range(random.randint(1, 8)):
         data[random.randrange(len(data))] = random.randrange(256)
-    return partial(read_picture, name, bytes(data[:random.randint(1, len(data))] if random.random() < 0.3 else data))
+    return partial(read_picture, name, bytes(data[: random.randint(1, len(data))] if random.random() < 0.3 else data))
 
 
 def read_picture(name: str, data: bytes) -> object:
     file = pictures() / f"changed{Path(name).suffix}"
     file.write_bytes(data)
-    (pictures() / "metadata.jsonl").write_text(json.dumps({"file_name": file.name, "caption": "x", "instances": [{"box_px": [0, 0, 9, 9], "caption": "y"}]}))
+    (pictures() / "metadata.jsonl").write_text(
+        json.dumps({"file_name": file.name, "caption": "x", "instances": [{"box_px": [0, 0, 9, 9], "caption": "y"}]})
+    )
     (row,) = read_imagefolder(pictures())
     made = prepare(row, 16, 16) if isinstance(row, Example) else row
     assert isinstance(made, BadRow) or made.pixels.shape == (16, 16, 3) and np.isfinite(made.pixels).all()
@@ -128,7 +184,11 @@ def cache_case(random: Random) -> Callable[[], object]:
     folder = a_cache()
     file = random.choice(sorted(folder.iterdir()))
     data = file.read_bytes()
-    changed = mutated_text(random, mutated(random, json.loads(data))).encode("utf-8", "surrogatepass") if file.suffix == ".json" else mutated_bytes(random, data)
+    changed = (
+        mutated_text(random, mutated(random, json.loads(data))).encode("utf-8", "surrogatepass")
+        if file.suffix == ".json"
+        else mutated_bytes(random, data)
+    )
     return partial(open_cache, file, data, changed)
 
 
@@ -151,10 +211,12 @@ def checkpoint_case(random: Random) -> Callable[[], object]:
     if random.random() < 0.5:
         return partial(open_checkpoint, state, mutated_bytes(random, data))
     size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
-    header["__metadata__"][METADATA] = mutated_text(random, mutated(random, json.loads(header["__metadata__"][METADATA])))
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"][METADATA] = mutated_text(
+        random, mutated(random, json.loads(header["__metadata__"][METADATA]))
+    )
     text = json.dumps(header).encode()
-    return partial(open_checkpoint, state, len(text).to_bytes(8, "little") + text + data[8 + size:])
+    return partial(open_checkpoint, state, len(text).to_bytes(8, "little") + text + data[8 + size :])
 
 
 def open_checkpoint(state: RunState, data: bytes) -> int:
@@ -179,8 +241,11 @@ def open_log(data: bytes) -> CsvLog:
 # ---- sound things ----------------------------------------------------------------------------------------------------
 def a_row(random: Random) -> dict:
     box = {"box": [0.1, 0.2, 0.5, 0.9]} if random.random() < 0.5 else {"box_px": [4, 4, 20, 20]}
-    return {"file_name": random.choice(PICTURES), "caption": random.choice(["two things", ["one", "two"]]),
-            "instances": [{**box, "caption": "a thing"} for _ in range(random.randint(0, 2))]}
+    return {
+        "file_name": random.choice(PICTURES),
+        "caption": random.choice(["two things", ["one", "two"]]),
+        "instances": [{**box, "caption": "a thing"} for _ in range(random.randint(0, 2))],
+    }
 
 
 @cache
@@ -264,7 +329,7 @@ def mutated_text(random: Random, value: object) -> str:
     at = [place for place, character in enumerate(text) if character.isdigit()]
     if at and random.random() < 0.3:
         place = random.choice(at)
-        text = text[:place] + random.choice(RAW) + text[place + 1:]
+        text = text[:place] + random.choice(RAW) + text[place + 1 :]
     return text
 
 
@@ -272,10 +337,10 @@ def mutated_bytes(random: Random, data: bytes) -> bytes:
     """Mostly as it is; else cut off, with another byte, a mark before it, or in another encoding."""
     change = random.random()
     if change < 0.1:
-        return data[:random.randint(0, len(data))]
+        return data[: random.randint(0, len(data))]
     if change < 0.2 and data:
         place = random.randrange(len(data))
-        return data[:place] + bytes([random.randrange(256)]) + data[place + 1:]
+        return data[:place] + bytes([random.randrange(256)]) + data[place + 1 :]
     if change < 0.25:
         return random.choice([b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"\n\n"]) + data
     return data

@@ -17,8 +17,9 @@ from pathlib import Path
 from random import Random
 
 import torch
-from devtools.pack import register_core
 from safetensors.torch import save
+
+from devtools.pack import register_core
 
 register_core()
 from roictrl_core.adapter import ROICtrlAdapter  # noqa: E402
@@ -37,7 +38,19 @@ VALUES = [
     None, True, False, 0, -1, -3, 1, 2.5, 0.5, 1e308, 1 << 40, 1 << 70, 99999999, "", "a", "x" * 5000, "a..b", "a." * 1000 + "b", "e\ud800\n", [], {}, [[]],
     [1, 2], ["input", 1], ["nowhere", 1], ["input", -1], ["input", "1"], {"a": 1},
 ]  # fmt: skip
-TEXTS = ["", "NaN", "null", "[]", "{}", "[" * 100_000, "1" * 5000, '{"version": 1}', '{"a":' * 3000, '"\\ud800"', "1" + "0" * 400]
+TEXTS = [
+    "",
+    "NaN",
+    "null",
+    "[]",
+    "{}",
+    "[" * 100_000,
+    "1" * 5000,
+    '{"version": 1}',
+    '{"a":' * 3000,
+    '"\\ud800"',
+    "1" + "0" * 400,
+]
 # Pieces of pickles: single opcodes, and such with an argument, fit and unfit.
 PIECES = [
     *(bytes([code]) for code in b"()]}td2le0u1sabRoQN.\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94"),
@@ -52,12 +65,21 @@ PIECES = [
 
 def cases(random: Random) -> Iterator[Case]:
     """Without an end; every case writes below one temporary folder, which goes with the process."""
-    kinds = [("bytes", bytes_case), ("pickle", pickle_case), ("config", config_case), ("header", header_case), ("names", names_case)]
+    kinds = [
+        ("bytes", bytes_case),
+        ("pickle", pickle_case),
+        ("config", config_case),
+        ("header", header_case),
+        ("names", names_case),
+    ]
     number = 0
     while True:
         kind, make = random.choices(kinds, (4, 4, 2, 2, 1))[0]
         number += 1
-        yield f"weights: {kind} {number}", partial(read, make(random), random.choice((build_adapter, read_all, instance_diffusion.load)))
+        yield (
+            f"weights: {kind} {number}",
+            partial(read, make(random), random.choice((build_adapter, read_all, instance_diffusion.load))),
+        )
 
 
 def read(files: Files, reader: Callable[[Path], object]) -> None:
@@ -101,7 +123,11 @@ def pickle_case(random: Random) -> Files:
     program = bytes(random.choice(sound_pickles()))
     for _ in range(random.randint(1, 4)):
         place = random.randrange(len(program) + 1)
-        program = program[:place] + b"".join(random.choices(PIECES, k=random.randint(1, 5))) + program[place + random.randint(0, 3):]
+        program = (
+            program[:place]
+            + b"".join(random.choices(PIECES, k=random.randint(1, 5)))
+            + program[place + random.randint(0, 3) :]
+        )
     if random.random() < 0.5:
         program = b"\x80\x02" + b"".join(random.choices(PIECES, k=random.randint(1, 60))) + b"."
     return {"x.pt": archive(program) if random.random() < 0.6 else legacy(program)}
@@ -111,7 +137,11 @@ def config_case(random: Random) -> Files:
     """Our own safetensors, with something else in their metadata."""
     key, config, tensors = random.choice(sound_configs())
     text = random.choice(TEXTS) if random.random() < 0.2 else json.dumps(changed(random, json.loads(config)))
-    metadata = {"format": "pt", key: text.encode("utf-8", "replace").decode(), "training_steps": str(random.choice(VALUES)).encode("utf-8", "replace").decode()}
+    metadata = {
+        "format": "pt",
+        key: text.encode("utf-8", "replace").decode(),
+        "training_steps": str(random.choice(VALUES)).encode("utf-8", "replace").decode(),
+    }
     return {"x.safetensors": save(tensors, metadata)}
 
 
@@ -120,9 +150,11 @@ def header_case(random: Random) -> Files:
     _, config, tensors = random.choice(sound_configs())
     data = save(tensors, {CONFIG_KEY: config})
     length = int.from_bytes(data[:8], "little")
-    header = json.dumps(changed(random, json.loads(data[8:8 + length])), ensure_ascii=random.random() < 0.5).encode("utf-8", "replace")
+    header = json.dumps(changed(random, json.loads(data[8 : 8 + length])), ensure_ascii=random.random() < 0.5).encode(
+        "utf-8", "replace"
+    )
     claimed = len(header) if random.random() < 0.9 else random.choice([0, 1, 2**31, 2**63, 2**64 - 1])
-    return {"x.safetensors": struct.pack("<Q", claimed) + header + data[8 + length:]}
+    return {"x.safetensors": struct.pack("<Q", claimed) + header + data[8 + length :]}
 
 
 def names_case(random: Random) -> Files:
@@ -132,7 +164,19 @@ def names_case(random: Random) -> Files:
         value = tensors.pop(name)
         other = random.choice([value, value.flatten(), value[:0] if value.ndim else value, torch.tensor(1.0), torch.zeros(3, dtype=torch.int8),
                                torch.full_like(value, torch.nan), *VALUES])  # fmt: skip
-        tensors[random.choice([name, name[::-1], f"{name}.{name}", name.replace("0", "9" * 400), name.replace(".", ".."), f"a.{name}", name + "\n"])] = other
+        tensors[
+            random.choice(
+                [
+                    name,
+                    name[::-1],
+                    f"{name}.{name}",
+                    name.replace("0", "9" * 400),
+                    name.replace(".", ".."),
+                    f"a.{name}",
+                    name + "\n",
+                ]
+            )
+        ] = other
     buffer = io.BytesIO()
     torch.save({"state_dict": tensors}, buffer)
     return {"x.ckpt": buffer.getvalue()}
@@ -159,27 +203,40 @@ def sound_configs() -> list[tuple[str, str, dict[str, torch.Tensor]]]:
     config = AdapterConfig.for_unet(unet)
     told_by = {f"position_net.{key}": torch.ones(2, 2) for key in ("linears_list.4.4.weight", "null_polygon_feature")}
     return [
-        (CONFIG_KEY, config.to_json(), {key: tensor.detach() for key, tensor in ROICtrlAdapter(config).state_dict().items()}),
+        (
+            CONFIG_KEY,
+            config.to_json(),
+            {key: tensor.detach() for key, tensor in ROICtrlAdapter(config).state_dict().items()},
+        ),
         (instance_diffusion.CONFIG_KEY, small_instance_diffusion().to_json(), told_by),
     ]
 
 
 def small_instance_diffusion() -> InstanceDiffusionConfig:
-    return InstanceDiffusionConfig((("input_blocks.1.1", 16), ("middle_block.1", 16)), (8, 4), text_width=16, token_width=16, hidden_width=16)
+    return InstanceDiffusionConfig(
+        (("input_blocks.1.1", 16), ("middle_block.1", 16)), (8, 4), text_width=16, token_width=16, hidden_width=16
+    )
 
 
 @cache
 def sound_files() -> list[Files]:
     """Whole files that are read without a word: an adapter in three forms, InstanceDiffusion as one pickle and as the community's three."""
     _, config, adapter = sound_configs()[0]
-    shapes = {key: tensor.shape for key, tensor in InstanceDiffusion(small_instance_diffusion(), device="meta").state_dict().items()}
-    whole = {key: torch.full((1,) * len(shape), 0.5).expand(shape) for key, shape in shapes.items()}   # one number each: the mask branch is large
+    shapes = {
+        key: tensor.shape
+        for key, tensor in InstanceDiffusion(small_instance_diffusion(), device="meta").state_dict().items()
+    }
+    whole = {
+        key: torch.full((1,) * len(shape), 0.5).expand(shape) for key, shape in shapes.items()
+    }  # one number each: the mask branch is large
     blocks = {section: {number: {"params": {}, "state": {key.rsplit(".fuser.", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(place)}}}
               for section, number, place in (("input_blocks", "1", "input_blocks.1.1."), ("middle_block", "1", "middle_block.1."))}  # fmt: skip
     split = {"fusers.ckpt": blocks, "scaleu.ckpt": {str(n): {f"scaleu_{name}": whole[f"scaleu_{name}_{n}"] for name in "bs"} for n in range(2)},
              "position_net.ckpt": {key.removeprefix("position_net."): tensor for key, tensor in whole.items() if key.startswith("position_net.")}}  # fmt: skip
     parts = {name: saved(tree) for name, tree in split.items()}
-    rotated = [{name: parts[name] for name in (*names[turn:], *names[:turn])} for names in [list(parts)] for turn in range(3)]
+    rotated = [
+        {name: parts[name] for name in (*names[turn:], *names[:turn])} for names in [list(parts)] for turn in range(3)
+    ]
     return [
         {"x.safetensors": save(adapter, {CONFIG_KEY: config})}, {"x.pt": saved(adapter)}, {"x.bin": saved(adapter, _use_new_zipfile_serialization=False)},
         {"x.pth": saved({"ema": whole, "opt": {"state": {0: torch.zeros(3)}}, "iters": 5})}, *rotated,
@@ -195,8 +252,13 @@ def saved(tree: object, **form: bool) -> bytes:
 @cache
 def sound_pickles() -> list[bytes]:
     """The pickles in those files, and a short one."""
-    found = [zipfile.ZipFile(io.BytesIO(data)) for files in sound_files() for data in files.values() if data[:2] == b"PK"]
-    return [b"\x80\x02}q\x00K\x01h\x00s.", *(file.read(name) for file in found for name in file.namelist() if name.endswith("data.pkl"))]
+    found = [
+        zipfile.ZipFile(io.BytesIO(data)) for files in sound_files() for data in files.values() if data[:2] == b"PK"
+    ]
+    return [
+        b"\x80\x02}q\x00K\x01h\x00s.",
+        *(file.read(name) for file in found for name in file.namelist() if name.endswith("data.pkl")),
+    ]
 
 
 def archive(program: bytes) -> bytes:
@@ -218,9 +280,9 @@ def changed_bytes(random: Random, data: bytes) -> bytes:
     """Some bytes overwritten, a piece cut out, doubled, or the end cut off."""
     for _ in range(random.randint(1, 5)):
         place, size = random.randrange(len(data) or 1), random.choice([1, 1, 2, 8, 100])
-        new = random.choice([random.randbytes(size), b"\0" * size, b"\xff" * size, data[place:place + size] * 2, b""])
-        data = data[:place] + new + data[place + (size if random.random() < 0.8 else 0):]
-    return data[:random.randrange(len(data) + 1)] if random.random() < 0.1 else data
+        new = random.choice([random.randbytes(size), b"\0" * size, b"\xff" * size, data[place : place + size] * 2, b""])
+        data = data[:place] + new + data[place + (size if random.random() < 0.8 else 0) :]
+    return data[: random.randrange(len(data) + 1)] if random.random() < 0.1 else data
 
 
 def changed(random: Random, data: object) -> object:
@@ -231,8 +293,11 @@ def changed(random: Random, data: object) -> object:
         how = random.random()
         if how < 0.1:
             return rest
-        return {**rest, (random.choice(["", "x", "self", "__class__", key * 30]) if how < 0.2 else key): changed(random, data[key])}
+        return {
+            **rest,
+            (random.choice(["", "x", "self", "__class__", key * 30]) if how < 0.2 else key): changed(random, data[key]),
+        }
     if isinstance(data, list) and data and random.random() < 0.9:
         place = random.randrange(len(data))
-        return [*data[:place], *([changed(random, data[place])] * random.choice([0, 1, 1, 1, 2])), *data[place + 1:]]
+        return [*data[:place], *([changed(random, data[place])] * random.choice([0, 1, 1, 1, 2])), *data[place + 1 :]]
     return random.choice(VALUES)

@@ -1,12 +1,13 @@
 """The demo model in ComfyUI: it loads, speaks its words, and ROICtrl puts things into their boxes."""
+
 from __future__ import annotations
 
+import comfy.sample
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-import comfy.sample
 from roictrl_core.demo.captions import WORDS, instance_caption
 from roictrl_core.demo.judge import judge, summarise
 from roictrl_core.demo.world import normalised_boxes, random_scene, render
@@ -40,10 +41,22 @@ def test_missing_weights_are_named_with_the_remedy(pack, tmp_path):
         pack.module("nodes.demo_model").load_demo(tmp_path)
 
 
-@pytest.mark.parametrize("metadata", [None, {"latents": "{"}, {"latents": "[]"}, {"latents": '{"mean": 3}'}, {"latents": '{"std": "abcd"}'}, {"latents": '{"x": 1}'}])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"latents": "{"},
+        {"latents": "[]"},
+        {"latents": '{"mean": 3}'},
+        {"latents": '{"std": "abcd"}'},
+        {"latents": '{"x": 1}'},
+    ],
+)
 def test_a_vae_that_says_nothing_of_its_latents_is_refused(pack, tmp_path, metadata):
     save_file({"x": torch.zeros(1)}, tmp_path / "vae.safetensors", metadata)
-    with pytest.raises(ValueError, match="Load ROICtrl Demo Model: vae.safetensors does not say what its latents are like"):
+    with pytest.raises(
+        ValueError, match="Load ROICtrl Demo Model: vae.safetensors does not say what its latents are like"
+    ):
         pack.module("nodes.demo_model").load_vae_file(tmp_path / "vae.safetensors")
 
 
@@ -67,7 +80,7 @@ def test_the_vae_carries_what_the_judge_reads(parts):
         pixels = torch.from_numpy(render(scene)).float()[None] / 255
         picture = parts[2].decode(parts[2].encode(pixels))[0].clamp(0, 1).numpy()
         verdicts += judge(picture, normalised_boxes(scene), [thing.attributes for thing in scene.things])
-    assert summarise(verdicts)["isr"] >= 0.97      # 0.98 and more over many; one of these 105 is a hundredth
+    assert summarise(verdicts)["isr"] >= 0.97  # 0.98 and more over many; one of these 105 is a hundredth
 
 
 @torch.no_grad()
@@ -77,10 +90,23 @@ def isr_of(parts, model_for) -> float:
     verdicts = []
     for seed, scene in enumerate(SCENES):
         captions = [instance_caption(thing.attributes) for thing in scene.things]
-        positive, negative = (clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in (", ".join(captions), ""))
+        positive, negative = (
+            clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in (", ".join(captions), "")
+        )
         latent = torch.zeros(1, 4, 16, 16)
-        out = comfy.sample.sample(model_for(scene, captions), comfy.sample.prepare_noise(latent, seed), STEPS, CFG, "euler", "normal",
-                                  positive, negative, latent, seed=seed, disable_pbar=True)
+        out = comfy.sample.sample(
+            model_for(scene, captions),
+            comfy.sample.prepare_noise(latent, seed),
+            STEPS,
+            CFG,
+            "euler",
+            "normal",
+            positive,
+            negative,
+            latent,
+            seed=seed,
+            disable_pbar=True,
+        )
         picture = np.clip(vae.decode(out)[0].numpy(), 0, 1)
         verdicts += judge(picture, normalised_boxes(scene), [thing.attributes for thing in scene.things])
     return summarise(verdicts)["isr"]
@@ -93,6 +119,7 @@ def test_roictrl_clearly_beats_no_control(pack, parts):
     def controlled(scene, captions):
         instances = tuple(layouts.Instance(box, text) for box, text in zip(normalised_boxes(scene), captions))
         return apply.execute(model, adapter, clip, layouts.Layout(scene.size, scene.size, instances)).result[0]
+
     without, with_boxes = isr_of(parts, lambda scene, captions: model), isr_of(parts, controlled)
     assert without <= 0.2
     assert with_boxes >= without + 0.4

@@ -9,16 +9,25 @@ import numpy as np
 import pytest
 import torch
 
-LAYOUT = {"version": 1, "width": 64, "height": 64, "instances": [
-    {"box": [0.0, 0.0, 0.5, 0.5], "caption": "a red fox", "label": "fox"},
-    {"box": [0.5, 0.25, 1.0, 1.0], "caption": "a blue owl", "strength": 0.5, "negative": "blurry"}]}
+LAYOUT = {
+    "version": 1,
+    "width": 64,
+    "height": 64,
+    "instances": [
+        {"box": [0.0, 0.0, 0.5, 0.5], "caption": "a red fox", "label": "fox"},
+        {"box": [0.5, 0.25, 1.0, 1.0], "caption": "a blue owl", "strength": 0.5, "negative": "blurry"},
+    ],
+}
 
 
 @pytest.fixture(scope="module")
 def node(pack):
     """A node class by its id, from the modules of this file's subject."""
-    found = {cls.GET_SCHEMA().node_id: cls
-             for name in ("prompt", "preview", "convert", "instances") for cls in pack.module(f"nodes.{name}").NODES}
+    found = {
+        cls.GET_SCHEMA().node_id: cls
+        for name in ("prompt", "preview", "convert", "instances")
+        for cls in pack.module(f"nodes.{name}").NODES
+    }
     return found.__getitem__
 
 
@@ -39,8 +48,16 @@ def prompt(node, text="", **inputs):
     return run(node("ROICtrlInstanceBoxPrompt"), **{"width": 64, "height": 64, "layout": text, **inputs})
 
 
-IDS = ["ROICtrlInstanceBoxPrompt", "ROICtrlPreviewLayout", "ROICtrlLayoutToPrompt", "ROICtrlMergeLayouts",
-       "ROICtrlEditInstance", "ROICtrlLayoutInstance", "ROICtrlLayoutFromMasks", "ROICtrlExportLayout"]
+IDS = [
+    "ROICtrlInstanceBoxPrompt",
+    "ROICtrlPreviewLayout",
+    "ROICtrlLayoutToPrompt",
+    "ROICtrlMergeLayouts",
+    "ROICtrlEditInstance",
+    "ROICtrlLayoutInstance",
+    "ROICtrlLayoutFromMasks",
+    "ROICtrlExportLayout",
+]
 
 
 @pytest.mark.parametrize("node_id", IDS)
@@ -67,7 +84,9 @@ def test_prompt_outputs_agree(node):
     first, second = out["bboxes"][0]
     assert (first["x"], first["y"], first["width"], first["height"]) == (0, 0, 32, 32)
     assert first["label"] == "fox" and second["metadata"]["desc"] == "a blue owl"
-    assert out["masks"].shape == (2, 64, 64) and out["masks"][1, 16:, 32:].min() == 1 and out["masks"][1].sum() == 48 * 32
+    assert (
+        out["masks"].shape == (2, 64, 64) and out["masks"][1, 16:, 32:].min() == 1 and out["masks"][1].sum() == 48 * 32
+    )
     assert out["preview"].shape == (1, 64, 64, 3) and 0 <= out["preview"].min() and out["preview"].max() <= 1
     assert (out["width"], out["height"]) == (64, 64)
     assert ui["roictrl"][0]["boxes"] is None and ui["roictrl"][0]["layout"]["instances"][1]["strength"] == 0.5
@@ -95,8 +114,9 @@ def test_prompt_without_boxes_says_so(node, caplog):
     assert "Instance Box Prompt: No enabled box" in caplog.text
 
 
-SEG = namedtuple("SEG", "cropped_image cropped_mask confidence crop_region bbox label control_net_wrapper",
-                 defaults=[None])
+SEG = namedtuple(
+    "SEG", "cropped_image cropped_mask confidence crop_region bbox label control_net_wrapper", defaults=[None]
+)
 MASK = torch.zeros(2, 64, 64)
 MASK[0, :32, :32] = 1
 MASK[1, 16:, 32:] = 1
@@ -116,9 +136,14 @@ INCOMING = {
     "list of MASKs": [MASK[:1], MASK[1:]],
     "TRACKING": {"fox": {"1": [[0, 0, 32, 32, 64, 64], None]}},
     "Gemini": '[{"box_2d": [0, 0, 500, 500], "label": "a red fox"}]',
-    "Ideogram": {"compositional_deconstruction": {"background": "", "elements": [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"}]}},
+    "Ideogram": {
+        "compositional_deconstruction": {
+            "background": "",
+            "elements": [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"}],
+        }
+    },
     "Pascal VOC": "<annotation><size><width>64</width><height>64</height></size><object><name>fox</name>"
-                  "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>32</xmax><ymax>32</ymax></bndbox></object></annotation>",
+    "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>32</xmax><ymax>32</ymax></bndbox></object></annotation>",
 }
 
 
@@ -175,11 +200,22 @@ def test_prompt_says_nothing_of_its_own_empty_text_where_boxes_come_in(node):
     assert said(ui, "read", "prompt") == ["read.blank", "prompt.nothing"]
 
 
-@pytest.mark.parametrize("boxes, captions", [
-    (torch.tensor([[0.0, 0, 32, 32, 0.9, 0], [32, 16, 64, 64, 0.8, 1]]), ["dog", "cat"]),
-    ({"boxes": torch.tensor([[0.0, 0, 32, 32], [32, 16, 64, 64]]), "labels": torch.tensor([0, 1]), "scores": torch.rand(2)}, ["dog", "cat"]),
-    ([np.array([0, 0, 32, 32]), np.array([32, 16, 64, 64])], ["", ""]),
-], ids=["[N, 6]", "torchvision", "list of arrays"])
+@pytest.mark.parametrize(
+    "boxes, captions",
+    [
+        (torch.tensor([[0.0, 0, 32, 32, 0.9, 0], [32, 16, 64, 64, 0.8, 1]]), ["dog", "cat"]),
+        (
+            {
+                "boxes": torch.tensor([[0.0, 0, 32, 32], [32, 16, 64, 64]]),
+                "labels": torch.tensor([0, 1]),
+                "scores": torch.rand(2),
+            },
+            ["dog", "cat"],
+        ),
+        ([np.array([0, 0, 32, 32]), np.array([32, 16, 64, 64])], ["", ""]),
+    ],
+    ids=["[N, 6]", "torchvision", "list of arrays"],
+)
 def test_prompt_reads_what_detectors_give(node, boxes, captions):
     out, _ = prompt(node, boxes=boxes, class_names="dog\ncat")
     assert [i.box for i in out["layout"].instances] == [(0, 0, 0.5, 0.5), (0.5, 0.25, 1, 1)]
@@ -188,7 +224,8 @@ def test_prompt_reads_what_detectors_give(node, boxes, captions):
 
 def test_our_own_masks_raise_no_doubts(node, pack):
     layout = pack.module("roictrl_core.layout").Layout.from_dict(
-        {"width": 64, "height": 64, "instances": [{"box": [0.101, 0.202, 0.703, 0.604], "caption": "a fox"}]})
+        {"width": 64, "height": 64, "instances": [{"box": [0.101, 0.202, 0.703, 0.604], "caption": "a fox"}]}
+    )
     masks = prompt(node, boxes=layout)[0]["masks"]
     out, ui = prompt(node, boxes=masks)
     assert out["layout"].instances[0].box == pytest.approx((0.101, 0.202, 0.703, 0.604), abs=1e-6)
@@ -202,12 +239,15 @@ def test_masks_do_not_fill_the_memory(pack, layout):
     assert notes[0].sentence().startswith("The 33 masks would take 2.1 GB; one empty mask is given instead.")
 
 
-@pytest.mark.parametrize("text, sentence", [
-    ('{"instances": [', "Instance Box Prompt: The text is not valid JSON"),
-    ({"instances": [{"box": [0.5, 0, 0.5, 1], "caption": "a fox"}]}, r"instance 1 \('a fox'\) has no area"),
-    ({"instances": [{"box": [2, 2, 3, 3]}]}, "instance 1 lies outside the picture"),
-    ({"version": 9, "instances": []}, "Update the ROICtrl pack"),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ('{"instances": [', "Instance Box Prompt: The text is not valid JSON"),
+        ({"instances": [{"box": [0.5, 0, 0.5, 1], "caption": "a fox"}]}, r"instance 1 \('a fox'\) has no area"),
+        ({"instances": [{"box": [2, 2, 3, 3]}]}, "instance 1 lies outside the picture"),
+        ({"version": 9, "instances": []}, "Update the ROICtrl pack"),
+    ],
+)
 def test_prompt_refuses_with_a_sentence(node, text, sentence):
     with pytest.raises(ValueError, match=sentence):
         prompt(node, text)
@@ -215,7 +255,7 @@ def test_prompt_refuses_with_a_sentence(node, text, sentence):
 
 def test_preview_draws_on_every_picture_and_counts_cells(node, layout):
     out, ui = run(node("ROICtrlPreviewLayout"), layout=layout, image=torch.zeros(2, 96, 96, 3))
-    assert out["preview"].shape[0] == 2 and out["preview"].shape[1] > 96       # the table is beneath
+    assert out["preview"].shape[0] == 2 and out["preview"].shape[1] > 96  # the table is beneath
     assert "4 x 4" in out["report"] and "a blue owl" in out["report"]
     assert len(ui["images"]) == 2
     plain, _ = run(node("ROICtrlPreviewLayout"), layout=layout, image=torch.zeros(1, 96, 96, 3), table=False)
@@ -240,16 +280,20 @@ def test_preview_draws_in_the_colors_it_is_given(node, layout, pack):
 def test_the_page_knows_what_reads_a_layout(pack, root):
     """``web/editor/sent.js`` sends a layout without colours and labels where no connected node shows them."""
     text = (root / "web" / "editor" / "sent.js").read_text(encoding="utf-8")
-    readers = [cls.GET_SCHEMA().node_id for name in pack.module("nodes").MODULES
-               for cls in pack.module(f"nodes.{name}").NODES
-               if any(entry.io_type == "ROICTRL_LAYOUT" for entry in cls.GET_SCHEMA().inputs)]
+    readers = [
+        cls.GET_SCHEMA().node_id
+        for name in pack.module("nodes").MODULES
+        for cls in pack.module(f"nodes.{name}").NODES
+        if any(entry.io_type == "ROICTRL_LAYOUT" for entry in cls.GET_SCHEMA().inputs)
+    ]
     assert len(readers) > 6
     assert [name for name in readers if f"{name}: {{ reads:" not in text] == []
 
 
 def test_preview_warns_about_tiny_boxes(node, pack):
     layout = pack.module("roictrl_core.layout").Layout.from_dict(
-        {"width": 512, "height": 512, "instances": [{"box": [0.5, 0.5, 0.505, 0.505], "caption": "an ant"}]})
+        {"width": 512, "height": 512, "instances": [{"box": [0.5, 0.5, 0.505, 0.505], "caption": "an ant"}]}
+    )
     out, ui = run(node("ROICtrlPreviewLayout"), layout=layout)
     assert "('an ant') covers no feature cell at any level" in out["report"]
     assert ui["roictrl"][0]["notes"]
@@ -283,8 +327,18 @@ def test_merge_says_what_it_cannot_keep_twice(node, pack, caplog):
 def test_edit_instance_changes_only_what_is_set(node, layout):
     cls = node("ROICtrlEditInstance")
     assert run(cls, layout=layout, instance="2")[0]["layout"] == layout
-    changed = run(cls, layout=layout, instance="fox", caption="a white fox", strength=0.25, start=0.1, end=0.9,
-                  negative="dark", enabled="off", conditioning=[["cond", {}]])[0]["layout"].instances
+    changed = run(
+        cls,
+        layout=layout,
+        instance="fox",
+        caption="a white fox",
+        strength=0.25,
+        start=0.1,
+        end=0.9,
+        negative="dark",
+        enabled="off",
+        conditioning=[["cond", {}]],
+    )[0]["layout"].instances
     assert changed[1] == layout.instances[1]
     first = changed[0]
     assert (first.caption, first.strength, first.start, first.end) == ("a white fox", 0.25, 0.1, 0.9)
@@ -293,21 +347,30 @@ def test_edit_instance_changes_only_what_is_set(node, layout):
 
 
 def test_edit_instance_sets_shapes(node, layout):
-    changed = run(node("ROICtrlEditInstance"), layout=layout, instance="1", point="0.25, 0.5", mask=MASK[:1],
-                  scribble="[[[0.1, 0.2], [0.3, 0.4]]]")[0]["layout"].instances[0]
+    changed = run(
+        node("ROICtrlEditInstance"),
+        layout=layout,
+        instance="1",
+        point="0.25, 0.5",
+        mask=MASK[:1],
+        scribble="[[[0.1, 0.2], [0.3, 0.4]]]",
+    )[0]["layout"].instances[0]
     assert changed.point == (0.25, 0.5) and changed.scribble == (((0.1, 0.2), (0.3, 0.4)),)
     assert np.array_equal(changed.mask.to_array(), MASK[0].numpy() > 0.5) and changed.box == layout.instances[0].box
 
 
-@pytest.mark.parametrize("which, changes, sentence", [
-    ("3", {}, "no instance '3'.*holds instance 1 .'fox'., instance 2"),
-    ("", {}, "no instance ''"),
-    ("1", {"point": "0.5"}, "The point must be a list of two numbers"),
-    ("1", {"point": "here"}, "The point is not valid JSON"),
-    ("1", {"point": "2, 2"}, "point or scribble of instance 1 .'fox'. leaves the picture"),
-    ("1", {"scribble": "[0.5, 0.5]"}, "The scribble must be a list of strokes"),
-    ("1", {"start": 0.8, "end": 0.2}, "schedule of instance 1 .'fox'. runs from 0.8 to 0.2"),
-])
+@pytest.mark.parametrize(
+    "which, changes, sentence",
+    [
+        ("3", {}, "no instance '3'.*holds instance 1 .'fox'., instance 2"),
+        ("", {}, "no instance ''"),
+        ("1", {"point": "0.5"}, "The point must be a list of two numbers"),
+        ("1", {"point": "here"}, "The point is not valid JSON"),
+        ("1", {"point": "2, 2"}, "point or scribble of instance 1 .'fox'. leaves the picture"),
+        ("1", {"scribble": "[0.5, 0.5]"}, "The scribble must be a list of strokes"),
+        ("1", {"start": 0.8, "end": 0.2}, "schedule of instance 1 .'fox'. runs from 0.8 to 0.2"),
+    ],
+)
 def test_edit_instance_refuses(node, layout, which, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         run(node("ROICtrlEditInstance"), layout=layout, instance=which, **changes)
@@ -322,7 +385,12 @@ def test_edit_instance_needs_one_meaning(node, layout):
 def test_layout_instance(node, layout, pack):
     cls = node("ROICtrlLayoutInstance")
     out, _ = run(cls, layout=layout, instance="a blue owl")
-    assert {key: out["bbox"][key] for key in ("x", "y", "width", "height")} == {"x": 32, "y": 16, "width": 32, "height": 48}
+    assert {key: out["bbox"][key] for key in ("x", "y", "width", "height")} == {
+        "x": 32,
+        "y": 16,
+        "width": 32,
+        "height": 48,
+    }
     assert (out["caption"], out["label"]) == ("a blue owl", "")
     assert out["mask"].shape == out["union"].shape == (1, 64, 64) and out["mask"].dtype == torch.float32
     assert torch.equal(out["mask"][0], MASK[1]) and torch.equal(out["union"][0], MASK.amax(0))
@@ -330,7 +398,9 @@ def test_layout_instance(node, layout, pack):
     shape[0, 3, 5] = 1
     changed = run(node("ROICtrlEditInstance"), layout=layout, instance="1", mask=shape)[0]["layout"]
     out, _ = run(cls, layout=changed, instance="fox")
-    assert torch.equal(out["mask"], shape) and out["label"] == "fox" and torch.equal(out["union"][0], MASK[1] + shape[0])
+    assert (
+        torch.equal(out["mask"], shape) and out["label"] == "fox" and torch.equal(out["union"][0], MASK[1] + shape[0])
+    )
 
 
 def test_layout_instance_says_what_takes_no_part(node, layout, caplog):
@@ -342,7 +412,9 @@ def test_layout_instance_says_what_takes_no_part(node, layout, caplog):
 
 @pytest.mark.parametrize("which", ["3", "", "a green owl"])
 def test_layout_instance_refuses(node, layout, which):
-    with pytest.raises(ValueError, match=f"Layout Instance: There is no instance '{which}' in the layout. Give an index"):
+    with pytest.raises(
+        ValueError, match=f"Layout Instance: There is no instance '{which}' in the layout. Give an index"
+    ):
         run(node("ROICtrlLayoutInstance"), layout=layout, instance=which)
 
 
@@ -351,7 +423,7 @@ def test_layout_from_masks(node, caplog):
     masks[1, 20, 40] = 0
     made = run(node("ROICtrlLayoutFromMasks"), masks=masks, captions="a fox\nan owl\na third")[0]["layout"]
     assert [i.caption for i in made.instances] == ["a fox", "an owl"]
-    assert made.instances[0].mask is None            # no more than its box
+    assert made.instances[0].mask is None  # no more than its box
     assert np.array_equal(made.instances[1].mask.to_array(), masks[1].numpy() > 0.5)
     assert "3 captions for 2 masks" in caplog.text
     plain = run(node("ROICtrlLayoutFromMasks"), masks=masks, keep_masks=False)[0]["layout"]
@@ -374,13 +446,21 @@ def test_export_explains_every_format(node, root):
 def test_export_gives_elements_last(node, layout):
     out, _ = run(node("ROICtrlExportLayout"), layout=layout, format="yolo")
     assert list(out) == ["text", "notes", "elements"]
-    assert out["elements"] == [{"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"},
-                               {"type": "obj", "bbox": [250, 500, 1000, 1000], "desc": "a blue owl"}]
-    assert [output.io_type for output in node("ROICtrlExportLayout").GET_SCHEMA().outputs] == ["STRING", "STRING", "ARRAY"]
+    assert out["elements"] == [
+        {"type": "obj", "bbox": [0, 0, 500, 500], "desc": "a red fox"},
+        {"type": "obj", "bbox": [250, 500, 1000, 1000], "desc": "a blue owl"},
+    ]
+    assert [output.io_type for output in node("ROICtrlExportLayout").GET_SCHEMA().outputs] == [
+        "STRING",
+        "STRING",
+        "ARRAY",
+    ]
 
 
-@pytest.mark.skipif("not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
-                    reason="this ComfyUI has no bounding-box nodes of its own")
+@pytest.mark.skipif(
+    "not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
+    reason="this ComfyUI has no bounding-box nodes of its own",
+)
 def test_core_reads_our_boxes_and_we_read_cores(node):
     from comfy_extras.nodes_bounding_boxes import boxes_from_input, boxes_to_regions, build_elements
 
@@ -391,8 +471,10 @@ def test_core_reads_our_boxes_and_we_read_cores(node):
     assert [i.box for i in back["layout"].instances] == [i.box for i in ours["layout"].instances]
 
 
-@pytest.mark.skipif("not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
-                    reason="this ComfyUI has no bounding-box nodes of its own")
+@pytest.mark.skipif(
+    "not __import__('importlib').util.find_spec('comfy_extras.nodes_bounding_boxes')",
+    reason="this ComfyUI has no bounding-box nodes of its own",
+)
 def test_core_takes_one_instance_and_our_elements(node, layout):
     from comfy_extras.nodes_bounding_boxes import boxes_from_input
     from comfy_extras.nodes_images import ImageCropV2

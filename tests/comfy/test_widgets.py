@@ -17,7 +17,9 @@ LISTS_OF_FILES = ("data",)
 
 def widgets(node) -> list[io.Input]:
     kinds = (io.Int.Input, io.Float.Input, io.Combo.Input)
-    return [entry for entry in node.define_schema().inputs if isinstance(entry, kinds) and entry.id not in LISTS_OF_FILES]
+    return [
+        entry for entry in node.define_schema().inputs if isinstance(entry, kinds) and entry.id not in LISTS_OF_FILES
+    ]
 
 
 @pytest.mark.parametrize(("module", "name"), NODES)
@@ -26,9 +28,15 @@ def test_every_number_and_choice_is_checked(pack, module, name):
     sound = {entry.id: getattr(entry, "default", None) for entry in node.define_schema().inputs}
     assert widgets(node)
     for entry in widgets(node):
-        wrong = ["nowhere", None] if isinstance(entry, io.Combo.Input) else [math.nan, math.inf, "1", None, entry.max + 1, entry.min - 1]
+        wrong = (
+            ["nowhere", None]
+            if isinstance(entry, io.Combo.Input)
+            else [math.nan, math.inf, "1", None, entry.max + 1, entry.min - 1]
+        )
         for value in wrong + ([0.5 * (entry.min + entry.max) + 0.25] if isinstance(entry, io.Int.Input) else []):
-            with pytest.raises(ValueError, match=rf"^{node.define_schema().display_name}: {entry.id} is .*; it must be (a |one of )"):
+            with pytest.raises(
+                ValueError, match=rf"^{node.define_schema().display_name}: {entry.id} is .*; it must be (a |one of )"
+            ):
                 node.execute(**{**sound, entry.id: value})
 
 

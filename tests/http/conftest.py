@@ -25,7 +25,9 @@ def base(tmp_path_factory) -> Path:
     """The servers' base directory: an input picture, the link to this checkout, and no models until a test asks for them."""
     folder = make_base(tmp_path_factory.mktemp("server"))
     rows, columns = np.mgrid[0:64, 0:64]
-    Image.fromarray(np.stack([rows * 4, columns * 4, (rows // 8 + columns // 8) % 2 * 255], -1).astype(np.uint8)).save(folder / "input" / "example.png")
+    Image.fromarray(np.stack([rows * 4, columns * 4, (rows // 8 + columns // 8) % 2 * 255], -1).astype(np.uint8)).save(
+        folder / "input" / "example.png"
+    )
     return folder
 
 

@@ -19,7 +19,12 @@ from devtools.places import find_comfyui
 def printed(tmp_path_factory) -> str:
     """What the demo prints; it succeeds, and every picture that it names is there."""
     cache = str(tmp_path_factory.mktemp("demo"))
-    variables = {**os.environ, "COMFYUI_PATH": str(find_comfyui()), "ROICTRL_CACHE": cache, "PYTHONPATH": str(ROOT / "scripts")}
+    variables = {
+        **os.environ,
+        "COMFYUI_PATH": str(find_comfyui()),
+        "ROICTRL_CACHE": cache,
+        "PYTHONPATH": str(ROOT / "scripts"),
+    }
     done = subprocess.run([sys.executable, "-m", "devtools.demo"], env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     pictures = re.findall(r": (\S+\.(?:png|jpg))", done.stdout)

@@ -22,14 +22,20 @@ def test_every_node_says_what_it_is(ours):
     for name, info in ours.items():
         assert info["category"].split("/")[0] == "ROICtrl", name
         assert len(info["description"]) > 30, name
-        assert info["display_name"] and not info["display_name"].startswith("ROICtrl"), f"{name}: the menu's category says ROICtrl already"
+        assert info["display_name"] and not info["display_name"].startswith("ROICtrl"), (
+            f"{name}: the menu's category says ROICtrl already"
+        )
 
 
 def test_every_input_and_output_has_a_tooltip(ours):
     bare = []
     for name, info in ours.items():
         for group in ("required", "optional"):
-            bare += [f"{name}.{key}" for key, entry in info["input"].get(group, {}).items() if not (len(entry) > 1 and entry[1].get("tooltip"))]
+            bare += [
+                f"{name}.{key}"
+                for key, entry in info["input"].get(group, {}).items()
+                if not (len(entry) > 1 and entry[1].get("tooltip"))
+            ]
         bare += [f"{name} -> {output}" for output, tip in zip(info["output_name"], info["output_tooltips"]) if not tip]
     assert not bare
 

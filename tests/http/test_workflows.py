@@ -28,7 +28,17 @@ def picture(server, image: dict) -> np.ndarray:
 
 
 def test_there_are_workflows():
-    assert {"text_to_image", "checkpoint_with_lora", "controlnet", "two_pass_upscale", "inpaint_one_box", "sdxl_roi_prompts", "demo", "instance_diffusion", "multi_instance_sampler"} <= {file.stem for file in WORKFLOWS}
+    assert {
+        "text_to_image",
+        "checkpoint_with_lora",
+        "controlnet",
+        "two_pass_upscale",
+        "inpaint_one_box",
+        "sdxl_roi_prompts",
+        "demo",
+        "instance_diffusion",
+        "multi_instance_sampler",
+    } <= {file.stem for file in WORKFLOWS}
 
 
 def test_no_other_folder_takes_the_workflows_place():
@@ -39,8 +49,12 @@ def test_no_other_folder_takes_the_workflows_place():
 def test_the_template_browser_finds_every_workflow_and_its_thumbnail(server):
     assert set(server.get_json("/api/workflow_templates")[PACK_FOLDER]) == {file.stem for file in WORKFLOWS}
     for file in WORKFLOWS:
-        assert server.get_json(f"/api/workflow_templates/{PACK_FOLDER}/{file.name}") == json.loads(file.read_text(encoding="utf-8"))
-        with urllib.request.urlopen(f"{server.url}/api/workflow_templates/{PACK_FOLDER}/{file.stem}.jpg", timeout=30) as answer:
+        assert server.get_json(f"/api/workflow_templates/{PACK_FOLDER}/{file.name}") == json.loads(
+            file.read_text(encoding="utf-8")
+        )
+        with urllib.request.urlopen(
+            f"{server.url}/api/workflow_templates/{PACK_FOLDER}/{file.stem}.jpg", timeout=30
+        ) as answer:
             image = Image.open(io.BytesIO(answer.read()))
         assert image.format == "JPEG" and min(image.size) >= 200
 
@@ -99,7 +113,10 @@ EFFECTS = {
     "controlnet": [("ControlNetApplyAdvanced", "strength", 0.0), ("ROICtrlApply", "strength", 0.0)],
     "two_pass_upscale": [("ROICtrlApply", "strength", 0.0)],
     "inpaint_one_box": [("ROICtrlApply", "strength", 0.0)],
-    "masks": [("ROICtrlInstanceBoxPrompt", "layout", lambda text: without(text, "mask")), ("ROICtrlApply", "mask_feather", 64)],
+    "masks": [
+        ("ROICtrlInstanceBoxPrompt", "layout", lambda text: without(text, "mask")),
+        ("ROICtrlApply", "mask_feather", 64),
+    ],
     "sdxl_roi_prompts": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
     "demo": [("ROICtrlApply", "strength", 0.0)],
     "instance_diffusion": [("ROICtrlApplyInstanceDiffusion", "strength", 0.0)],
@@ -112,14 +129,23 @@ EFFECTS = {
 def without(layout: str, field: str) -> str:
     """The layout's JSON with a field of every instance left out."""
     data = json.loads(layout)
-    return json.dumps({**data, "instances": [{key: value for key, value in instance.items() if key != field} for instance in data["instances"]]})
+    return json.dumps(
+        {
+            **data,
+            "instances": [
+                {key: value for key, value in instance.items() if key != field} for instance in data["instances"]
+            ],
+        }
+    )
 
 
 def test_every_workflow_has_an_effect_to_show():
     assert set(EFFECTS) == {file.stem for file in WORKFLOWS}
 
 
-@pytest.mark.parametrize(("name", "kind", "key", "value"), [(name, *change) for name, changes in EFFECTS.items() for change in changes])
+@pytest.mark.parametrize(
+    ("name", "kind", "key", "value"), [(name, *change) for name, changes in EFFECTS.items() for change in changes]
+)
 def test_what_the_workflow_shows_changes_its_picture(name, kind, key, value, server, ran):
     prompt, result = ran(ROOT / "workflows" / f"{name}.json")
     plain = json.loads(json.dumps(prompt))
@@ -147,6 +173,8 @@ def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran
 
 def test_a_node_that_fails_is_named_with_its_own_sentence(server, models):
     prompt = shrunk(prompt_of(ROOT / "workflows" / "text_to_image.json", server))
-    prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"] = '{"version": 1, "instances": [{"box": [0.2, 0.2, 0.1, 0.9], "caption": "a fox"}]}'
+    prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"] = (
+        '{"version": 1, "instances": [{"box": [0.2, 0.2, 0.1, 0.9], "caption": "a fox"}]}'
+    )
     with pytest.raises(PromptError, match=r"Node \d+ \(Instance Box Prompt\): .*a fox"):
         run_prompt(server.url, prompt)

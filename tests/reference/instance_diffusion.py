@@ -32,7 +32,7 @@ def allow_matrix(box_masks, seg_tokens=64):
         for b in range(visual):
             allowed[a, b] = a == b or any(box_masks[i, a] and box_masks[i, b] for i in range(slots))
         for i in range(slots):
-            for token in (visual + i, visual + 3 * slots + i):   # the slot's box and polygon tokens
+            for token in (visual + i, visual + 3 * slots + i):  # the slot's box and polygon tokens
                 allowed[a, token] = allowed[token, a] = box_masks[i, a]
     return allowed
 
@@ -94,7 +94,9 @@ class PublishedPLMS:
         t = self.times[index]
         e = self._eps(x, t, index, branch)
         if len(old) == 0:
-            ahead = self._eps(self._towards(x, e, index), self.times[min(index + 1, len(self.times) - 1)], index, branch)
+            ahead = self._eps(
+                self._towards(x, e, index), self.times[min(index + 1, len(self.times) - 1)], index, branch
+            )
             direction = (e + ahead) / 2
         elif len(old) == 1:
             direction = (3 * e - old[-1]) / 2

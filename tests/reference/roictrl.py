@@ -100,7 +100,9 @@ def box_tokens(weights: dict[str, Tensor], boxes: Tensor, mask: Tensor) -> Tenso
 
 def attention(weights: dict[str, Tensor], x: Tensor, context: Tensor, heads: int) -> Tensor:
     """`[T, C]` on `[L, c]`, projections included."""
-    q, k, v = (F.linear(t, weights[f"{name}.weight"]) for name, t in (("to_q", x), ("to_k", context), ("to_v", context)))
+    q, k, v = (
+        F.linear(t, weights[f"{name}.weight"]) for name, t in (("to_q", x), ("to_k", context), ("to_v", context))
+    )
     q, k, v = (t.unflatten(-1, (heads, -1)).transpose(0, 1) for t in (q, k, v))
     scores = (q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])).softmax(-1)
     out = (scores @ v).transpose(0, 1).flatten(1)
@@ -122,12 +124,17 @@ def mask_weight(cell: tuple[float, float], pixel: int, feather: float) -> float:
     return sum((share(p) + share(q)) / 2 * (q - p) for p, q in zip(stops, stops[1:])) / (b - a)
 
 
-def coverage(mask, feather: tuple[float, float], frame: tuple[float, float, float, float], height: int, width: int) -> np.ndarray:
+def coverage(
+    mask, feather: tuple[float, float], frame: tuple[float, float, float, float], height: int, width: int
+) -> np.ndarray:
     """`[H, W]` float64: a mask's cover of each cell of a map that shows `frame`; `feather` (x, y) in the mask's pixels."""
 
     def axis(low: float, high: float, cells: int, pixels: int, wide: float) -> np.ndarray:
         side = (high - low) / cells
-        table = [[mask_weight(((low + i * side) * pixels, (low + (i + 1) * side) * pixels), j, wide) for j in range(pixels)] for i in range(cells)]
+        table = [
+            [mask_weight(((low + i * side) * pixels, (low + (i + 1) * side) * pixels), j, wide) for j in range(pixels)]
+            for i in range(cells)
+        ]
         return np.array([[weight / sum(row) for weight in row] for row in table])
 
     rows = axis(frame[1], frame[3], height, mask.shape[0], feather[1])
@@ -136,7 +143,11 @@ def coverage(mask, feather: tuple[float, float], frame: tuple[float, float, floa
 
 
 def blend(
-    weights: dict[str, Tensor], slots: Tensor, foreground: Tensor, order: Tensor | None = None, strength: Tensor | None = None,
+    weights: dict[str, Tensor],
+    slots: Tensor,
+    foreground: Tensor,
+    order: Tensor | None = None,
+    strength: Tensor | None = None,
     covered: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f `[C, H, W]` and the blending weights `[1 + S, H, W]`.
@@ -185,7 +196,23 @@ def layer_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-5)
 
 
-def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, order=None, strength=None, covered=None) -> Tensor:
+def block_row(
+    weights,
+    attn2,
+    heads,
+    bins,
+    size,
+    h,
+    a,
+    n,
+    boxes,
+    roi_mask,
+    contexts,
+    tokens,
+    order=None,
+    strength=None,
+    covered=None,
+) -> Tensor:
     """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, the rest as in `blend`."""
     height, width = size
     features = n.T.unflatten(1, size)
@@ -196,16 +223,22 @@ def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, conte
             roi = roi_align(features, boxes[slot], bins).flatten(1).T  # [P * P, C]
             roi = attention(attn2, roi, contexts[slot], heads)
             normed = layer_norm(weights, "norm1", roi)
-            roi = roi + weights["alpha_roi_self_attn"].tanh() * attention(sub(weights, "roi_self_attn."), normed, normed, heads)
+            roi = roi + weights["alpha_roi_self_attn"].tanh() * attention(
+                sub(weights, "roi_self_attn."), normed, normed, heads
+            )
             values, valid = roi_unpool(roi.T.unflatten(1, (bins, bins)), boxes[slot], height, width)
         slots.append(values)
         foreground.append(valid)
-    fused, _ = blend(sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), order, strength, covered)
+    fused, _ = blend(
+        sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), order, strength, covered
+    )
     h = h + fused.flatten(1).T
     visible = torch.cat([h, F.linear(tokens.to(h), weights["context_proj.weight"], weights["context_proj.bias"])])
     visible = layer_norm(weights, "norm2", visible)
     coordinate = attention(sub(weights, "coord_self_attn."), visible, visible, heads)[: len(h)]
     h = h + weights["alpha_coord_self_attn"].tanh() * coordinate
-    value, gate = F.linear(layer_norm(weights, "norm3", h), weights["ff.net.0.proj.weight"], weights["ff.net.0.proj.bias"]).chunk(2, dim=-1)
+    value, gate = F.linear(
+        layer_norm(weights, "norm3", h), weights["ff.net.0.proj.weight"], weights["ff.net.0.proj.bias"]
+    ).chunk(2, dim=-1)
     dense = F.linear(value * F.gelu(gate), weights["ff.net.2.weight"], weights["ff.net.2.bias"])
     return h + weights["alpha_dense"].tanh() * dense

@@ -29,14 +29,14 @@ def pixels(*instances: Instance, ground: int = 0, size: int = 256) -> np.ndarray
 def test_a_box_is_drawn_where_it_lies():
     drawn = pixels(BOX)
     assert drawn[191, 128].tolist() == [0, 255, 0] and drawn[128, 190].tolist() == [0, 255, 0]
-    assert drawn[128, 128].tolist() == [0, 31, 0]                # the faint tint
+    assert drawn[128, 128].tolist() == [0, 31, 0]  # the faint tint
     assert not drawn[:60].any() and not drawn[:, 196:].any()
 
 
 def test_edges_between_pixels_are_shared_among_them():
     third = pixels(replace(BOX, box=(0.25, 0.25, 0.75, 192.5 / 256)), ground=255)
-    row = third[190:194, 128, 0]                                 # red falls where the green line lies
-    assert row[1] == 0 and 0 < row[2] < 255                      # the last row of the line is half covered
+    row = third[190:194, 128, 0]  # red falls where the green line lies
+    assert row[1] == 0 and 0 < row[2] < 255  # the last row of the line is half covered
 
 
 def test_the_picture_keeps_its_own_size():
@@ -70,11 +70,29 @@ def test_a_caption_is_drawn_at_its_box(monkeypatch):
         assert (fox != owl).any()
 
 
-@pytest.mark.parametrize("caption", ["", " ", "a red fox", "word " * 80, "x" * 500, CHINESE, RUSSIAN, ARABIC, "\U0001f98a", "a\nb\tc", "\ud800", "\x00"])
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "",
+        " ",
+        "a red fox",
+        "word " * 80,
+        "x" * 500,
+        CHINESE,
+        RUSSIAN,
+        ARABIC,
+        "\U0001f98a",
+        "a\nb\tc",
+        "\ud800",
+        "\x00",
+    ],
+)
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (0.99, 0.99, 1, 1), (-1, -1, 0.01, 0.01), (0.4, 0.4, 0.6, 0.401)])
 def test_any_caption_in_any_place(caption, box):
     instances = (Instance(box, caption), Instance(box, label=caption))
-    picture = drawing.draw_layout(Layout(96, 64, instances), rows=[["#", "caption"], ["1", caption]], notes=[caption or "-"])
+    picture = drawing.draw_layout(
+        Layout(96, 64, instances), rows=[["#", "caption"], ["1", caption]], notes=[caption or "-"]
+    )
     assert picture.mode == "RGB" and picture.width >= 96
 
 
@@ -103,7 +121,7 @@ def test_tags_do_not_cover_one_another():
 @pytest.mark.parametrize("color", [*drawing.PALETTE, "#000000", "#ffffff", "#808080"])
 def test_ink_is_readable(color):
     """At least 4.5 : 1, WCAG 2's level AA."""
-    rgb = tuple(int(color[i:i + 2], 16) for i in (1, 3, 5))
+    rgb = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
     assert contrast(rgb, drawing.ink_on(rgb)) >= 4.5
 
 
@@ -123,32 +141,48 @@ def test_many_boxes_get_colours_in_turn():
 
 # --- feature cells ---
 
+
 def test_cells_are_those_that_unpool_writes():
     layout = Layout(512, 768, (Instance((0.1, 0.2, 0.45, 0.83)), Instance((-0.2, 0.9, 0.3, 1.4))))
     for instance in layout.instances:
         box = torch.tensor([[instance.box]])
         for stride, (width, height) in zip(cells.STRIDES, ((64, 96), (32, 48), (16, 24), (8, 12))):
-            _, valid = roi_unpool(torch.ones(1, 1, 1, 100, 100), box, height, width)  # finer than any box: nothing is dropped
+            _, valid = roi_unpool(
+                torch.ones(1, 1, 1, 100, 100), box, height, width
+            )  # finer than any box: nothing is dropped
             [(columns, rows)] = cells.covered([instance.box], layout.width, layout.height, stride)
             assert (columns, rows) == (int(valid[0, 0].any(0).sum()), int(valid[0, 0].any(1).sum()))
 
 
-@pytest.mark.parametrize("side, sizes", [(512, [64, 32, 16, 8]), (520, [65, 33, 17, 9]), (8, [1, 1, 1, 1]), (1023, [127, 64, 32, 16])])
+@pytest.mark.parametrize(
+    "side, sizes", [(512, [64, 32, 16, 8]), (520, [65, 33, 17, 9]), (8, [1, 1, 1, 1]), (1023, [127, 64, 32, 16])]
+)
 def test_levels_round_as_the_unet_does(side, sizes):
     assert [cells.level_size(side, stride) for stride in cells.STRIDES] == sizes
 
 
 def test_table_and_warnings():
-    layout = Layout(512, 512, (
-        Instance((0.05, 0.2, 0.45, 0.8), "a red fox"), Instance((0, 0, 1, 1), "off", enabled=False),
-        Instance((0.6, 0.6, 0.63, 0.63), "an ant"), Instance((0.5, 0.5, 0.503, 0.503), "dust")))
+    layout = Layout(
+        512,
+        512,
+        (
+            Instance((0.05, 0.2, 0.45, 0.8), "a red fox"),
+            Instance((0, 0, 1, 1), "off", enabled=False),
+            Instance((0.6, 0.6, 0.63, 0.63), "an ant"),
+            Instance((0.5, 0.5, 0.503, 0.503), "dust"),
+        ),
+    )
     assert cells.table(layout) == [
-        ["#", "caption", "8 px", "16 px", "32 px", "64 px"], ["1", "a red fox", "26 x 38", "12 x 20", "6 x 10", "4 x 4"],
-        ["3", "an ant", "2 x 2", "1 x 1", "0 x 0", "0 x 0"], ["4", "dust", "0 x 0", "0 x 0", "0 x 0", "0 x 0"]]
+        ["#", "caption", "8 px", "16 px", "32 px", "64 px"],
+        ["1", "a red fox", "26 x 38", "12 x 20", "6 x 10", "4 x 4"],
+        ["3", "an ant", "2 x 2", "1 x 1", "0 x 0", "0 x 0"],
+        ["4", "dust", "0 x 0", "0 x 0", "0 x 0", "0 x 0"],
+    ]
     assert sentences(cells.warnings(layout)) == [
         "The box of instance 3 ('an ant') covers no feature cell at the levels of 32 px and up; its control will be weak. "
         "Make it larger, or the picture.",
-        "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. Make it larger."]
+        "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. Make it larger.",
+    ]
 
 
 def test_long_tables_and_many_notes_are_cut():

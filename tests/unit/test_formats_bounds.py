@@ -26,6 +26,7 @@ def codes(notes) -> list[str]:
 
 # --- patterns: the text is so long that one that is not linear would not come back ---
 
+
 def test_a_line_of_numbers_is_recognised_in_linear_time():
     line = "0" + " 11" * 60
     assert is_yolo(line) and is_yolo("\n \n" + line + " x") and not is_yolo("0 11 11 " + "1" * 10**6 + "x 11")
@@ -34,7 +35,11 @@ def test_a_line_of_numbers_is_recognised_in_linear_time():
     assert set(codes(formats.read("0 1 0 1 1\n0 " + "." * 10**6, names="a")[1])) == {"read.cut", "read.yolo_line"}
 
 
-@pytest.mark.parametrize("names", ["\n" * 10**6, " " * 10**6, "\n" * 10**6 + "x", "a: 1\n" + " " * 10**5 + "\nnames: [a]"], ids=["breaks", "spaces", "last", "names"])
+@pytest.mark.parametrize(
+    "names",
+    ["\n" * 10**6, " " * 10**6, "\n" * 10**6 + "x", "a: 1\n" + " " * 10**5 + "\nnames: [a]"],
+    ids=["breaks", "spaces", "last", "names"],
+)
 def test_blank_names_are_no_work(names):
     layout, _ = formats.read("0 0.5 0.5 1 1", names=names)
     assert layout.instances[0].caption in ("class 0", "x", "a")
@@ -56,20 +61,31 @@ def test_yolo_is_counted():
 
 # --- notes and quotes ---
 
+
 def test_notes_are_capped_and_counted():
     prompt = {"a photo": {f"caption {i}": [[]] * 40 for i in range(1000)}}
     notes = formats.read(json.dumps(prompt))[1]
     assert len(notes) == MAX_NOTES + 1 and notes[-1].values == {"count": 40_000 - MAX_NOTES}
 
 
-@pytest.mark.parametrize("text", [
-    '{"instances": [{"box": [0, 0, 1, 1], "mask": {"size": [%s], "counts": "1"}}]}' % ", ".join(["1"] * 10**5),
-    '{"instances": [{"box": "%s"}]}' % ("x" * 10**6), '{"instances": [{"box": [0, 0, 1, "%s"]}]}' % ("x" * 10**6),
-    '{"instances": [{"box": [0, 0, 1, 1], "point": [%s]}]}' % ", ".join(["1"] * 10**5), '{"annos": "%s", "width": 8, "height": 8}' % ("x" * 10**6),
-    '{"instances": [{"box": [0, 0, 1, 1], "scribble": "%s"}]}' % ("x" * 10**6), '{"annos": [], "width": "%s", "height": 8}' % ("x" * 10**6),
-    '{"instances": [{"box": [0, 0, 1, 1], "label": "%s", "strength": "y"}]}' % ("x" * 10**6), '{"%s": 1, "b": 2}' % ("x" * 10**6), '["%s"]' % ("x" * 10**6),
-    "x" * 200_000, "[" + "[1, 2]," * 10**4 + "0]",
-], ids=lambda text: text[:60])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"instances": [{"box": [0, 0, 1, 1], "mask": {"size": [%s], "counts": "1"}}]}' % ", ".join(["1"] * 10**5),
+        '{"instances": [{"box": "%s"}]}' % ("x" * 10**6),
+        '{"instances": [{"box": [0, 0, 1, "%s"]}]}' % ("x" * 10**6),
+        '{"instances": [{"box": [0, 0, 1, 1], "point": [%s]}]}' % ", ".join(["1"] * 10**5),
+        '{"annos": "%s", "width": 8, "height": 8}' % ("x" * 10**6),
+        '{"instances": [{"box": [0, 0, 1, 1], "scribble": "%s"}]}' % ("x" * 10**6),
+        '{"annos": [], "width": "%s", "height": 8}' % ("x" * 10**6),
+        '{"instances": [{"box": [0, 0, 1, 1], "label": "%s", "strength": "y"}]}' % ("x" * 10**6),
+        '{"%s": 1, "b": 2}' % ("x" * 10**6),
+        '["%s"]' % ("x" * 10**6),
+        "x" * 200_000,
+        "[" + "[1, 2]," * 10**4 + "0]",
+    ],
+    ids=lambda text: text[:60],
+)
 def test_what_is_quoted_is_cut(text):
     with pytest.raises(ValueError) as refusal:
         formats.read(text)
@@ -77,6 +93,7 @@ def test_what_is_quoted_is_cut(text):
 
 
 # --- outlines ---
+
 
 def filled(polygon, columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """The even-odd rule, pixel by pixel; and which pixels have their centre on an edge, where rounding decides."""
@@ -117,8 +134,11 @@ def test_outlines_far_outside_are_cut_and_not_followed(corner):
 
 
 def coco(segmentation: list) -> dict:
-    return {"images": [{"id": 1, "width": 1024, "height": 1024}], "categories": [],
-            "annotations": [{"image_id": 1, "bbox": [0, 0, 1024, 1024], "segmentation": segmentation}]}
+    return {
+        "images": [{"id": 1, "width": 1024, "height": 1024}],
+        "categories": [],
+        "annotations": [{"image_id": 1, "bbox": [0, 0, 1024, 1024], "segmentation": segmentation}],
+    }
 
 
 def test_many_small_polygons_make_one_mask():
@@ -133,13 +153,16 @@ def test_outlines_that_are_too_much_work_are_left_out_and_said():
     zigzag = "0 " + " ".join(f"{i % 2} {i / 10_000}" for i in range(5000))
     layout, notes = formats.read("\n".join([zigzag] * 20), 1024, 1024, names="fox")
     drawn = sum(instance.mask is not None for instance in layout.instances)
-    assert drawn == 0 and codes(notes).count("read.outlines") == 20   # of 5 million crossings each
+    assert drawn == 0 and codes(notes).count("read.outlines") == 20  # of 5 million crossings each
     layout, notes = formats.read("\n".join(["0 0 0 1 0 1 1 0 1"] * 1000), 1024, 1024, names="fox")
     drawn = sum(instance.mask is not None for instance in layout.instances)
-    assert drawn == MAX_CROSSINGS // (MASK_COST + 2 * 1024 + 4) and notes[-1].values == {"count": 1 + 1000 - drawn - MAX_NOTES}
+    assert drawn == MAX_CROSSINGS // (MASK_COST + 2 * 1024 + 4) and notes[-1].values == {
+        "count": 1 + 1000 - drawn - MAX_NOTES
+    }
 
 
 # --- masks and tracks ---
+
 
 def test_masks_that_are_joined_are_bounded():
     whole = RunLengthMask.from_runs([4096, 4096], [4096 * 4096]).to_dict()
@@ -152,8 +175,14 @@ def test_frames_are_counted():
         formats.read({"a": {"1": [[1, 1, 9, 9, 64, 64], *[None] * 200_000]}})
 
 
-@pytest.mark.parametrize("text", ["[" * 28 + '{"bboxes": [[1, 1, 9, 9]], "labels": ["a"]}' + "]" * 28,
-                                  "[" * 28 + '{"label": "a", "box": [1, 1, 9, 9]}' + "]" * 28], ids=["Florence-2", "detections"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 28 + '{"bboxes": [[1, 1, 9, 9]], "labels": ["a"]}' + "]" * 28,
+        "[" * 28 + '{"label": "a", "box": [1, 1, 9, 9]}' + "]" * 28,
+    ],
+    ids=["Florence-2", "detections"],
+)
 def test_lists_in_lists_are_not_looked_at_again_and_again(text):
     with pytest.raises(ValueError, match="in no format that is known here"):
         formats.read(text, 64, 64)
@@ -164,9 +193,15 @@ def test_a_long_number_in_prose_is_refused_in_a_sentence():
         formats.read('Here it is: {"a": ' + "1" * 5000 + "}")
 
 
-
-@pytest.mark.parametrize("counts, sentence", [("1" * (MAX_COUNTS + 1), f"characters; at most {MAX_COUNTS} are read"),
-                                              ([10**30, 1], "whole numbers from 0"), ("o" * 1000, "ends in the middle"), ("\u0661", "cannot have")])
+@pytest.mark.parametrize(
+    "counts, sentence",
+    [
+        ("1" * (MAX_COUNTS + 1), f"characters; at most {MAX_COUNTS} are read"),
+        ([10**30, 1], "whole numbers from 0"),
+        ("o" * 1000, "ends in the middle"),
+        ("\u0661", "cannot have"),
+    ],
+)
 def test_the_text_of_a_mask_is_bounded(counts, sentence):
     with pytest.raises(ValueError, match=sentence):
         RunLengthMask.from_dict({"size": [8, 8], "counts": counts})
@@ -174,13 +209,18 @@ def test_the_text_of_a_mask_is_bounded(counts, sentence):
 
 def test_all_masks_together_are_bounded():
     mask = RunLengthMask.from_runs([8192, 8192], [8192 * 8192])
-    layout = Layout(64, 64, tuple(Instance((0, 0, 1, 1), f"{i}", mask=mask) for i in range(MAX_MASK_PIXELS // 8192**2 + 1)))
-    with pytest.raises(ValueError, match="The masks of the layout have 1006 million pixels together; at most 1000 million"):
+    layout = Layout(
+        64, 64, tuple(Instance((0, 0, 1, 1), f"{i}", mask=mask) for i in range(MAX_MASK_PIXELS // 8192**2 + 1))
+    )
+    with pytest.raises(
+        ValueError, match="The masks of the layout have 1006 million pixels together; at most 1000 million"
+    ):
         layout.validate()
     assert Layout(64, 64, layout.instances[1:]).validate()
 
 
 # --- a layout or a sentence: whatever is accepted can be checked, drawn and written ---
+
 
 def use(layout: Layout) -> None:
     """Everything that nodes and the editor do with a layout."""
@@ -193,9 +233,13 @@ def use(layout: Layout) -> None:
     assert Layout.from_json(layout.to_json()) == layout
 
 
-@pytest.mark.parametrize("imported", [None, 3, "text", [1], [], True, {"score": "x", "type": {}, "palette": 7, "text": []}], ids=str)
+@pytest.mark.parametrize(
+    "imported", [None, 3, "text", [1], [], True, {"score": "x", "type": {}, "palette": 7, "text": []}], ids=str
+)
 def test_what_stands_in_imported_may_be_anything(imported):
-    layout, notes = formats.read({"instances": [{"box": [0, 0, 1, 1], "caption": "a fox", "imported": imported}]}, 64, 64)
+    layout, notes = formats.read(
+        {"instances": [{"box": [0, 0, 1, 1], "caption": "a fox", "imported": imported}]}, 64, 64
+    )
     use(layout)
 
 
@@ -207,21 +251,38 @@ def test_any_field_of_a_foreign_file_is_only_data(key):
     use(layout)
 
 
-@pytest.mark.parametrize("box", [[-1e39, 0, 1, 1], [0, 0, 1e39, 1], [-1e308, -1e308, 1e308, 1e308], [0, -1001, 1, 1]], ids=str)
+@pytest.mark.parametrize(
+    "box", [[-1e39, 0, 1, 1], [0, 0, 1e39, 1], [-1e308, -1e308, 1e308, 1e308], [0, -1001, 1, 1]], ids=str
+)
 @pytest.mark.parametrize("point", [{}, {"point": [0.5, 0.5]}], ids=["box", "point"])
 def test_a_box_too_far_out_is_a_problem(box, point):
     layout, _ = formats.read({"instances": [{"box": box, "caption": "a fox", **point}]}, 64, 64)
-    with pytest.raises(ValueError, match=rf"The box of instance 1 \('a fox'\) reaches more than {MAX_FAR} pictures far"):
+    with pytest.raises(
+        ValueError, match=rf"The box of instance 1 \('a fox'\) reaches more than {MAX_FAR} pictures far"
+    ):
         layout.validate()
 
 
-@pytest.mark.parametrize("source", [
-    {"instances": [{"box": [-MAX_FAR, -MAX_FAR, MAX_FAR, MAX_FAR]}]}, [{"bbox": [-1e308, -1e308, 1e308, 1e308], "desc": "a"}],
-    [{"x": -1e308, "y": 0, "width": 1e308, "height": 1e308}], [{"x": 1e308, "y": 1e308, "width": 1e308, "height": 1e308}], "0 1e308 1e308 1e308 1e308",
-    "0 -1e308 0 1e308 0 1e308 1e308 -1e308 1e308", coco([[-1e308, 0, 1e308, 0, 1e308, 1e308]]), {"p": {"a": [[-1e308, -1e308, 1e308, 1e308]]}},
-    {"shapes": [{"label": "a", "shape_type": "polygon", "points": [[-1e308, 0], [1e308, 0], [1e308, 1e308]]}], "imageWidth": 64, "imageHeight": 64},
-    {"p": {"self": [[0, 0, 1, 1]], "coco_id": [[0, 0, 1, 1]], "1e5": [[0, 0, 1, 1]], "": [[0, 0, 1, 1]]}},
-], ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"instances": [{"box": [-MAX_FAR, -MAX_FAR, MAX_FAR, MAX_FAR]}]},
+        [{"bbox": [-1e308, -1e308, 1e308, 1e308], "desc": "a"}],
+        [{"x": -1e308, "y": 0, "width": 1e308, "height": 1e308}],
+        [{"x": 1e308, "y": 1e308, "width": 1e308, "height": 1e308}],
+        "0 1e308 1e308 1e308 1e308",
+        "0 -1e308 0 1e308 0 1e308 1e308 -1e308 1e308",
+        coco([[-1e308, 0, 1e308, 0, 1e308, 1e308]]),
+        {"p": {"a": [[-1e308, -1e308, 1e308, 1e308]]}},
+        {
+            "shapes": [{"label": "a", "shape_type": "polygon", "points": [[-1e308, 0], [1e308, 0], [1e308, 1e308]]}],
+            "imageWidth": 64,
+            "imageHeight": 64,
+        },
+        {"p": {"self": [[0, 0, 1, 1]], "coco_id": [[0, 0, 1, 1]], "1e5": [[0, 0, 1, 1]], "": [[0, 0, 1, 1]]}},
+    ],
+    ids=lambda value: str(value)[:50],
+)
 def test_far_boxes_are_cut_and_can_be_used(source):
     layout, _ = formats.read(source, 64, 64)
     use(layout)

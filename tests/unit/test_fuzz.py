@@ -29,11 +29,22 @@ def test_monsters_end_in_a_layout_or_a_sentence():
 
 def test_faults_are_found():
     """Neither an error that is no ValueError, nor one that is no sentence, passes as a refusal."""
+
     def raised(error: Exception):
         raise error
 
-    cases = [(name, partial(raised, error)) for name, error in {
-        "sentence": ValueError("The text is not valid JSON. Correct it there."), "other": KeyError("text"), "word": ValueError("no"),
-        "parser": UnicodeDecodeError("utf-8", b"", 0, 1, "a reason that is long enough.")}.items()]
+    cases = [
+        (name, partial(raised, error))
+        for name, error in {
+            "sentence": ValueError("The text is not valid JSON. Correct it there."),
+            "other": KeyError("text"),
+            "word": ValueError("no"),
+            "parser": UnicodeDecodeError("utf-8", b"", 0, 1, "a reason that is long enough."),
+        }.items()
+    ]
     tally = run.run([*cases, ("fine", dict)])
-    assert (tally.done, tally.refused) == (5, 3) and [fault.split(":")[0] for fault in tally.faults] == ["other", "word", "parser"]
+    assert (tally.done, tally.refused) == (5, 3) and [fault.split(":")[0] for fault in tally.faults] == [
+        "other",
+        "word",
+        "parser",
+    ]

@@ -15,8 +15,10 @@ from roictrl_core.masks import RunLengthMask, box_of
 # Texts worked out by hand: five bits a character from 48 on, +32 while more follow, differences from the fourth run on
 # (4 - 2 = 2; 1 - 5 = -4 -> 28 -> 'L'); 20 has the sign's bit set and needs one more group of zeros. The page's tests read
 # the same file.
-CASES = [(tuple(case["size"]), case["runs"], case["counts"])
-         for case in json.loads((Path(__file__).parent / "data" / "masks.json").read_text(encoding="utf-8"))]
+CASES = [
+    (tuple(case["size"]), case["runs"], case["counts"])
+    for case in json.loads((Path(__file__).parent / "data" / "masks.json").read_text(encoding="utf-8"))
+]
 
 
 @pytest.mark.parametrize("size, runs, text", CASES)
@@ -51,23 +53,26 @@ def test_box_of():
     assert box_of(mask) == (0.2, 0.25, 0.7, 0.75)
 
 
-@pytest.mark.parametrize("data, sentence", [
-    ("13", "must be an object"),
-    ({"size": [2, 2]}, "must be an object"),
-    ({"size": [2, 2], "counts": 3}, "run-length text or a list"),
-    ({"size": [2], "counts": "13"}, r"size must be \[height, width\]"),
-    ({"size": [2, 2.5], "counts": "13"}, r"size must be \[height, width\]"),
-    ({"size": [0, 2], "counts": "0"}, r"size must be \[height, width\]"),
-    ({"size": [16384, 16384], "counts": "13"}, "too large"),
-    ({"size": [1, 8192 * 8192], "counts": [8192 * 8192]}, "has a side of 67108864 pixels; at most 16384 are read"),
-    ({"size": [10**400, 1], "counts": "13"}, "has a side of a number of over 60 digits"),
-    ({"size": [3, 2], "counts": "13"}, "cover 4 pixels, but its size 3 x 2 has 6"),
-    ({"size": [2, 2], "counts": "1\x7f"}, "unexpected character"),
-    ({"size": [2, 2], "counts": "1" + "o" * 40 + "0"}, "a number that is too large"),
-    ({"size": [2, 2], "counts": "1d"}, "ends in the middle"),
-    ({"size": [2, 2], "counts": [5, -1]}, "whole numbers from 0 to"),
-    ({"size": [2, 2], "counts": [True, 3]}, "whole numbers from 0 to"),
-])
+@pytest.mark.parametrize(
+    "data, sentence",
+    [
+        ("13", "must be an object"),
+        ({"size": [2, 2]}, "must be an object"),
+        ({"size": [2, 2], "counts": 3}, "run-length text or a list"),
+        ({"size": [2], "counts": "13"}, r"size must be \[height, width\]"),
+        ({"size": [2, 2.5], "counts": "13"}, r"size must be \[height, width\]"),
+        ({"size": [0, 2], "counts": "0"}, r"size must be \[height, width\]"),
+        ({"size": [16384, 16384], "counts": "13"}, "too large"),
+        ({"size": [1, 8192 * 8192], "counts": [8192 * 8192]}, "has a side of 67108864 pixels; at most 16384 are read"),
+        ({"size": [10**400, 1], "counts": "13"}, "has a side of a number of over 60 digits"),
+        ({"size": [3, 2], "counts": "13"}, "cover 4 pixels, but its size 3 x 2 has 6"),
+        ({"size": [2, 2], "counts": "1\x7f"}, "unexpected character"),
+        ({"size": [2, 2], "counts": "1" + "o" * 40 + "0"}, "a number that is too large"),
+        ({"size": [2, 2], "counts": "1d"}, "ends in the middle"),
+        ({"size": [2, 2], "counts": [5, -1]}, "whole numbers from 0 to"),
+        ({"size": [2, 2], "counts": [True, 3]}, "whole numbers from 0 to"),
+    ],
+)
 def test_damaged_masks_are_refused(data, sentence):
     with pytest.raises(ValueError, match=sentence):
         RunLengthMask.from_dict(data)
@@ -79,11 +84,13 @@ def test_what_is_no_picture_is_refused(shape):
         RunLengthMask.from_array(np.zeros(shape))
 
 
-@pytest.mark.parametrize("left, top, shape", [(0, 0, (3, 4)), (5, 2, (4, 3)), (0, 0, (6, 8)), (7, 5, (1, 1)), (2, 0, (6, 2))])
+@pytest.mark.parametrize(
+    "left, top, shape", [(0, 0, (3, 4)), (5, 2, (4, 3)), (0, 0, (6, 8)), (7, 5, (1, 1)), (2, 0, (6, 2))]
+)
 def test_a_part_of_a_picture(left, top, shape):
     whole = np.zeros((6, 8), dtype=bool)
     for part in (np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool), np.random.default_rng(1).random(shape) > 0.5):
-        whole[top:top + shape[0], left:left + shape[1]] = part
+        whole[top : top + shape[0], left : left + shape[1]] = part
         assert RunLengthMask.from_part(part, left, top, (6, 8)) == RunLengthMask.from_array(whole)
 
 

@@ -25,14 +25,22 @@ def chinese(root) -> dict:
 def test_chinese_says_the_same_things_with_the_same_values(chinese):
     said = {f"{area}.{what}": text for area, group in chinese["note"].items() for what, text in group.items()}
     assert said.keys() == SENTENCES.keys() and chinese["item"].keys() == ITEMS.keys()
-    assert {code: fields(text) for code, text in said.items()} == {code: fields(text) for code, text in SENTENCES.items()}
+    assert {code: fields(text) for code, text in said.items()} == {
+        code: fields(text) for code, text in SENTENCES.items()
+    }
     assert all(fields(text) == {"n"} for text in chinese["item"].values())
 
 
 def test_every_code_is_used_and_every_used_code_has_a_sentence(root):
-    code = "\n".join(file.read_text(encoding="utf-8") for folder in ("roictrl_core", "nodes") for file in (root / folder).rglob("*.py")
-                     if file.name != "sentences.py")
-    made = re.findall(r'f"([a-z]+\.(?:[a-z_]+_)?)\{(?:[a-z_]+)\}((?:_[a-z_]+)?)"', code)  # codes with a part that is a value
+    code = "\n".join(
+        file.read_text(encoding="utf-8")
+        for folder in ("roictrl_core", "nodes")
+        for file in (root / folder).rglob("*.py")
+        if file.name != "sentences.py"
+    )
+    made = re.findall(
+        r'f"([a-z]+\.(?:[a-z_]+_)?)\{(?:[a-z_]+)\}((?:_[a-z_]+)?)"', code
+    )  # codes with a part that is a value
     for name in SENTENCES:
         assert f'"{name}"' in code or any(name.startswith(start) and name.endswith(end) for start, end in made), name
     areas = {name.split(".")[0] for name in SENTENCES}
@@ -49,9 +57,14 @@ def test_a_note_is_a_sentence_and_plain_data():
 
 
 def test_a_sentence_begins_with_a_capital_and_names_lists():
-    note = Note("write.not_carried", 1, {"who": subject("line", 3, "x"), "format": "YOLO labels", "fields": ["mask", "point"]})
+    note = Note(
+        "write.not_carried", 1, {"who": subject("line", 3, "x"), "format": "YOLO labels", "fields": ["mask", "point"]}
+    )
     assert note.sentence() == "YOLO labels cannot carry the mask, point of line 3 ('x')."
-    assert Note("read.crowd", values={"who": subject("annotation", 3)}).sentence() == "Annotation 3 is a crowd and was left out."
+    assert (
+        Note("read.crowd", values={"who": subject("annotation", 3)}).sentence()
+        == "Annotation 3 is a crowd and was left out."
+    )
 
 
 def test_too_many_notes_are_counted():
@@ -60,11 +73,17 @@ def test_too_many_notes_are_counted():
 
 
 def test_text_with_braces_in_a_value_is_text():
-    assert "{0.__class__} {who}" in Note("write.yolo_class", values={"number": 0, "name": "{0.__class__} {who}"}).sentence()
+    assert (
+        "{0.__class__} {who}"
+        in Note("write.yolo_class", values={"number": 0, "name": "{0.__class__} {who}"}).sentence()
+    )
 
 
-@pytest.mark.parametrize("value", ["x" * 10**6, ["x"] * 10**6, {"a": 1}, 10**5000, [[[]]], [1.0] * 5, None, float("nan"), object],
-                         ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**6, ["x"] * 10**6, {"a": 1}, 10**5000, [[[]]], [1.0] * 5, None, float("nan"), object],
+    ids=lambda value: type(value).__name__,
+)
 def test_quotes_are_short(value):
     assert 0 < len(quote(value)) <= notes.MAX_QUOTE + 10
 

@@ -44,7 +44,11 @@ def test_core_imports_nothing_of_comfyui():
 
 def test_every_source_file_can_be_read_in_windows_own_encoding():
     """Tools that check packs (comfy-test's lint) read them in the platform's encoding; five bytes mean nothing in cp1252."""
-    sources = [file for file in ROOT.rglob("*.py") if not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(ROOT).parts)]
+    sources = [
+        file
+        for file in ROOT.rglob("*.py")
+        if not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(ROOT).parts)
+    ]
     assert len(sources) > 150
     for file in sources:
-        file.read_bytes().decode("cp1252")   # raises UnicodeDecodeError
+        file.read_bytes().decode("cp1252")  # raises UnicodeDecodeError

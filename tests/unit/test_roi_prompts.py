@@ -16,14 +16,18 @@ CPU = torch.device("cpu")
 
 def instances(*boxes, strength=None) -> InstanceBatch:
     batch = InstanceBatch.from_boxes(torch.tensor([boxes]), slots=len(boxes))
-    return batch if strength is None else InstanceBatch(batch.boxes, batch.roi_mask, batch.token_mask, torch.tensor([strength]))
+    return (
+        batch
+        if strength is None
+        else InstanceBatch(batch.boxes, batch.roi_mask, batch.token_mask, torch.tensor([strength]))
+    )
 
 
 def dense(patches, rows, height, width):
     """Every patch's weight on the whole map: [patches, rows, H, W]."""
     maps = torch.zeros(len(patches), rows, height, width)
     for i, p in enumerate(patches):
-        maps[i, p.row, p.top:p.bottom, p.left:p.right] = p.weight
+        maps[i, p.row, p.top : p.bottom, p.left : p.right] = p.weight
     return maps
 
 
@@ -94,7 +98,9 @@ def test_the_sum_against_a_dense_reference(dtype):
     a, n = (torch.randn(1, height * width, 5, dtype=dtype) for _ in range(2))
     readings = torch.randn(3, 5, dtype=dtype)
     patches = plan_patches(boxes, height, width, 0.25, CPU)
-    got = fuse_prompts(a, n, patches, (height, width), lambda cells, pairs, size: cells * readings[pairs].view(len(pairs), 1, -1))
+    got = fuse_prompts(
+        a, n, patches, (height, width), lambda cells, pairs, size: cells * readings[pairs].view(len(pairs), 1, -1)
+    )
     want = a.clone()
     for patch, weight in zip(patches, dense(patches, 1, height, width)):
         want = want + weight.flatten(1)[..., None].to(dtype) * (n * readings[patch.pair] - a)

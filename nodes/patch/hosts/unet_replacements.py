@@ -19,13 +19,13 @@ from torch import Tensor
 from ..memo import Memo
 from ..points import OURS
 
-EFFECT = "roictrl.effect"   # in a block's options: the Effect of the replacement that it just called
+EFFECT = "roictrl.effect"  # in a block's options: the Effect of the replacement that it just called
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]
 
-_NOISE = 1e-3   # shares of the largest value of the model's own attention: what rounding and other kernels change,
-_SAME = 1e-2    # and below what two results are the same
-_MOVE = 0.38    # of the map's sides: no mask in use looks the same when it is moved so far
+_NOISE = 1e-3  # shares of the largest value of the model's own attention: what rounding and other kernels change,
+_SAME = 1e-2  # and below what two results are the same
+_MOVE = 0.38  # of the map's sides: no mask in use looks the same when it is moved so far
 
 
 @dataclass(frozen=True)
@@ -61,32 +61,46 @@ def _watch(replacement: Replacement, memo: Memo, say: Callable[..., None]) -> Re
         out = replacement(q, k, v, options)
         options[EFFECT] = _effect(replacement, q, k, v, out, options, memo, say)
         return out
+
     setattr(watch, OURS, True)
     return watch
 
 
 def _effect(
-        replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, memo: Memo, say: Callable[..., None]) -> Effect:
+    replacement: Replacement,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    options: dict,
+    memo: Memo,
+    say: Callable[..., None],
+) -> Effect:
     plain = comfy_attention.optimized_attention(
-        q, k, v, options["n_heads"], attn_precision=options.get("attn_precision"), transformer_options=options)  # [rows, T, I]
+        q, k, v, options["n_heads"], attn_precision=options.get("attn_precision"), transformer_options=options
+    )  # [rows, T, I]
     if out.shape != plain.shape:
         return Effect()
     added, scale = out - plain, plain.abs().amax()
     if added.abs().amax() <= _NOISE * scale:
-        return Effect()   # it does not act in this step
+        return Effect()  # it does not act in this step
     place = *options["block"], options.get("block_index", 0), tuple(options["cond_or_uncond"]), q.shape
     deaf = memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
     if deaf is not None:
         say("run.text_ignored")
         return Effect(added=added.masked_fill(deaf, 0))
     # Looked at again in every call while it is called inside: one with a mask may set in later.
-    if memo.get(("knows places", *place)) or not _alike(replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()):
+    if memo.get(("knows places", *place)) or not _alike(
+        replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()
+    ):
         memo[("knows places", *place)] = True
         return Effect(added=added)
     return Effect(inside=replacement)
 
 
-def _deaf(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, plain: Tensor, options: dict) -> Tensor | None:
+def _deaf(
+    replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, plain: Tensor, options: dict
+) -> Tensor | None:
     """``[rows, T, 1]`` bool: where the result is the same without the text's values; None where it is so nowhere."""
     without = replacement(q, k, torch.zeros_like(v), dict(options))
     same = _SAME * plain.abs().amax()
@@ -94,7 +108,9 @@ def _deaf(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor
     return deaf if deaf.any() else None
 
 
-def _alike(replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, tolerance: Tensor) -> bool:
+def _alike(
+    replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, tolerance: Tensor
+) -> bool:
     """Whether queries get the same result at another place of the map and in another, named picture of the batch."""
     chunks, size = len(options["cond_or_uncond"]), tuple(options["activations_shape"][-2:])
     if size[0] * size[1] != q.shape[1] or q.shape[0] % chunks:

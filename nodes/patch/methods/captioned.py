@@ -17,7 +17,9 @@ from ..rows import Rows, place_instances
 from ..run import Call, Run
 
 Order = Callable[[Block], Tensor | None]  # the slot permutation of a block, or None for the layout's order
-Fuse = Callable[[Tensor, Tensor, Tensor, Spot], Tensor]  # h, a, n [B, T, C], spot -> the state after the method [B, T, C]
+Fuse = Callable[
+    [Tensor, Tensor, Tensor, Spot], Tensor
+]  # h, a, n [B, T, C], spot -> the state after the method [B, T, C]
 
 
 class Fuser(Protocol):
@@ -70,7 +72,9 @@ class CaptionedSession:
             text = slots[slot].caption if chunk.role == CAPTION else slots[slot].negative
             which.append((own[row], True) if text is None else (self._on_device(text, call), False))
         contexts, is_own = [text for text, _ in which], [flag for _, flag in which]
-        return Reading(rows, instances.pairs, contexts, is_own, self.run.cache(call.device), self.run.memo, self.run.say)
+        return Reading(
+            rows, instances.pairs, contexts, is_own, self.run.cache(call.device), self.run.memo, self.run.say
+        )
 
     def _on_device(self, text: Tensor, call: Call) -> Tensor:
         """One tensor per embedding for the whole run: keys and values are kept by its identity."""
@@ -92,6 +96,7 @@ class CaptionedSession:
 
 def _after(fuse: Fuse, chosen: Tensor | None, strength: float) -> Callable[[Tensor, Tensor, Tensor, Spot], Tensor]:
     """What a block is to add to h instead of a: the method's state at the Apply's strength, less h; in the chosen rows."""
+
     def output(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
         fused = fuse(h, a, n, spot)
         if strength != 1:
@@ -105,4 +110,3 @@ def _after(fuse: Fuse, chosen: Tensor | None, strength: float) -> Callable[[Tens
         return a.index_copy(0, chosen, output(h[chosen], a[chosen], n[chosen], spot))
 
     return after
-

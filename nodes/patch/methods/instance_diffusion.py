@@ -58,7 +58,9 @@ NULL = Subject()
 class InstanceDiffusionMethod:
     """``patcher`` is the ModelPatcher around an `InstanceDiffusion`; ``instances`` belong to the Apply's slots."""
 
-    def __init__(self, patcher, instances: Sequence[tuple[Slot, GroundedInstance]], settings: Settings = Settings()) -> None:
+    def __init__(
+        self, patcher, instances: Sequence[tuple[Slot, GroundedInstance]], settings: Settings = Settings()
+    ) -> None:
         self.network: InstanceDiffusion = patcher.model
         self.models = [patcher]
         self.settings = settings
@@ -119,8 +121,11 @@ class InstanceDiffusionSession:
 
     def keys_values(self, rows: Rows, index: int, like: Tensor) -> GroundingKV:
         """The grounding's keys and values in one fuser, a row each for every row of ``like`` ``[rows, V, C]``."""
+
         def make() -> GroundingKV:
-            keys, values = (_expanded(rows, lambda subject, i=i: self._keys_values(subject, index, like)[i]) for i in range(2))
+            keys, values = (
+                _expanded(rows, lambda subject, i=i: self._keys_values(subject, index, like)[i]) for i in range(2)
+            )
             return GroundingKV(keys, values)
 
         return self.run.memo.make(("rows", index, rows, like.dtype, like.device), make)
@@ -156,12 +161,15 @@ class InstanceDiffusionSession:
 
     def _bias(self, subject: Subject, size: Size, like: Tensor) -> Tensor:
         """``[1, V, V + G]``: 0 where a visual token may look, minus infinity elsewhere."""
+
         def make() -> Tensor:
             grounding = self.grounding(subject)
             transposed = self.settings.attention == TRANSPOSED
             regions = box_regions(grounding.boxes, grounding.used > 0, *size, transposed).to(like.device)
             allowed = allow_matrix(regions)
-            return torch.zeros(allowed.shape, dtype=like.dtype, device=like.device).masked_fill_(~allowed, float("-inf"))
+            return torch.zeros(allowed.shape, dtype=like.dtype, device=like.device).masked_fill_(
+                ~allowed, float("-inf")
+            )
 
         return self.run.memo.make(("bias", subject, size, like.dtype, like.device), make)
 
@@ -178,7 +186,11 @@ def subjects(rows: Rows) -> list[Subject]:
 
 def check_fits(host: Host, config: InstanceDiffusionConfig, node: str) -> None:
     """Raises ValueError where the weights were made for another model."""
-    found = {block.official.removesuffix(BLOCK): block.channels for block in host.blocks if block.official.endswith(BLOCK)}
+    found = {
+        block.official.removesuffix(BLOCK): block.channels for block in host.blocks if block.official.endswith(BLOCK)
+    }
     if found != dict(config.fusers):
-        raise ValueError(f"{node}: InstanceDiffusion's weights are for SD1.5, and this model ({host.family}) is {host.shape}. "
-                         "Use an SD1.5 checkpoint or a fine-tune of it.")
+        raise ValueError(
+            f"{node}: InstanceDiffusion's weights are for SD1.5, and this model ({host.family}) is {host.shape}. "
+            "Use an SD1.5 checkpoint or a fine-tune of it."
+        )

@@ -33,6 +33,7 @@ class ROIPrompts:
 
     def fuse(self, instances: InstanceBatch, reading: Reading, order: Order) -> Fuse:
         """The function for one call."""
+
         def fuse(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
             key = ("patches", id(instances), spot.size, h.device)
             patches = reading.memo.make(key, lambda: plan_patches(instances, *spot.size, self.global_weight, h.device))

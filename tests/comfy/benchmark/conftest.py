@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+
 from devtools.random_demo import write_adapter, write_cache, write_demo
 
 
@@ -21,6 +22,6 @@ def random_demo(pack, tmp_path_factory) -> SimpleNamespace:
 def places(random_demo, tmp_path):
     from benchmark.places import Places
 
-    return Places(random_demo.folder, random_demo.folder / "adapter.safetensors", tmp_path / "trained", tmp_path / "results")
-
-
+    return Places(
+        random_demo.folder, random_demo.folder / "adapter.safetensors", tmp_path / "trained", tmp_path / "results"
+    )

@@ -12,14 +12,32 @@ import sys
 
 import numpy as np
 import pytest
+
 from devtools.random_demo import write_adapter
 
 LAYOUTS, METHODS = 5, ("prompt", "roictrl")
 
 
 def arguments(places, *more, methods=METHODS):
-    return ["--methods", *methods, "--layouts", str(LAYOUTS), "--tuning-layouts", "1", "--steps", "1", "--processes", "1", "--demo", str(places.demo),
-            "--trained", str(places.trained), "--results", str(places.results), *more]
+    return [
+        "--methods",
+        *methods,
+        "--layouts",
+        str(LAYOUTS),
+        "--tuning-layouts",
+        "1",
+        "--steps",
+        "1",
+        "--processes",
+        "1",
+        "--demo",
+        str(places.demo),
+        "--trained",
+        str(places.trained),
+        "--results",
+        str(places.results),
+        *more,
+    ]
 
 
 def lines(places, split="test"):
@@ -30,8 +48,13 @@ def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, pla
     import bench_control
     from benchmark import report
 
-    process = subprocess.Popen([sys.executable, str(root / "scripts" / "bench_control.py"), *arguments(places)], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    process = subprocess.Popen(
+        [sys.executable, str(root / "scripts" / "bench_control.py"), *arguments(places)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
     said = []
     for line in process.stdout:
         said.append(line)
@@ -41,16 +64,20 @@ def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, pla
     before = lines(places)
     assert {path.parent.name for path in before} == {"ceiling", "prompt"}
     prompt = next(path for path in before if path.parent.name == "prompt")
-    prompt.write_text(prompt.read_text() + '{"layout": 4, "se')        # a kill in the middle of a line
+    prompt.write_text(prompt.read_text() + '{"layout": 4, "se')  # a kill in the middle of a line
 
     bench_control.main(arguments(places))
     drawn = capsys.readouterr().out
     after = lines(places)
     for path, old in before.items():
-        assert after[path][:len(old)] == old      # nothing was drawn again
+        assert after[path][: len(old)] == old  # nothing was drawn again
     assert "ceiling, test" not in drawn
     seeds = LAYOUTS * (1 + bench_control.MORE_SEEDS)
-    assert {path.parent.name: len(found) for path, found in after.items()} == {"ceiling": LAYOUTS, "prompt": seeds, "roictrl": seeds}
+    assert {path.parent.name: len(found) for path, found in after.items()} == {
+        "ceiling": LAYOUTS,
+        "prompt": seeds,
+        "roictrl": seeds,
+    }
 
     found = json.loads((places.results / "demo_benchmark.json").read_text())
     check_report(found, places)
@@ -64,8 +91,13 @@ def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, pla
     assert ", test:" not in capsys.readouterr().out and lines(places) == after
     published = json.loads((docs / "demo_benchmark.json").read_text())
     assert {**published, "command": ""} == {**found, "command": ""} and published["command"].endswith("--publish")
-    for page, part in ((tmp_path / "README.md", report.readme_part(published)), (docs / "page.md", report.page_part(published))):
-        assert report.between_markers(page.read_text(), part) == page.read_text() and page.read_text().endswith("\nbelow\n")
+    for page, part in (
+        (tmp_path / "README.md", report.readme_part(published)),
+        (docs / "page.md", report.page_part(published)),
+    ):
+        assert report.between_markers(page.read_text(), part) == page.read_text() and page.read_text().endswith(
+            "\nbelow\n"
+        )
     assert (docs / "images" / "demo_benchmark_sheet.png").is_file()
 
 
@@ -74,9 +106,23 @@ def check_report(report, places):
     assert list(report["methods"]) == list(METHODS) and report["untrained"] == ["prompt"]
     assert report["command"].startswith("python scripts/dev.py bench --methods prompt roictrl")
     for name, found in report["methods"].items():
-        assert set(found["levels"]) == {"2", "3", "4", "5", "6"} and found["layouts"] == LAYOUTS and found["instances"] == 20
+        assert (
+            set(found["levels"]) == {"2", "3", "4", "5", "6"}
+            and found["layouts"] == LAYOUTS
+            and found["instances"] == 20
+        )
         assert found["interval"][0] <= found["isr"] <= found["interval"][1]
-        assert {"isr", "miou", "leakage", "background", "diversity", "seconds", "peak_bytes", "settings", "weights"} <= set(found)
+        assert {
+            "isr",
+            "miou",
+            "leakage",
+            "background",
+            "diversity",
+            "seconds",
+            "peak_bytes",
+            "settings",
+            "weights",
+        } <= set(found)
         assert found["seconds"] > 0 and found["peak_bytes"] > 100_000 and "cfg" in found["settings"]
         assert not any("/" in key and key.startswith("/") for key in found["weights"])
     assert report["methods"]["roictrl"]["steps_trained"] == 3 and "roictrl_ahead_by" in report["methods"]["prompt"]
@@ -99,10 +145,16 @@ def test_other_weights_or_settings_never_meet_old_results(places, tmp_path):
 
     def results(of=None, **settings):
         """What is stored; of: layouts to complete first."""
-        job = Job("roictrl", {**METHODS["roictrl"].first, "cfg": settings.get("cfg", 2.0)}, "test", Sampler(settings.get("steps", 1)))
+        job = Job(
+            "roictrl",
+            {**METHODS["roictrl"].first, "cfg": settings.get("cfg", 2.0)},
+            "test",
+            Sampler(settings.get("steps", 1)),
+        )
         with painters(places, 1) as draw:
             bench = Bench(places, draw, say=lambda text: None)
             return bench.results(job) if of is None else bench.complete(job, of)
+
     first = results(of=[(0, 0)])
     assert results().records == first.records
     assert not results(cfg=3.0).records and not results(steps=2).records
@@ -124,11 +176,16 @@ def test_costs_of_one_table_are_of_one_run(places):
 
     def cost(*names, layouts=2):
         return module.costs({name: jobs[name] for name in names}, range(layouts), places, said.append)
+
     both = cost("a", "b")
-    assert set(both) == {"a", "b"} and all(row["seconds"] > 0 and row["peak_bytes"] > 100_000 for row in both.values()) and len(said) == 2
-    assert cost("b") == {"b": both["b"]} and len(said) == 2           # a part of that run
+    assert (
+        set(both) == {"a", "b"}
+        and all(row["seconds"] > 0 and row["peak_bytes"] > 100_000 for row in both.values())
+        and len(said) == 2
+    )
+    assert cost("b") == {"b": both["b"]} and len(said) == 2  # a part of that run
     cost("a", "b", "c")
-    assert len(said) == 4                                             # one row more: all are measured
+    assert len(said) == 4  # one row more: all are measured
     cost("a", "b", layouts=1)
     jobs["a"] = Job("prompt", {"cfg": 5.0}, "test", Sampler(1))
     cost("a", "b", layouts=1)
@@ -155,10 +212,13 @@ def test_several_processes_draw_the_same_and_the_end_of_one_is_said(places):
             list(drawn)
 
 
-@pytest.mark.parametrize("more, sentence", [
-    (["--methods", "magic"], "there is no method magic; there are prompt, area"),
-    (["--methods", "gligen"], "make it with `python scripts/dev.py bench-train gligen`"),
-])
+@pytest.mark.parametrize(
+    "more, sentence",
+    [
+        (["--methods", "magic"], "there is no method magic; there are prompt, area"),
+        (["--methods", "gligen"], "make it with `python scripts/dev.py bench-train gligen`"),
+    ],
+)
 def test_wrong_names_and_missing_weights_are_explained(places, more, sentence):
     import bench_control
 
@@ -167,17 +227,21 @@ def test_wrong_names_and_missing_weights_are_explained(places, more, sentence):
 
 
 def test_weights_that_were_trained_on_another_base_are_refused(places):
-    import bench_control
     import torch
-    from benchmark.places import digest
     from safetensors.torch import save_file
+
+    import bench_control
+    from benchmark.places import digest
 
     path = places.weights("lora")
     path.parent.mkdir(parents=True)
     save_file({"x": torch.zeros(1)}, path, {"base": digest(places.demo / "base.safetensors")})
     assert bench_control.chosen(["roictrl_lora"], places) == ["roictrl_lora"]
     save_file({"x": torch.zeros(1)}, path, {"base": "another"})
-    with pytest.raises(ValueError, match="roictrl_lora needs .*trained on another base: delete .*; make it with `python scripts/dev.py bench-train lora`"):
+    with pytest.raises(
+        ValueError,
+        match="roictrl_lora needs .*trained on another base: delete .*; make it with `python scripts/dev.py bench-train lora`",
+    ):
         bench_control.chosen(["roictrl_lora"], places)
 
 
@@ -191,16 +255,31 @@ def test_methods_without_training_act_where_their_boxes_are(places, name):
 
     painter, case = Painter(places), case_of("test", 0)
     other = Case(case.number, case.scene, (case.captions[0], "a white plain square"))
-    elsewhere = [text for text in METHODS[name].choices.get("text", ()) if text != "captions"]     # what the box itself reads
+    elsewhere = [
+        text for text in METHODS[name].choices.get("text", ()) if text != "captions"
+    ]  # what the box itself reads
     settings = {**METHODS[name].first, "cfg": 2.0, **({"text": elsewhere[0]} if elsewhere else {})}
     job = Job(name, settings, "test", Sampler(1))
     plain = Job("prompt", {"cfg": 2.0}, "test", Sampler(1))
-    pictures = [painter.paint(job, [case], [0])[0], painter.paint(job, [other], [0])[0], painter.paint(plain, [case], [0])[0]]
+    pictures = [
+        painter.paint(job, [case], [0])[0],
+        painter.paint(job, [other], [0])[0],
+        painter.paint(plain, [case], [0])[0],
+    ]
     assert not np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
 
 
-@pytest.mark.parametrize("name, own", [("prompt", {}), ("roi_prompts", {}), ("roictrl", {}), ("masked_attention", {}),
-                                       ("roictrl", {"uncond_boxes": "none", "text": "nothing"}), ("roictrl", {"uncond_boxes": "off"})])
+@pytest.mark.parametrize(
+    "name, own",
+    [
+        ("prompt", {}),
+        ("roi_prompts", {}),
+        ("roictrl", {}),
+        ("masked_attention", {}),
+        ("roictrl", {"uncond_boxes": "none", "text": "nothing"}),
+        ("roictrl", {"uncond_boxes": "off"}),
+    ],
+)
 def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name, own):
     from benchmark.drawing import Job, Painter
     from benchmark.layouts import case_of
@@ -229,5 +308,10 @@ def test_two_processes_draw_what_one_draws(places):
     job, batches, drawn = Job("prompt", {"cfg": 2.0}, "test", Sampler(1)), [[(0, 0), (1, 1)], [(0, 7)]], []
     for processes in (1, 2):
         with painters(places, processes) as draw:
-            drawn.append({(record.layout, record.seed): (record.marks, picture.tobytes()) for record, picture in draw(job, batches)})
+            drawn.append(
+                {
+                    (record.layout, record.seed): (record.marks, picture.tobytes())
+                    for record, picture in draw(job, batches)
+                }
+            )
     assert drawn[0] == drawn[1] and set(drawn[0]) == {(0, 0), (1, 1), (0, 7)}

@@ -16,6 +16,7 @@ def test_climbing_finds_the_top_and_scores_nothing_twice(pack, first, best):
     def score(value):
         asked.append(value)
         return -abs(value - 5)
+
     assert climb((1, 2, 3, 4, 5, 6, 7), first, score) == best
     assert len(asked) == len(set(asked))
 
@@ -39,6 +40,8 @@ def test_a_method_that_is_like_another_has_its_settings_and_a_guidance_of_its_ow
         bench = Bench(places, draw, say=lambda text: None)
         alike = tune(bench, "roictrl_short", 1, Sampler(1), {**own, "cfg": 4.0})["tried"]
         alone = tune(bench, "roictrl", 1, Sampler(1))["tried"]
-    assert alike[0]["settings"] == {**own, "cfg": 4.0} and all(own.items() <= entry["settings"].items() for entry in alike)
+    assert alike[0]["settings"] == {**own, "cfg": 4.0} and all(
+        own.items() <= entry["settings"].items() for entry in alike
+    )
     assert {entry["settings"]["cfg"] for entry in alike} >= {3.0, 4.0, 5.5}
     assert {entry["settings"]["uncond_boxes"] for entry in alone} == {"negative prompt", "none", "off"}

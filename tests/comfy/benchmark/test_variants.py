@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from devtools.random_demo import finish_cache
 from safetensors.torch import load_file, save_file
+
+from devtools.random_demo import finish_cache
 
 STEPS, BATCH = 2, 2
 VARIANTS = ("gligen", "roictrl_short", "no_self_attention", "no_regulariser", "no_box_tokens", "masked_attention")
@@ -20,8 +21,17 @@ def bench(pack):
     """The benchmark's modules, which want the pack loaded."""
     from benchmark import ablations, addons, drawing, gligen, layouts, methods, sampling, training, variants
 
-    return SimpleNamespace(ablations=ablations, addons=addons, drawing=drawing, gligen=gligen, layouts=layouts, methods=methods, sampling=sampling,
-                           training=training, variants=variants)
+    return SimpleNamespace(
+        ablations=ablations,
+        addons=addons,
+        drawing=drawing,
+        gligen=gligen,
+        layouts=layouts,
+        methods=methods,
+        sampling=sampling,
+        training=training,
+        variants=variants,
+    )
 
 
 def options_of(bench, random_demo, places, steps=STEPS):
@@ -38,7 +48,9 @@ def same(a: dict, b: dict) -> bool:
 
 def painted(bench, places, method, case, **settings):
     settings = {**bench.methods.METHODS[method].first, "cfg": 2.0, **settings}
-    return bench.drawing.Painter(places).paint(bench.drawing.Job(method, settings, "test", bench.sampling.Sampler(1)), [case], [0])[0]
+    return bench.drawing.Painter(places).paint(
+        bench.drawing.Job(method, settings, "test", bench.sampling.Sampler(1)), [case], [0]
+    )[0]
 
 
 def open_gates(path):
@@ -47,7 +59,10 @@ def open_gates(path):
 
     with safe_open(path, "pt") as file:
         about = file.metadata()
-    weights = {name: torch.full_like(value, 0.8) if ".alpha_" in name and value != 0 else value for name, value in load_file(path).items()}
+    weights = {
+        name: torch.full_like(value, 0.8) if ".alpha_" in name and value != 0 else value
+        for name, value in load_file(path).items()
+    }
     save_file(weights, path, about)
 
 
@@ -58,12 +73,22 @@ def test_a_variant_trains_saves_loads_and_acts(bench, random_demo, places, name)
     base = bench.training.TrainingBase.from_model(random_demo.parts.model, torch.float32, (64, 64))
     used, setup = bits(base.unet), variant.build(base, random_demo.parts.clip, options)
     begun = bits(setup.network)
-    stream = setup.stream(bench.training.TrainingCache(random_demo.cache), batch_size=BATCH, slots=options.slots, timesteps=len(base.schedule),
-                          seed=1, augmentation=bench.training.Augmentation(0, 0, 0, 0))
+    stream = setup.stream(
+        bench.training.TrainingCache(random_demo.cache),
+        batch_size=BATCH,
+        slots=options.slots,
+        timesteps=len(base.schedule),
+        seed=1,
+        augmentation=bench.training.Augmentation(0, 0, 0, 0),
+    )
     losses = setup.objective(next(stream.step(0)))
     losses.total.backward()
     torch.optim.SGD([p for p in setup.network.parameters() if p.requires_grad], 0.1).step()
-    assert same(given, bits(random_demo.parts.model.model)) and same(used, bits(base.unet)) and torch.isfinite(losses.total)
+    assert (
+        same(given, bits(random_demo.parts.model.model))
+        and same(used, bits(base.unet))
+        and torch.isfinite(losses.total)
+    )
     changed = [key for key, value in bits(setup.network).items() if not torch.equal(value, begun[key])]
     assert any(".alpha_" in key for key in changed)
     assert (losses.total == losses.prediction) == (name in ("gligen", "no_regulariser"))
@@ -84,10 +109,25 @@ def test_training_pictures_are_drawn_where_there_are_none(random_demo, places, t
     import demo_data
 
     few = {"train": replace(demo_data.DATA_SETS["train"], count=6)}
-    for module, name, value in ((demo_data, "CACHE", tmp_path), (demo_cache, "CACHE", tmp_path), (demo_data, "DATA_SETS", few)):
+    for module, name, value in (
+        (demo_data, "CACHE", tmp_path),
+        (demo_cache, "CACHE", tmp_path),
+        (demo_data, "DATA_SETS", few),
+    ):
         monkeypatch.setattr(module, name, value)
-    arguments = ["roictrl_short", "--steps", "1", "--batch-size", "2", "--demo", str(random_demo.folder), "--cache", str(tmp_path / "cache"),
-                 "--trained", str(places.trained)]
+    arguments = [
+        "roictrl_short",
+        "--steps",
+        "1",
+        "--batch-size",
+        "2",
+        "--demo",
+        str(random_demo.folder),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--trained",
+        str(places.trained),
+    ]
     bench_train.main(arguments)
     assert places.weights("roictrl_short").is_file() and f"{tmp_path / 'cache'}: 6 pictures" in capsys.readouterr().out
     bench_train.main(arguments)
@@ -96,16 +136,22 @@ def test_training_pictures_are_drawn_where_there_are_none(random_demo, places, t
 
 def test_what_an_ablation_takes_out_stays_out(bench, random_demo, places):
     options = options_of(bench, random_demo, places)
-    weights = {name: load_file(bench.training.train_variant(name, bench.variants.VARIANTS[name], options))
-               for name in ("roictrl_short", "no_self_attention", "no_box_tokens")}
+    weights = {
+        name: load_file(bench.training.train_variant(name, bench.variants.VARIANTS[name], options))
+        for name in ("roictrl_short", "no_self_attention", "no_box_tokens")
+    }
     inside = [key for key in weights["roictrl_short"] if key.endswith("alpha_roi_self_attn")]
-    assert all(weights["roictrl_short"][key] != 0 for key in inside) and all(weights["no_self_attention"][key] == 0 for key in inside)
+    assert all(weights["roictrl_short"][key] != 0 for key in inside) and all(
+        weights["no_self_attention"][key] == 0 for key in inside
+    )
 
-    from roictrl_pack.roictrl_core.checkpoint import read_adapter
     from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
+    from roictrl_pack.roictrl_core.checkpoint import read_adapter
     from roictrl_pack.roictrl_core.instances import InstanceBatch
 
-    instances = InstanceBatch.from_boxes(torch.tensor([[[0.1, 0.1, 0.5, 0.5], [0.4, 0.2, 0.9, 0.6]]]), slots=options.slots)
+    instances = InstanceBatch.from_boxes(
+        torch.tensor([[[0.1, 0.1, 0.5, 0.5], [0.4, 0.2, 0.9, 0.6]]]), slots=options.slots
+    )
     for name, alike in (("roictrl_short", False), ("no_box_tokens", True)):
         file = read_adapter(places.weights(name))
         adapter = ROICtrlAdapter(file.config)
@@ -126,6 +172,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_refuses_other_settings(be
         real(folder, step, *rest, **keywords)
         if step == 2:
             raise KeyboardInterrupt
+
     monkeypatch.setattr(bench.training, "save_checkpoint", stop_at_two)
     with pytest.raises(KeyboardInterrupt):
         bench.training.train_variant(name, variant, options)
@@ -140,7 +187,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_refuses_other_settings(be
 
 def test_gligen_reads_the_text_that_cores_node_reads(bench, random_demo):
     cache, clip = bench.training.TrainingCache(random_demo.cache), random_demo.parts.clip
-    stream = bench.gligen.PooledStream(cache, clip, batch_size=2, slots=10, timesteps=1000, seed=1, augmentation=bench.training.Augmentation(0, 0, 0, 0))
+    stream = bench.gligen.PooledStream(
+        cache,
+        clip,
+        batch_size=2,
+        slots=10,
+        timesteps=1000,
+        seed=1,
+        augmentation=bench.training.Augmentation(0, 0, 0, 0),
+    )
     batch = next(stream.step(0))
     numbers = {cache.text(number): number for number in range(cache.text_count)}
     expected = {text: clip.encode_from_tokens(clip.tokenize(text), return_pooled="unprojected")[1] for text in numbers}
@@ -148,7 +203,9 @@ def test_gligen_reads_the_text_that_cores_node_reads(bench, random_demo):
     texts = [cache.text(int(n)) for row in batch.rows for n in cache.row(row).instance_text]
     assert len(found) == len(texts) == len(batch.instances.pairs)
     for context in found:
-        assert min(float((context - expected[text].detach()).abs().max()) for text in set(texts)) < 5e-3      # the cache is float16
+        assert (
+            min(float((context - expected[text].detach()).abs().max()) for text in set(texts)) < 5e-3
+        )  # the cache is float16
 
 
 def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_demo, places, tmp_path, monkeypatch):
@@ -166,12 +223,19 @@ def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_dem
     writer = CacheWriter(tmp_path / "one")
     writer.add(torch.zeros(4, 8, 8), np.array(case.boxes, np.float32), [case.text], list(case.captions))
     finish_cache(writer, clip)
-    stream = bench.gligen.PooledStream(bench.training.TrainingCache(tmp_path / "one"), clip, batch_size=1, slots=boxes.shape[1], timesteps=1000,
-                                       seed=1, augmentation=bench.training.Augmentation(0, 0, 0, 0, random_slots=False))
+    stream = bench.gligen.PooledStream(
+        bench.training.TrainingCache(tmp_path / "one"),
+        clip,
+        batch_size=1,
+        slots=boxes.shape[1],
+        timesteps=1000,
+        seed=1,
+        augmentation=bench.training.Augmentation(0, 0, 0, 0, random_slots=False),
+    )
     trained = bench.gligen.placed(next(stream.step(0)), text.shape[-1])
     assert torch.equal(trained[1][0], masks[0]) and int(masks[0].sum()) == len(case.boxes)
     assert torch.allclose(trained[0][0], boxes[0].float(), atol=1e-6)
-    assert torch.allclose(trained[2][0], text[0].float(), atol=5e-3)      # the cache is float16
+    assert torch.allclose(trained[2][0], text[0].float(), atol=5e-3)  # the cache is float16
 
 
 def test_masked_attention_equals_a_literal_version(bench):
@@ -190,7 +254,9 @@ def test_masked_attention_equals_a_literal_version(bench):
         setattr(attn2, name, torch.nn.Linear(channels, channels, bias=False))
     attn2.to_out, attn2.heads = torch.nn.Linear(channels, channels), 2
     h, a, n = torch.randn(3, 2, height * width, channels)
-    boxes = torch.tensor([[[0.0, 0.1, 0.6, 0.7], [0.4, 0.3, 1.0, 1.0], [0.2, 0.2, 0.21, 0.21]], [[0.1, 0.5, 0.5, 1.0]] * 3])
+    boxes = torch.tensor(
+        [[[0.0, 0.1, 0.6, 0.7], [0.4, 0.3, 1.0, 1.0], [0.2, 0.2, 0.21, 0.21]], [[0.1, 0.5, 0.5, 1.0]] * 3]
+    )
     mask = torch.tensor([[1, 1, 1], [1, 0, 0]])
     instances = InstanceBatch.from_boxes(boxes, mask, slots=slots)
     contexts = [torch.randn(5, channels) for _ in instances.pairs]
@@ -203,7 +269,7 @@ def test_masked_attention_equals_a_literal_version(bench):
         after = after + torch.tanh(fuser.alpha_coord_self_attn) * fuser._coordinate_attention(after, tokens, None)
         slow = after + torch.tanh(fuser.alpha_dense) * fuser.ff(fuser.norm3(after))
     assert torch.allclose(fast, slow, atol=2e-6)
-    assert len(plan.active) == 3      # a box smaller than a cell shows nowhere
+    assert len(plan.active) == 3  # a box smaller than a cell shows nowhere
 
 
 def test_training_cost_of_both_is_printed(pack, monkeypatch, capsys):
@@ -213,7 +279,11 @@ def test_training_cost_of_both_is_printed(pack, monkeypatch, capsys):
     monkeypatch.setattr(bench_masked, "LATENT_CELLS", 32 * 32)
     bench_masked.main(["--sides", "16", "32", "--repeats", "1"])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
-    assert [row[:6] for row in rows] == [["16", "4", "8", "6", "4", "2"], ["32", "1", "8", "6", "4", "2"], ["32", "1", "16", "12", "8", "4"]]
+    assert [row[:6] for row in rows] == [
+        ["16", "4", "8", "6", "4", "2"],
+        ["32", "1", "8", "6", "4", "2"],
+        ["32", "1", "16", "12", "8", "4"],
+    ]
     masked = [float(row[7]) for row in rows]
     assert all(float(value) > 0 for row in rows for value in row[6:]) and masked[1] == masked[2]
 
@@ -226,7 +296,7 @@ def literal_blend(fuser, a, n, instances, attention, height, width):
     for number, ((row, slot), box) in enumerate(zip(instances.pairs, instances.pair_boxes)):
         edges = torch.ceil(box * torch.tensor([width, height, width, height]) - 0.5).int().tolist()
         inside = torch.zeros(height, width, dtype=torch.bool)
-        inside[edges[1]:edges[3], edges[0]:edges[2]] = True
+        inside[edges[1] : edges[3], edges[0] : edges[2]] = True
         inside = inside.flatten()
         if not inside.any():
             continue
@@ -234,7 +304,9 @@ def literal_blend(fuser, a, n, instances, attention, height, width):
         own = r[inside][None]
         own = own + torch.tanh(fuser.alpha_roi_self_attn) * fuser.roi_self_attn(fuser.norm1(own))
         values[row, 1 + slot, inside], shows[row, 1 + slot] = own[0], inside
-    logits = fuser.roiattn_fuser.channel_reduction(values.flatten(0, 1).permute(0, 2, 1)[..., None]).view(rows, 1 + instances.slots, tokens)
+    logits = fuser.roiattn_fuser.channel_reduction(values.flatten(0, 1).permute(0, 2, 1)[..., None]).view(
+        rows, 1 + instances.slots, tokens
+    )
     gates = fuser.roiattn_fuser.channel_gate.mlp(logits.amax(2)).sigmoid()
     weights = (logits * gates[..., None]).masked_fill(~shows, -torch.inf).softmax(1)
     return (weights[..., None] * values).sum(1)
@@ -253,6 +325,7 @@ def test_an_addon_is_tuned_goes_on_and_changes_the_picture(bench, random_demo, p
         if len(calls) == 3:
             raise KeyboardInterrupt
         return real(*arguments)
+
     monkeypatch.setattr(bench.addons, "loss_of", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         bench.addons.train_addon(name, random_demo.folder, places.trained, 3, 4)
@@ -275,7 +348,13 @@ def test_the_judge_wants_an_addons_colours(bench, places, random_demo, monkeypat
         painter = bench.drawing.Painter(places)
         pictures = [render(recoloured_scene(case.scene, palette)) for case in cases]
         monkeypatch.setattr(painter, "paint", lambda *_, pictures=pictures: pictures)
-        own, other = ([success for record, _ in painter.draw(bench.drawing.Job(method, {}, "test"), pairs) for success in record.marks.successes]
-                      for method in (f"roictrl_{name}", "roictrl"))
+        own, other = (
+            [
+                success
+                for record, _ in painter.draw(bench.drawing.Job(method, {}, "test"), pairs)
+                for success in record.marks.successes
+            ]
+            for method in (f"roictrl_{name}", "roictrl")
+        )
         changed = [thing.attributes.colour in palette for case in cases for thing in case.scene.things]
         assert all(own) and other == [not it for it in changed] and 0 < sum(changed) < len(changed)

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from devtools import tiny_models
 from safetensors import safe_open
 
-LATENT = (1, 4, 16, 24)   # height 16, width 24: not square, so that x and y cannot be mixed up
+from devtools import tiny_models
+
+LATENT = (1, 4, 16, 24)  # height 16, width 24: not square, so that x and y cannot be mixed up
 STEPS = 2
 
 
@@ -46,6 +47,7 @@ def adapter(adapter_for):
 @pytest.fixture(scope="session")
 def adapter_for(pack) -> Callable:
     """adapter_for(unet_config) -> ROICTRL: random, with open gates."""
+
     def make(unet):
         config = pack.module("roictrl_core.config").AdapterConfig.for_unet(unet)
         network = pack.module("roictrl_core.adapter").ROICtrlAdapter(config)
@@ -63,7 +65,10 @@ def layout(pack) -> Callable:
     module = pack.module("roictrl_core.layout")
 
     def make(*instances):
-        made = tuple(module.Instance(box=tuple(box), caption=caption, **(more[0] if more else {})) for box, caption, *more in instances)
+        made = tuple(
+            module.Instance(box=tuple(box), caption=caption, **(more[0] if more else {}))
+            for box, caption, *more in instances
+        )
         return module.Layout(width=LATENT[3] * 8, height=LATENT[2] * 8, instances=made)
 
     return make
@@ -78,7 +83,9 @@ def two_boxes(layout):
 def apply(pack, base, adapter) -> Callable:
     """Apply ROICtrl as the node executes it."""
     node = pack.module("nodes.apply").ApplyROICtrl
-    return lambda model, layout, **settings: node.execute(model, settings.pop("adapter", adapter), settings.pop("clip", base.clip), layout, **settings)[0]
+    return lambda model, layout, **settings: node.execute(
+        model, settings.pop("adapter", adapter), settings.pop("clip", base.clip), layout, **settings
+    )[0]
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +117,19 @@ def sample(prompts) -> Callable:
         latent = torch.zeros(shape)
         noise = comfy.sample.prepare_noise(latent, seed)
         return comfy.sample.sample(
-            model, noise, steps, cfg, "euler", "normal", prompts[0] if positive is None else positive,
-            prompts[1] if negative is None else negative, latent, disable_pbar=True, seed=seed, **more)
+            model,
+            noise,
+            steps,
+            cfg,
+            "euler",
+            "normal",
+            prompts[0] if positive is None else positive,
+            prompts[1] if negative is None else negative,
+            latent,
+            disable_pbar=True,
+            seed=seed,
+            **more,
+        )
 
     return run
 
@@ -149,10 +167,15 @@ def all_goldens(shared) -> Golden:
 def prepared(pack, monkeypatch) -> list:
     """What the methods with captions made of the calls since somebody emptied it, one entry for each Apply."""
     found = []
-    for kind in (pack.module("nodes.patch.methods.roictrl").ROICtrl, pack.module("nodes.patch.methods.roi_prompts").ROIPrompts):
+    for kind in (
+        pack.module("nodes.patch.methods.roictrl").ROICtrl,
+        pack.module("nodes.patch.methods.roi_prompts").ROIPrompts,
+    ):
+
         def noting(self, instances, reading, order, *args, fuse=kind.fuse):
             found.append(SimpleNamespace(instances=instances, reading=reading, chunks=reading.rows.chunks))
             return fuse(self, instances, reading, order, *args)
+
         monkeypatch.setattr(kind, "fuse", noting)
     return found
 
@@ -169,9 +192,16 @@ def spy(prepared) -> Callable:
             options = args[3] if len(args) > 3 else args[2]
             ours = prepared[:]
             prepared.clear()
-            calls.append(SimpleNamespace(
-                sigma=float(options["sigmas"][0]), indices=options["cond_or_uncond"], rows=x.shape[0], size=tuple(x.shape[-2:]),
-                ours=ours, roles=[chunk.role for chunk in ours[0].chunks] if ours else None))
+            calls.append(
+                SimpleNamespace(
+                    sigma=float(options["sigmas"][0]),
+                    indices=options["cond_or_uncond"],
+                    rows=x.shape[0],
+                    size=tuple(x.shape[-2:]),
+                    ours=ours,
+                    roles=[chunk.role for chunk in ours[0].chunks] if ours else None,
+                )
+            )
             return executor(x, t, *args, **kwargs)
 
         watched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "test.spy", wrapper)
@@ -188,7 +218,7 @@ def one_call(base) -> Callable:
     def run(model, x, t, positive, negative=None):
         sampling, outputs = base_sampling(model), []
         sigma = sampling.sigma(torch.tensor([float(t)]))
-        noised = x * (sigma**2 + sampling.sigma_data**2) ** 0.5   # the model divides it out again
+        noised = x * (sigma**2 + sampling.sigma_data**2) ** 0.5  # the model divides it out again
 
         def sampler(denoise, _, sigmas, extra_args=None, callback=None, disable=None):
             return denoise(noised, sigma.expand(len(x)), **extra_args)
@@ -198,7 +228,12 @@ def one_call(base) -> Callable:
         guider.set_cfg(1.0 if negative is None else 2.0)
         hook = model.model.diffusion_model.register_forward_hook(lambda module, inputs, output: outputs.append(output))
         try:
-            guider.sample(torch.zeros_like(x), torch.zeros_like(x), comfy.samplers.KSAMPLER(sampler), torch.tensor([float(sigma), 0.0]))
+            guider.sample(
+                torch.zeros_like(x),
+                torch.zeros_like(x),
+                comfy.samplers.KSAMPLER(sampler),
+                torch.tensor([float(sigma), 0.0]),
+            )
         finally:
             hook.remove()
         return torch.cat(outputs)

@@ -8,8 +8,9 @@ from pathlib import Path
 import folder_paths
 import pytest
 import torch
-from devtools import tiny_models
 from safetensors.torch import save_file
+
+from devtools import tiny_models
 
 BOX = (0.1, 0.1, 0.6, 0.8)
 
@@ -30,17 +31,27 @@ def test_refused_layouts(apply, model, layout):
 
 def test_refused_text(apply, model, layout, base):
     for conditioning, sentence in (
-        ([[torch.full((1, 77, 64), math.nan), {}]], "Apply ROICtrl: the custom conditioning of instance 1 .* not numbers"),
+        (
+            [[torch.full((1, 77, 64), math.nan), {}]],
+            "Apply ROICtrl: the custom conditioning of instance 1 .* not numbers",
+        ),
         ([[torch.zeros(77, 64), {}]], "Apply ROICtrl: the custom conditioning of instance 1 .* no text embedding"),
         ("text", "Apply ROICtrl: the custom conditioning of instance 1 .* no text embedding"),
-        ([[torch.zeros(1, 77, 768), {}]], "the caption of instance 1 .* 768 numbers per token, and the model reads 64. Use the CLIP"),
+        (
+            [[torch.zeros(1, 77, 768), {}]],
+            "the caption of instance 1 .* 768 numbers per token, and the model reads 64. Use the CLIP",
+        ),
     ):
         with pytest.raises(ValueError, match=sentence):
             apply(model, layout((BOX, "a fox", {"conditioning": conditioning})))
     with pytest.raises(ValueError, match="Apply ROICtrl: the CLIP input is empty"):
         apply(model, layout((BOX, "a fox")), clip=None)
     with pytest.raises(ValueError, match="the negative caption of instance 1 .* 32 numbers per token"):
-        apply(model, layout((BOX, "", {"conditioning": [[torch.zeros(1, 77, 64), {}]], "negative": "bad"})), clip=tiny_models.clip(32))
+        apply(
+            model,
+            layout((BOX, "", {"conditioning": [[torch.zeros(1, 77, 64), {}]], "negative": "bad"})),
+            clip=tiny_models.clip(32),
+        )
 
 
 def test_a_clip_that_gives_no_numbers(apply, model, layout):
@@ -58,12 +69,18 @@ def test_warned_text(apply, model, layout, encode, caplog):
 
 
 def test_refused_adapters_and_models(pack, apply, apply_prompts, model, adapter, layout, base):
-    with pytest.raises(ValueError, match="Apply ROICtrl: the adapter input holds str, not a ROICtrl adapter. Connect Load ROICtrl Adapter"):
+    with pytest.raises(
+        ValueError,
+        match="Apply ROICtrl: the adapter input holds str, not a ROICtrl adapter. Connect Load ROICtrl Adapter",
+    ):
         apply(model, layout((BOX, "a fox")), adapter="adapter.safetensors")
     with pytest.raises(ValueError, match="Apply ROICtrl: the adapter input holds ModelPatcher"):
         apply(model, layout((BOX, "a fox")), adapter=model)
     sdxl = tiny_models.patcher(tiny_models.sdxl_model())
-    with pytest.raises(ValueError, match=r"this model \(SDXL\) is a UNet with 28 text blocks .* or Apply ROI Prompts, which needs no adapter"):
+    with pytest.raises(
+        ValueError,
+        match=r"this model \(SDXL\) is a UNet with 28 text blocks .* or Apply ROI Prompts, which needs no adapter",
+    ):
         apply(sdxl, layout((BOX, "a fox")))
     sd2 = tiny_models.patcher(tiny_models.sd15_model({**tiny_models.SD15, "num_heads": -1, "num_head_channels": 16}))
     with pytest.raises(ValueError, match="Use an SD1.x checkpoint with it, or Apply ROI Prompts"):
@@ -74,12 +91,21 @@ def test_a_diffusion_transformer_is_refused(apply, apply_prompts, model, layout)
     transformer = model.clone()
     transformer.add_object_patch("diffusion_model", torch.nn.Module())
     for run in (apply, apply_prompts):
-        with pytest.raises(ValueError, match="is a diffusion transformer, and boxes act in the cross-attention of a UNet. Use an SD1.x"):
+        with pytest.raises(
+            ValueError, match="is a diffusion transformer, and boxes act in the cross-attention of a UNet. Use an SD1.x"
+        ):
             run(transformer, layout((BOX, "a fox")))
 
 
 def test_a_unet_without_text_is_refused(apply_prompts, model, layout):
-    silent = tiny_models.sd15_model({**tiny_models.SD15, "transformer_depth": [0] * 8, "transformer_depth_output": [0] * 12, "transformer_depth_middle": 0})
+    silent = tiny_models.sd15_model(
+        {
+            **tiny_models.SD15,
+            "transformer_depth": [0] * 8,
+            "transformer_depth_output": [0] * 12,
+            "transformer_depth_middle": 0,
+        }
+    )
     silent.diffusion_model.middle_block[1].transformer_blocks = torch.nn.ModuleList()
     with pytest.raises(ValueError, match="Apply ROI Prompts: this model .* does not read text in its UNet"):
         apply_prompts(tiny_models.patcher(silent), layout((BOX, "a fox")))
@@ -94,11 +120,14 @@ def test_more_boxes_than_slots_names_those_left_out(apply, model, layout, caplog
     assert "slots" not in caplog.text
 
 
-@pytest.mark.parametrize("settings, boxes, sentence", [
-    ({"strength": 0.0}, 1, "Apply ROICtrl: Strength is 0"),
-    ({"start_percent": 0.8, "end_percent": 0.2}, 1, "start_percent 0.8 is not before end_percent 0.2"),
-    ({}, 0, "Apply ROICtrl: The layout has no enabled instance"),
-])
+@pytest.mark.parametrize(
+    "settings, boxes, sentence",
+    [
+        ({"strength": 0.0}, 1, "Apply ROICtrl: Strength is 0"),
+        ({"start_percent": 0.8, "end_percent": 0.2}, 1, "start_percent 0.8 is not before end_percent 0.2"),
+        ({}, 0, "Apply ROICtrl: The layout has no enabled instance"),
+    ],
+)
 def test_a_picture_without_control_is_said(apply, model, layout, caplog, settings, boxes, sentence):
     apply(model, layout(*[(BOX, "a fox")] * boxes), **settings)
     assert sentence in caplog.text
@@ -106,6 +135,7 @@ def test_a_picture_without_control_is_said(apply, model, layout, caplog, setting
 
 def test_a_sampler_without_lists_of_prompts(pack, apply, model, two_boxes, sample, caplog):
     """A pack that calls the UNet without telling whose rows they are."""
+
     def anonymous(apply_model, args):
         options = dict(args["c"]["transformer_options"])
         options.pop("cond_or_uncond")
@@ -121,13 +151,18 @@ def test_a_pack_with_batching_of_its_own(apply, model, two_boxes, sample, caplog
     import comfy.samplers
 
     foreign = apply(model, two_boxes).clone()
-    foreign.set_model_sampler_calc_cond_batch_function(lambda args: comfy.samplers._calc_cond_batch(
-        args["model"], args["conds"], args["input"], args["sigma"], args["model_options"]))
+    foreign.set_model_sampler_calc_cond_batch_function(
+        lambda args: comfy.samplers._calc_cond_batch(
+            args["model"], args["conds"], args["input"], args["sigma"], args["model_options"]
+        )
+    )
     assert torch.equal(sample(foreign), sample(model))
     assert caplog.text.count("past the sampler's own batching runs without the boxes") == 1
 
 
-@pytest.mark.parametrize("uncond_boxes, done", [("negative prompt", "it reads its own prompt"), ("off", "the boxes leave it alone")])
+@pytest.mark.parametrize(
+    "uncond_boxes, done", [("negative prompt", "it reads its own prompt"), ("off", "the boxes leave it alone")]
+)
 def test_a_prompt_that_is_not_the_guiders(apply, model, two_boxes, sample, encode, caplog, uncond_boxes, done):
     """The deprecated PerpNeg node samples a third prompt that the guider does not know."""
     from comfy_extras.nodes_perpneg import PerpNeg
@@ -151,7 +186,9 @@ def test_an_empty_folder_says_what_to_do(pack, folder):
     node = pack.module("nodes.loader").LoadAdapter
     (choice,) = node.GET_SCHEMA().inputs[0].options
     assert choice == "(no file in models/roictrl)"
-    with pytest.raises(ValueError, match="Load ROICtrl Adapter: There is no file in .*roictrl. Put the weights there, press R"):
+    with pytest.raises(
+        ValueError, match="Load ROICtrl Adapter: There is no file in .*roictrl. Put the weights there, press R"
+    ):
         node.execute(choice)
     with pytest.raises(ValueError, match="The file 'gone.safetensors' is not in .*roictrl"):
         node.execute("gone.safetensors")
@@ -165,7 +202,11 @@ def test_a_file_is_loaded_and_others_are_refused(pack, folder, adapter):
     assert all(torch.equal(t, loaded.model.state_dict()[key]) for key, t in adapter.model.state_dict().items())
     assert "ours.safetensors" in model_list()
     first = node.fingerprint_inputs("ours.safetensors")
-    save(folder / "ours.safetensors", adapter.model.config, {key: t * 0.5 for key, t in adapter.model.state_dict().items()})
+    save(
+        folder / "ours.safetensors",
+        adapter.model.config,
+        {key: t * 0.5 for key, t in adapter.model.state_dict().items()},
+    )
     assert node.fingerprint_inputs("ours.safetensors") != first and node.fingerprint_inputs("gone") == "gone"
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(2, 2)}, folder / "a lora.safetensors")
     with pytest.raises(ValueError, match="Load ROICtrl Adapter: a lora.safetensors is a LoRA, not a ROICtrl adapter"):
@@ -194,7 +235,9 @@ def test_a_unet_that_reads_a_picture_is_refused(apply, apply_prompts, model, lay
         silent = tiny_models.patcher(tiny_models.sd15_model())
         silent.model.model_config = kind(dict(kind.unet_config))
         for run in (apply, apply_prompts):
-            with pytest.raises(ValueError, match=f"this model \\({kind.__name__}\\) reads a picture where others read text"):
+            with pytest.raises(
+                ValueError, match=f"this model \\({kind.__name__}\\) reads a picture where others read text"
+            ):
                 run(silent, layout((BOX, "a fox")))
 
 
@@ -202,9 +245,18 @@ def test_a_unet_that_reads_a_picture_is_refused(apply, apply_prompts, model, lay
 def test_a_latent_of_another_shape_is_said_once(request, which, model, two_boxes, sample, caplog):
     patched = request.getfixturevalue(which)(model, two_boxes)
     sample(patched, shape=(1, 4, 24, 16))
-    assert caplog.text.count("The layout was drawn for 192 x 128 pixels, and the latent of 16 x 24 cells has another shape") == 1
+    assert (
+        caplog.text.count(
+            "The layout was drawn for 192 x 128 pixels, and the latent of 16 x 24 cells has another shape"
+        )
+        == 1
+    )
     caplog.clear()
-    sample(patched), sample(patched, shape=(1, 4, 32, 48)), sample(patched, shape=(1, 4, 11, 16))  # a second pass, and one rounded to cells
+    (
+        sample(patched),
+        sample(patched, shape=(1, 4, 32, 48)),
+        sample(patched, shape=(1, 4, 11, 16)),
+    )  # a second pass, and one rounded to cells
     assert "another shape" not in caplog.text
 
 

@@ -31,7 +31,9 @@ TEXTS = [f"a (red:1.{i % 9}) fox number {i}" for i in range(100)] + ["a very lon
 def test_together_is_as_alone(captions, base, layout):
     clip = Counting(base.clip)
     encoder = captions.CaptionEncoder(clip, "test")
-    slots = captions.make_slots(list(enumerate(layout(*[((0, 0, 1, 1), text) for text in TEXTS]).instances, 1)), encoder)
+    slots = captions.make_slots(
+        list(enumerate(layout(*[((0, 0, 1, 1), text) for text in TEXTS]).instances, 1)), encoder
+    )
     assert clip.calls < 10
     for text, slot in zip(TEXTS, slots, strict=True):
         alone = base.clip.encode_from_tokens(base.clip.tokenize(text))[0]
@@ -39,11 +41,17 @@ def test_together_is_as_alone(captions, base, layout):
         assert torch.allclose(slot.caption, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [lambda e: e * e.shape[1] / 77, lambda e: e.repeat_interleave(2, 1)], ids=["scaled with its length", "doubled tokens"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda e: e * e.shape[1] / 77, lambda e: e.repeat_interleave(2, 1)],
+    ids=["scaled with its length", "doubled tokens"],
+)
 def test_a_clip_that_joins_its_sections_encodes_one_by_one(captions, base, layout, change):
     clip = Counting(base.clip, change)
     encoder = captions.CaptionEncoder(clip, "test")
-    slots = captions.make_slots(list(enumerate(layout(*[((0, 0, 1, 1), text) for text in TEXTS]).instances, 1)), encoder)
+    slots = captions.make_slots(
+        list(enumerate(layout(*[((0, 0, 1, 1), text) for text in TEXTS]).instances, 1)), encoder
+    )
     for text, slot in list(zip(TEXTS, slots, strict=True))[::20]:
         assert torch.equal(slot.caption, change(base.clip.encode_from_tokens(base.clip.tokenize(text)))[0])
 

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from devtools import tiny_models
 
-SMALL = {**tiny_models.SD15, "channel_mult": [1], "num_res_blocks": [1], "transformer_depth": [1], "transformer_depth_output": [0, 0],
-         "transformer_depth_middle": -1}
+SMALL = {
+    **tiny_models.SD15,
+    "channel_mult": [1],
+    "num_res_blocks": [1],
+    "transformer_depth": [1],
+    "transformer_depth_output": [0, 0],
+    "transformer_depth_middle": -1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +54,12 @@ def grounded(pack, base, small):
     blocks = pack.module("nodes.patch.fit").host_of(small, "test").blocks
     config = pack.module("roictrl_core.instance_diffusion.config").InstanceDiffusionConfig(
         fusers=tuple((block.official.removesuffix(".transformer_blocks.0"), block.channels) for block in blocks),
-        heads=8, scaleu=(32, 32), text_width=64, token_width=64, hidden_width=32)
+        heads=8,
+        scaleu=(32, 32),
+        text_width=64,
+        token_width=64,
+        hidden_width=32,
+    )
     state = tiny_models.randomize(core.InstanceDiffusion(config)).state_dict()
     state.update({key: torch.full_like(value, 0.8) for key, value in state.items() if "alpha" in key})
     trained = pack.module("nodes.patch.weights").instance_diffusion_patcher(config, state)
@@ -65,7 +77,9 @@ def test_boxes_after_a_picture_without(small, compiled, boxes, two_boxes, one_bo
     assert torch.allclose(plain, sample(small), atol=1e-4)
     for put in (lambda model: boxes(model, two_boxes), lambda model: boxes(boxes(model, two_boxes), one_box)):
         expected = sample(put(small))
-        assert torch.allclose(sample(put(compiled)), expected, atol=1e-4) and not torch.allclose(expected, plain, atol=0.01)
+        assert torch.allclose(sample(put(compiled)), expected, atol=1e-4) and not torch.allclose(
+            expected, plain, atol=0.01
+        )
     assert torch.allclose(sample(compiled), plain, atol=1e-4)
 
 
@@ -81,4 +95,6 @@ def test_instance_diffusion_after_a_picture_without(small, compiled, grounded, b
     plain = sample(compiled)
     for put in (lambda model: grounded(model, two_boxes), lambda model: boxes(grounded(model, two_boxes), one_box)):
         expected = sample(put(small))
-        assert torch.allclose(sample(put(compiled)), expected, atol=1e-4) and not torch.allclose(expected, plain, atol=0.01)
+        assert torch.allclose(sample(put(compiled)), expected, atol=1e-4) and not torch.allclose(
+            expected, plain, atol=0.01
+        )

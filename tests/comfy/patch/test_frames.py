@@ -22,7 +22,7 @@ def test_the_crop_is_cores(frames, area):
     x = torch.arange(16.0 * 24).view(1, 1, 16, 24)
     taken = comfy.samplers.get_area_and_mult({"area": area, "model_conds": {}, "uuid": 0}, x, torch.ones(1)).input_x
     h, w, y, left = frames.area_of_cond({"area": area}, 16, 24)
-    assert torch.equal(taken, x[:, :, y:y + h, left:left + w])
+    assert torch.equal(taken, x[:, :, y : y + h, left : left + w])
 
 
 def test_a_video_area_keeps_its_spatial_part(frames):
@@ -30,7 +30,10 @@ def test_a_video_area_keeps_its_spatial_part(frames):
     assert frames.area_of_cond({}, 16, 24) is None
 
 
-@given(st.lists(share, min_size=4, max_size=4), st.tuples(st.integers(1, 16), st.integers(1, 24), st.integers(0, 8), st.integers(0, 12)))
+@given(
+    st.lists(share, min_size=4, max_size=4),
+    st.tuples(st.integers(1, 16), st.integers(1, 24), st.integers(0, 8), st.integers(0, 12)),
+)
 @settings(deadline=None, max_examples=100)
 def test_a_projected_box_is_the_visible_part(frames, edges, area):
     x1, x2 = sorted(edges[:2])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from devtools import tiny_models
 
-REL, MAX = 1e-5, 1e-4   # the goldens' INDEX.md: the noise floor of a ComfyUI host is 3e-6 / 1e-5
+REL, MAX = 1e-5, 1e-4  # the goldens' INDEX.md: the noise floor of a ComfyUI host is 3e-6 / 1e-5
 NAMES = ("unet_p1_square_3", "unet_p2_cfg_pair_3", "unet_p3_wide_5", "unet_p4_square_3_perm", "unet_p5_small_trace")
 
 
@@ -18,7 +19,9 @@ def assert_close(got: torch.Tensor, want: torch.Tensor) -> None:
 
 @pytest.fixture(scope="module")
 def golden_model(golden):
-    return tiny_models.patcher(tiny_models.sd15_model(golden.metadata("unet_ldm_smallA")["unet_config"], golden.load("unet_ldm_smallA")))
+    return tiny_models.patcher(
+        tiny_models.sd15_model(golden.metadata("unet_ldm_smallA")["unet_config"], golden.load("unet_ldm_smallA"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,14 @@ def forward(pack, golden_model, golden_adapter):
     def run(case):
         instances = batch.from_boxes(case["boxes"], case["masks"])
         captions = [case["instance_embeddings"][row, slot] for row, slot in instances.pairs]
-        return unet(case["x"], case["t"].float(), case["context"], instances, captions, order=lambda block: case["perms"][block.number])
+        return unet(
+            case["x"],
+            case["t"].float(),
+            case["context"],
+            instances,
+            captions,
+            order=lambda block: case["perms"][block.number],
+        )
 
     return run
 
@@ -57,8 +67,10 @@ def test_every_other_golden(forward, all_goldens, name):
 def test_a_sampler_sees_the_golden(pack, golden, golden_model, golden_adapter, one_call):
     """Apply ROICtrl with a conditioning per instance, then a guider."""
     case, module = golden.load(NAMES[0]), pack.module("roictrl_core.layout")
-    instances = tuple(module.Instance(box=tuple(box.tolist()), conditioning=[[text[None], {}]])
-                      for box, text in zip(case["boxes"][0], case["instance_embeddings"][0]))
+    instances = tuple(
+        module.Instance(box=tuple(box.tolist()), conditioning=[[text[None], {}]])
+        for box, text in zip(case["boxes"][0], case["instance_embeddings"][0])
+    )
     node = pack.module("nodes.apply").ApplyROICtrl
     patched = node.execute(golden_model, golden_adapter, tiny_models.clip(), module.Layout(instances=instances))[0]
     positive = [[case["context"], {}]]
@@ -68,12 +80,18 @@ def test_a_sampler_sees_the_golden(pack, golden, golden_model, golden_adapter, o
 
 def test_a_guided_pair(pack, all_goldens, golden_model, golden_adapter, one_call):
     """Uncond and cond in one batch, each row its own text in the boxes: rows are chunk-major, the negative's first."""
-    case, control, hooks = all_goldens.load(NAMES[1]), pack.module("nodes.patch.control"), pack.module("nodes.patch.hooks")
+    case, control, hooks = (
+        all_goldens.load(NAMES[1]),
+        pack.module("nodes.patch.control"),
+        pack.module("nodes.patch.hooks"),
+    )
     negatives, captions = case["instance_embeddings"]
-    slots = tuple(control.Slot(f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, caption, negative)
-                  for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives)))
+    slots = tuple(
+        control.Slot(f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, caption, negative)
+        for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives))
+    )
     method = pack.module("nodes.patch.methods.roictrl").ROICtrl(golden_adapter.model, golden_adapter)
     patched = hooks.attach(golden_model, control.Control("test", slots), method)
     output = one_call(patched, case["x"], case["t"][0], [[case["context"][1:], {}]], [[case["context"][:1], {}]])
-    assert output.shape[0] == 4   # negative with x0, x1, then positive with x0, x1
+    assert output.shape[0] == 4  # negative with x0, x1, then positive with x0, x1
     assert_close(output[[0, 3]], case["eps"])

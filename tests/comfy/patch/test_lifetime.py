@@ -75,8 +75,16 @@ def test_an_interrupt_leaves_no_state(model, apply, two_boxes, sample):
 def test_nothing_of_a_run_outlives_it(pack, model, apply, two_boxes, sample):
     import gc
 
-    kinds = tuple(getattr(pack.module(f"nodes.patch.{name}"), kind) for name, kind in (
-        ("run", "Run"), ("run", "Batch"), ("run", "Call"), ("points", "Reading"), ("methods.captioned", "CaptionedSession")))
+    kinds = tuple(
+        getattr(pack.module(f"nodes.patch.{name}"), kind)
+        for name, kind in (
+            ("run", "Run"),
+            ("run", "Batch"),
+            ("run", "Call"),
+            ("points", "Reading"),
+            ("methods.captioned", "CaptionedSession"),
+        )
+    )
 
     def alive() -> int:
         gc.collect()
@@ -90,12 +98,15 @@ def test_nothing_of_a_run_outlives_it(pack, model, apply, two_boxes, sample):
 def test_keys_and_values_of_captions_are_made_once(model, apply, two_boxes, sample, spy, base):
     """Steps after the first call to_k on the global text alone."""
     attn2 = base.model.diffusion_model.input_blocks[1][1].transformer_blocks[0].attn2
-    lengths, hook = [], attn2.to_k.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[0]))
+    lengths, hook = (
+        [],
+        attn2.to_k.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[0])),
+    )
     try:
         sample(apply(model, two_boxes), steps=3)
     finally:
         hook.remove()
-    assert lengths == [2, 3] + [2, 2]   # the rows' own text each step; two captions and the negative once
+    assert lengths == [2, 3] + [2, 2]  # the rows' own text each step; two captions and the negative once
 
 
 class Recorder:
@@ -114,7 +125,9 @@ class Recorder:
                 given = points.after(h, a, n, spot)
                 self.blocks.append((spot.block.name, h.clone(), a.clone(), n.clone(), given.clone()))
                 return given
+
             return points._replace(after=after)
+
         return noting
 
 
@@ -122,7 +135,9 @@ def test_a_second_apply_takes_the_first_ones_output_as_its_a(pack, model, adapte
     nodes, control, hooks = (pack.module(f"nodes.{name}") for name in ("apply", "patch.control", "patch.hooks"))
     recorders = []
     for boxes in (layout(((0.0, 0.0, 0.5, 1.0), "left")), layout(((0.5, 0.0, 1.0, 1.0), "right"))):
-        slots, _ = nodes.slots_of(pack.module("nodes.patch.fit").host_of(model, "test"), base.clip, boxes, 30, "", 0, "test")
+        slots, _ = nodes.slots_of(
+            pack.module("nodes.patch.fit").host_of(model, "test"), base.clip, boxes, 30, "", 0, "test"
+        )
         recorders.append(Recorder(pack.module("nodes.patch.methods.roictrl").ROICtrl(adapter.model, adapter)))
         model = hooks.attach(model, control.Control("test", slots), recorders[-1])
     sample(model, steps=1)

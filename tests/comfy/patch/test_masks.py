@@ -10,7 +10,7 @@ import pytest
 import torch
 
 BOX = (0.1, 0.1, 0.9, 0.9)
-HEIGHT, WIDTH = 128, 192   # pixels of the test's picture
+HEIGHT, WIDTH = 128, 192  # pixels of the test's picture
 
 
 @pytest.fixture(params=["adapter", "prompts"])
@@ -26,13 +26,15 @@ def masked(pack, layout) -> Callable:
     """masked(bool array or None, ...) -> a layout of one box per mask, all in the same place."""
     of = pack.module("roictrl_core.masks").RunLengthMask.from_array
     captions = ("a red fox", "a blue bird", "a stone")
-    return lambda *masks: layout(*((BOX, caption, {} if mask is None else {"mask": of(mask)}) for caption, mask in zip(captions, masks)))
+    return lambda *masks: layout(
+        *((BOX, caption, {} if mask is None else {"mask": of(mask)}) for caption, mask in zip(captions, masks))
+    )
 
 
 def left(share: float = 0.5) -> np.ndarray:
     """The left part of the picture."""
     mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[:, :round(WIDTH * share)] = True
+    mask[:, : round(WIDTH * share)] = True
     return mask
 
 
@@ -42,10 +44,14 @@ def test_a_mask_of_ones_is_no_mask(patched, masked, sample):
 
 
 def test_a_mask_changes_the_picture_and_so_does_its_feather(patched, masked, sample):
-    whole, hard, soft = (sample(patched(masked(mask), **more), steps=1) for mask, more in (
-        (None, {}), (left(), {"mask_feather": 0}), (left(), {"mask_feather": 64})))
+    whole, hard, soft = (
+        sample(patched(masked(mask), **more), steps=1)
+        for mask, more in ((None, {}), (left(), {"mask_feather": 0}), (left(), {"mask_feather": 64}))
+    )
     assert not torch.allclose(hard, whole, atol=1e-3) and not torch.allclose(soft, hard, atol=1e-4)
-    assert torch.equal(sample(patched(masked(left())), steps=1), sample(patched(masked(left()), mask_feather=8), steps=1))
+    assert torch.equal(
+        sample(patched(masked(left())), steps=1), sample(patched(masked(left()), mask_feather=8), steps=1)
+    )
 
 
 def test_an_empty_mask_leaves_nothing_of_the_instance_and_says_so(model, apply_prompts, masked, sample, caplog):
@@ -60,7 +66,10 @@ def test_a_mask_beside_its_box_is_said(patched, layout, pack, caplog):
     mask = pack.module("roictrl_core.masks").RunLengthMask.from_array(left(0.25))
     with caplog.at_level(logging.WARNING, "ROICtrl"):
         patched(layout(((0.5, 0.1, 0.9, 0.9), "a red fox", {"mask": mask})))
-    assert "The mask of instance 1 ('a red fox') lies outside its box" in caplog.text and "Move the box over the mask" in caplog.text
+    assert (
+        "The mask of instance 1 ('a red fox') lies outside its box" in caplog.text
+        and "Move the box over the mask" in caplog.text
+    )
 
 
 @pytest.fixture
@@ -84,7 +93,7 @@ def test_the_global_slot_gets_what_the_mask_takes_in_every_row(model, apply, mas
     plan, weight = max(blends, key=lambda seen: seen[0].width)
     maps = weight.view(-1, plan.height, plan.width)
     assert len(maps) == 4 and (plan.height, plan.width) == (16, 24)
-    assert (maps[:, :, 12:] == 1).all()                       # right of both masks
+    assert (maps[:, :, 12:] == 1).all()  # right of both masks
     covered = plan.coverage.amax(1) > 0
     assert (weight.flatten()[plan.cells[covered]] < 1).all()  # an instance shows in every cell that its mask covers
     assert (maps[:, 8, 6:11] > 0).all() and (maps[:, 8, 6:11] < 1).all()
@@ -93,7 +102,11 @@ def test_the_global_slot_gets_what_the_mask_takes_in_every_row(model, apply, mas
 def test_masks_are_averaged_once_per_level_and_run(pack, model, apply, masked, sample, monkeypatch):
     soft, calls = pack.module("roictrl_core.coverage").SoftMask, []
     coverage = soft.coverage
-    monkeypatch.setattr(soft, "coverage", lambda self, frame, height, width: calls.append((height, width)) or coverage(self, frame, height, width))
+    monkeypatch.setattr(
+        soft,
+        "coverage",
+        lambda self, frame, height, width: calls.append((height, width)) or coverage(self, frame, height, width),
+    )
     sample(apply(model, masked(left())), steps=3, shape=(2, 4, 16, 24))
     assert sorted(calls) == [(2, 3), (4, 6), (8, 12), (16, 24)]
 
@@ -102,7 +115,9 @@ def test_an_area_sees_its_part_of_the_mask(model, apply, masked, sample, prompts
     """The right half of the picture, where a mask of the left three quarters covers the crop's left half."""
     area = [[prompts[0][0][0], {**prompts[0][0][1], "area": (16, 12, 0, 12), "strength": 1.0}]]
     sample(apply(model, masked(left(0.75)), mask_feather=0), positive=area, steps=1)
-    crops = [weight.view(-1, plan.height, plan.width) for plan, weight in blends if (plan.height, plan.width) == (16, 12)]
+    crops = [
+        weight.view(-1, plan.height, plan.width) for plan, weight in blends if (plan.height, plan.width) == (16, 12)
+    ]
     assert crops
     for maps in crops:
         assert (maps[:, :, 6:] == 1).all() and (maps[:, 4:12, :6] < 0.999).all()

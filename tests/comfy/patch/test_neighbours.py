@@ -5,6 +5,7 @@ from __future__ import annotations
 import comfy.ldm.modules.attention as comfy_attention
 import pytest
 import torch
+
 from devtools import tiny_models
 
 STEPS = 2
@@ -12,7 +13,11 @@ STEPS = 2
 
 def attn2_changes(base, layers, change) -> dict[str, torch.Tensor]:
     """change(weight) of every attn2 layer named in ``layers``, by the UNet's own key."""
-    return {name: change(weight) for name, weight in base.weights.items() if ".attn2." in name and name.split(".")[-2] in layers}
+    return {
+        name: change(weight)
+        for name, weight in base.weights.items()
+        if ".attn2." in name and name.split(".")[-2] in layers
+    }
 
 
 def as_lora(changes: dict[str, torch.Tensor]) -> dict[str, tuple]:
@@ -26,7 +31,9 @@ def test_a_lora_on_attn2_acts_inside_the_boxes(model, base, apply, two_boxes, sa
     patched = model.clone()
     patched.add_patches(as_lora(changes))
     got = sample(apply(patched, two_boxes))
-    assert not torch.allclose(got, sample(apply(model, two_boxes)), atol=1e-3) and not torch.allclose(got, sample(patched), atol=1e-3)
+    assert not torch.allclose(got, sample(apply(model, two_boxes)), atol=1e-3) and not torch.allclose(
+        got, sample(patched), atol=1e-3
+    )
     baked = {name: weight + changes.get(name, 0) for name, weight in base.weights.items()}
     other = tiny_models.patcher(tiny_models.sd15_model(weights=baked))
     assert torch.allclose(got, sample(apply(other, two_boxes)), atol=1e-3, rtol=1e-5)
@@ -57,7 +64,7 @@ class IPAdapter:
         chunks, heads = options["cond_or_uncond"], options["n_heads"]
         rows, size = q.shape[0] // len(chunks), options["original_shape"]
         assert size[0] == q.shape[0] and q.shape[0] % len(chunks) == 0
-        height = size[2] / (size[2] * size[3] / q.shape[1]) ** 0.5   # how such packs find the map of the tokens
+        height = size[2] / (size[2] * size[3] / q.shape[1]) ** 0.5  # how such packs find the map of the tokens
         assert abs(height - round(height)) < 1e-6 and q.shape[1] % round(height) == 0
         out = comfy_attention.optimized_attention(q, k, v, heads)
         self.calls.append((tuple(chunks), q.shape[1]))
@@ -68,7 +75,9 @@ class IPAdapter:
 
     def on(self, model):
         patched = model.clone()
-        for name, number in [("input", n) for n in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", n) for n in range(3, 12)]:
+        for name, number in (
+            [("input", n) for n in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", n) for n in range(3, 12)]
+        ):
             # A function: up to ComfyUI 0.12 clone() deep-copies callable objects, and the calls would be noted in the copy.
             patched.set_model_attn2_replace(lambda q, k, v, options: self(q, k, v, options), name, number)
         return patched
@@ -80,7 +89,8 @@ def test_an_ip_adapter_acts_inside_the_boxes(model, apply, two_boxes, sample):
     assert not torch.allclose(*pictures, atol=1e-3)
     # The map's own call has both chunks; inside, each chunk's ROIs come alone, on the grids of the four levels.
     assert {(chunks, tokens) for chunks, tokens in everywhere.calls if len(chunks) == 1} == {
-        ((index,), side * side) for index in (0, 1) for side in (25, 19, 13, 7)}
+        ((index,), side * side) for index in (0, 1) for side in (25, 19, 13, 7)
+    }
 
 
 def test_an_ip_adapter_that_changes_nothing(model, apply, two_boxes, sample):
@@ -93,7 +103,7 @@ def test_an_ip_adapter_that_changes_nothing(model, apply, two_boxes, sample):
     for number in (1, 2, 4, 5, 7, 8):
         plain.set_model_attn2_replace(attend, "input", number, 0)
     assert torch.allclose(sample(apply(plain, two_boxes)), sample(apply(model, two_boxes)), atol=1e-4)
-    assert {16 * 24, 8 * 12, 4 * 6} == tokens   # it was called on the maps; inside the boxes it would add nothing either
+    assert {16 * 24, 8 * 12, 4 * 6} == tokens  # it was called on the maps; inside the boxes it would add nothing either
 
 
 def test_an_attention_override_acts_inside_the_boxes(model, apply, two_boxes, sample):
@@ -114,7 +124,9 @@ def test_a_controlnet_on_the_same_model(model, apply, two_boxes, sample, spy, pr
     import comfy.controlnet
     import comfy.ops
 
-    config = {key: value for key, value in tiny_models.SD15.items() if key not in ("out_channels", "transformer_depth_output")}
+    config = {
+        key: value for key, value in tiny_models.SD15.items() if key not in ("out_channels", "transformer_depth_output")
+    }
     network = comfy.cldm.cldm.ControlNet(**config, hint_channels=3, operations=comfy.ops.disable_weight_init)
     control = comfy.controlnet.ControlNet(tiny_models.randomize(network, seed=4), load_device=torch.device("cpu"))
     control.set_cond_hint(torch.rand(1, 3, 128, 192, generator=torch.Generator().manual_seed(0)), 1.0, (0.0, 1.0))
@@ -132,11 +144,17 @@ def gligen(base):
 
     parts = {}
     unet = base.model.diffusion_model
-    for name, stages in (("input_blocks", unet.input_blocks), ("middle_block", [unet.middle_block]), ("output_blocks", unet.output_blocks)):
+    for name, stages in (
+        ("input_blocks", unet.input_blocks),
+        ("middle_block", [unet.middle_block]),
+        ("output_blocks", unet.output_blocks),
+    ):
         for number, stage in enumerate(stages):
             if any(hasattr(member, "transformer_blocks") for member in stage):
                 width = next(member for member in stage if hasattr(member, "transformer_blocks")).in_channels
-                fuser = tiny_models.randomize(comfy.gligen.GatedSelfAttentionDense(width, 768, 8, width // 8), seed=number)
+                fuser = tiny_models.randomize(
+                    comfy.gligen.GatedSelfAttentionDense(width, 768, 8, width // 8), seed=number
+                )
                 state = {**fuser.state_dict(), "alpha_attn": torch.tensor(0.7), "alpha_dense": torch.tensor(0.7)}
                 parts.update({f"{name}.{number}.1.fuser.{key}": value for key, value in state.items()})
     position = tiny_models.randomize(comfy.gligen.PositionNet(768, 768), seed=3)
@@ -148,7 +166,9 @@ def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter,
     """GLIGEN's middle_patch joins the list at the UNet call; the h that the fuser gets has gone through it."""
     seen = []
     text = torch.randn(1, 768, generator=torch.Generator().manual_seed(0))
-    positive = [[cond, {**extra, "gligen": ("position", gligen(base), [(text, 8, 12, 0, 0)])}] for cond, extra in prompts[0]]
+    positive = [
+        [cond, {**extra, "gligen": ("position", gligen(base), [(text, 8, 12, 0, 0)])}] for cond, extra in prompts[0]
+    ]
 
     class Noting(pack.module("nodes.patch.methods.roictrl").ROICtrl):
         def fuse(self, instances, reading, order):
@@ -157,13 +177,16 @@ def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter,
             def noting(h, a, n, spot):
                 seen.append((h.clone(), n.clone(), spot.block))
                 return fuse(h, a, n, spot)
+
             return noting
 
-    slots, _ = pack.module("nodes.apply").slots_of(pack.module("nodes.patch.fit").host_of(model, "test"), base.clip, two_boxes, 30, "", 0, "test")
+    slots, _ = pack.module("nodes.apply").slots_of(
+        pack.module("nodes.patch.fit").host_of(model, "test"), base.clip, two_boxes, 30, "", 0, "test"
+    )
     control = pack.module("nodes.patch.control").Control("test", slots)
     patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))
     assert not torch.allclose(sample(patched, positive=positive), sample(apply(model, two_boxes)), atol=1e-3)
-    for h, n, block in seen:   # n is norm2 of the state that attn2 starts from
+    for h, n, block in seen:  # n is norm2 of the state that attn2 starts from
         assert torch.allclose(block.module.norm2(h), n, atol=1e-6)
     assert len(seen) == 16 * 2 * STEPS
 
@@ -171,7 +194,9 @@ def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter,
 def test_a_batch_changing_patch_is_left_alone(model, apply, two_boxes, sample, caplog):
     """AttentionCouple's way: attn2_patch doubles the batch, its output patch halves it. The boxes act on what is left."""
     coupled = model.clone()
-    coupled.set_model_attn2_patch(lambda n, context, value, o: (n.repeat(2, 1, 1), context.repeat(2, 1, 1), value.repeat(2, 1, 1)))
+    coupled.set_model_attn2_patch(
+        lambda n, context, value, o: (n.repeat(2, 1, 1), context.repeat(2, 1, 1), value.repeat(2, 1, 1))
+    )
     coupled.set_model_attn2_output_patch(lambda n, o: n[: n.shape[0] // 2])
     assert torch.allclose(sample(apply(coupled, two_boxes)), sample(apply(model, two_boxes)), atol=1e-4)
     assert caplog.text.count("changes the batch") == 1
@@ -179,6 +204,7 @@ def test_a_batch_changing_patch_is_left_alone(model, apply, two_boxes, sample, c
 
 def test_tokens_that_are_not_the_maps(model, apply, two_boxes, sample, caplog):
     """A pack that works on fewer tokens than the map has, and says so."""
+
     def fewer(x, options):
         rows, channels, height, width = options["activations_shape"]
         options["activations_shape"] = [rows, channels, height, width + 1]
@@ -210,7 +236,11 @@ def test_a_pass_over_another_latent_goes_through_untouched(model, apply, two_box
 
     def extra_pass(args):
         for smaller in (args["input"][..., ::2, ::2], args["input"][..., ::2, :]):
-            passes.append(comfy.samplers.calc_cond_batch(args["model"], [args["cond"]], smaller, args["sigma"], args["model_options"])[0])
+            passes.append(
+                comfy.samplers.calc_cond_batch(
+                    args["model"], [args["cond"]], smaller, args["sigma"], args["model_options"]
+                )[0]
+            )
         return args["denoised"]
 
     patched = apply(model, two_boxes).clone()
@@ -218,7 +248,11 @@ def test_a_pass_over_another_latent_goes_through_untouched(model, apply, two_box
     assert torch.equal(sample(patched), sample(apply(model, two_boxes)))
     assert torch.isfinite(passes[0]).all()
     # Tiles have many sizes; what is said of them is said once.
-    assert caplog.text.count("A sampling pass over a 12 x 8 latent, where the picture's is 24 x 16") == caplog.text.count("A sampling pass over a") == 1
+    assert (
+        caplog.text.count("A sampling pass over a 12 x 8 latent, where the picture's is 24 x 16")
+        == caplog.text.count("A sampling pass over a")
+        == 1
+    )
 
 
 def test_a_reference_image_through_the_same_unet_goes_untouched(model, apply, two_boxes, sample):
@@ -231,6 +265,7 @@ def test_a_reference_image_through_the_same_unet_goes_untouched(model, apply, tw
         def wrapper(executor, x, t, context, y, control, options, **kwargs):
             outputs[name] = executor(torch.ones(x.shape[0], 4, 8, 8), t, context, y, control, dict(options), **kwargs)
             return executor(x, t, context, y, control, options, **kwargs)
+
         return wrapper
 
     for name, patched in (("base", model.clone()), ("boxes", apply(model, two_boxes).clone())):

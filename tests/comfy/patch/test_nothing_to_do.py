@@ -17,12 +17,19 @@ def test_boxes_change_the_picture(request, which, model, two_boxes, sample):
 def test_the_input_model_is_untouched(model, apply, two_boxes, sample):
     before = sample(model)
     apply(model, two_boxes)
-    assert not model.wrappers and not model.additional_models and "patches" not in model.model_options["transformer_options"]
+    assert (
+        not model.wrappers
+        and not model.additional_models
+        and "patches" not in model.model_options["transformer_options"]
+    )
     assert torch.equal(sample(model), before)
 
 
 @pytest.mark.parametrize("which", ["apply", "apply_prompts"])
-@pytest.mark.parametrize("settings", [{"strength": 0.0}, {"start_percent": 0.5, "end_percent": 0.5}, {"start_percent": 0.3, "end_percent": 0.6}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"strength": 0.0}, {"start_percent": 0.5, "end_percent": 0.5}, {"start_percent": 0.3, "end_percent": 0.6}],
+)
 def test_settings_that_switch_the_boxes_off(request, which, settings, model, two_boxes, sample):
     patched = request.getfixturevalue(which)(model, two_boxes, **settings)
     assert torch.equal(sample(patched), sample(model))
@@ -31,6 +38,10 @@ def test_settings_that_switch_the_boxes_off(request, which, settings, model, two
 @pytest.mark.parametrize("which", ["apply", "apply_prompts"])
 def test_layouts_in_which_nothing_acts(request, which, model, layout, sample):
     run, base = request.getfixturevalue(which), sample(model)
-    for nothing in (layout(), layout((BOX, "a fox", {"enabled": False})), layout((BOX, "a fox", {"strength": 0.0})),
-                    layout((BOX, "a fox", {"start": 0.3, "end": 0.6}))):
+    for nothing in (
+        layout(),
+        layout((BOX, "a fox", {"enabled": False})),
+        layout((BOX, "a fox", {"strength": 0.0})),
+        layout((BOX, "a fox", {"start": 0.3, "end": 0.6})),
+    ):
         assert torch.equal(sample(run(model, nothing)), base)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+
 from devtools import tiny_models
 
 
-@pytest.mark.parametrize("dtype, cast, limit", [
-    (torch.float16, None, 0.02), (torch.bfloat16, None, 0.1), (torch.float16, torch.float32, 0.01)])
+@pytest.mark.parametrize(
+    "dtype, cast, limit",
+    [(torch.float16, None, 0.02), (torch.bfloat16, None, 0.1), (torch.float16, torch.float32, 0.01)],
+)
 def test_half_precision_models(model, base, apply, two_boxes, one_call, prompts, dtype, cast, limit):
     """One UNet evaluation against float32's; the effect of the boxes is several times the rounding."""
     half = tiny_models.sd15_model(dtype=dtype, manual_cast=cast)
@@ -25,13 +28,17 @@ def test_half_precision_models(model, base, apply, two_boxes, one_call, prompts,
 
 def test_a_half_precision_adapter_on_a_full_precision_model(pack, model, adapter, apply, two_boxes, one_call, prompts):
     file = pack.module("roictrl_core.checkpoint").AdapterFile(
-        adapter.model.config, {key: t.half() for key, t in adapter.model.state_dict().items()}, {}, "half")
+        adapter.model.config, {key: t.half() for key, t in adapter.model.state_dict().items()}, {}, "half"
+    )
     half = pack.module("nodes.patch.weights").adapter_patcher(file)
-    half.model.half()   # on a CPU ComfyUI would store float32
+    half.model.half()  # on a CPU ComfyUI would store float32
     x = torch.randn(1, 4, 16, 24, generator=torch.Generator().manual_seed(5))
     exact, plain = one_call(apply(model, two_boxes), x, 500, prompts[0]), one_call(model, x, 500, prompts[0])
     got = one_call(apply(model, two_boxes, adapter=half), x, 500, prompts[0])
-    assert got.dtype == torch.float32 and (got - exact).norm() / exact.norm() < 0.01 < (plain - exact).norm() / exact.norm()
+    assert (
+        got.dtype == torch.float32
+        and (got - exact).norm() / exact.norm() < 0.01 < (plain - exact).norm() / exact.norm()
+    )
 
 
 def test_low_vram(base, model, apply, two_boxes, sample):

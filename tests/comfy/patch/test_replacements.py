@@ -8,13 +8,20 @@ from __future__ import annotations
 import comfy.ldm.modules.attention as comfy_attention
 import pytest
 import torch
+
 from devtools import tiny_models
 
-ONE_BLOCK = {**tiny_models.SD15, "channel_mult": [1], "num_res_blocks": [1], "transformer_depth": [1], "transformer_depth_output": [0, 0],
-             "transformer_depth_middle": -1}
-NEGATIVE, CAPTION = 0, 1   # chunks in the order of the sampler's batch
+ONE_BLOCK = {
+    **tiny_models.SD15,
+    "channel_mult": [1],
+    "num_res_blocks": [1],
+    "transformer_depth": [1],
+    "transformer_depth_output": [0, 0],
+    "transformer_depth_middle": -1,
+}
+NEGATIVE, CAPTION = 0, 1  # chunks in the order of the sampler's batch
 LEFT, RIGHT = (0.05, 0.1, 0.45, 0.9), (0.55, 0.1, 0.95, 0.9)
-BINS = 25 * 25             # of a ROI at the finest level
+BINS = 25 * 25  # of a ROI at the finest level
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,7 @@ def features(model, sample):
             handle.remove()
         rois = torch.cat([part for part in found if part.shape[1] == BINS])
         return rois.unflatten(0, (steps, rows, 2))[-1]
+
     return run
 
 
@@ -72,12 +80,20 @@ class ImagePrompt:
         for prompt in self.kwargs:
             if float(options["sigmas"][0]) > prompt.get("until", 1e9):
                 continue
-            seeds = [prompt["seeds"][min(picture, len(prompt["seeds"]) - 1)] + 1000 * chunk for chunk in chunks for picture in pictures]
-            tokens = torch.stack([torch.randn(4, q.shape[2], generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+            seeds = [
+                prompt["seeds"][min(picture, len(prompt["seeds"]) - 1)] + 1000 * chunk
+                for chunk in chunks
+                for picture in pictures
+            ]
+            tokens = torch.stack(
+                [torch.randn(4, q.shape[2], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+            )
             image = comfy_attention.optimized_attention(q, tokens, tokens, options["n_heads"])
             if prompt.get("mask") is not None:
                 side = round(size[2] / scale), round(size[3] / scale)
-                image = image * torch.nn.functional.interpolate(prompt["mask"][None, None], side, mode="area").reshape(1, -1, 1)
+                image = image * torch.nn.functional.interpolate(prompt["mask"][None, None], side, mode="area").reshape(
+                    1, -1, 1
+                )
             out = out + image
         return out
 
@@ -101,7 +117,15 @@ def test_a_masked_image_prompt_stays_in_its_box(model, boxes, features):
 
 def test_one_image_prompt_per_box(model, boxes, features):
     def both(left, right):
-        return features(boxes(on(model, ImagePrompt({"seeds": [left], "mask": mask_of(LEFT)}, {"seeds": [right], "mask": mask_of(RIGHT)}))))
+        return features(
+            boxes(
+                on(
+                    model,
+                    ImagePrompt({"seeds": [left], "mask": mask_of(LEFT)}, {"seeds": [right], "mask": mask_of(RIGHT)}),
+                )
+            )
+        )
+
     one, other = both(7, 8), both(7, 9)
     assert (one - other)[:, 0].abs().max() < 1e-5 < 0.1 < (one - other)[:, 1].abs().max()
 
@@ -114,9 +138,11 @@ def test_a_masked_image_prompt_with_the_negative_pass_left_alone(model, boxes, f
 
 def test_a_mask_that_sets_in_later(model, boxes, features):
     """Another image prompt acts from the beginning, without a mask."""
+
     def late(seed):
         prompt = ImagePrompt({"seeds": [5]}, {"seeds": [seed], "mask": mask_of(LEFT), "until": 5.0})
         return features(boxes(on(model, prompt)), steps=2)
+
     one, other = late(7), late(8)
     assert (one - other)[:, 1].abs().max() < 1e-5 < 0.1 < (one - other)[:, 0].abs().max()
 
@@ -157,7 +183,7 @@ class AttentionCouple:
     """Rows of the positive prompt read the texts of regions, whatever they are handed."""
 
     def __init__(self, attn2, *regions) -> None:
-        self.attn2, self.regions = attn2, regions   # (text [1, L, c], mask)
+        self.attn2, self.regions = attn2, regions  # (text [1, L, c], mask)
 
     def __call__(self, q, k, v, options):
         rows, size = q.shape[0] // len(options["cond_or_uncond"]), options["activations_shape"][-2:]
@@ -177,7 +203,9 @@ class AttentionCouple:
 
 
 @pytest.mark.parametrize("regions", [1, 2])
-def test_a_replacement_that_reads_texts_of_its_own_leaves_the_captions(model, boxes, features, sample, encode, caplog, regions):
+def test_a_replacement_that_reads_texts_of_its_own_leaves_the_captions(
+    model, boxes, features, sample, encode, caplog, regions
+):
     attn2 = model.model.diffusion_model.input_blocks[1][1].transformer_blocks[0].attn2
     half = mask_of((0.0, 0.0, 0.5, 1.0))
     areas = [torch.ones(128, 192)] if regions == 1 else [half, 1 - half]
@@ -186,12 +214,15 @@ def test_a_replacement_that_reads_texts_of_its_own_leaves_the_captions(model, bo
     assert not torch.allclose(sample(coupled, steps=1), sample(model, steps=1), atol=1e-3)
     assert torch.allclose(features(boxes(coupled)), features(boxes(model)), atol=1e-4)
     sample(boxes(coupled), steps=2)
-    assert caplog.text.count("does not read the text that it is handed") == 2   # once in each of the two runs
+    assert caplog.text.count("does not read the text that it is handed") == 2  # once in each of the two runs
 
 
 def test_image_prompts_and_other_kernels_are_not_taken_for_that(model, boxes, sample, caplog):
-    for replacement in (ImagePrompt({"seeds": [7]}), ImagePrompt({"seeds": [7], "mask": mask_of(LEFT)}),
-                        lambda q, k, v, options: comfy_attention.attention_basic(q, k, v, options["n_heads"])):
+    for replacement in (
+        ImagePrompt({"seeds": [7]}),
+        ImagePrompt({"seeds": [7], "mask": mask_of(LEFT)}),
+        lambda q, k, v, options: comfy_attention.attention_basic(q, k, v, options["n_heads"]),
+    ):
         sample(boxes(on(model, replacement)), steps=1)
     assert "is handed" not in caplog.text
 
@@ -205,7 +236,7 @@ def negpip(model):
 
 def by_two(conditioning, negative_words=()):
     """A conditioning as NegPip's CLIP gives it; the values of ``negative_words`` (places) have the other sign."""
-    (text, extra), = conditioning
+    ((text, extra),) = conditioning
     values = text.clone()
     values[:, list(negative_words)] *= -1
     return [[torch.stack([text, values], 2).flatten(1, 2), extra]]
@@ -220,9 +251,15 @@ def test_negpip_with_the_clip_it_was_not_told_of(model, boxes, features, prompts
 def test_negpip_with_its_own_clip(model, apply, adapter_for, layout, features, prompts, encode, caplog):
     def run(patched, fox):
         pair = layout((LEFT, "", {"conditioning": fox}), (RIGHT, "", {"conditioning": by_two(encode("a blue bird"))}))
-        return features(apply(patched, pair, adapter=adapter_for(ONE_BLOCK)), positive=by_two(prompts[0]), negative=by_two(prompts[1]))
+        return features(
+            apply(patched, pair, adapter=adapter_for(ONE_BLOCK)),
+            positive=by_two(prompts[0]),
+            negative=by_two(prompts[1]),
+        )
 
     fox = encode("a red fox")
     plain, negative = run(negpip(model), by_two(fox)), run(negpip(model), by_two(fox, negative_words=[2]))
-    assert torch.equal(plain[:, 1], negative[:, 1]) and not torch.allclose(plain[CAPTION, 0], negative[CAPTION, 0], atol=1e-2)
+    assert torch.equal(plain[:, 1], negative[:, 1]) and not torch.allclose(
+        plain[CAPTION, 0], negative[CAPTION, 0], atol=1e-2
+    )
     assert "by turns" not in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from devtools import tiny_models
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -31,7 +32,9 @@ def test_two_boxes_share_a_picture(model, apply_prompts, two_boxes, sample, spy)
 
 def test_more_boxes_than_any_adapter_has_slots(model, apply_prompts, layout, sample):
     many = layout(*(((i / 40, 0.0, (i + 2) / 40, 1.0), f"number {i}") for i in range(35)))
-    last_apart = layout(*((instance.box, instance.caption if i < 34 else "a red fox") for i, instance in enumerate(many.instances)))
+    last_apart = layout(
+        *((instance.box, instance.caption if i < 34 else "a red fox") for i, instance in enumerate(many.instances))
+    )
     all_of_them, but_one = (sample(apply_prompts(model, boxes), steps=1) for boxes in (many, last_apart))
     assert torch.isfinite(all_of_them).all() and not torch.equal(all_of_them, but_one)
 
@@ -52,6 +55,6 @@ def test_an_sdxl_shaped_unet(pack, sdxl, apply_prompts, two_boxes, layout, sampl
     assert not torch.allclose(sample(patched), sample(sdxl), atol=1e-3)
     assert calls[0].ours and len(pack.module("nodes.patch.fit").host_of(sdxl, "test").blocks) == 28
     whole = apply_prompts(sdxl, layout((WHOLE, "a red fox")), global_weight=0.0, end_percent=1.0)
-    fox = [[encode("a red fox")[0][0], encode("a photo of a forest")[0][1]]]   # SDXL also reads the pooled prompt
+    fox = [[encode("a red fox")[0][0], encode("a photo of a forest")[0][1]]]  # SDXL also reads the pooled prompt
     assert torch.allclose(sample(whole), sample(sdxl, positive=fox), atol=1e-4)
     assert torch.equal(sample(apply_prompts(sdxl, two_boxes, strength=0.0)), sample(sdxl))

@@ -47,7 +47,7 @@ def test_a_batch_of_three(model, apply, two_boxes, sample, spy):
 
 def test_prompts_that_cannot_share_a_batch_give_the_same_picture(model, apply, two_boxes, sample, spy, prompts):
     """Five times the negative is too long to be padded, so two UNet calls are made; the attention is the same."""
-    (text, extra), = prompts[1]
+    ((text, extra),) = prompts[1]
     patched, calls = spy(apply(model, two_boxes))
     apart = sample(patched, negative=[[text.repeat(1, 5, 1), extra]])
     assert sorted(roles_by_index(calls)[:2], key=str) == [{0: CAPTION}, {1: NEGATIVE}]
@@ -73,22 +73,28 @@ def test_no_rois_in_the_negative_rows(model, apply, two_boxes, sample, spy):
 @pytest.mark.parametrize("size", [1, 2])
 def test_off_leaves_the_negative_rows_to_the_model(model, apply, two_boxes, sample, spy, size):
     """Bit for bit the model's own, and the rows with captions as they are otherwise."""
+
     def predictions(patched):
         seen = []
         patched = patched.clone()
         patched.set_model_sampler_cfg_function(lambda args: seen.append((args["cond"], args["uncond"])) or args["cond"])
         sample(patched, shape=(size, 4, 16, 24))
         return seen[0]
+
     patched, calls = spy(apply(model, two_boxes, uncond_boxes="off"))
     caption, negative = predictions(patched)
-    assert calls[0].rows == 2 * size and calls[0].roles == [CAPTION] and calls[0].ours[0].reading.rows.chosen.tolist() == list(range(size, 2 * size))
+    assert (
+        calls[0].rows == 2 * size
+        and calls[0].roles == [CAPTION]
+        and calls[0].ours[0].reading.rows.chosen.tolist() == list(range(size, 2 * size))
+    )
     assert torch.equal(negative, predictions(model)[1])
     assert torch.allclose(caption, predictions(apply(model, two_boxes))[0], atol=1e-5)
     assert not torch.allclose(caption, predictions(model)[0], atol=1e-3)
 
 
 def test_off_with_prompts_that_cannot_share_a_batch(model, apply, two_boxes, sample, spy, prompts):
-    (text, extra), = prompts[1]
+    ((text, extra),) = prompts[1]
     patched, calls = spy(apply(model, two_boxes, uncond_boxes="off"))
     apart = sample(patched, negative=[[text.repeat(1, 5, 1), extra]])
     assert {call.indices[0]: call.roles for call in calls[:2]} == {0: [CAPTION], 1: None}
@@ -102,8 +108,7 @@ def test_an_instance_with_a_negative_of_its_own(model, apply, layout, sample, sp
     assert calls[0].ours[0].reading.own == [False, True, False, False]
 
 
-@pytest.mark.parametrize("area, box", [
-    ((8, 12, 0, 0), (0.0, 0.0, 0.5, 0.5)), ((8, 24, 8, 0), (0.0, 0.5, 1.0, 1.0))])
+@pytest.mark.parametrize("area, box", [((8, 12, 0, 0), (0.0, 0.0, 0.5, 0.5)), ((8, 24, 8, 0), (0.0, 0.5, 1.0, 1.0))])
 def test_an_area_projects_the_boxes(model, apply, layout, sample, spy, prompts, encode, area, box):
     """The box that fills the area fills its crop; one outside has no ROI and the null token there."""
     boxes = layout((box, "a fox"), ((0.55, 0.1, 0.95, 0.4), "outside"))
@@ -128,8 +133,10 @@ def test_an_area_over_the_whole_picture_changes_nothing(model, apply, two_boxes,
 def test_a_mask(model, apply, two_boxes, sample, spy, prompts, encode, bounds):
     mask = torch.zeros(1, 128, 192)
     mask[:, :64, 96:] = 1
-    positive = prompts[0] + [[text, {**extra, "mask": mask, "mask_strength": 1.0, "set_area_to_bounds": bounds}]
-                             for text, extra in encode("in the mask")]
+    positive = prompts[0] + [
+        [text, {**extra, "mask": mask, "mask_strength": 1.0, "set_area_to_bounds": bounds}]
+        for text, extra in encode("in the mask")
+    ]
     patched, calls = spy(apply(model, two_boxes))
     assert torch.isfinite(sample(patched, positive=positive)).all()
     frames = {chunk.frame for call in calls for chunk in call.ours[0].chunks}
@@ -168,7 +175,10 @@ def test_context_windows_find_the_role_by_uuid(model, apply, two_boxes, sample, 
     patched = apply(model, two_boxes)
     patched.model_options["context_handler"] = windows.IndexListContextHandler(
         windows.get_matching_context_schedule(windows.ContextSchedules.STATIC_STANDARD),
-        windows.get_matching_fuse_method(windows.ContextFuseMethods.PYRAMID), context_length=2, context_overlap=1)
+        windows.get_matching_fuse_method(windows.ContextFuseMethods.PYRAMID),
+        context_length=2,
+        context_overlap=1,
+    )
     patched, calls = spy(patched)
     sample(patched, shape=(3, 4, 16, 24))
     assert all({1: NEGATIVE, 0: CAPTION} == roles for roles in roles_by_index(calls)) and calls[0].rows == 4

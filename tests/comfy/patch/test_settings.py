@@ -14,7 +14,14 @@ ROICTRL = {
     "strength": 0.5, "start_percent": 0.5, "end_percent": 0.5, "caption_suffix": "oil painting", "uncond_boxes": "none", "slot_shuffle_seed": 1,
     "mask_feather": 64,
 }  # fmt: skip
-PROMPTS = {"strength": 0.5, "global_weight": 0.6, "start_percent": 0.5, "end_percent": 1.0, "caption_suffix": "oil painting", "mask_feather": 64}
+PROMPTS = {
+    "strength": 0.5,
+    "global_weight": 0.6,
+    "start_percent": 0.5,
+    "end_percent": 1.0,
+    "caption_suffix": "oil painting",
+    "mask_feather": 64,
+}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +30,10 @@ def masked(pack, layout):
     mask = np.zeros((128, 192), bool)
     mask[:, :48] = True
     mask = pack.module("roictrl_core.masks").RunLengthMask.from_array(mask)
-    return layout((FIRST, "a red fox", {"mask": mask}), (SECOND, "a blue bird", {"scribble": (((0.5, 0.3), (0.9, 0.7)),), "point": (0.6, 0.4)}))
+    return layout(
+        (FIRST, "a red fox", {"mask": mask}),
+        (SECOND, "a blue bird", {"scribble": (((0.5, 0.3), (0.9, 0.7)),), "point": (0.6, 0.4)}),
+    )
 
 
 def settings_of(node) -> set[str]:
@@ -36,11 +46,23 @@ def test_every_setting_of_apply_changes_the_picture(request, pack, model, masked
     use = request.getfixturevalue("apply" if name == "ApplyROICtrl" else "apply_prompts")
     plain = sample(use(model, masked))
     assert not torch.allclose(plain, sample(model), atol=1e-3)
-    idle = [key for key, value in table.items() if torch.allclose(sample(use(model, masked, **{key: value})), plain, atol=1e-5)]
+    idle = [
+        key
+        for key, value in table.items()
+        if torch.allclose(sample(use(model, masked, **{key: value})), plain, atol=1e-5)
+    ]
     assert not idle
 
 
-FIELDS = {"caption": "an old stone", "negative": "a cat", "strength": 0.5, "start": 0.5, "end": 0.5, "enabled": False, "box": (0.2, 0.1, 0.7, 0.9)}
+FIELDS = {
+    "caption": "an old stone",
+    "negative": "a cat",
+    "strength": 0.5,
+    "start": 0.5,
+    "end": 0.5,
+    "enabled": False,
+    "box": (0.2, 0.1, 0.7, 0.9),
+}
 
 
 @pytest.mark.parametrize("which", ["apply", "apply_prompts"])

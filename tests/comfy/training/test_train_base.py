@@ -8,8 +8,9 @@ import sys
 
 import pytest
 import torch
-from devtools import tiny_models, training_run
 from safetensors.torch import load_file
+
+from devtools import tiny_models, training_run
 from devtools.training_run import new_run, random_cache, train
 
 
@@ -107,12 +108,20 @@ def test_bf16_autocast_keeps_the_adapter_in_fp32(parts, model, cache):
 
 
 def test_sdxl_topology_trains(parts, tmp_path):
-    small = {**tiny_models.SDXL, "num_res_blocks": [1, 1], "channel_mult": [1, 2], "transformer_depth": [0, 2], "transformer_depth_middle": 2,
-             "transformer_depth_output": [0, 0, 2, 2]}
+    small = {
+        **tiny_models.SDXL,
+        "num_res_blocks": [1, 1],
+        "channel_mult": [1, 2],
+        "transformer_depth": [0, 2],
+        "transformer_depth_middle": 2,
+        "transformer_depth_output": [0, 0, 2, 2],
+    }
     model = tiny_models.patcher(tiny_models.sdxl_model(small))
     run = new_run(parts, model, random_cache(parts, tmp_path, width=64, pooled=64), steps=3)
     begun = bits(run.adapter)
-    assert len(run.adapter.config.blocks) == 8  # two transformers each in one encoder, the middle and two decoder blocks
+    assert (
+        len(run.adapter.config.blocks) == 8
+    )  # two transformers each in one encoder, the middle and two decoder blocks
     reports = train(parts, run)
     assert all(torch.isfinite(r.losses).all() for r in reports) and not same(begun, bits(run.adapter))
 
@@ -153,7 +162,9 @@ def test_what_cannot_be_trained_on_is_refused(parts):
     with pytest.raises(ValueError, match="noise .eps. and v-prediction"):
         parts.base.TrainingBase.from_model(tiny_models.patcher(flow), torch.float32, (64, 64))
     odd = tiny_models.sd15_model(training_run.TINY)
-    odd.diffusion_model.out[2].weight = torch.nn.Parameter(odd.diffusion_model.out[2].weight.to(torch.float8_e4m3fn), requires_grad=False)
+    odd.diffusion_model.out[2].weight = torch.nn.Parameter(
+        odd.diffusion_model.out[2].weight.to(torch.float8_e4m3fn), requires_grad=False
+    )
     with pytest.raises(ValueError, match="quantised .*float8"):
         parts.base.TrainingBase.from_model(tiny_models.patcher(odd), torch.float32, (64, 64))
 
@@ -161,8 +172,24 @@ def test_what_cannot_be_trained_on_is_refused(parts):
 def test_two_processes_follow_one(parts, model, cache, tmp_path, root):
     """Two gloo processes of 2 pictures, two forward passes each, against one process of 8."""
     out = tmp_path / "two.safetensors"
-    environment = {**os.environ, "PYTHONPATH": str(root / "scripts"), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "devtools.training_run", str(cache.folder), str(out)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root / "scripts"),
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "devtools.training_run",
+        str(cache.folder),
+        str(out),
+    ]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr[-3000:]
     one = new_run(parts, model, cache, batch_size=8)

@@ -12,9 +12,10 @@ import comfy.utils
 import pytest
 import torch
 from comfy.taesd.taesd import TAESD
-from devtools import tiny_models, training_run
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
+
+from devtools import tiny_models, training_run
 
 WIDGETS = {
     "name": "foxes", "steps": 3, "batch_size": 2, "learning_rate": 1e-3, "width": 64, "height": 64, "seed": 5, "gate_learning_rate": 0.0,
@@ -50,7 +51,13 @@ def data(comfy):
         picture = Image.new("RGB", (80, 64), "white")
         ImageDraw.Draw(picture).rectangle((10 * n, 10, 10 * n + 30, 50), fill="red")
         picture.save(folder / f"{n}.png")
-        rows.append({"file_name": f"{n}.png", "caption": "a fox", "instances": [{"box_px": [10 * n, 10, 10 * n + 31, 51], "caption": "a red fox"}]})
+        rows.append(
+            {
+                "file_name": f"{n}.png",
+                "caption": "a fox",
+                "instances": [{"box_px": [10 * n, 10, 10 * n + 31, 51], "caption": "a red fox"}],
+            }
+        )
     (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return folder
 
@@ -68,7 +75,9 @@ def written(comfy):
 def progress():
     """(value, total, whether there was a preview) of every update of the bar."""
     seen = []
-    comfy.utils.set_progress_bar_global_hook(lambda value, total, preview, **_: seen.append((value, total, preview is not None)))
+    comfy.utils.set_progress_bar_global_hook(
+        lambda value, total, preview, **_: seen.append((value, total, preview is not None))
+    )
     yield seen
     comfy.utils.set_progress_bar_global_hook(None)
 
@@ -86,7 +95,9 @@ def test_trains_saves_and_shows(pack, comfy, node, inputs, data, written, progre
     before = {name: tensor.clone() for name, tensor in inputs.model.model.state_dict().items()}
     adapter, curve = run(node, inputs).args
     assert written() == ["foxes_3steps_001.safetensors"]
-    file = pack.module("roictrl_core.checkpoint").read_adapter(comfy.base / "models" / "roictrl" / "foxes_3steps_001.safetensors")
+    file = pack.module("roictrl_core.checkpoint").read_adapter(
+        comfy.base / "models" / "roictrl" / "foxes_3steps_001.safetensors"
+    )
     assert file.metadata["training_steps"] == "3" and file.config.grids == (4, 3) and file.config.slots == 4
     weights = adapter.model.state_dict()
     assert all(torch.equal(weights[name], file.weights[name]) for name in weights)
@@ -114,11 +125,14 @@ OTHERS = {
 
 def test_every_setting_changes_the_adapter(node, inputs, data, written):
     """Gradient checkpointing alone must not."""
+
     def trained(**changes):
         return run(node, inputs, **{"steps": 2, **changes})[0].model.state_dict()
 
     def same(other):
-        return all(other[name].shape == value.shape and torch.equal(other[name], value) for name, value in plain.items())
+        return all(
+            other[name].shape == value.shape and torch.equal(other[name], value) for name, value in plain.items()
+        )
 
     assert OTHERS.keys() | {"gradient_checkpointing", "bad_rows", "name"} == WIDGETS.keys()
     plain = trained()
@@ -140,6 +154,7 @@ def test_interrupt_keeps_what_was_trained(node, inputs, data, written, monkeypat
     def cancel(value, total, preview, **_):
         if value >= 700:  # after the second of three steps
             comfy.model_management.interrupt_current_processing()
+
     comfy.utils.set_progress_bar_global_hook(cancel)
     try:
         with pytest.raises(comfy.model_management.InterruptProcessingException):
@@ -153,22 +168,31 @@ def test_interrupt_keeps_what_was_trained(node, inputs, data, written, monkeypat
 def test_bad_rows_are_listed_and_refused_or_skipped(node, inputs, data, written, caplog):
     with (data / "metadata.jsonl").open("a") as file:
         file.write('\n{"file_name": "9.png", "caption": "x", "instances": []}')
-    with pytest.raises(ValueError, match=r"Train ROICtrl Adapter: 1 bad rows beside 3 good ones:\n  metadata.jsonl line 4: picture 9.png does not exist"):
+    with pytest.raises(
+        ValueError,
+        match=r"Train ROICtrl Adapter: 1 bad rows beside 3 good ones:\n  metadata.jsonl line 4: picture 9.png does not exist",
+    ):
         run(node, inputs)
     assert written() == []
     run(node, inputs, bad_rows="skip", steps=1)
     assert "metadata.jsonl line 4" in caplog.text and written() == ["foxes_1steps_001.safetensors"]
 
 
-@pytest.mark.parametrize("changes, sentence", [
-    ({"data": "nowhere"}, "put a folder with pictures and a metadata.jsonl into"),
-    ({"data": "../../.."}, "put a folder with pictures|leads out of"),
-    ({"roi_grids": "25, x"}, "roi_grids is '25, x'; write the ROI grid side"),
-    ({"roi_grids": "25"}, "level 1"),
-    ({"roi_grids": "99999999, 3"}, "roi_grids is '99999999, 3'; write the ROI grid side of each UNet level, 1 to 64"),
-    ({"roi_grids": "4, -3"}, "roi_grids is '4, -3'; write the ROI grid side"),
-    ({"roi_grids": "4, 0"}, "roi_grids is '4, 0'; write the ROI grid side"),
-])
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"data": "nowhere"}, "put a folder with pictures and a metadata.jsonl into"),
+        ({"data": "../../.."}, "put a folder with pictures|leads out of"),
+        ({"roi_grids": "25, x"}, "roi_grids is '25, x'; write the ROI grid side"),
+        ({"roi_grids": "25"}, "level 1"),
+        (
+            {"roi_grids": "99999999, 3"},
+            "roi_grids is '99999999, 3'; write the ROI grid side of each UNet level, 1 to 64",
+        ),
+        ({"roi_grids": "4, -3"}, "roi_grids is '4, -3'; write the ROI grid side"),
+        ({"roi_grids": "4, 0"}, "roi_grids is '4, 0'; write the ROI grid side"),
+    ],
+)
 def test_what_is_wrong_is_said(node, inputs, data, written, changes, sentence):
     with pytest.raises(ValueError, match=f"Train ROICtrl Adapter: .*({sentence})"):
         run(node, inputs, **changes)
@@ -178,8 +202,18 @@ def test_what_is_wrong_is_said(node, inputs, data, written, changes, sentence):
 def test_what_cannot_be_trained_is_said_before_the_data_is_encoded(pack, node, inputs, data, written, progress):
     first = run(node, inputs, steps=1)[0]
     progress.clear()
-    other = SimpleNamespace(**{**vars(inputs), "model": tiny_models.patcher(tiny_models.sd15_model({**training_run.TINY, "context_dim": 64, "model_channels": 64}))})
-    with pytest.raises(ValueError, match="Train ROICtrl Adapter: the adapter to go on from is for another model: it acts in 7 blocks, of which this model has 0"):
+    other = SimpleNamespace(
+        **{
+            **vars(inputs),
+            "model": tiny_models.patcher(
+                tiny_models.sd15_model({**training_run.TINY, "context_dim": 64, "model_channels": 64})
+            ),
+        }
+    )
+    with pytest.raises(
+        ValueError,
+        match="Train ROICtrl Adapter: the adapter to go on from is for another model: it acts in 7 blocks, of which this model has 0",
+    ):
         run(node, other, adapter=first)
     with pytest.raises(ValueError, match="level 1"):
         run(node, inputs, roi_grids="25")
@@ -204,7 +238,9 @@ def adapters(comfy, written):
 
 
 def test_a_name_that_is_too_long_is_said_before_the_first_step(node, inputs, data, written, progress):
-    with pytest.raises(ValueError, match="Train ROICtrl Adapter: .*File name too long.*Give the adapter a shorter name"):
+    with pytest.raises(
+        ValueError, match="Train ROICtrl Adapter: .*File name too long.*Give the adapter a shorter name"
+    ):
         run(node, inputs, name="x" * 300)
     assert written() == [] and progress == []
 
@@ -218,26 +254,33 @@ def test_a_folder_that_is_gone_is_made_before_the_first_step(node, inputs, data,
 def test_a_file_in_the_folders_place_is_said_before_the_first_step(node, inputs, data, adapters, progress):
     adapters.rmdir()
     adapters.write_text("mine")
-    with pytest.raises(ValueError, match="Train ROICtrl Adapter: .*models/roictrl cannot be a folder: .*models/roictrl is a file.*mend the folder"):
+    with pytest.raises(
+        ValueError,
+        match="Train ROICtrl Adapter: .*models/roictrl cannot be a folder: .*models/roictrl is a file.*mend the folder",
+    ):
         run(node, inputs)
     assert progress == [] and adapters.read_text() == "mine"
 
 
 def at_step(step, act):
     """Do something while step `step` of 3 is reported."""
+
     def hook(value, total, preview, **_):
         if value == 100 + 300 * step:
             act()
+
     comfy.utils.set_progress_bar_global_hook(hook)
 
 
 @pytest.mark.parametrize("gone", ["removed", "a file"])
 def test_what_was_trained_is_never_thrown_away(comfy, node, inputs, data, adapters, progress, caplog, gone):
     """The folder goes while the run is at its second step."""
+
     def lose():
         adapters.rmdir()
         if gone == "a file":
             adapters.write_text("mine")
+
     at_step(2, lose)
     for old in (comfy.base / "output").glob("foxes_*"):
         old.unlink()
@@ -251,6 +294,7 @@ def test_what_was_trained_is_never_thrown_away(comfy, node, inputs, data, adapte
 def test_memory_that_runs_out_keeps_what_was_trained(node, inputs, data, written, progress):
     def run_out():
         raise torch.OutOfMemoryError("out of memory")
+
     at_step(2, run_out)
     with pytest.raises(torch.OutOfMemoryError):
         run(node, inputs)
@@ -260,8 +304,13 @@ def test_memory_that_runs_out_keeps_what_was_trained(node, inputs, data, written
 def test_a_disk_without_room_is_said_before_the_first_step(node, inputs, data, written, progress, monkeypatch):
     """As much as the cache takes is free, but not the adapter's size."""
     real = shutil.disk_usage
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000 if Path(folder).name == "roictrl" else real(folder).free))
-    with pytest.raises(ValueError, match="Train ROICtrl Adapter: .*models/roictrl has 0.0 MB left on its disk; the adapter needs"):
+    monkeypatch.setattr(
+        "shutil.disk_usage",
+        lambda folder: SimpleNamespace(free=1000 if Path(folder).name == "roictrl" else real(folder).free),
+    )
+    with pytest.raises(
+        ValueError, match="Train ROICtrl Adapter: .*models/roictrl has 0.0 MB left on its disk; the adapter needs"
+    ):
         run(node, inputs)
     assert written() == [] and max(value for value, _, _ in progress) <= 100
 
@@ -269,7 +318,9 @@ def test_a_disk_without_room_is_said_before_the_first_step(node, inputs, data, w
 def test_an_unreadable_picture_is_listed_before_any_is_encoded(node, inputs, data, written, progress):
     (data / "2.png").write_bytes((data / "2.png").read_bytes()[:90])
     try:
-        with pytest.raises(ValueError, match="1 bad rows beside 2 good ones:\n  metadata.jsonl line 3: picture 2.png cannot be read"):
+        with pytest.raises(
+            ValueError, match="1 bad rows beside 2 good ones:\n  metadata.jsonl line 3: picture 2.png cannot be read"
+        ):
             run(node, inputs)
     finally:
         (data / "2.png").unlink()

@@ -12,8 +12,9 @@ import sys
 from argparse import Namespace
 
 import pytest
-from devtools.random_demo import write_demo
 from PIL import Image
+
+from devtools.random_demo import write_demo
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,53 @@ def data(tmp_path_factory):
     rows = []
     for n in range(3):
         Image.effect_noise((64, 64), 40 + 20 * n).convert("RGB").save(folder / f"{n}.png")
-        rows.append({"file_name": f"{n}.png", "caption": f"noise {n}", "instances": [{"box": [0, 0, 0.5 + 0.1 * n, 1], "caption": "grey"}]})
+        rows.append(
+            {
+                "file_name": f"{n}.png",
+                "caption": f"noise {n}",
+                "instances": [{"box": [0, 0, 0.5 + 0.1 * n, 1], "caption": "grey"}],
+            }
+        )
     rows.insert(1, {"file_name": "missing.png", "caption": "x", "instances": []})
     (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return folder
 
 
 def command(root, demo, data, out, *more):
-    return [sys.executable, str(root / "scripts" / "train.py"), "--demo", str(demo), "--data", str(data), "--out", str(out), "--size", "64x64",
-            "--grids", "4", "3", "2", "1", "--slots", "3", "--steps", "6", "--batch-size", "1", "--log-every", "1", "--save-every", "100",
-            "--sample-every", "6", "--samples", "1", "--sample-steps", "1", *more]
+    return [
+        sys.executable,
+        str(root / "scripts" / "train.py"),
+        "--demo",
+        str(demo),
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        "--size",
+        "64x64",
+        "--grids",
+        "4",
+        "3",
+        "2",
+        "1",
+        "--slots",
+        "3",
+        "--steps",
+        "6",
+        "--batch-size",
+        "1",
+        "--log-every",
+        "1",
+        "--save-every",
+        "100",
+        "--sample-every",
+        "6",
+        "--samples",
+        "1",
+        "--sample-steps",
+        "1",
+        *more,
+    ]
 
 
 def environment():
@@ -51,7 +89,9 @@ def no_large_files():
 
 def test_stopped_and_started_again(pack, root, demo, data, tmp_path):
     arguments = command(root, demo, data, tmp_path / "run", "--bad-rows", "skip")
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    )
     said = []
     for line in process.stdout:
         said.append(line)
@@ -65,49 +105,82 @@ def test_stopped_and_started_again(pack, root, demo, data, tmp_path):
 
     again = subprocess.run(arguments, capture_output=True, text=True, env=environment())
     assert again.returncode == 0, again.stderr
-    assert f"going on from checkpoint-{stopped:08d}" in again.stdout and "done: " in again.stdout and "missing.png" not in again.stdout
+    assert (
+        f"going on from checkpoint-{stopped:08d}" in again.stdout
+        and "done: " in again.stdout
+        and "missing.png" not in again.stdout
+    )
     with (tmp_path / "run" / "log.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == list("123456")
     adapter = pack.module("roictrl_core.checkpoint").read_adapter(tmp_path / "run" / "adapter.safetensors")
     assert adapter.metadata == {"training_steps": "6", "prediction": "v"} and adapter.config.slots == 3
-    with Image.open(tmp_path / "run" / "loss.png") as curve, Image.open(tmp_path / "run" / "samples-00000006.jpg") as grid:
+    with (
+        Image.open(tmp_path / "run" / "loss.png") as curve,
+        Image.open(tmp_path / "run" / "samples-00000006.jpg") as grid,
+    ):
         assert curve.size == (640, 360) and grid.size == (384, 2 * 384 + 6)
 
     # A full disk at the next save: the last checkpoint stays, and what is left is said.
     files = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "run").glob("*.safetensors")}
-    full = subprocess.run([*arguments, "--steps", "7"], capture_output=True, text=True, env=environment(), preexec_fn=no_large_files)
+    full = subprocess.run(
+        [*arguments, "--steps", "7"], capture_output=True, text=True, env=environment(), preexec_fn=no_large_files
+    )
     assert full.returncode == 1 and "Traceback" not in full.stderr and "step 7/7" in full.stdout
     last = tmp_path / "run" / "checkpoint-00000006.safetensors"
     assert full.stderr.strip().splitlines()[-1] == (
         f"train.py: {tmp_path / 'run' / 'adapter.safetensors'} cannot be written: File too large. "
-        f"{last} is kept: mend this, then start the same command again to go on from it")
+        f"{last} is kept: mend this, then start the same command again to go on from it"
+    )
     assert files == {file.name: file.stat().st_mtime_ns for file in (tmp_path / "run").glob("*.safetensors")}
 
-    more = command(root, demo, data, tmp_path / "more", "--start-from", tmp_path / "run" / "adapter.safetensors", "--steps", "1", "--bad-rows", "skip")
+    more = command(
+        root,
+        demo,
+        data,
+        tmp_path / "more",
+        "--start-from",
+        tmp_path / "run" / "adapter.safetensors",
+        "--steps",
+        "1",
+        "--bad-rows",
+        "skip",
+    )
     assert subprocess.run(more, env=environment()).returncode == 0
-    assert pack.module("roictrl_core.checkpoint").read_adapter(tmp_path / "more" / "adapter.safetensors").metadata["training_steps"] == "7"
+    assert (
+        pack.module("roictrl_core.checkpoint")
+        .read_adapter(tmp_path / "more" / "adapter.safetensors")
+        .metadata["training_steps"]
+        == "7"
+    )
 
 
-@pytest.mark.parametrize("changes, sentence", [
-    (["--size", "100x64"], "both sides must be multiples of 8"),
-    (["--checkpoint", "x.safetensors"], "name one base"),
-    (["--coco", "a", "b", "c"], "name one data set"),
-    (["--batch-size", "0"], "--batch-size is too small"),
-    (["--samples", "-1"], "--samples is too small"),
-    (["--seed", "-1"], "--seed is too small"),
-    (["--lr", "0"], "--lr is not a number above 0"),
-    (["--lr", "nan"], "--lr is not a number above 0"),
-    (["--ema", "2"], "--ema is not in 0..1"),
-    (["--flip", "nan"], "--flip is not in 0..1"),
-    (["--grids", "4", "0"], "--grids holds a grid below 1"),
-])
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (["--size", "100x64"], "both sides must be multiples of 8"),
+        (["--checkpoint", "x.safetensors"], "name one base"),
+        (["--coco", "a", "b", "c"], "name one data set"),
+        (["--batch-size", "0"], "--batch-size is too small"),
+        (["--samples", "-1"], "--samples is too small"),
+        (["--seed", "-1"], "--seed is too small"),
+        (["--lr", "0"], "--lr is not a number above 0"),
+        (["--lr", "nan"], "--lr is not a number above 0"),
+        (["--ema", "2"], "--ema is not in 0..1"),
+        (["--flip", "nan"], "--flip is not in 0..1"),
+        (["--grids", "4", "0"], "--grids holds a grid below 1"),
+    ],
+)
 def test_wrong_options_are_explained(root, demo, data, tmp_path, changes, sentence):
-    refused = subprocess.run(command(root, demo, data, tmp_path / "run", *changes), capture_output=True, text=True, env=environment())
+    refused = subprocess.run(
+        command(root, demo, data, tmp_path / "run", *changes), capture_output=True, text=True, env=environment()
+    )
     assert refused.returncode == 2 and sentence in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_bad_rows_stop_the_run_with_a_sentence(root, demo, data, tmp_path):
-    refused = subprocess.run(command(root, demo, data, tmp_path / "run"), capture_output=True, text=True, env=environment())
+    refused = subprocess.run(
+        command(root, demo, data, tmp_path / "run"), capture_output=True, text=True, env=environment()
+    )
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert "metadata.jsonl line 2: picture missing.png does not exist" in refused.stderr
     assert not (tmp_path / "run" / "adapter.safetensors").exists()
@@ -121,9 +194,14 @@ def hostile_rows(folder):
     start = '{"file_name": "whole.jpg", "caption": "x", "instances": '
     return {
         start + "[" * 100_000: "is JSON of too many brackets inside brackets",
-        start + '[{"box": [0, 0, ' + "9" * 400 + ', 1], "caption": "y"}]}': "the box of instance 1 (y) is not four finite numbers",
+        start
+        + '[{"box": [0, 0, '
+        + "9" * 400
+        + ', 1], "caption": "y"}]}': "the box of instance 1 (y) is not four finite numbers",
         start + "9" * 5000 + "}": "is not JSON",
-        '{"file_name": "' + "x" * 5000 + '.png", "caption": "x", "instances": []}': "cannot be looked up (File name too long)",
+        '{"file_name": "'
+        + "x" * 5000
+        + '.png", "caption": "x", "instances": []}': "cannot be looked up (File name too long)",
         '{"file_name": "whole.jpg", "caption": "half \\ud800", "instances": []}': "`caption` holds half a character",
         '{"file_name": "\\ud800.png", "caption": "x", "instances": []}': "cannot be looked up",
         '{"file_name": "text.png", "caption": "x", "instances": [{"box_px": [0, 0, 9, 9], "caption": "y"}]}': "picture text.png cannot be read",
@@ -134,13 +212,20 @@ def hostile_rows(folder):
 def test_hostile_rows_are_listed_not_thrown(root, demo, tmp_path):
     rows = hostile_rows(tmp_path)
     (tmp_path / "metadata.jsonl").write_text("\n".join(rows))
-    ended = subprocess.run(command(root, demo, tmp_path, tmp_path / "run", "--bad-rows", "skip"), capture_output=True, text=True,
-                           env={**environment(), "PYTHONIOENCODING": "ascii"})
+    ended = subprocess.run(
+        command(root, demo, tmp_path, tmp_path / "run", "--bad-rows", "skip"),
+        capture_output=True,
+        text=True,
+        env={**environment(), "PYTHONIOENCODING": "ascii"},
+    )
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     for number, sentence in enumerate(rows.values(), 1):
         (line,) = (line for line in ended.stdout.splitlines() if line.startswith(f"  metadata.jsonl line {number}: "))
         assert sentence in line and len(line) < 250
-    assert ended.stderr.strip().splitlines()[-1] == "train.py: no pictures to train on: every row is bad, or the data is empty"
+    assert (
+        ended.stderr.strip().splitlines()[-1]
+        == "train.py: no pictures to train on: every row is bad, or the data is empty"
+    )
 
 
 @pytest.mark.parametrize("what", ["out is a file", "start-from is cut"])
@@ -149,7 +234,11 @@ def test_what_would_fail_in_the_end_is_said_before_the_data(root, demo, data, tm
     (tmp_path / "file.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
     out, more, sentence = {
         "out is a file": (tmp_path / "file.safetensors", (), f"{tmp_path / 'file.safetensors'} is a file"),
-        "start-from is cut": (tmp_path / "run", ("--start-from", str(tmp_path / "file.safetensors")), "file.safetensors is damaged"),
+        "start-from is cut": (
+            tmp_path / "run",
+            ("--start-from", str(tmp_path / "file.safetensors")),
+            "file.safetensors is damaged",
+        ),
     }[what]
     refused = subprocess.run(command(root, demo, data, out, *more), capture_output=True, text=True, env=environment())
     assert refused.returncode == 1 and "Traceback" not in refused.stderr and "bad rows" not in refused.stderr
@@ -158,20 +247,30 @@ def test_what_would_fail_in_the_end_is_said_before_the_data(root, demo, data, tm
     assert not (tmp_path / "run" / "cache").exists()
 
 
-@pytest.mark.parametrize("name, content, sentence", [
-    ("a.safetensors", b"\xff" * 100, "cannot be loaded: .*Is it the right file, and whole"),
-    ("a.safetensors", b"", "cannot be loaded: .*Is it the right file, and whole"),
-    ("a.ckpt", b"PK\x03\x04 no archive", "cannot be loaded: .*Is it the right file, and whole"),
-    ("a.safetensors", b"<!doctype html>", "is a web page, not weights"),
-    ("a.txt", b"text", "its name must end in"),
-    ("a.safetensors", None, "does not exist"),
-])
+@pytest.mark.parametrize(
+    "name, content, sentence",
+    [
+        ("a.safetensors", b"\xff" * 100, "cannot be loaded: .*Is it the right file, and whole"),
+        ("a.safetensors", b"", "cannot be loaded: .*Is it the right file, and whole"),
+        ("a.ckpt", b"PK\x03\x04 no archive", "cannot be loaded: .*Is it the right file, and whole"),
+        ("a.safetensors", b"<!doctype html>", "is a web page, not weights"),
+        ("a.txt", b"text", "its name must end in"),
+        ("a.safetensors", None, "does not exist"),
+    ],
+)
 def test_damaged_bases_are_said(pack, tmp_path, name, content, sentence):
     from train_bases import load_base
 
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    options = {"demo": None, "checkpoint": None, "unet": None, "clip": None, "vae": None, "clip_type": "stable_diffusion"}
+    options = {
+        "demo": None,
+        "checkpoint": None,
+        "unet": None,
+        "clip": None,
+        "vae": None,
+        "clip_type": "stable_diffusion",
+    }
     for kind in ("checkpoint", "unet"):
         with pytest.raises(ValueError, match=sentence):
             load_base(Namespace(**{**options, kind: tmp_path / name}))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from benchmark import report
 from benchmark.store import Record, Results
-
 from roictrl_core.demo.scores import Marks
 
 MARKS = Marks((0.9, 0.2), (True, False), (False, None), 0.01, 1)
@@ -45,28 +45,52 @@ def test_results_end_at_the_last_whole_line(tmp_path):
 
 
 def test_the_documents_figures_are_the_records(tmp_path):
-    drawn = {"prompt": report.Drawn(results(tmp_path, "prompt", good=1), 5, about={"title": "plain"}),
-             "roictrl": report.Drawn(results(tmp_path), 5, [(0, 100), (1, 101)], {"title": "ROICtrl", "seconds": 3.0})}
-    found = report.document(drawn, report.Drawn(results(tmp_path, "ceiling", good=5), 5), ["prompt", "area"], "the command", "abc")
+    drawn = {
+        "prompt": report.Drawn(results(tmp_path, "prompt", good=1), 5, about={"title": "plain"}),
+        "roictrl": report.Drawn(results(tmp_path), 5, [(0, 100), (1, 101)], {"title": "ROICtrl", "seconds": 3.0}),
+    }
+    found = report.document(
+        drawn, report.Drawn(results(tmp_path, "ceiling", good=5), 5), ["prompt", "area"], "the command", "abc"
+    )
     roictrl, prompt = found["methods"]["roictrl"], found["methods"]["prompt"]
-    assert (roictrl["isr"], prompt["isr"], found["ceiling"]["isr"]) == (0.8, 0.2, 1.0) and roictrl["miou"] == pytest.approx(0.85 * 0.8)
-    assert roictrl["levels"]["2"]["isr"] == 0.8 and roictrl["levels"]["2"]["layouts"] == 5 and roictrl["instances"] == 10
+    assert (roictrl["isr"], prompt["isr"], found["ceiling"]["isr"]) == (0.8, 0.2, 1.0) and roictrl[
+        "miou"
+    ] == pytest.approx(0.85 * 0.8)
+    assert (
+        roictrl["levels"]["2"]["isr"] == 0.8 and roictrl["levels"]["2"]["layouts"] == 5 and roictrl["instances"] == 10
+    )
     assert prompt["roictrl_ahead_by"][0] == 0.6 and "roictrl_ahead_by" not in roictrl
-    assert table_cell(report.table(found), "ROICtrl", -1) == "3.0" and prompt["diversity"] is None and roictrl["diversity"] > 0
+    assert (
+        table_cell(report.table(found), "ROICtrl", -1) == "3.0"
+        and prompt["diversity"] is None
+        and roictrl["diversity"] > 0
+    )
     assert found["untrained"] == ["prompt"] and (found["command"], found["commit"]) == ("the command", "abc")
     table = report.table(found)
-    assert "| plain (no training) | .200 |" in table and "| ROICtrl | .800 |" in table and f"| {report.CEILING} | 1.00 |" in table
-    assert "+0.600" in report.details(found) and all(len(line.split("|")) == len(report.details(found).splitlines()[1].split("|"))
-                                                    for line in report.details(found).splitlines())
+    assert (
+        "| plain (no training) | .200 |" in table
+        and "| ROICtrl | .800 |" in table
+        and f"| {report.CEILING} | 1.00 |" in table
+    )
+    assert "+0.600" in report.details(found) and all(
+        len(line.split("|")) == len(report.details(found).splitlines()[1].split("|"))
+        for line in report.details(found).splitlines()
+    )
 
 
 def test_an_ablation_is_read_against_the_roictrl_of_its_budget(tmp_path):
-    drawn = {"roictrl": report.Drawn(results(tmp_path, good=5), 5, about={"title": "ROICtrl"}),
-             "short": report.Drawn(results(tmp_path, "short", good=4), 5, about={"title": "short"}),
-             "without": report.Drawn(results(tmp_path, "without", good=1), 5, about={"title": "without", "beside": "short"})}
+    drawn = {
+        "roictrl": report.Drawn(results(tmp_path, good=5), 5, about={"title": "ROICtrl"}),
+        "short": report.Drawn(results(tmp_path, "short", good=4), 5, about={"title": "short"}),
+        "without": report.Drawn(results(tmp_path, "without", good=1), 5, about={"title": "without", "beside": "short"}),
+    }
     found = report.document(drawn, report.Drawn(results(tmp_path, "ceiling", good=5), 5), [], "", "")
     without = found["methods"]["without"]
-    assert without["roictrl_ahead_by"][0] == 0.8 and without["beside_ahead_by"]["isr"][0] == 0.6 and "beside_ahead_by" not in found["methods"]["short"]
+    assert (
+        without["roictrl_ahead_by"][0] == 0.8
+        and without["beside_ahead_by"]["isr"][0] == 0.6
+        and "beside_ahead_by" not in found["methods"]["short"]
+    )
     assert without["beside_ahead_by"]["miou"][0] == pytest.approx(0.85 * 0.6) and "+0.600" in report.ablations(found)[0]
     del drawn["short"]
     assert not report.ablations(report.document(drawn, drawn["roictrl"], [], "", ""))
@@ -82,7 +106,9 @@ def test_a_palettes_colours_are_counted_apart(tmp_path):
     for n, attributes in wanted.items():
         right = tuple(it.colour not in palette for it in attributes)
         found.records[n, n] = Record(n, n, Marks((0.9,) * len(right), right, (False,) * len(right), 0.0, 0))
-    document = report.document({"m": report.Drawn(found, 5, about={"title": "m", "palette": palette})}, report.Drawn(found, 5), [], "", "")
+    document = report.document(
+        {"m": report.Drawn(found, 5, about={"title": "m", "palette": palette})}, report.Drawn(found, 5), [], "", ""
+    )
     row = document["methods"]["m"]
     assert (row["isr_exchanged"], row["isr_others"], row["fit"]) == (0.0, 1.0, 1.0) and 0 < row["isr"] < 1
     assert "| m | red as magenta, magenta as red | .000 | 1.00 | 1.00 |" in report.palettes(document)[0]
@@ -115,4 +141,4 @@ def test_held_out_layouts_are_in_turn_and_their_own():
     assert case_of("test", 3) == case_of("test", 3) and case_of("test", 3).scene != case_of("tuning", 3).scene
     case = case_of("test", 4)
     assert len(case.captions) == len(case.boxes) == len(case.wanted) == 6 and case.text.count(case.captions[5]) >= 1
-    assert not {20, 30, 10, 40, 50} & set(SPLITS.values())      # the seeds of the training data
+    assert not {20, 30, 10, 40, 50} & set(SPLITS.values())  # the seeds of the training data

@@ -28,7 +28,9 @@ def golden_file(request):
 
     def find(name: str) -> Path:
         copy = TESTS / "golden" / "roictrl" / f"{name}.safetensors"
-        return copy if copy.exists() else request.getfixturevalue("shared") / "golden" / "roictrl" / f"{name}.safetensors"
+        return (
+            copy if copy.exists() else request.getfixturevalue("shared") / "golden" / "roictrl" / f"{name}.safetensors"
+        )
 
     return find
 

@@ -75,7 +75,13 @@ def test_sdxl():
 
 
 def test_grids_slots_and_widths_come_from_the_config():
-    config = AdapterConfig.for_unet({**SDXL, "model_channels": 16, "num_head_channels": 4}, grids=(16, 8, 4), slots=6, token_width=24, token_hidden=40)
+    config = AdapterConfig.for_unet(
+        {**SDXL, "model_channels": 16, "num_head_channels": 4},
+        grids=(16, 8, 4),
+        slots=6,
+        token_width=24,
+        token_hidden=40,
+    )
     adapter = ROICtrlAdapter(config)
     instances = InstanceBatch.from_boxes(torch.rand(2, 3, 4), slots=6)
     assert adapter.box_tokens(instances).shape == (2, 6, 24)
@@ -86,7 +92,9 @@ def test_grids_slots_and_widths_come_from_the_config():
 
 
 def test_more_instances_than_slots():
-    with pytest.raises(ValueError, match=r"^7 instances do not fit the adapter's 6 slots\. Remove or merge 1 of them\.$"):
+    with pytest.raises(
+        ValueError, match=r"^7 instances do not fit the adapter's 6 slots\. Remove or merge 1 of them\.$"
+    ):
         InstanceBatch.from_boxes(torch.rand(1, 7, 4), slots=6)
 
 
@@ -185,10 +193,18 @@ def test_layers_come_from_operations():
     ("change", "sentence"),
     [
         ({"boxes": torch.zeros(2, 3)}, r"must have the shape \[rows, slots, 4\]"),
-        ({"roi_mask": torch.zeros(2, 4, dtype=torch.bool)}, r"roi_mask must have the shape \[rows, slots\] = \[2, 3\], not \[2, 4\]"),
+        (
+            {"roi_mask": torch.zeros(2, 4, dtype=torch.bool)},
+            r"roi_mask must have the shape \[rows, slots\] = \[2, 3\], not \[2, 4\]",
+        ),
     ],
 )
 def test_instances_that_do_not_belong_together(change, sentence):
-    good = {"boxes": torch.zeros(2, 3, 4), "roi_mask": torch.ones(2, 3) > 0, "token_mask": torch.ones(2, 3) > 0, "strength": torch.ones(2, 3)}
+    good = {
+        "boxes": torch.zeros(2, 3, 4),
+        "roi_mask": torch.ones(2, 3) > 0,
+        "token_mask": torch.ones(2, 3) > 0,
+        "strength": torch.ones(2, 3),
+    }
     with pytest.raises(ValueError, match=sentence):
         InstanceBatch(**{**good, **change})

@@ -26,13 +26,26 @@ def plan_of_maps(foreground: torch.Tensor) -> LevelPlan:
     none = Taps(torch.zeros(0, 16), torch.zeros(0, 16))
     unpool = Taps(index[..., None].expand(-1, -1, 4).int(), weight)
     return LevelPlan(
-        0, batch, height, width, tuple(range(len(pairs))), pairs[:, 0], pairs[:, 1], none, cells, table, unpool, shown.all(1)
+        0,
+        batch,
+        height,
+        width,
+        tuple(range(len(pairs))),
+        pairs[:, 0],
+        pairs[:, 1],
+        none,
+        cells,
+        table,
+        unpool,
+        shown.all(1),
     )
 
 
 def blending(reference, tensors: dict) -> AttentionBlending:
     weights = reference.sub(tensors, "w.")
-    module = AttentionBlending(weights["channel_reduction.weight"].shape[1], weights["channel_gate.mlp.0.weight"].shape[0] - 1)
+    module = AttentionBlending(
+        weights["channel_reduction.weight"].shape[1], weights["channel_gate.mlp.0.weight"].shape[0] - 1
+    )
     module.load_state_dict(weights)
     return module
 
@@ -48,13 +61,20 @@ def test_golden(golden, reference, name):
     used = foreground[:, 1:].flatten(2).any(2)
     instances = InstanceBatch(torch.zeros(*used.shape, 4), used, used, torch.ones(used.shape))
     blend = blending(reference, tensors)(a, rois, instances, plan, tensors["perm"])
-    torch.testing.assert_close(blend.fused.transpose(1, 2).view_as(tensors["out"]), tensors["out"], rtol=1e-5, atol=2e-6)
+    torch.testing.assert_close(
+        blend.fused.transpose(1, 2).view_as(tensors["out"]), tensors["out"], rtol=1e-5, atol=2e-6
+    )
     torch.testing.assert_close(blend.global_weight, tensors["fuse_weight"][:, 0].flatten(1), rtol=1e-5, atol=2e-6)
     assert torch.equal(blend.foreground, foreground[:, 1:].any(1).flatten(1))
 
 
 def test_slot_order_depends_on_its_arguments_alone():
-    orders = {(seed, call, block): slot_order(30, seed, call, block) for seed in (0, 1, 2**63) for call in (0, 1) for block in range(3)}
+    orders = {
+        (seed, call, block): slot_order(30, seed, call, block)
+        for seed in (0, 1, 2**63)
+        for call in (0, 1)
+        for block in range(3)
+    }
     for arguments, order in orders.items():
         assert torch.equal(order, slot_order(30, *arguments))
         assert sorted(order.tolist()) == list(range(30))

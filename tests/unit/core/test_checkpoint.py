@@ -54,7 +54,11 @@ def test_dtypes_stay(tmp_path, weights, dtype):
 
 
 def test_whole_unet(tmp_path, weights):
-    base = {"conv_in.weight": torch.zeros(2), "down_blocks.0.resnets.0.norm1.weight": torch.ones(2), "time_embedding.linear_1.bias": torch.ones(1)}
+    base = {
+        "conv_in.weight": torch.zeros(2),
+        "down_blocks.0.resnets.0.norm1.weight": torch.ones(2),
+        "time_embedding.linear_1.bias": torch.ones(1),
+    }
     save_file({**weights, **base}, tmp_path / "unet.safetensors")
     adapter = read_adapter(tmp_path / "unet.safetensors")
     assert same(adapter.weights, weights)
@@ -62,7 +66,9 @@ def test_whole_unet(tmp_path, weights):
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".pt", ".pth", ".ckpt"])
-@pytest.mark.parametrize("wrap", [lambda w: w, lambda w: {"state_dict": w, "epoch": 3}, lambda w: {"module": {"unet": w}}])
+@pytest.mark.parametrize(
+    "wrap", [lambda w: w, lambda w: {"state_dict": w, "epoch": 3}, lambda w: {"module": {"unet": w}}]
+)
 def test_pickles_of_weights(tmp_path, weights, suffix, wrap):
     torch.save(wrap(weights), tmp_path / f"a{suffix}")
     assert same(read_adapter(tmp_path / f"a{suffix}").weights, weights)
@@ -119,18 +125,33 @@ def full_size(tmp_path_factory, root):
 def test_published_layout_is_recognised_and_runs_a_full_size_block(full_size):
     adapter = read_adapter(full_size)
     assert adapter.config == AdapterConfig.sd15()
-    assert adapter.description == "ROICtrl adapter for SD1.x: 16 blocks of 320/640/1280 channels, 30 boxes at most, 249.2 M parameters in float16."
+    assert (
+        adapter.description
+        == "ROICtrl adapter for SD1.x: 16 blocks of 320/640/1280 channels, 30 boxes at most, 249.2 M parameters in float16."
+    )
     model = ROICtrlAdapter(adapter.config, device="meta")
     model.load_state_dict(adapter.weights, assign=True)
     fuser = model.fuser("down_blocks.0.attentions.0.transformer_blocks.0").eval()
     torch.nn.init.normal_(fuser.roiattn_fuser.channel_reduction.weight)
     instances = InstanceBatch.from_boxes(torch.tensor([[[0.1, 0.2, 0.6, 0.8], [0.3, 0.3, 0.9, 0.9]]]))
     attn2 = torch.nn.Module()
-    attn2.heads, attn2.to_q, attn2.to_out = 8, torch.nn.Linear(320, 320, bias=False).half(), torch.nn.Linear(320, 320).half()
+    attn2.heads, attn2.to_q, attn2.to_out = (
+        8,
+        torch.nn.Linear(320, 320, bias=False).half(),
+        torch.nn.Linear(320, 320).half(),
+    )
     attn2.to_k, attn2.to_v = (torch.nn.Linear(768, 320, bias=False).half() for _ in range(2))
     h, a, n = torch.randn(3, 1, 16 * 16, 320).half()
     plan = plan_level(instances, size=25, height=16, width=16)
-    out = fuser(h, a, n, instances, plan, BlockAttention(attn2, list(torch.randn(2, 77, 768).half())), model.box_tokens(instances))
+    out = fuser(
+        h,
+        a,
+        n,
+        instances,
+        plan,
+        BlockAttention(attn2, list(torch.randn(2, 77, 768).half())),
+        model.box_tokens(instances),
+    )
     outside = ~torch.zeros(256, dtype=torch.bool).index_fill(0, plan.cells, True)
     assert out.isfinite().all() and torch.equal(out[0, outside], (h + a)[0, outside]) and not torch.equal(out, h + a)
 
@@ -166,7 +187,10 @@ def test_other_files_are_named(tmp_path, kind):
     assert str(refusal.value) == f"x.safetensors is {kind.name}, not a ROICtrl adapter. {kind.remedy}"
 
 
-@pytest.mark.parametrize("key", ["null_polygon_feature", "middle_block.1.state.alpha_attn", "output_blocks.3.state.linear.weight", "11.scaleu_b"])
+@pytest.mark.parametrize(
+    "key",
+    ["null_polygon_feature", "middle_block.1.state.alpha_attn", "output_blocks.3.state.linear.weight", "11.scaleu_b"],
+)
 def test_each_of_the_communitys_three_files_is_named(key):
     assert recognise(["linears_list.0.0.weight", key]).name == "an InstanceDiffusion checkpoint"
 
@@ -256,7 +280,10 @@ class Harmful:
 @pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
 def test_pickled_code_is_never_run(tmp_path, save):
     save(Harmful(str(tmp_path / "ran")), tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=r"^x\.pt is damaged or hostile \(it asks for posix\.mkdir, which weights have no use for\)\. Download it again"):
+    with pytest.raises(
+        ValueError,
+        match=r"^x\.pt is damaged or hostile \(it asks for posix\.mkdir, which weights have no use for\)\. Download it again",
+    ):
         read_adapter(tmp_path / "x.pt")
     assert not (tmp_path / "ran").exists()
 
@@ -276,12 +303,20 @@ OBJECTS_BESIDE = [
 def test_weights_beside_objects_are_named_and_their_loader(tmp_path, weights, kind, sentence):
     tensors = {key: torch.zeros(1) for key in WHAT_THEY_ARE[kind]} if kind else weights
     torch.save({"ema": tensors, "config_dict": Settings()}, tmp_path / "official.pth")
-    with pytest.raises(ValueError, match=r"^official\.pth holds Python objects besides weights and is not opened, because .*" + sentence):
+    with pytest.raises(
+        ValueError,
+        match=r"^official\.pth holds Python objects besides weights and is not opened, because .*" + sentence,
+    ):
         read_adapter(tmp_path / "official.pth")
 
 
 def test_config_that_cannot_be_read(tmp_path, weights):
-    for text in ("{", "{}", '{"version": 1, "blocks": [{}], "grids": []}', CONFIG.to_json().replace('"version": 1', '"version": 2')):
+    for text in (
+        "{",
+        "{}",
+        '{"version": 1, "blocks": [{}], "grids": []}',
+        CONFIG.to_json().replace('"version": 1', '"version": 2'),
+    ):
         save_file(weights, tmp_path / "x.safetensors", metadata={CONFIG_KEY: text})
         with pytest.raises(ValueError, match="adapter config that cannot be read"):
             read_adapter(tmp_path / "x.safetensors")

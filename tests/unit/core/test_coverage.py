@@ -26,7 +26,16 @@ def half(side: int = 64) -> np.ndarray:
     return mask
 
 
-@given(st.integers(1, 24), st.integers(1, 24), st.integers(1, 9), st.integers(1, 9), st.floats(0, 12), st.floats(0, 12), st.one_of(st.just(WHOLE), CROPS), st.integers(0, 99))
+@given(
+    st.integers(1, 24),
+    st.integers(1, 24),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.floats(0, 12),
+    st.floats(0, 12),
+    st.one_of(st.just(WHOLE), CROPS),
+    st.integers(0, 99),
+)
 @settings(deadline=None, max_examples=60)
 def test_coverage_against_the_literal_integral(reference, rows, columns, height, width, x, y, frame, seed):
     pixels = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < 0.5
@@ -72,7 +81,9 @@ def test_the_longest_mask_that_is_read():
 def test_float32_is_enough_for_large_masks(side):
     weights = axis_weights(0.0, 1.0, 96, side, side / 64)
     assert weights.min() > -1e-6
-    torch.testing.assert_close(weights.sum(0)[side // 4 : -side // 4], torch.full((side // 2,), 96 / side), rtol=2e-3, atol=0)
+    torch.testing.assert_close(
+        weights.sum(0)[side // 4 : -side // 4], torch.full((side // 2,), 96 / side), rtol=2e-3, atol=0
+    )
 
 
 def test_a_mask_of_ones_is_no_mask():
@@ -94,13 +105,29 @@ def test_a_plan_holds_each_rois_coverage():
     batch = InstanceBatch.from_boxes(torch.tensor([[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.5, 1.0]]]), slots=2)
     assert plan_level(batch, size=8, height=8, width=8).coverage is None
     mask = SoftMask(torch.from_numpy(half()), (0.0, 0.0))
-    masked = InstanceBatch(batch.boxes, batch.roi_mask, batch.token_mask, batch.strength, {(0, 0): PlacedMask(mask, WHOLE)})
+    masked = InstanceBatch(
+        batch.boxes, batch.roi_mask, batch.token_mask, batch.strength, {(0, 0): PlacedMask(mask, WHOLE)}
+    )
     plan = plan_level(masked, size=8, height=8, width=8)
-    by_cell = {int(cell): (pairs.tolist(), cover.tolist()) for cell, pairs, cover in zip(plan.cells, plan.cell_pair, plan.coverage)}
-    assert by_cell[0] == ([0, 1], [1, 1]) and by_cell[7] == ([0, 2], [0, 1])  # left: both ROIs; right: the padding counts as covered
+    by_cell = {
+        int(cell): (pairs.tolist(), cover.tolist())
+        for cell, pairs, cover in zip(plan.cells, plan.cell_pair, plan.coverage)
+    }
+    assert by_cell[0] == ([0, 1], [1, 1]) and by_cell[7] == (
+        [0, 2],
+        [0, 1],
+    )  # left: both ROIs; right: the padding counts as covered
     assert plan.nbytes == plan_level(batch, size=8, height=8, width=8).nbytes + plan.coverage.nbytes
 
 
-@pytest.mark.parametrize(("box", "touched"), [((0.0, 0.0, 0.4, 0.4), True), ((0.5, 0.0, 1.0, 1.0), False), ((-0.3, 0.2, 0.01, 1.4), True), ((0.499, 0.0, 0.6, 1.0), True)])
+@pytest.mark.parametrize(
+    ("box", "touched"),
+    [
+        ((0.0, 0.0, 0.4, 0.4), True),
+        ((0.5, 0.0, 1.0, 1.0), False),
+        ((-0.3, 0.2, 0.01, 1.4), True),
+        ((0.499, 0.0, 0.6, 1.0), True),
+    ],
+)
 def test_whether_a_mask_touches_a_box(box, touched):
     assert SoftMask(torch.from_numpy(half()), (0.0, 0.0)).touches(box) == touched

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from roictrl_core.files import WriteError, check_room, check_writable, remove_partials, write_atomically
 from safetensors.torch import save_file
+
+from roictrl_core.files import WriteError, check_room, check_writable, remove_partials, write_atomically
 
 resource = pytest.importorskip("resource")
 
@@ -55,6 +56,7 @@ def test_failed_write_leaves_nothing(tmp_path):
     def write(file):
         file.write_bytes(b"half")
         raise KeyError("not a matter of files")
+
     with pytest.raises(KeyError):
         write_atomically(tmp_path / "x", write)
     assert not list(tmp_path.iterdir())
@@ -70,9 +72,12 @@ def places(tmp_path: Path) -> dict[str, tuple[Path, str]]:
     """Where nothing can be written, and why."""
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken").mkdir()
-    return {"long name": (tmp_path / ("x" * 250), "File name too long"), "folder": (tmp_path / "taken", "a folder of that name is there|Is a directory"),
-            "in a file": (tmp_path / "file" / "a" / "b", f"{tmp_path}/file is a file|Not a directory"),
-            "file for a folder": (tmp_path / "file" / "a", f"{tmp_path}/file is a file|Not a directory")}
+    return {
+        "long name": (tmp_path / ("x" * 250), "File name too long"),
+        "folder": (tmp_path / "taken", "a folder of that name is there|Is a directory"),
+        "in a file": (tmp_path / "file" / "a" / "b", f"{tmp_path}/file is a file|Not a directory"),
+        "file for a folder": (tmp_path / "file" / "a", f"{tmp_path}/file is a file|Not a directory"),
+    }
 
 
 @pytest.mark.parametrize("kind", ["long name", "folder", "in a file", "file for a folder"])
@@ -90,7 +95,11 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path):
     (tmp_path / "a").write_text("mine")
     check_writable(tmp_path / "a")
     check_writable(tmp_path / "new" / "folder" / "b")
-    assert (tmp_path / "a").read_text() == "mine" and (tmp_path / "new" / "folder").is_dir() and not (tmp_path / "new" / "folder" / "b").exists()
+    assert (
+        (tmp_path / "a").read_text() == "mine"
+        and (tmp_path / "new" / "folder").is_dir()
+        and not (tmp_path / "new" / "folder" / "b").exists()
+    )
 
 
 def test_read_only_folders_are_known_before(tmp_path):

@@ -58,13 +58,17 @@ class Case:
         self.fuser = ROIFuser(self.channels, self.heads, slots=SLOTS).to(self.dtype).eval()
         with torch.no_grad():
             for name, parameter in self.fuser.named_parameters():
-                parameter.copy_(torch.randn_like(parameter) * (0.5 if parameter.ndim < 2 else 0.8 / parameter.shape[-1] ** 0.5))
+                parameter.copy_(
+                    torch.randn_like(parameter) * (0.5 if parameter.ndim < 2 else 0.8 / parameter.shape[-1] ** 0.5)
+                )
         self.attn2 = Attn2(self.channels, 12, self.heads).to(self.dtype)
         self.h, self.a, self.n = torch.randn(3, rows, tokens, self.channels, dtype=self.dtype)
         used = torch.tensor([[slot < count for slot in range(SLOTS)] for count in self.counts])
         boxes = torch.rand(rows, SLOTS, 4) * 1.3 - 0.15 if self.boxes is None else self.boxes
         if self.boxes is None:
-            boxes = torch.cat([torch.minimum(boxes[..., :2], boxes[..., 2:]), torch.maximum(boxes[..., :2], boxes[..., 2:])], dim=-1)
+            boxes = torch.cat(
+                [torch.minimum(boxes[..., :2], boxes[..., 2:]), torch.maximum(boxes[..., :2], boxes[..., 2:])], dim=-1
+            )
         roi_mask = used.clone()
         roi_mask[list(self.roi_rows_off)] = False
         strength = torch.ones(rows, SLOTS) if self.strength is None else torch.rand(rows, SLOTS) * self.strength
@@ -73,13 +77,16 @@ class Case:
         self.tokens = torch.randn(rows, SLOTS, 64)
         shape = (12,) if self.layers is None else (self.layers, 12)
         self.contexts = [
-            torch.randn(*shape[:-1], self.lengths[i % len(self.lengths)], shape[-1], dtype=self.dtype) for i in range(len(self.instances.pairs))
+            torch.randn(*shape[:-1], self.lengths[i % len(self.lengths)], shape[-1], dtype=self.dtype)
+            for i in range(len(self.instances.pairs))
         ]
         self.plan = plan_level(self.instances, size=self.bins, height=self.size[0], width=self.size[1])
 
     def fast(self, **options) -> Tensor:
         attention = options.pop("attention", BlockAttention(self.attn2, self.contexts, layer=self.layer))
-        return self.fuser(self.h, self.a, self.n, self.instances, self.plan, attention, self.tokens, order=self.order, **options)
+        return self.fuser(
+            self.h, self.a, self.n, self.instances, self.plan, attention, self.tokens, order=self.order, **options
+        )
 
     def slow(self, reference) -> Tensor:
         weights = dict(self.fuser.named_parameters())
@@ -87,9 +94,13 @@ class Case:
         rows = []
         for row in range(len(self.counts)):
             covered = torch.ones(SLOTS, *self.size, dtype=torch.float64)
-            for (_, slot), (mask, frame) in ((pair, placed) for pair, placed in self.instances.masks.items() if pair[0] == row):
+            for (_, slot), (mask, frame) in (
+                (pair, placed) for pair, placed in self.instances.masks.items() if pair[0] == row
+            ):
                 covered[slot] = torch.from_numpy(reference.coverage(mask.pixels, mask.feather, frame, *self.size))
-            contexts = {pair.slot: context for pair, context in zip(self.instances.pairs, self.contexts) if pair.row == row}
+            contexts = {
+                pair.slot: context for pair, context in zip(self.instances.pairs, self.contexts) if pair.row == row
+            }
             contexts = {slot: c if c.ndim == 2 else c[self.layer] for slot, c in contexts.items()}
             rows.append(
                 reference.block_row(
@@ -102,10 +113,24 @@ class Case:
 
 
 TINY = torch.tensor(
-    [[0.5, 0.5, 0.5, 0.5], [0.8, 0.8, 0.2, 0.2], [0.31, 0.31, 0.33, 0.33], [0.4, 0.4, 0.48, 0.52], [0.0, 0.0, 1e-7, 1.0], [0.9, 0.1, 1.0, 0.2]]
+    [
+        [0.5, 0.5, 0.5, 0.5],
+        [0.8, 0.8, 0.2, 0.2],
+        [0.31, 0.31, 0.33, 0.33],
+        [0.4, 0.4, 0.48, 0.52],
+        [0.0, 0.0, 1e-7, 1.0],
+        [0.9, 0.1, 1.0, 0.2],
+    ]
 )
 BORDER = torch.tensor(
-    [[-0.4, -0.3, 0.5, 0.6], [0.6, 0.5, 1.7, 1.4], [-1.0, -1.0, 2.0, 2.0], [0.0, 0.0, 1.0, 1.0], [1.1, 0.0, 1.5, 1.0], [-0.25, 0.2, 1.25, 0.4]]
+    [
+        [-0.4, -0.3, 0.5, 0.6],
+        [0.6, 0.5, 1.7, 1.4],
+        [-1.0, -1.0, 2.0, 2.0],
+        [0.0, 0.0, 1.0, 1.0],
+        [1.1, 0.0, 1.5, 1.0],
+        [-0.25, 0.2, 1.25, 0.4],
+    ]
 )
 
 
@@ -186,7 +211,9 @@ def test_golden(golden, reference, name):
 
     rois = fuser.instance_features(tensors["normed"], plan, attention)  # [A, P * P, C]
     rows, slots = plan.pair_row, plan.pair_slot
-    cross, own = (tensors[f"i.{key}"][rows, slots].flatten(2).transpose(1, 2) for key in ("roi_cross_attn", "roi_self_attn"))
+    cross, own = (
+        tensors[f"i.{key}"][rows, slots].flatten(2).transpose(1, 2) for key in ("roi_cross_attn", "roi_self_attn")
+    )
     torch.testing.assert_close(rois, cross + fuser.alpha_roi_self_attn.tanh() * own, rtol=0, atol=2e-5)
 
 
@@ -216,10 +243,14 @@ def test_batch_equals_rows():
     case = Case([3, 0, 7])
     whole, start = case.fast(), 0
     for row, count in enumerate(case.counts):
-        one = InstanceBatch(*(t[row, None] for t in vars(case.instances).values() if isinstance(t, Tensor) and len(t) == 3))
+        one = InstanceBatch(
+            *(t[row, None] for t in vars(case.instances).values() if isinstance(t, Tensor) and len(t) == 3)
+        )
         plan = plan_level(one, size=case.bins, height=case.size[0], width=case.size[1])
         attention = BlockAttention(case.attn2, case.contexts[start : start + count])
-        part = case.fuser(case.h[row, None], case.a[row, None], case.n[row, None], one, plan, attention, case.tokens[row, None])
+        part = case.fuser(
+            case.h[row, None], case.a[row, None], case.n[row, None], one, plan, attention, case.tokens[row, None]
+        )
         torch.testing.assert_close(whole[row, None], part, rtol=0, atol=1e-12)
         start += count
 
@@ -256,7 +287,11 @@ def test_the_seed_of_the_order_is_all_that_changes():
 
 def test_gates_are_zero_at_creation():
     fuser = ROIFuser(16, 4)
-    assert [float(getattr(fuser, f"alpha_{name}")) for name in ("roi_self_attn", "coord_self_attn", "dense")] == [0, 0, 0]
+    assert [float(getattr(fuser, f"alpha_{name}")) for name in ("roi_self_attn", "coord_self_attn", "dense")] == [
+        0,
+        0,
+        0,
+    ]
 
 
 def test_dropout_in_training_only():

@@ -36,7 +36,9 @@ def test_golden(golden, name, stride):
     tensors, meta = golden(name)
     height, width = (side // stride for side in meta["image_hw"])
     features = tensors[f"feat_{stride}"].transpose(1, 2).unflatten(2, (height, width))
-    torch.testing.assert_close(roi_align(features, tensors["boxes"], GRID[stride]), tensors[f"aligned_{stride}"], rtol=0, atol=2e-6)
+    torch.testing.assert_close(
+        roi_align(features, tensors["boxes"], GRID[stride]), tensors[f"aligned_{stride}"], rtol=0, atol=2e-6
+    )
     values, valid = roi_unpool(tensors[f"roi_{stride}"], tensors["boxes"], height, width)
     torch.testing.assert_close(values, tensors[f"unpooled_{stride}"], rtol=0, atol=2e-6)
     assert torch.equal(valid, tensors[f"valid_{stride}"].bool())
@@ -60,7 +62,10 @@ def test_samples_up_to_a_cell_outside_read_the_border_and_others_are_zero():
     for box, columns in (
         ([-1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 2.5, 6.5]),  # samples at -7.5, -5.5, ..., 6.5
         ([0.0, 0.0, 2.0, 1.0], [2.5, 6.5, 0.0, 0.0]),  # at .5, 2.5, ..., 14.5
-        ([-0.25, 0.0, 1.25, 1.0], [0.5, 3.0, 6.0, 4.0]),  # at -1.75, -.25, ..., 8.75: one sample of the bin is out, and counts
+        (
+            [-0.25, 0.0, 1.25, 1.0],
+            [0.5, 3.0, 6.0, 4.0],
+        ),  # at -1.75, -.25, ..., 8.75: one sample of the bin is out, and counts
     ):
         ours = roi_align(features, boxes_of(box), 4)[0, 0, 0]
         assert ours[0].tolist() == columns, box
@@ -86,7 +91,9 @@ def test_equals_the_literal_reference(reference, box, bins, height, width, seed)
     features = torch.randn(2, height, width, generator=generator)
     roi = torch.randn(2, bins, bins, generator=generator)
     one = boxes_of(box)
-    torch.testing.assert_close(roi_align(features[None], one, bins)[0, 0], reference.roi_align(features, one[0, 0], bins), rtol=0, atol=2e-6)
+    torch.testing.assert_close(
+        roi_align(features[None], one, bins)[0, 0], reference.roi_align(features, one[0, 0], bins), rtol=0, atol=2e-6
+    )
     values, valid = roi_unpool(roi[None, None], one, height, width)
     expected, expected_valid = reference.roi_unpool(roi, one[0, 0], height, width)
     assert torch.equal(valid[0, 0], expected_valid)
@@ -140,7 +147,9 @@ def test_a_half_rounds_down():
     assert first.tolist() == [0, 1] and count.tolist() == [4, 2]
 
 
-@pytest.mark.parametrize(("cells", "bins", "lost"), [(32, 7, 4), (14, 7, 1), (8, 7, 1), (7, 7, 0), (3, 7, 0), (64, 25, 2)])
+@pytest.mark.parametrize(
+    ("cells", "bins", "lost"), [(32, 7, 4), (14, 7, 1), (8, 7, 1), (7, 7, 0), (3, 7, 0), (64, 25, 2)]
+)
 def test_trailing_cells_are_lost_where_the_box_has_more_cells_than_bins(cells, bins, lost):
     valid = roi_unpool(torch.ones(1, 1, 1, bins, bins), boxes_of(FULL), cells, cells)[1][0, 0]
     kept = cells - lost

@@ -26,8 +26,22 @@ def tensors() -> dict[str, torch.Tensor]:
     """One of every kind."""
     torch.manual_seed(0)
     whole = torch.randn(6, 8)
-    kinds = {str(dtype): torch.randn(2, 3).mul(9).to(dtype) for dtype in (
-        torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64)}
+    kinds = {
+        str(dtype): torch.randn(2, 3).mul(9).to(dtype)
+        for dtype in (
+            torch.float32,
+            torch.float64,
+            torch.float16,
+            torch.bfloat16,
+            torch.int64,
+            torch.int32,
+            torch.int16,
+            torch.int8,
+            torch.uint8,
+            torch.bool,
+            torch.complex64,
+        )
+    }
     return {
         **kinds, "whole": whole, "shared": whole[2:4], "columns": whole[:, 2:5], "transposed": whole.T, "stepped": whole[::2, 1],
         "number": torch.tensor(2.5), "empty": torch.zeros(0, 4), "expanded": torch.tensor([7.0]).expand(3, 4), "parameter": torch.nn.Parameter(torch.ones(2)),
@@ -37,17 +51,26 @@ def tensors() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("form", FORMS)
 def test_every_value_is_the_one_that_torch_reads(tmp_path, form, protocol):
-    torch.save({"state_dict": OrderedDict(tensors()), "epoch": 3}, tmp_path / "a.pt", pickle_protocol=protocol, **FORMS[form])
-    expected = torch.load(tmp_path / "a.pt", weights_only=False)["state_dict"]  # our own file; the safe loader knows protocol 2 alone
+    torch.save(
+        {"state_dict": OrderedDict(tensors()), "epoch": 3}, tmp_path / "a.pt", pickle_protocol=protocol, **FORMS[form]
+    )
+    expected = torch.load(tmp_path / "a.pt", weights_only=False)[
+        "state_dict"
+    ]  # our own file; the safe loader knows protocol 2 alone
     file = TorchFile(tmp_path / "a.pt")
-    assert list(file.tensors) == [f"state_dict.{key}" for key in expected] and file.tree["epoch"] == 3 and not file.foreign
+    assert (
+        list(file.tensors) == [f"state_dict.{key}" for key in expected] and file.tree["epoch"] == 3 and not file.foreign
+    )
     for key, tensor in expected.items():
         read = file.read(file.tensors[f"state_dict.{key}"])
         assert read.dtype == tensor.dtype and read.shape == tensor.shape and torch.equal(read, tensor), key
 
 
 def test_types_without_a_storage_of_their_own(tmp_path):
-    saved = {"small": torch.randn(3, 2).to(torch.float8_e4m3fn), "unsigned": torch.tensor([0, 1, 65535], dtype=torch.uint16)}
+    saved = {
+        "small": torch.randn(3, 2).to(torch.float8_e4m3fn),
+        "unsigned": torch.tensor([0, 1, 65535], dtype=torch.uint16),
+    }
     torch.save(saved, tmp_path / "a.pt")
     file = TorchFile(tmp_path / "a.pt")
     for key, tensor in saved.items():
@@ -57,9 +80,21 @@ def test_types_without_a_storage_of_their_own(tmp_path):
 
 def test_a_module_of_a_script_is_read_around(tmp_path):
     """Of a whole training checkpoint the dictionaries of tensors count; what else is in it is named and left out."""
-    torch.save({"model": tensors(), "args": Settings(3), "scores": defaultdict(list, {"a": [1]}), "kinds": {1, 2}, "when": (1, "x")}, tmp_path / "a.pt")
+    torch.save(
+        {
+            "model": tensors(),
+            "args": Settings(3),
+            "scores": defaultdict(list, {"a": [1]}),
+            "kinds": {1, 2},
+            "when": (1, "x"),
+        },
+        tmp_path / "a.pt",
+    )
     file = TorchFile(tmp_path / "a.pt")
-    assert len(file.tensors) == len(tensors()) and [name.split(".")[-1] for name in file.foreign] == ["list", "Settings"]
+    assert len(file.tensors) == len(tensors()) and [name.split(".")[-1] for name in file.foreign] == [
+        "list",
+        "Settings",
+    ]
 
 
 class Settings:
@@ -76,7 +111,7 @@ def test_only_what_is_asked_for_is_read(tmp_path):
     torch.save({"large": torch.zeros(1000, 1000), "wanted": torch.arange(3.0)}, tmp_path / "a.pt")
     whole = (tmp_path / "a.pt").read_bytes()
     start = whole.index(torch.arange(3.0).numpy().tobytes())
-    with (tmp_path / "a.pt").open("rb+") as file:   # the large one's values are gone, and nobody notices
+    with (tmp_path / "a.pt").open("rb+") as file:  # the large one's values are gone, and nobody notices
         file.seek(start - 3_000_000)
         file.write(b"\xff" * 1_000_000)
     file = TorchFile(tmp_path / "a.pt")
@@ -90,13 +125,21 @@ def zipped(data: bytes, compression: int = zipfile.ZIP_STORED, **entries: bytes)
     """An archive as torch makes it around a pickle."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in {"data.pkl": data, "version": b"3\n", **{key.replace("__", "/"): value for key, value in entries.items()}}.items():
+        for name, content in {
+            "data.pkl": data,
+            "version": b"3\n",
+            **{key.replace("__", "/"): value for key, value in entries.items()},
+        }.items():
             archive.writestr(f"archive/{name}", content)
     return buffer.getvalue()
 
 
 def legacy(data: bytes) -> bytes:
-    parts = (torch_file.LEGACY, torch_file.PROTOCOL, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}})
+    parts = (
+        torch_file.LEGACY,
+        torch_file.PROTOCOL,
+        {"protocol_version": 1001, "little_endian": True, "type_sizes": {}},
+    )
     return b"".join(pickle.dumps(part, protocol=2) for part in parts) + data + pickle.dumps([], protocol=2)
 
 
@@ -104,7 +147,13 @@ def laughs(levels: int, opening: bytes = b"}", key: bytes = b"K%c") -> bytes:
     """Dictionaries of ten entries, all of them the dictionary beneath: 10 ** levels leaves in some hundred bytes."""
     text = b"\x80\x02}q\x00"
     for level in range(1, levels):
-        text += b"}q" + bytes([level]) + b"(" + b"".join(b"K" + bytes([n]) + b"h" + bytes([level - 1]) for n in range(10)) + b"u"
+        text += (
+            b"}q"
+            + bytes([level])
+            + b"("
+            + b"".join(b"K" + bytes([n]) + b"h" + bytes([level - 1]) for n in range(10))
+            + b"u"
+        )
     return text + b"."
 
 
@@ -114,7 +163,11 @@ def calling(module: str, name: str, arguments: bytes = b")") -> bytes:
 
 DEEP = b"\x80\x02" + b"}K\x01" * 100_000 + b"}" + b"s" * 100_000 + b"."
 ITSELF = b"\x80\x02}q\x00K\x01h\x00s."
-COLLIDING = b"\x80\x02}(" + b"".join(b"\x8a\x12" + (n * (2**61 - 1)).to_bytes(18, "little") + b"N" for n in range(30_000)) + b"u."
+COLLIDING = (
+    b"\x80\x02}("
+    + b"".join(b"\x8a\x12" + (n * (2**61 - 1)).to_bytes(18, "little") + b"N" for n in range(30_000))
+    + b"u."
+)
 LONG = b"\x80\x02" + b"N0" * 600_000 + b"N."
 STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu%bt"
 TENSOR = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"QK\x00%b%b\x89ccollections\nOrderedDict\n)RtR."
@@ -155,12 +208,22 @@ HOSTILE = {
 def test_hostile_pickles_are_one_sentence(tmp_path, name, wrap):
     data, reason = HOSTILE[name]
     (tmp_path / "x.pt").write_bytes(wrap(data))
-    with pytest.raises(ValueError, match=rf"^x\.pt is damaged or hostile \(.*{reason}.*\)\. Download it again, from where it was published\.$"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^x\.pt is damaged or hostile \(.*{reason}.*\)\. Download it again, from where it was published\.$",
+    ):
         open_weights(tmp_path / "x.pt")
 
 
-@pytest.mark.parametrize("data", [calling("builtins", "bytearray", b"\x8a\x06" + (10**14).to_bytes(6, "little") + b"\x85"), COLLIDING,
-                                  b"\x80\x02(" + b"K\x01" * 10 + b"\x91.", b"\x80\x02cmodule\nClass\n)\x81}(K\x01K\x02ub."])
+@pytest.mark.parametrize(
+    "data",
+    [
+        calling("builtins", "bytearray", b"\x8a\x06" + (10**14).to_bytes(6, "little") + b"\x85"),
+        COLLIDING,
+        b"\x80\x02(" + b"K\x01" * 10 + b"\x91.",
+        b"\x80\x02cmodule\nClass\n)\x81}(K\x01K\x02ub.",
+    ],
+)
 def test_what_would_cost_without_a_bound_is_left_out(tmp_path, data):
     """A bytearray of 100 TB, keys that all collide, sets, objects: placeholders, or nothing."""
     (tmp_path / "x.pt").write_bytes(zipped(data))
@@ -170,15 +233,19 @@ def test_what_would_cost_without_a_bound_is_left_out(tmp_path, data):
 def test_a_list_given_to_many_calls_is_read_once():
     pairs = b"]q\x01(" + b"(K\x01K\x02t" * 20_000 + b"e0"
     calls = b"".join(b"h\x00h\x01\x85R0" for _ in range(20_000))
-    contents = read_contents(io.BytesIO(b"\x80\x02ccollections\nOrderedDict\nq\x000" + pairs + calls + b"h\x00h\x01\x85R."))
+    contents = read_contents(
+        io.BytesIO(b"\x80\x02ccollections\nOrderedDict\nq\x000" + pairs + calls + b"h\x00h\x01\x85R.")
+    )
     assert contents.tree == {}
 
 
 def cut_off() -> bytes:
     """The archive's list says that the last storage is longer than the file."""
-    data = bytearray(zipped(TENSOR % (b"J\x00\x00\x01\x00", b"J\x00\x00\x01\x00\x85", b"K\x01\x85"), data__0=b"\0" * 16))
+    data = bytearray(
+        zipped(TENSOR % (b"J\x00\x00\x01\x00", b"J\x00\x00\x01\x00\x85", b"K\x01\x85"), data__0=b"\0" * 16)
+    )
     entry = data.rindex(b"archive/data/0") - 46
-    data[entry + 20:entry + 28] = struct.pack("<II", 4 * 65536, 4 * 65536)
+    data[entry + 20 : entry + 28] = struct.pack("<II", 4 * 65536, 4 * 65536)
     return bytes(data)
 
 
@@ -230,7 +297,9 @@ def test_a_list_of_an_archive_that_is_too_long_is_not_read(tmp_path, monkeypatch
 
 def test_every_opcode_is_known_or_refused():
     used = {"EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER"}
-    assert {opcode.name for opcode in pickletools.opcodes} == pickles._ACTIONS.keys() | used and not used & pickles._ACTIONS.keys()
+    assert {
+        opcode.name for opcode in pickletools.opcodes
+    } == pickles._ACTIONS.keys() | used and not used & pickles._ACTIONS.keys()
 
 
 def test_entries_are_counted_as_often_as_they_are_reached(monkeypatch):

@@ -1,4 +1,5 @@
 """The judge is right on what was drawn, and does not say yes to everything."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +21,9 @@ def wanted(scene):
 
 
 def test_ground_truth_is_judged_right(pictures):
-    verdicts = [v for scene, picture in zip(SCENES, pictures) for v in judge(picture, normalised_boxes(scene), wanted(scene))]
+    verdicts = [
+        v for scene, picture in zip(SCENES, pictures) for v in judge(picture, normalised_boxes(scene), wanted(scene))
+    ]
     rates = summarise(verdicts)
     assert rates["isr"] >= 0.98
     assert rates["miou"] >= 0.9
@@ -28,7 +31,7 @@ def test_ground_truth_is_judged_right(pictures):
 
 def test_another_layouts_captions_fail(pictures):
     verdicts = []
-    for scene, picture, other in zip(SCENES, pictures, SCENES[6:] + SCENES[:6]):      # six on: the same number of instances
+    for scene, picture, other in zip(SCENES, pictures, SCENES[6:] + SCENES[:6]):  # six on: the same number of instances
         verdicts += judge(picture, normalised_boxes(scene), wanted(other))
     assert summarise(verdicts)["isr"] <= 0.05
 

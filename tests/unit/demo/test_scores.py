@@ -1,4 +1,5 @@
 """Scores against cases made by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -22,25 +23,30 @@ def verdict(found):
 
 def test_rates_are_over_instances():
     rates = measures([marks([0.9, 0.8], [True, True]), marks([0.9, 0.4, 0.6, 0.0], [False, True, True, False])])
-    assert rates["isr"].value == pytest.approx(3 / 6)                   # two of two, one of four
+    assert rates["isr"].value == pytest.approx(3 / 6)  # two of two, one of four
     assert rates["miou"].value == pytest.approx((0.9 + 0.8 + 0.4 + 0.6) / 6)
 
 
 def test_leakage_is_over_instances_with_an_object_and_the_rest_over_pictures():
-    rates = measures([marks([0.9, 0.0], [False, False], [True, None], 0.1, 1), marks([0.9] * 3, [True] * 3, [False] * 3, 0.3, 0)])
+    rates = measures(
+        [marks([0.9, 0.0], [False, False], [True, None], 0.1, 1), marks([0.9] * 3, [True] * 3, [False] * 3, 0.3, 0)]
+    )
     assert rates["leakage"].value == pytest.approx(1 / 4)
     assert rates["background"].value == pytest.approx(0.2) and rates["strays"].value == pytest.approx(0.5)
     assert measures([marks([0.0], [False], [None])])["leakage"].value == 0.0
 
 
-@pytest.mark.parametrize("found, leaked", [
-    (None, None),
-    (RED_RING, False),
-    (Attributes("ring", "blue", "plain"), True),                        # the star's colour
-    (Attributes("ring", "green", "plain"), False),                      # wrong, and nobody's
-    (Attributes("star", "red", "plain"), True),
-    (Attributes("ring", "red", "dotted"), False),
-])
+@pytest.mark.parametrize(
+    "found, leaked",
+    [
+        (None, None),
+        (RED_RING, False),
+        (Attributes("ring", "blue", "plain"), True),  # the star's colour
+        (Attributes("ring", "green", "plain"), False),  # wrong, and nobody's
+        (Attributes("star", "red", "plain"), True),
+        (Attributes("ring", "red", "dotted"), False),
+    ],
+)
 def test_leaking_is_wearing_what_another_was_to_have(found, leaked):
     assert leaks(verdict(found), [BLUE_STAR]) is leaked
 
@@ -91,13 +97,14 @@ def test_the_interval_holds_the_rate_and_narrows_with_more_layouts():
         low, high = interval(resampled(measure, [2] * count))
         assert low < measure.value < high
         return high - low
+
     wide, narrow = spread(50), spread(800)
     # A binomial's standard error over 50 x 4 instances is 0.032: an interval of about 3.92 of it.
     assert 0.09 < wide < 0.16 and narrow == pytest.approx(wide / 4, rel=0.25)
 
 
 def test_levels_are_resampled_each_on_its_own():
-    measure = Measure(np.array([2.0, 2.0, 0.0, 0.0]), np.array([2.0, 2.0, 6.0, 6.0]))      # all of level 2, none of level 6
+    measure = Measure(np.array([2.0, 2.0, 0.0, 0.0]), np.array([2.0, 2.0, 6.0, 6.0]))  # all of level 2, none of level 6
     assert np.ptp(resampled(measure, [2, 2, 6, 6])) == 0
     assert np.ptp(resampled(measure, [2, 2, 2, 2])) > 0
 

@@ -1,4 +1,5 @@
 """The demo world is drawn the same everywhere, and its scenes keep their promises."""
+
 from __future__ import annotations
 
 import hashlib
@@ -6,10 +7,31 @@ import hashlib
 import numpy as np
 import pytest
 
-from roictrl_core.demo.captions import (COLOUR_WORDS, SHAPE_WORDS, TEXTURE_NOUNS, TEXTURE_WORDS, WORDS, global_caption, instance_caption)
+from roictrl_core.demo.captions import (
+    COLOUR_WORDS,
+    SHAPE_WORDS,
+    TEXTURE_NOUNS,
+    TEXTURE_WORDS,
+    WORDS,
+    global_caption,
+    instance_caption,
+)
 from roictrl_core.demo.judge import box_iou
-from roictrl_core.demo.world import (COLOURS, MAX_OVERLAP, MIN_SIZE, SHAPES, SIZE, TEXTURES, Attributes, Scene, Thing, normalised_boxes,
-                                     random_scene, render, visible_masks)
+from roictrl_core.demo.world import (
+    COLOURS,
+    MAX_OVERLAP,
+    MIN_SIZE,
+    SHAPES,
+    SIZE,
+    TEXTURES,
+    Attributes,
+    Scene,
+    Thing,
+    normalised_boxes,
+    random_scene,
+    render,
+    visible_masks,
+)
 
 SCENES = [random_scene((3, index), 1 + index % 6) for index in range(60)]
 
@@ -64,9 +86,17 @@ def test_masks_show_what_is_visible():
 
 def test_textures_show_two_tones():
     for texture in TEXTURES:
-        picture = render(Scene((Thing(Attributes("square", "white", texture), (20.0, 20.0, 100.0, 100.0), 0.8, (0.1, 0.2)),), "plain", 0))
+        picture = render(
+            Scene(
+                (Thing(Attributes("square", "white", texture), (20.0, 20.0, 100.0, 100.0), 0.8, (0.1, 0.2)),),
+                "plain",
+                0,
+            )
+        )
         inside = picture[25:95, 25:95].max(-1)
-        assert (inside < 140).mean() == pytest.approx({"plain": 0.0, "striped": 0.46, "dotted": 0.28}[texture], abs=0.06)
+        assert (inside < 140).mean() == pytest.approx(
+            {"plain": 0.0, "striped": 0.46, "dotted": 0.28}[texture], abs=0.06
+        )
 
 
 def test_captions_name_every_attribute_in_known_words():

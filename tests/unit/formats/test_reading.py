@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from roictrl_core import formats
-from roictrl_core.formats.reading import (AUTO, CXCYWH, ORDERS, PERCENT, PIXELS, SHARES, THOUSANDTHS, UNITS, XYWH, XYXY, YXYX, ReadAs)
+from roictrl_core.formats.reading import (
+    AUTO,
+    CXCYWH,
+    ORDERS,
+    PERCENT,
+    PIXELS,
+    SHARES,
+    THOUSANDTHS,
+    UNITS,
+    XYWH,
+    XYXY,
+    YXYX,
+    ReadAs,
+)
 from roictrl_core.notes import sentences
 
 DOG, CAT = (0.1, 0.2, 0.4, 0.6), (0.6, 0.2, 0.9, 0.8)
@@ -21,66 +34,120 @@ def numbers(box, order, unit, width=640, height=480):
     x1, y1, x2, y2 = box
     across, down = {PIXELS: (width, height), SHARES: (1, 1), THOUSANDTHS: (1000, 1000), PERCENT: (100, 100)}[unit]
     x1, x2, y1, y2 = x1 * across, x2 * across, y1 * down, y2 * down
-    return {XYXY: [x1, y1, x2, y2], XYWH: [x1, y1, x2 - x1, y2 - y1], YXYX: [y1, x1, y2, x2],
-            CXCYWH: [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]}[order]
+    return {
+        XYXY: [x1, y1, x2, y2],
+        XYWH: [x1, y1, x2 - x1, y2 - y1],
+        YXYX: [y1, x1, y2, x2],
+        CXCYWH: [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1],
+    }[order]
 
 
 def said(order, unit):
-    return f"The boxes were read as {order} " + {PIXELS: "in pixels", SHARES: "normalised 0 to 1", PERCENT: "in percent"}[unit]
+    return (
+        f"The boxes were read as {order} "
+        + {PIXELS: "in pixels", SHARES: "normalised 0 to 1", PERCENT: "in percent"}[unit]
+    )
 
 
-@pytest.mark.parametrize("order, unit", [
-    (XYXY, PIXELS), (XYXY, SHARES), (XYXY, PERCENT), (XYWH, PIXELS), (CXCYWH, SHARES)])
-@pytest.mark.parametrize("form", [
-    lambda rows: rows, lambda rows: [{"bbox": row, "label": "dog", "score": 0.9} for row in rows],
-    lambda rows: {"boxes": rows, "labels": ["dog", "cat"]}], ids=["list", "objects", "side by side"])
+@pytest.mark.parametrize(
+    "order, unit", [(XYXY, PIXELS), (XYXY, SHARES), (XYXY, PERCENT), (XYWH, PIXELS), (CXCYWH, SHARES)]
+)
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda rows: rows,
+        lambda rows: [{"bbox": row, "label": "dog", "score": 0.9} for row in rows],
+        lambda rows: {"boxes": rows, "labels": ["dog", "cat"]},
+    ],
+    ids=["list", "objects", "side by side"],
+)
 def test_two_boxes_are_read_as_what_they_can_only_be(order, unit, form):
     boxes, notes = read(form([numbers(CAT, order, unit), numbers(DOG, order, unit)]))
     assert boxes == [pytest.approx(CAT), pytest.approx(DOG)]
     assert [note for note in notes if note.startswith(said(order, unit))]
 
 
-@pytest.mark.parametrize("source, expected, sentence", [
-    ([{"label": "dog", "score": 0.9, "bbox": [40, 200, 230, 460]}], (40 / 640, 200 / 480, 230 / 640, 460 / 480), said(XYXY, PIXELS)),
-    ([[0.1, 0.2, 1.0000001, 0.6]], (0.1, 0.2, 1, 0.6), said(XYXY, SHARES)),
-    ([[-0.01, 0.2, 1.02, 0.6]], (0, 0.2, 1, 0.6), said(XYXY, SHARES)),
-    ([[0, 0, 1, 1]], (0, 0, 1, 1), said(XYXY, SHARES)),
-    ([{"x": 0.08, "y": 0.4, "width": 0.37, "height": 0.5, "label": "dog"}], (0.08, 0.4, 0.45, 0.9), said(XYWH, SHARES)),
-    ({"annos": [{"bbox": [0.1, 0.2, 0.3, 0.4]}], "width": 64, "height": 64}, DOG, said(XYWH, SHARES)),
-    ({"images": [{"id": 1, "width": 640, "height": 480}], "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0.1, 0.2, 0.3, 0.4]}]},
-     DOG, said(XYWH, SHARES)),
-    ({"a park": {"a dog": [[64, 96, 256, 288]]}}, DOG, said(XYXY, PIXELS)),
-    ([{"bbox": [0.2, 0.1, 0.6, 0.4], "desc": "a dog"}], DOG, said(YXYX, SHARES)),
-    ("0 160 192 192 192", (64 / 640, 96 / 480, 256 / 640, 288 / 480), said(CXCYWH, PIXELS)),
-], ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    "source, expected, sentence",
+    [
+        (
+            [{"label": "dog", "score": 0.9, "bbox": [40, 200, 230, 460]}],
+            (40 / 640, 200 / 480, 230 / 640, 460 / 480),
+            said(XYXY, PIXELS),
+        ),
+        ([[0.1, 0.2, 1.0000001, 0.6]], (0.1, 0.2, 1, 0.6), said(XYXY, SHARES)),
+        ([[-0.01, 0.2, 1.02, 0.6]], (0, 0.2, 1, 0.6), said(XYXY, SHARES)),
+        ([[0, 0, 1, 1]], (0, 0, 1, 1), said(XYXY, SHARES)),
+        (
+            [{"x": 0.08, "y": 0.4, "width": 0.37, "height": 0.5, "label": "dog"}],
+            (0.08, 0.4, 0.45, 0.9),
+            said(XYWH, SHARES),
+        ),
+        ({"annos": [{"bbox": [0.1, 0.2, 0.3, 0.4]}], "width": 64, "height": 64}, DOG, said(XYWH, SHARES)),
+        (
+            {
+                "images": [{"id": 1, "width": 640, "height": 480}],
+                "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0.1, 0.2, 0.3, 0.4]}],
+            },
+            DOG,
+            said(XYWH, SHARES),
+        ),
+        ({"a park": {"a dog": [[64, 96, 256, 288]]}}, DOG, said(XYXY, PIXELS)),
+        ([{"bbox": [0.2, 0.1, 0.6, 0.4], "desc": "a dog"}], DOG, said(YXYX, SHARES)),
+        ("0 160 192 192 192", (64 / 640, 96 / 480, 256 / 640, 288 / 480), said(CXCYWH, PIXELS)),
+    ],
+    ids=lambda value: str(value)[:30],
+)
 def test_what_a_format_cannot_mean_is_not_assumed(source, expected, sentence):
     boxes, notes = read(source)
     assert boxes == [pytest.approx(expected)] and any(note.startswith(sentence) for note in notes), notes
 
 
-@pytest.mark.parametrize("source", [
-    [{"x": 64, "y": 96, "width": 192, "height": 192}], [{"bbox": [200, 100, 600, 400], "desc": "a dog"}],
-    {"annos": [{"bbox": [64, 96, 192, 192]}], "width": 640, "height": 480}, {"a park": {"a dog": [list(DOG)]}}, "0 0.25 0.4 0.3 0.4",
-    {"annotations": [{"bbox": [64, 96, 192, 192], "bbox_mode": 1, "label": "dog"}]},
-], ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    "source",
+    [
+        [{"x": 64, "y": 96, "width": 192, "height": 192}],
+        [{"bbox": [200, 100, 600, 400], "desc": "a dog"}],
+        {"annos": [{"bbox": [64, 96, 192, 192]}], "width": 640, "height": 480},
+        {"a park": {"a dog": [list(DOG)]}},
+        "0 0.25 0.4 0.3 0.4",
+        {"annotations": [{"bbox": [64, 96, 192, 192], "bbox_mode": 1, "label": "dog"}]},
+    ],
+    ids=lambda value: str(value)[:30],
+)
 def test_what_a_format_says_itself_is_not_said_again(source):
     boxes, notes = read(source, names="dog")
     assert boxes == [pytest.approx(DOG)] and notes == []
 
 
-@pytest.mark.parametrize("source, sentence", [
-    ([[5, 30, 45, 90]], "All boxes lie in the first 100 pixels of 640 x 480. If their numbers are percent"),
-    ([{"x": 5, "y": 10, "width": 60, "height": 80}, {"x": 50, "y": 5, "width": 40, "height": 70}], "All boxes lie in the first 100 pixels"),
-    ([[100, 200, 900, 1000], [1000, 200, 1500, 900]], "The boxes reach to 1500, 1000, far beyond the picture of 640 x 480 pixels."),
-    ([{"x": 700, "y": 500, "width": 300, "height": 300}], "The boxes reach to 1000, 800, far beyond the picture of 640 x 480 pixels."),
-], ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    "source, sentence",
+    [
+        ([[5, 30, 45, 90]], "All boxes lie in the first 100 pixels of 640 x 480. If their numbers are percent"),
+        (
+            [{"x": 5, "y": 10, "width": 60, "height": 80}, {"x": 50, "y": 5, "width": 40, "height": 70}],
+            "All boxes lie in the first 100 pixels",
+        ),
+        (
+            [[100, 200, 900, 1000], [1000, 200, 1500, 900]],
+            "The boxes reach to 1500, 1000, far beyond the picture of 640 x 480 pixels.",
+        ),
+        (
+            [{"x": 700, "y": 500, "width": 300, "height": 300}],
+            "The boxes reach to 1000, 800, far beyond the picture of 640 x 480 pixels.",
+        ),
+    ],
+    ids=lambda value: str(value)[:30],
+)
 def test_doubts_about_pixels_are_said(source, sentence):
     _, notes = read(source)
     assert any(note.startswith(sentence) for note in notes), notes
 
 
 def test_a_box_over_the_border_alone_raises_no_doubt():
-    assert read([{"x": 600, "y": 0, "width": 60, "height": 48}])[1] == ["Box 1 reaches over the picture's border and was cut there."]
+    assert read([{"x": 600, "y": 0, "width": 60, "height": 48}])[1] == [
+        "Box 1 reaches over the picture's border and was cut there."
+    ]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -88,23 +155,42 @@ def test_a_box_over_the_border_alone_raises_no_doubt():
 def test_a_person_chooses(order, unit):
     how = ReadAs(order, unit)
     rows = [numbers(DOG, order, unit)]
-    for source in (rows, [{"bbox": rows[0], "label": "dog"}], {"boxes": rows, "labels": ["dog"]}, [{"bbox": rows[0], "desc": "a dog"}],
-                   [dict(zip(("x", "y", "width", "height"), rows[0]))]):
+    for source in (
+        rows,
+        [{"bbox": rows[0], "label": "dog"}],
+        {"boxes": rows, "labels": ["dog"]},
+        [{"bbox": rows[0], "desc": "a dog"}],
+        [dict(zip(("x", "y", "width", "height"), rows[0]))],
+    ):
         boxes, notes = read(source, read_as=how)
         assert boxes == [pytest.approx(DOG)] and not any("assumed" in note for note in notes)
 
 
 def test_half_a_choice_leaves_the_other_half_to_the_numbers():
-    for how, row in ((ReadAs(unit=PERCENT), numbers(DOG, XYXY, PERCENT)), (ReadAs(order=CXCYWH), numbers(DOG, CXCYWH, PIXELS)),
-                     (ReadAs(unit=PIXELS), numbers(CAT, XYWH, PIXELS))):
+    for how, row in (
+        (ReadAs(unit=PERCENT), numbers(DOG, XYXY, PERCENT)),
+        (ReadAs(order=CXCYWH), numbers(DOG, CXCYWH, PIXELS)),
+        (ReadAs(unit=PIXELS), numbers(CAT, XYWH, PIXELS)),
+    ):
         boxes, notes = read([row], read_as=how)
-        assert boxes == [pytest.approx(CAT if how.unit == PIXELS else DOG)] and any("which was assumed" in note for note in notes)
+        assert boxes == [pytest.approx(CAT if how.unit == PIXELS else DOG)] and any(
+            "which was assumed" in note for note in notes
+        )
 
 
-@pytest.mark.parametrize("source", [{"imageWidth": 8, "imageHeight": 8, "shapes": [{"points": [[1, 1], [2, 2], [1, 2]]}]},
-                                    [{"rect": [0, 90, 0, 90]}, {"rect": [0, 45, 0, 45]}]], ids=["labelme", "omost"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"imageWidth": 8, "imageHeight": 8, "shapes": [{"points": [[1, 1], [2, 2], [1, 2]]}]},
+        [{"rect": [0, 90, 0, 90]}, {"rect": [0, 45, 0, 45]}],
+    ],
+    ids=["labelme", "omost"],
+)
 def test_a_choice_that_a_format_has_no_use_for_is_said(source):
-    assert "This format itself says what its numbers mean, so box_order and box_unit were not used." in read(source, read_as=ReadAs(XYXY))[1]
+    assert (
+        "This format itself says what its numbers mean, so box_order and box_unit were not used."
+        in read(source, read_as=ReadAs(XYXY))[1]
+    )
 
 
 def test_our_own_layouts_have_no_use_for_a_choice_and_need_none():
@@ -112,16 +198,26 @@ def test_our_own_layouts_have_no_use_for_a_choice_and_need_none():
     assert read(text, read_as=ReadAs(YXYX, PERCENT)) == ([DOG], [])
 
 
-@pytest.mark.parametrize("how, sentence", [
-    (ReadAs("xy"), "There is no order of a box's numbers 'xy'. Use one of: auto; x1, y1, x2, y2; "),
-    (ReadAs(AUTO, 7), "There is no unit of a box's numbers '7'. Use one of: auto; pixels; 0 to 1; 0 to 1000; percent.")])
+@pytest.mark.parametrize(
+    "how, sentence",
+    [
+        (ReadAs("xy"), "There is no order of a box's numbers 'xy'. Use one of: auto; x1, y1, x2, y2; "),
+        (
+            ReadAs(AUTO, 7),
+            "There is no unit of a box's numbers '7'. Use one of: auto; pixels; 0 to 1; 0 to 1000; percent.",
+        ),
+    ],
+)
 def test_another_choice_is_refused(how, sentence):
     with pytest.raises(ValueError, match=sentence):
         read([list(DOG)], read_as=how)
 
 
-@pytest.mark.parametrize("source", [[[1, 2, 30, 40]], [{"bbox": [1, 2, 30, 40], "label": "dog"}], "0 160 192 192 192"],
-                         ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    "source",
+    [[[1, 2, 30, 40]], [{"bbox": [1, 2, 30, 40], "label": "dog"}], "0 160 192 192 192"],
+    ids=lambda value: str(value)[:30],
+)
 def test_pixels_need_the_pictures_size(source):
     with pytest.raises(ValueError, match="gives boxes in pixels, but not the picture's size. Give width and height."):
         read(source, 0, 0)

@@ -18,8 +18,12 @@ from roictrl_core.masks import RunLengthMask
 from roictrl_core.notes import sentences
 
 FOREIGN = [kind for kind in formats.WRITABLE if kind != "layout"]
-OVER = Layout(512, 256, (Instance((-0.1, 0.5, 1.2, 0.9), "a hill"), Instance((0.1, 0.1, 0.4, 0.4), "a fox")),
-              extra={"file_name": "a.png"})
+OVER = Layout(
+    512,
+    256,
+    (Instance((-0.1, 0.5, 1.2, 0.9), "a hill"), Instance((0.1, 0.1, 0.4, 0.4), "a fox")),
+    extra={"file_name": "a.png"},
+)
 
 
 def write(layout: Layout, kind: str):
@@ -33,6 +37,7 @@ def ellipse(height: int, width: int) -> np.ndarray:
 
 
 # --- every format: boxes inside the picture, points without a box ---
+
 
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_a_box_over_the_border_is_cut_and_said(kind):
@@ -70,6 +75,7 @@ def test_boxes_of_any_size_become_pixels():
 
 # --- COCO, read by pycocotools ---
 
+
 def coco_of(layout: Layout, folder) -> COCO:
     file = folder / "coco.json"
     file.write_text(formats.write_text(layout, "coco")[0], encoding="utf-8")
@@ -78,10 +84,16 @@ def coco_of(layout: Layout, folder) -> COCO:
 
 def test_pycocotools_reads_our_coco(tmp_path):
     shape = ellipse(32, 64)
-    layout = Layout(512, 256, (*OVER.instances, Instance((0.2, 0.3, 0.8, 0.7), "a pond", mask=RunLengthMask.from_array(shape))))
+    layout = Layout(
+        512, 256, (*OVER.instances, Instance((0.2, 0.3, 0.8, 0.7), "a pond", mask=RunLengthMask.from_array(shape)))
+    )
     coco = coco_of(layout, tmp_path)
     hill, fox, pond = coco.loadAnns(coco.getAnnIds())
-    assert [coco.loadCats(annotation["category_id"])[0]["name"] for annotation in (hill, fox, pond)] == ["a hill", "a fox", "a pond"]
+    assert [coco.loadCats(annotation["category_id"])[0]["name"] for annotation in (hill, fox, pond)] == [
+        "a hill",
+        "a fox",
+        "a pond",
+    ]
     assert hill["bbox"] == [0, 128, 512, 102.4] and hill["area"] == pytest.approx(512 * 102.4)
     drawn = coco.annToMask(fox)
     assert drawn.shape == (256, 512) and np.argwhere(drawn).min(0).tolist() == [26, 51]
@@ -93,16 +105,19 @@ def test_pycocotools_reads_our_coco(tmp_path):
 
 def test_pycocotools_draws_our_coco(tmp_path):
     import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    layout = Layout(64, 64, (OVER.instances[1], Instance((0, 0, 1, 1), "a", mask=RunLengthMask.from_array(ellipse(64, 64)))))
+    layout = Layout(
+        64, 64, (OVER.instances[1], Instance((0, 0, 1, 1), "a", mask=RunLengthMask.from_array(ellipse(64, 64))))
+    )
     coco = coco_of(layout, tmp_path)
     figure = pyplot.figure()
     coco.showAnns(coco.loadAnns(coco.getAnnIds()), draw_bbox=True)
     shapes, pictures = figure.gca().collections, figure.gca().images
     pyplot.close(figure)
-    assert len(shapes[0].get_paths()) == 3 and len(pictures) == 1   # two boxes and a polygon; a mask
+    assert len(shapes[0].get_paths()) == 3 and len(pictures) == 1  # two boxes and a polygon; a mask
 
 
 def test_coco_boxes_end_inside_the_picture():
@@ -112,6 +127,7 @@ def test_coco_boxes_end_inside_the_picture():
 
 
 # --- YOLO ---
+
 
 def test_yolo_lines_keep_ultralytics_rules():
     layout = Layout(512, 256, (*OVER.instances, Instance((0.1, 0.1, 0.2, 0.2), " a\n fox"), Instance((0, 0, 1, 1))))
@@ -135,8 +151,13 @@ SHAPE_POINTS = {"rectangle": (2, 2), "polygon": (3, 10**6), "point": (1, 1), "li
 
 
 def test_labelme_shapes_keep_labelmes_rules():
-    instance = Instance((0.1, 0.1, 0.9, 0.9), "a pond", point=(0.5, 0.25), scribble=(((0.2, 0.2), (0.3, 0.4)), ((0.5, 0.5),)),
-                        mask=RunLengthMask.from_array(ellipse(64, 64)))
+    instance = Instance(
+        (0.1, 0.1, 0.9, 0.9),
+        "a pond",
+        point=(0.5, 0.25),
+        scribble=(((0.2, 0.2), (0.3, 0.4)), ((0.5, 0.5),)),
+        mask=RunLengthMask.from_array(ellipse(64, 64)),
+    )
     data, notes = write(Layout(512, 256, (*OVER.instances, instance)), "labelme")
     assert data["imagePath"] == "1.png"
     assert {"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"} == set(data)
@@ -145,33 +166,64 @@ def test_labelme_shapes_keep_labelmes_rules():
         assert least <= len(shape["points"]) <= most and isinstance(shape["label"], str)
         assert all(0 <= x <= 512 and 0 <= y <= 256 for x, y in shape["points"])
     assert [(shape["shape_type"], shape["group_id"]) for shape in data["shapes"]] == [
-        ("rectangle", None), ("rectangle", None), ("polygon", 3), ("point", 3), ("linestrip", 3)]
+        ("rectangle", None),
+        ("rectangle", None),
+        ("polygon", 3),
+        ("point", 3),
+        ("linestrip", 3),
+    ]
     assert data["shapes"][3]["points"] == [[256, 64]] and data["shapes"][4]["points"] == [[102.4, 51.2], [153.6, 102.4]]
-    assert notes[1:] == ["The layout names no picture, but a labelme file must: save the picture as '1.png' beside it, or change imagePath."]
+    assert notes[1:] == [
+        "The layout names no picture, but a labelme file must: save the picture as '1.png' beside it, or change imagePath."
+    ]
 
 
 def test_a_labelme_file_of_ours_comes_back():
     mask = np.zeros((64, 64), dtype=bool)
     mask[8:24, 8:24] = mask[40:56, 40:56] = True
-    instances = (Instance((0.125, 0.125, 0.875, 0.875), "a pond", mask=RunLengthMask.from_array(mask), point=(0.25, 0.25), scribble=(((0.25, 0.25), (0.5, 0.75)),)),
-                 Instance((0.5, 0.5, 0.75, 0.75), "a pond", scribble=(((0.5, 0.5), (0.75, 0.5)), ((0.5, 0.625), (0.75, 0.625)))),
-                 Instance((0.5, 0.5, 0.5, 0.5), "a bee", point=(0.5, 0.5)))
+    instances = (
+        Instance(
+            (0.125, 0.125, 0.875, 0.875),
+            "a pond",
+            mask=RunLengthMask.from_array(mask),
+            point=(0.25, 0.25),
+            scribble=(((0.25, 0.25), (0.5, 0.75)),),
+        ),
+        Instance((0.5, 0.5, 0.75, 0.75), "a pond", scribble=(((0.5, 0.5), (0.75, 0.5)), ((0.5, 0.625), (0.75, 0.625)))),
+        Instance((0.5, 0.5, 0.5, 0.5), "a bee", point=(0.5, 0.5)),
+    )
     text, notes = formats.write_text(Layout(64, 64, instances, extra={"imagePath": "a.png"}), "labelme")
     back, _ = formats.read(text)
     assert notes == [] and [(i.box, i.caption, i.mask, i.point, i.scribble) for i in back.instances] == [
-        (i.box, i.caption, i.mask, i.point, i.scribble) for i in instances]
+        (i.box, i.caption, i.mask, i.point, i.scribble) for i in instances
+    ]
 
 
 def test_labelme_groups_are_one_object():
     def shape(kind, points, group, label="a"):
         return {"label": label, "shape_type": kind, "points": points, "group_id": group}
 
-    data = {"imageWidth": 64, "imageHeight": 64, "shapes": [
-        shape("rectangle", [[0, 0], [16, 16]], 1), shape("rectangle", [[32, 32], [48, 48]], 1), shape("rectangle", [[0, 0], [16, 16]], 1, "b"),
-        shape("point", [[4, 4]], 2), shape("point", [[8, 8]], 2), shape("rectangle", [[0, 0], [16, 16]], None), shape("rectangle", [[0, 0], [16, 16]], None)]}
+    data = {
+        "imageWidth": 64,
+        "imageHeight": 64,
+        "shapes": [
+            shape("rectangle", [[0, 0], [16, 16]], 1),
+            shape("rectangle", [[32, 32], [48, 48]], 1),
+            shape("rectangle", [[0, 0], [16, 16]], 1, "b"),
+            shape("point", [[4, 4]], 2),
+            shape("point", [[8, 8]], 2),
+            shape("rectangle", [[0, 0], [16, 16]], None),
+            shape("rectangle", [[0, 0], [16, 16]], None),
+        ],
+    }
     layout, notes = formats.read(data)
     assert [(i.caption, i.box) for i in layout.instances] == [
-        ("a", (0, 0, 0.75, 0.75)), ("b", (0, 0, 0.25, 0.25)), ("a", (0.0625, 0.0625) * 2), ("a", (0, 0, 0.25, 0.25)), ("a", (0, 0, 0.25, 0.25))]
+        ("a", (0, 0, 0.75, 0.75)),
+        ("b", (0, 0, 0.25, 0.25)),
+        ("a", (0.0625, 0.0625) * 2),
+        ("a", (0, 0, 0.25, 0.25)),
+        ("a", (0, 0, 0.25, 0.25)),
+    ]
     assert layout.instances[0].mask.area() == 2 * 256 and layout.instances[1].mask is None
     assert sentences(notes)[0] == "Shape 4 ('a') has 2 points; the first is used."
 
@@ -180,15 +232,21 @@ def test_labelme_polygons_are_what_shows_of_the_mask():
     mask = np.zeros((64, 64), dtype=bool)
     mask[8:40, 8:40] = True
     mask[16:24, 16:24] = False
-    mask[60:, 60:] = True                                     # outside the box
-    data, notes = write(Layout(128, 128, (Instance((0, 0, 0.5, 0.5), "a ring", mask=RunLengthMask.from_array(mask)),)), "labelme")
+    mask[60:, 60:] = True  # outside the box
+    data, notes = write(
+        Layout(128, 128, (Instance((0, 0, 0.5, 0.5), "a ring", mask=RunLengthMask.from_array(mask)),)), "labelme"
+    )
     assert [shape["points"] for shape in data["shapes"]] == [[[64, 16], [64, 64], [16, 64], [16, 16]]]
     assert notes[0] == "The mask of instance 1 ('a ring') has 1 holes, which are filled: labelme's polygons have none."
 
 
-@pytest.mark.parametrize("mask", [np.eye(4, dtype=bool)[::-1] & False, np.pad(np.ones((1, 1), dtype=bool), ((0, 7), (7, 0)))])
+@pytest.mark.parametrize(
+    "mask", [np.eye(4, dtype=bool)[::-1] & False, np.pad(np.ones((1, 1), dtype=bool), ((0, 7), (7, 0)))]
+)
 def test_labelme_writes_the_box_where_no_mask_shows(mask):
-    data, notes = write(Layout(64, 64, (Instance((0, 0, 0.5, 0.5), "a", mask=RunLengthMask.from_array(mask)),)), "labelme")
+    data, notes = write(
+        Layout(64, 64, (Instance((0, 0, 0.5, 0.5), "a", mask=RunLengthMask.from_array(mask)),)), "labelme"
+    )
     assert data["shapes"][0]["shape_type"] == "rectangle" and "has no outline that could be edited by hand" in notes[0]
 
 
@@ -200,13 +258,13 @@ def test_outlines_hold_exactly_the_mask():
     mask = np.random.default_rng(0).random((40, 60)) > 0.4
     parts, holes = outlines(mask)
     filled = np.zeros_like(mask)
-    for part in parts:                                        # holes lie in their parts, and so are filled
+    for part in parts:  # holes lie in their parts, and so are filled
         filled |= as_mask(part, 60, 40)
     assert holes > 3 and not (mask & ~filled).any()
     solid = ellipse(40, 60)
     (part,), holes = outlines(solid)
     assert holes == 0 and np.array_equal(as_mask(part, 60, 40), solid)
-    assert len(outlines(np.eye(5, dtype=bool))[0]) == 5       # touching corners are not one part
+    assert len(outlines(np.eye(5, dtype=bool))[0]) == 5  # touching corners are not one part
 
 
 def test_ragged_masks_have_no_outline():
@@ -215,11 +273,14 @@ def test_ragged_masks_have_no_outline():
 
 # --- InstanceDiffusion ---
 
+
 def test_instance_diffusion_carries_scribbles():
     strokes = (((0.25, 0.5), (0.5, 0.5)), ((0.75, 0.25),))
     data, notes = write(Layout(64, 32, (Instance((0, 0, 1, 1), "a", scribble=strokes),)), "instancediffusion")
     assert data["annos"][0]["scribble"] == [[16, 16], [32, 16], [48, 8]]
-    assert notes == ["The 2 strokes of instance 1 ('a') are written as one; InstanceDiffusion holds one for each instance."]
+    assert notes == [
+        "The 2 strokes of instance 1 ('a') are written as one; InstanceDiffusion holds one for each instance."
+    ]
     assert write(Layout(64, 32, (Instance((0, 0, 1, 1), "a", scribble=strokes[:1]),)), "instancediffusion")[1] == []
 
 
@@ -234,9 +295,12 @@ def test_masks_are_of_the_pictures_size(kind):
 
 # --- masks in memory ---
 
+
 def test_the_union_of_all_masks():
     mask = RunLengthMask.from_array(np.eye(4, dtype=bool))
-    layout = Layout(8, 4, (Instance((0, 0, 0.25, 1)), Instance((0, 0, 1, 1), mask=mask), Instance((0, 0, 1, 1), enabled=False)))
+    layout = Layout(
+        8, 4, (Instance((0, 0, 0.25, 1)), Instance((0, 0, 1, 1), mask=mask), Instance((0, 0, 1, 1), enabled=False))
+    )
     union = write_union(layout)
     expected = np.eye(4, dtype=np.float32).repeat(2, axis=1)
     expected[:, :2] = 1

@@ -19,7 +19,11 @@ def read(text, **how):
 
 def columns(text):
     """What is said of the columns."""
-    return [note.split("were read as class, ")[1].split(", which was")[0] for note in read(text)[1] if "were read as class" in note]
+    return [
+        note.split("were read as class, ")[1].split(", which was")[0]
+        for note in read(text)[1]
+        if "were read as class" in note
+    ]
 
 
 def pose(rng, count, seen=None, tail=""):
@@ -27,7 +31,10 @@ def pose(rng, count, seen=None, tail=""):
     middle, side = rng.uniform(0.3, 0.7, 2), rng.uniform(0.2, 0.4, 2)
     points = middle + side * rng.uniform(-0.5, 0.5, (count, 2))
     third = (lambda: "") if seen is None else (lambda: f" {seen()}")
-    return " ".join(["0", *(f"{v:.6f}" for v in (*middle, *side)), *(f"{x:.6f} {y:.6f}{third()}" for x, y in points)]) + tail
+    return (
+        " ".join(["0", *(f"{v:.6f}" for v in (*middle, *side)), *(f"{x:.6f} {y:.6f}{third()}" for x, y in points)])
+        + tail
+    )
 
 
 def polygon(rng, count=None, tail=""):
@@ -36,18 +43,26 @@ def polygon(rng, count=None, tail=""):
     return " ".join(["1", *(f"{x:.6f} {y:.6f}" for x, y in points)]) + tail
 
 
-@pytest.mark.parametrize("text, said, imported", [
-    (WITH_BOX, [], {}),
-    (f"{WITH_BOX} 0.91", [f"{BOX}, score"], {"score": 0.91}),
-    (f"{WITH_BOX} 1", [f"{BOX}, score"], {"score": 1}),
-    (f"{WITH_BOX} 7\n0 0.3 0.3 0.2 0.2 1", [f"{BOX}, track id"], {"track_id": 7}),
-    (f"{WITH_BOX} 0.91 1", [f"{BOX}, score, track id"], {"score": 0.91, "track_id": 1}),
-    ("16 0.2637 0.6445 0.3711 0.5078 0.91 3\n15 0.7617 0.6641 0.3516 0.5078 0.88 4", [f"{BOX}, score, track id"], {"score": 0.91, "track_id": 3}),
-    (f"{WITH_BOX} 0.5 0.5 2", [f"{BOX}, 1 keypoints of x, y, visibility"], {"keypoints": [[0.5, 0.5, 2]]}),
-    ("0.000000e+00 5.0e-01 5.0e-01 2.0e-01 4.0e-01", [], {}),
-    ("0,0.5,0.5,0.2,0.4", [], {}),
-    (f"# class cx cy w h\n{WITH_BOX}", [], {}),
-], ids=lambda value: value[:30] if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    "text, said, imported",
+    [
+        (WITH_BOX, [], {}),
+        (f"{WITH_BOX} 0.91", [f"{BOX}, score"], {"score": 0.91}),
+        (f"{WITH_BOX} 1", [f"{BOX}, score"], {"score": 1}),
+        (f"{WITH_BOX} 7\n0 0.3 0.3 0.2 0.2 1", [f"{BOX}, track id"], {"track_id": 7}),
+        (f"{WITH_BOX} 0.91 1", [f"{BOX}, score, track id"], {"score": 0.91, "track_id": 1}),
+        (
+            "16 0.2637 0.6445 0.3711 0.5078 0.91 3\n15 0.7617 0.6641 0.3516 0.5078 0.88 4",
+            [f"{BOX}, score, track id"],
+            {"score": 0.91, "track_id": 3},
+        ),
+        (f"{WITH_BOX} 0.5 0.5 2", [f"{BOX}, 1 keypoints of x, y, visibility"], {"keypoints": [[0.5, 0.5, 2]]}),
+        ("0.000000e+00 5.0e-01 5.0e-01 2.0e-01 4.0e-01", [], {}),
+        ("0,0.5,0.5,0.2,0.4", [], {}),
+        (f"# class cx cy w h\n{WITH_BOX}", [], {}),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else None,
+)
 def test_boxes_with_what_trackers_and_detectors_add(text, said, imported):
     instances, _ = read(text)
     if text.startswith("16"):
@@ -62,7 +77,9 @@ KINDS = {
     "17 keypoints of x, y, visibility": lambda rng: pose(rng, 17, lambda: rng.integers(0, 3)),
     "17 keypoints of x, y, score": lambda rng: pose(rng, 17, lambda: f"{rng.uniform():.4f}"),
     "17 keypoints of x, y, score, score": lambda rng: pose(rng, 17, lambda: f"{rng.uniform():.4f}", " 0.87"),
-    "17 keypoints of x, y, score, score, track id": lambda rng: pose(rng, 17, lambda: f"{rng.uniform():.4f}", " 0.87 3"),
+    "17 keypoints of x, y, score, score, track id": lambda rng: pose(
+        rng, 17, lambda: f"{rng.uniform():.4f}", " 0.87 3"
+    ),
     "21 keypoints of x, y, track id": lambda rng: pose(rng, 21, tail=" 12"),
 }
 
@@ -78,8 +95,14 @@ def test_keypoints_after_the_box(kind, lines):
         assert instances[0].box == pytest.approx((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2))
 
 
-@pytest.mark.parametrize("tail, said", [("", "x1, y1, x2, y2, x3, y3, ..."), (" 0.9", "x1, y1, x2, y2, x3, y3, ..., score"),
-                                        (" 0.9 7", "x1, y1, x2, y2, x3, y3, ..., score, track id")])
+@pytest.mark.parametrize(
+    "tail, said",
+    [
+        ("", "x1, y1, x2, y2, x3, y3, ..."),
+        (" 0.9", "x1, y1, x2, y2, x3, y3, ..., score"),
+        (" 0.9 7", "x1, y1, x2, y2, x3, y3, ..., score, track id"),
+    ],
+)
 def test_polygons(tail, said):
     for seed in range(20):
         text = "\n".join(polygon(np.random.default_rng([seed, i]), tail=tail) for i in range(5))
@@ -100,33 +123,50 @@ def test_half_hidden_people_are_read_as_those_in_full_sight():
     whole = [pose(rng, 17) for _ in range(4)]
     half = ["0 0.5 0.5 0.4 0.4 " + " ".join("0.35 0.35" if i < 4 else "0 0" for i in range(17))]
     instances, _ = read("\n".join(whole + half))
-    assert instances[4].box == pytest.approx((0.3, 0.3, 0.7, 0.7)) and len(instances[4].extra["imported"]["keypoints"]) == 17
+    assert (
+        instances[4].box == pytest.approx((0.3, 0.3, 0.7, 0.7))
+        and len(instances[4].extra["imported"]["keypoints"]) == 17
+    )
 
 
 def test_boxes_and_polygons_in_one_file():
     instances, _ = read(f"{WITH_BOX}\n1 0.1 0.1 0.5 0.1 0.3 0.6")
-    assert instances[0].mask is None and instances[1].mask is not None and instances[1].box == pytest.approx((0.1, 0.1, 0.5, 0.6))
+    assert (
+        instances[0].mask is None
+        and instances[1].mask is not None
+        and instances[1].box == pytest.approx((0.1, 0.1, 0.5, 0.6))
+    )
 
 
 def test_polygons_in_pixels():
     instances, notes = read("1 6.4 6.4 32 6.4 19.2 38.4")
-    assert instances[0].box == pytest.approx((0.1, 0.1, 0.5, 0.6)) and instances[0].mask.to_array().sum() == pytest.approx(25.6 * 32 / 2, rel=0.05)
+    assert instances[0].box == pytest.approx((0.1, 0.1, 0.5, 0.6)) and instances[
+        0
+    ].mask.to_array().sum() == pytest.approx(25.6 * 32 / 2, rel=0.05)
     assert any("x1, y1, x2, y2 in pixels" in note for note in notes)
 
 
-@pytest.mark.parametrize("text, sentence, left", [
-    (f"{WITH_BOX}\n0 nan 0.5 0.2 0.2", "Line 2 has 'nan' where a finite number must be and was left out.", 1),
-    (f"0 nan 0.5 0.2 0.2\n{WITH_BOX}", "Line 1 has 'nan' where a finite number must be and was left out.", 1),
-    ("0 nan 0.5 0.2 0.2", "Line 1 has 'nan' where a finite number must be and was left out.", 0),
-    (f"{WITH_BOX}\n0 0.5 1e999 0.2 0.2", "Line 2 has '1e999' where a finite number must be", 1),
-    (f"{WITH_BOX}\n0 0.5 half 0.2 0.2", "Line 2 has 'half' where a finite number must be", 1),
-    (f"0 0.5 half 0.2 0.2\n{WITH_BOX}", "Line 1 has 'half' where a finite number must be", 1),
-    (f"{WITH_BOX}\nfox 0.5 0.5 0.2 0.2", "Line 2 is neither 'class cx cy w h', with a score, a track id or keypoints after it, nor", 1),
-    (f"{WITH_BOX}\n-1 0.5 0.5 0.2 0.2", "Line 2 is neither", 1),
-    (f"{WITH_BOX}\n0 0.5 0.5", "Line 2 is neither", 1),
-    (f"{WITH_BOX}\n1 0.5 0.5 0.2 0.2 0.5 -3 9", "Line 2 ('owl') is neither", 1),
-    (f"{WITH_BOX}\n1 0.5 0.5 0.2 0.2 7.5", "Line 2 ('owl') is neither", 1),
-], ids=lambda value: value[-24:] if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    "text, sentence, left",
+    [
+        (f"{WITH_BOX}\n0 nan 0.5 0.2 0.2", "Line 2 has 'nan' where a finite number must be and was left out.", 1),
+        (f"0 nan 0.5 0.2 0.2\n{WITH_BOX}", "Line 1 has 'nan' where a finite number must be and was left out.", 1),
+        ("0 nan 0.5 0.2 0.2", "Line 1 has 'nan' where a finite number must be and was left out.", 0),
+        (f"{WITH_BOX}\n0 0.5 1e999 0.2 0.2", "Line 2 has '1e999' where a finite number must be", 1),
+        (f"{WITH_BOX}\n0 0.5 half 0.2 0.2", "Line 2 has 'half' where a finite number must be", 1),
+        (f"0 0.5 half 0.2 0.2\n{WITH_BOX}", "Line 1 has 'half' where a finite number must be", 1),
+        (
+            f"{WITH_BOX}\nfox 0.5 0.5 0.2 0.2",
+            "Line 2 is neither 'class cx cy w h', with a score, a track id or keypoints after it, nor",
+            1,
+        ),
+        (f"{WITH_BOX}\n-1 0.5 0.5 0.2 0.2", "Line 2 is neither", 1),
+        (f"{WITH_BOX}\n0 0.5 0.5", "Line 2 is neither", 1),
+        (f"{WITH_BOX}\n1 0.5 0.5 0.2 0.2 0.5 -3 9", "Line 2 ('owl') is neither", 1),
+        (f"{WITH_BOX}\n1 0.5 0.5 0.2 0.2 7.5", "Line 2 ('owl') is neither", 1),
+    ],
+    ids=lambda value: value[-24:] if isinstance(value, str) else None,
+)
 def test_unusable_lines_are_named(text, sentence, left):
     instances, notes = read(text)
     assert any(note.startswith(sentence) for note in notes), notes

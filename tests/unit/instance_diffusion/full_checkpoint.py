@@ -1,6 +1,6 @@
 """Write the official checkpoint's shape, 13.6 GB of zeros sparse on disk, with foreign objects in `config_dict`.
 
-    python full_checkpoint.py KEYS TARGET        # KEYS: the spec's key list
+python full_checkpoint.py KEYS TARGET        # KEYS: the spec's key list
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 TEXT_ENCODER, AUTOENCODER = 123_060_480, 83_653_863  # parameters
-MARKED = {"position_net.null_point_feature": 0.25, "scaleu_b_11": 0.5, "output_blocks.11.1.transformer_blocks.0.fuser.alpha_attn": 0.75}
+MARKED = {
+    "position_net.null_point_feature": 0.25,
+    "scaleu_b_11": 0.5,
+    "output_blocks.11.1.transformer_blocks.0.fuser.alpha_attn": 0.75,
+}
 
 
 def published_shapes(keys: Path) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -51,7 +55,11 @@ def write(keys: Path, target: Path) -> None:
             "text_encoder": {"weight": torch.empty(TEXT_ENCODER)},
             "autoencoder": {"weight": torch.empty(AUTOENCODER)},
             "diffusion": {"betas": torch.empty(1000)},
-            "opt": {"state": {i: {m: torch.empty(shape) for m in ("exp_avg", "exp_avg_sq")} for i, shape in enumerate(trained)}},
+            "opt": {
+                "state": {
+                    i: {m: torch.empty(shape) for m in ("exp_avg", "exp_avg_sq")} for i, shape in enumerate(trained)
+                }
+            },
             "scheduler": {"last_epoch": 410_000},
             "iters": 410_000,
             "ema": {key: torch.empty(shape) for key, shape in everything.items()},

@@ -48,7 +48,7 @@ def test_masks_at_the_border_and_with_holes():
     mask = np.ones((9, 9), dtype=bool)
     mask[3:6, 3:6] = False
     walk = points.contour_points(mask)
-    assert walk.min() == 0 and walk.max() == 10           # padded coordinates, outside the mask
+    assert walk.min() == 0 and walk.max() == 10  # padded coordinates, outside the mask
     assert len(points.outlines(np.pad(mask, 1))) == 2
 
 

@@ -9,7 +9,13 @@ import torch
 
 from roictrl_core.instance_diffusion.sampler import alone_steps, multi_instance, multi_instance_plms, plms
 from roictrl_core.instance_diffusion.schedule import (
-    alpha_schedule, as_latent, noised, plms_sigmas, plms_timesteps, step_index, training_sigmas,
+    alpha_schedule,
+    as_latent,
+    noised,
+    plms_sigmas,
+    plms_timesteps,
+    step_index,
+    training_sigmas,
 )
 
 TOLERANCE = 1e-4
@@ -75,8 +81,14 @@ def test_the_multi_instance_sampler_is_the_published_one(reference, noise, insta
 def test_branches_are_batched_and_reported(noise):
     model, seen = Denoiser(10), []
     sigmas = plms_sigmas(10)
-    multi_instance_plms(model, noised(noise, sigmas[0]), sigmas, 3, 0.4,
-                        report=lambda step, sigma, x, eps: seen.append((step, sigma, x.shape, eps.shape)))
+    multi_instance_plms(
+        model,
+        noised(noise, sigmas[0]),
+        sigmas,
+        3,
+        0.4,
+        report=lambda step, sigma, x, eps: seen.append((step, sigma, x.shape, eps.shape)),
+    )
     assert [entry[0] for entry in seen] == list(range(10))
     assert [entry[1] for entry in seen] == sigmas[:-1]
     assert [entry[2][0] for entry in seen] == [4] * 4 + [1] * 6
@@ -110,6 +122,7 @@ def test_a_schedule_that_ends_at_zero_is_never_evaluated_there(noise):
     def model(x, sigma, step, branches):
         asked.append(sigma)
         return 0.1 * x
+
     plms(model, noise[None], [3.0, 0.0])
     plms(model, noise[None], [3.0, 1.0, 0.0])
     assert asked == [3.0, 3.0, 1.0, 1.0]
@@ -133,6 +146,7 @@ def test_any_sampler_restarts_after_the_merge(noise):
     def sample(x, sigmas, first, branch):
         runs.append((list(sigmas), first, branch))
         return x + branch
+
     result = multi_instance(sample, noise, [5.0, 4.0, 3.0, 2.0, 0.0], 3, 0.5)
     assert runs == [([5.0, 4.0, 3.0], 0, branch) for branch in range(4)] + [([3.0, 2.0, 0.0], 2, 0)]
     assert torch.allclose(result, noise + 1.5)

@@ -15,8 +15,15 @@ TOLERANCE = 2e-5
 
 
 def golden_grounding(tensors):
-    names = {"boxes": "boxes", "used": "masks", "text": "text_embeddings", "points": "points",
-             "scribbles": "scribbles", "polygons": "polygons", "masks": "segs"}
+    names = {
+        "boxes": "boxes",
+        "used": "masks",
+        "text": "text_embeddings",
+        "points": "points",
+        "scribbles": "scribbles",
+        "polygons": "polygons",
+        "masks": "segs",
+    }
     return Grounding(**{ours: tensors[f"in.{theirs}"].float() for ours, theirs in names.items()})
 
 
@@ -73,7 +80,7 @@ def test_a_dropped_format_leaves_text_with_the_null_location(net, given, format,
     used = grounding.used[0, :, None]
     text = used * grounding.text[0] + (1 - used) * net.null_positive_feature
     expected = net.linears_list[group](torch.cat([text, null], -1))
-    assert (result[0, group * 30:group * 30 + 30] - expected).abs().max() < TOLERANCE
+    assert (result[0, group * 30 : group * 30 + 30] - expected).abs().max() < TOLERANCE
     untouched = net(grounding, Formats(**kept))
     others = [slice(i * 30, i * 30 + 30) for i in range(4) if i != group]
     assert all(torch.equal(result[:, part], untouched[:, part]) for part in others)
@@ -104,18 +111,28 @@ def test_all_formats_dropped_keeps_the_box():
 
 
 def test_box_and_mask_dropped_rules_out_instance_attention():
-    assert [FORMATS[name].instance_attention for name in ("box", "mask", "point", "scribble")] == [True, True, False, True]
+    assert [FORMATS[name].instance_attention for name in ("box", "mask", "point", "scribble")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_grounding_of_instances():
     mask = np.zeros((64, 128), dtype=bool)
     mask[16:48, 32:96] = True
     stroke = np.array([[0.5, 0.5], [0.25, 0.5]])
-    g = Grounding.of([
-        GroundedInstance((0.0, 0.0, 0.5, 1.0), torch.full((8,), 2.0)),
-        GroundedInstance((0.25, 0.25, 0.75, 0.75), torch.full((8,), 3.0), point=(0.3, 0.4), scribble=[stroke], mask=mask),
-        GroundedInstance((0.0, 0.0, 1.0, 1.0), torch.zeros(8), mask=mask),
-    ], text_width=8)
+    g = Grounding.of(
+        [
+            GroundedInstance((0.0, 0.0, 0.5, 1.0), torch.full((8,), 2.0)),
+            GroundedInstance(
+                (0.25, 0.25, 0.75, 0.75), torch.full((8,), 3.0), point=(0.3, 0.4), scribble=[stroke], mask=mask
+            ),
+            GroundedInstance((0.0, 0.0, 1.0, 1.0), torch.zeros(8), mask=mask),
+        ],
+        text_width=8,
+    )
     assert g.used[0].tolist() == [1.0] * 3 + [0.0] * 27
     assert g.points[0, 0].tolist() == [0.25, 0.5]
     assert g.points[0, 1].tolist() == pytest.approx([0.3, 0.4])
@@ -132,8 +149,13 @@ def test_grounding_of_instances():
 def test_an_instance_inside_a_crop():
     mask = np.zeros((8, 8), dtype=bool)
     mask[:4, :4] = True
-    instance = GroundedInstance((0.25, 0.25, 0.75, 1.0), torch.zeros(1), point=(0.5, 0.4), mask=mask,
-                                scribble=[np.array([[0.1, 0.1], [0.3, 0.3]]), np.array([[0.9, 0.9]])])
+    instance = GroundedInstance(
+        (0.25, 0.25, 0.75, 1.0),
+        torch.zeros(1),
+        point=(0.5, 0.4),
+        mask=mask,
+        scribble=[np.array([[0.1, 0.1], [0.3, 0.3]]), np.array([[0.9, 0.9]])],
+    )
     crop = instance.cropped((0.0, 0.0, 0.5, 0.5))
     assert crop.box == (0.5, 0.5, 1.0, 1.0) and crop.point == (1.0, 0.8)
     assert [stroke.tolist() for stroke in crop.scribble] == [[[0.2, 0.2], [0.6, 0.6]]]

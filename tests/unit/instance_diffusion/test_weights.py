@@ -21,15 +21,23 @@ HERE = Path(__file__).parent
 KEYS = HERE.parents[1] / "golden" / "instancediffusion" / "keys.txt"
 SMALL = InstanceDiffusionConfig(
     fusers=(("input_blocks.1.1", 16), ("middle_block.1", 16), ("output_blocks.3.1", 16), ("output_blocks.10.1", 16)),
-    scaleu=(8, 4), text_width=16, token_width=16, hidden_width=16)
+    scaleu=(8, 4),
+    text_width=16,
+    token_width=16,
+    hidden_width=16,
+)
 
 
 @pytest.fixture(scope="module")
 def state(hashfill):
     """The ConvNeXt has only one size, 111 MB: its tensors are one stored number each, so that files stay small."""
     shapes = {key: tensor.shape for key, tensor in InstanceDiffusion(SMALL, device="meta").state_dict().items()}
-    return {key: hashfill.make(key, (1,)).expand(shape) if "convnext" in key and len(shape) else hashfill.make(key, tuple(shape))
-            for key, shape in shapes.items()}
+    return {
+        key: hashfill.make(key, (1,)).expand(shape)
+        if "convnext" in key and len(shape)
+        else hashfill.make(key, tuple(shape))
+        for key, shape in shapes.items()
+    }
 
 
 def official(state, group="ema"):
@@ -49,7 +57,9 @@ def split(state):
             block["state"][name] = value
     return {
         "fusers.ckpt": fusers,
-        "position_net.ckpt": {k.removeprefix("position_net."): v for k, v in state.items() if k.startswith("position_net.")},
+        "position_net.ckpt": {
+            k.removeprefix("position_net."): v for k, v in state.items() if k.startswith("position_net.")
+        },
         "scaleu.ckpt": {str(i): {n: state[f"{n}_{i}"] for n in ("scaleu_b", "scaleu_s")} for i in reversed(range(2))},
     }
 
@@ -133,20 +143,34 @@ def test_a_failed_conversion_leaves_nothing_and_keeps_the_old_file(state, tmp_pa
 def test_missing_and_misshapen_tensors_are_named(state, tmp_path):
     few = {key: value for key, value in state.items() if "norm2" not in key}
     torch.save({"ema": few}, tmp_path / "few.pth")
-    with pytest.raises(ValueError, match="8 of InstanceDiffusion's .* missing .*first being input_blocks.1.1.*norm2.weight"):
+    with pytest.raises(
+        ValueError, match="8 of InstanceDiffusion's .* missing .*first being input_blocks.1.1.*norm2.weight"
+    ):
         load(tmp_path / "few.pth")
     no_fusers = {key: value for key, value in state.items() if ".fuser." not in key}
-    save_file({key: value[:0] if "convnext" in key else value for key, value in no_fusers.items()}, tmp_path / "none.safetensors")
+    save_file(
+        {key: value[:0] if "convnext" in key else value for key, value in no_fusers.items()},
+        tmp_path / "none.safetensors",
+    )
     with pytest.raises(ValueError, match="none.safetensors: .*the fusers .* are missing"):
         load(tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("tree, sentence", [
-    ({"position_net.linears.0.weight": torch.zeros(1), "input_blocks.1.1.transformer_blocks.0.fuser.linear.weight": torch.zeros(1)}, "GLIGEN"),
-    ({"down_blocks.0.attentions.0.transformer_blocks.0.roifuser.norm.weight": torch.zeros(1)}, "a ROICtrl adapter"),
-    ({"state_dict": {"something.else": torch.zeros(1)}}, "holds state_dict.something.else"),
-    ([torch.zeros(1)], "holds nothing"),
-])
+@pytest.mark.parametrize(
+    "tree, sentence",
+    [
+        (
+            {
+                "position_net.linears.0.weight": torch.zeros(1),
+                "input_blocks.1.1.transformer_blocks.0.fuser.linear.weight": torch.zeros(1),
+            },
+            "GLIGEN",
+        ),
+        ({"down_blocks.0.attentions.0.transformer_blocks.0.roifuser.norm.weight": torch.zeros(1)}, "a ROICtrl adapter"),
+        ({"state_dict": {"something.else": torch.zeros(1)}}, "holds state_dict.something.else"),
+        ([torch.zeros(1)], "holds nothing"),
+    ],
+)
 def test_other_files_are_refused_by_what_they_are(tree, sentence, tmp_path):
     torch.save(tree, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=rf"other.pth is not an InstanceDiffusion file: .*{sentence}"):
@@ -169,6 +193,7 @@ class Hostile:
 class System:
     def __reduce__(self):
         import os
+
         return os.system, ("exit 1",)
 
 
@@ -181,7 +206,9 @@ def test_foreign_objects_never_run(state, tmp_path):
 
 def test_a_file_that_asks_for_a_command_is_hostile(state, tmp_path):
     torch.save({**official(state), "config_dict": System()}, tmp_path / "worse.pth")
-    with pytest.raises(ValueError, match="worse.pth is damaged or hostile .it asks for posix.system.*Download it again"):
+    with pytest.raises(
+        ValueError, match="worse.pth is damaged or hostile .it asks for posix.system.*Download it again"
+    ):
         load(tmp_path / "worse.pth")
 
 
@@ -225,7 +252,10 @@ BAD_CONFIGS = [
 def test_configs_that_nothing_can_be_built_from(state, tmp_path, text, sentence):
     told_by = {f"position_net.{key}": torch.zeros(1) for key in ("linears_list.4.4.weight", "null_polygon_feature")}
     save_file(told_by, tmp_path / "x.safetensors", {"instance_diffusion": text})
-    with pytest.raises(ValueError, match=rf"x.safetensors has a config that cannot be read \(.*{sentence}.*\). The file is damaged or hostile; download or convert it again"):
+    with pytest.raises(
+        ValueError,
+        match=rf"x.safetensors has a config that cannot be read \(.*{sentence}.*\). The file is damaged or hostile; download or convert it again",
+    ):
         load(tmp_path / "x.safetensors")
 
 
@@ -250,7 +280,10 @@ def test_shapes_that_no_model_has(state, tmp_path, key, shape, sentence):
 @pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn])
 def test_weights_that_are_no_floats_are_named(state, tmp_path, dtype):
     torch.save({"ema": {**state, "scaleu_b_0": torch.zeros(8).to(dtype)}}, tmp_path / "x.pth")
-    with pytest.raises(ValueError, match=rf"scaleu_b_0 is stored as {str(dtype)[6:]}. Weights are read as float64, float32, float16, bfloat16"):
+    with pytest.raises(
+        ValueError,
+        match=rf"scaleu_b_0 is stored as {str(dtype)[6:]}. Weights are read as float64, float32, float16, bfloat16",
+    ):
         load(tmp_path / "x.pth")
 
 
@@ -291,16 +324,23 @@ def test_the_full_size_checkpoint_converts_within_8_gigabytes(tmp_path, root):
     """13.6 GB, sparse on disk; the limit is on address space, so mapping the file whole would fail as well."""
     subprocess.run([sys.executable, HERE / "full_checkpoint.py", KEYS, tmp_path / "full.pth"], check=True)
     assert (tmp_path / "full.pth").stat().st_size > 13.5e9
-    run = subprocess.run([sys.executable, "-c", CONVERT, tmp_path / "full.pth", tmp_path / "full.safetensors"],
-                         env={"PYTHONPATH": str(root / "scripts"), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", CONVERT, tmp_path / "full.pth", tmp_path / "full.safetensors"],
+        env={"PYTHONPATH": str(root / "scripts"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) * 1024 < 3 << 30  # peak resident bytes; measured 1.1 GB
     (tmp_path / "full.pth").unlink()
     with safe_open(tmp_path / "full.safetensors", "pt") as file:
         assert len(file.keys()) == 513
         assert InstanceDiffusionConfig.from_json(file.metadata()["instance_diffusion"]) == InstanceDiffusionConfig()
-        for key, value in (("position_net.null_point_feature", 0.25), ("scaleu_b_11", 0.5),
-                           ("output_blocks.11.1.transformer_blocks.0.fuser.alpha_attn", 0.75)):
+        for key, value in (
+            ("position_net.null_point_feature", 0.25),
+            ("scaleu_b_11", 0.5),
+            ("output_blocks.11.1.transformer_blocks.0.fuser.alpha_attn", 0.75),
+        ):
             assert (file.get_tensor(key) == value).all()
     (tmp_path / "full.safetensors").unlink()
 
@@ -312,6 +352,8 @@ def test_convert_from_the_shell(state, tmp_path, root):
     assert what.stdout == "in.pth: InstanceDiffusion's official checkpoint.\n", what.stderr
     command += [tmp_path / "out.safetensors", "--dtype", "float16"]
     assert subprocess.run(command, capture_output=True).returncode == 0
-    assert equal(load(tmp_path / "out.safetensors", torch.float32), {key: value.half().float() for key, value in state.items()})
+    assert equal(
+        load(tmp_path / "out.safetensors", torch.float32), {key: value.half().float() for key, value in state.items()}
+    )
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 1 and "add --force" in again.stderr

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from PIL import Image
+
 from roictrl_core.training import coco as coco_module
 from roictrl_core.training.rows import BadRow
 from roictrl_core.training.sources import read_coco, survey
@@ -13,7 +14,14 @@ from roictrl_core.training.sources import read_coco, survey
 
 def annotation(number, **changes):
     """Of picture `number`: a box of 100 x 100 pixels at 10 * number."""
-    entry = {"id": number, "image_id": number, "category_id": 7, "bbox": [10 * number, 10 * number, 100, 100], "iscrowd": 0, **changes}
+    entry = {
+        "id": number,
+        "image_id": number,
+        "category_id": 7,
+        "bbox": [10 * number, 10 * number, 100, 100],
+        "iscrowd": 0,
+        **changes,
+    }
     return {key: value for key, value in entry.items() if value != "gone"}
 
 
@@ -34,22 +42,37 @@ def read(tmp_path):
         (tmp_path / "i.json").write_bytes(mark + json.dumps(data).encode())
         (tmp_path / "c.json").write_bytes(mark + json.dumps({"annotations": captions}).encode())
         return list(read_coco(tmp_path / "i.json", tmp_path / "c.json", tmp_path))
+
     return read
 
 
 def boxes_of(rows):
     """{file: boxes in pixels} of the examples."""
-    return {row.file.name: [[round(v * side) for v, side in zip(box, (500, 400) * 2)] for box in row.boxes] for row in rows if not isinstance(row, BadRow)}
+    return {
+        row.file.name: [[round(v * side) for v, side in zip(box, (500, 400) * 2)] for box in row.boxes]
+        for row in rows
+        if not isinstance(row, BadRow)
+    }
 
 
 SOUND = {f"{n}.png": [[10 * n, 10 * n, 10 * n + 100, 10 * n + 100]] for n in (1, 2, 3)}
 
 
 def test_sound_files(read):
-    rows = read([*GOOD, annotation(4, image_id=2, category_id=8, bbox=[0, 0, 500, 400]), annotation(5, image_id=3, iscrowd=1, bbox=None)],
-                [*CAPTIONS, {"image_id": 2, "caption": "pets"}])
+    rows = read(
+        [
+            *GOOD,
+            annotation(4, image_id=2, category_id=8, bbox=[0, 0, 500, 400]),
+            annotation(5, image_id=3, iscrowd=1, bbox=None),
+        ],
+        [*CAPTIONS, {"image_id": 2, "caption": "pets"}],
+    )
     assert boxes_of(rows) == {**SOUND, "2.png": [*SOUND["2.png"], [0, 0, 500, 400]]}
-    assert rows[1].captions == ("picture 2", "pets") and rows[1].instance_captions == ("dog", "cat") and rows[1].where == "i.json image 2 (2.png)"
+    assert (
+        rows[1].captions == ("picture 2", "pets")
+        and rows[1].instance_captions == ("dog", "cat")
+        and rows[1].where == "i.json image 2 (2.png)"
+    )
     assert survey(rows) == (3, [])
 
 
@@ -57,7 +80,9 @@ def test_byte_order_marks_are_read_over(read):
     assert boxes_of(read(mark=b"\xef\xbb\xbf")) == SOUND
 
 
-@pytest.mark.parametrize("ids", ["image_id of annotations", "id of images", "category_id", "id of categories", "captions", "zeros"])
+@pytest.mark.parametrize(
+    "ids", ["image_id of annotations", "id of images", "category_id", "id of categories", "captions", "zeros"]
+)
 def test_ids_written_as_texts_are_found(read, ids):
     """Different tools write the two files of a pair."""
     text = {
@@ -75,34 +100,49 @@ def test_ids_written_as_texts_are_found(read, ids):
 
 def test_ids_that_could_be_two_are_not_guessed(read):
     """1 and "01" are two pictures: "1" is the first, written out, or the second without its zero."""
-    rows = read([annotation(1, image_id="1"), annotation(2), annotation(3)], images=[IMAGES[0], IMAGES[1], {**IMAGES[2], "id": "01"}])
+    rows = read(
+        [annotation(1, image_id="1"), annotation(2), annotation(3)],
+        images=[IMAGES[0], IMAGES[1], {**IMAGES[2], "id": "01"}],
+    )
     problems = [str(row) for row in rows if isinstance(row, BadRow)]
     assert "i.json annotation 1: `image_id` 1 is the id of several of the file's images" in problems
-    exact = read([annotation(1), annotation(2, image_id="1"), annotation(3, image_id=2)], [*CAPTIONS, {"image_id": "1", "caption": "x"}],
-                 images=[IMAGES[0], IMAGES[1], {**IMAGES[2], "id": "1"}])
+    exact = read(
+        [annotation(1), annotation(2, image_id="1"), annotation(3, image_id=2)],
+        [*CAPTIONS, {"image_id": "1", "caption": "x"}],
+        images=[IMAGES[0], IMAGES[1], {**IMAGES[2], "id": "1"}],
+    )
     assert boxes_of(exact) == {"1.png": SOUND["1.png"], "2.png": SOUND["3.png"], "3.png": SOUND["2.png"]}
 
 
-@pytest.mark.parametrize("changes, problem", [
-    ({"bbox": [10, 10, 100, 100, 0.0]}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is a list of 5)"),
-    ({"bbox": []}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is a list of 0)"),
-    ({"bbox": "gone"}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is missing)"),
-    ({"bbox": None}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is missing)"),
-    ({"bbox": {"x": 1}}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is no list)"),
-    ({"bbox": [10, None, 100, 100]}, "annotation 2: `bbox` is not four finite numbers"),
-    ({"bbox": [10, "10", 100, 100]}, "annotation 2: `bbox` is not four finite numbers"),
-    ({"bbox": [10, 10, float("nan"), 100]}, "annotation 2: `bbox` is not four finite numbers"),
-    ({"bbox": [10, 10, 10**400, 100]}, "annotation 2: `bbox` is not four finite numbers"),
-    ({"bbox": [10, 10, 0, 100]}, "the box of annotation 2 (dog) is empty, inverted or outside the picture"),
-    ({"bbox": [10, 10, -20, 100]}, "the box of annotation 2 (dog) is empty, inverted or outside the picture"),
-    ({"bbox": [600, 10, 20, 100]}, "the box of annotation 2 (dog) is empty, inverted or outside the picture"),
-    ({"bbox": [10, 10, 5000, 100]}, "the box of annotation 2 (dog) lies far outside the picture, which is 500 x 400 pixels"),
-    ({"bbox": [1e308, 10, 1e308, 100]}, "the box of annotation 2 (dog) is not four finite numbers"),
-    ({"category_id": 9}, "annotation 2: `category_id` 9 is the id of none of the file's categories"),
-    ({"category_id": None}, "annotation 2: `category_id` is missing"),
-    ({"category_id": [7]}, "annotation 2: `category_id` is neither a whole number nor a text"),
-    ({"category_id": True}, "annotation 2: `category_id` is neither a whole number nor a text"),
-])
+@pytest.mark.parametrize(
+    "changes, problem",
+    [
+        (
+            {"bbox": [10, 10, 100, 100, 0.0]},
+            "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is a list of 5)",
+        ),
+        ({"bbox": []}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is a list of 0)"),
+        ({"bbox": "gone"}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is missing)"),
+        ({"bbox": None}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is missing)"),
+        ({"bbox": {"x": 1}}, "annotation 2: `bbox` is not four finite numbers x, y, width, height (it is no list)"),
+        ({"bbox": [10, None, 100, 100]}, "annotation 2: `bbox` is not four finite numbers"),
+        ({"bbox": [10, "10", 100, 100]}, "annotation 2: `bbox` is not four finite numbers"),
+        ({"bbox": [10, 10, float("nan"), 100]}, "annotation 2: `bbox` is not four finite numbers"),
+        ({"bbox": [10, 10, 10**400, 100]}, "annotation 2: `bbox` is not four finite numbers"),
+        ({"bbox": [10, 10, 0, 100]}, "the box of annotation 2 (dog) is empty, inverted or outside the picture"),
+        ({"bbox": [10, 10, -20, 100]}, "the box of annotation 2 (dog) is empty, inverted or outside the picture"),
+        ({"bbox": [600, 10, 20, 100]}, "the box of annotation 2 (dog) is empty, inverted or outside the picture"),
+        (
+            {"bbox": [10, 10, 5000, 100]},
+            "the box of annotation 2 (dog) lies far outside the picture, which is 500 x 400 pixels",
+        ),
+        ({"bbox": [1e308, 10, 1e308, 100]}, "the box of annotation 2 (dog) is not four finite numbers"),
+        ({"category_id": 9}, "annotation 2: `category_id` 9 is the id of none of the file's categories"),
+        ({"category_id": None}, "annotation 2: `category_id` is missing"),
+        ({"category_id": [7]}, "annotation 2: `category_id` is neither a whole number nor a text"),
+        ({"category_id": True}, "annotation 2: `category_id` is neither a whole number nor a text"),
+    ],
+)
 def test_a_bad_annotation_is_its_pictures_alone(read, changes, problem):
     rows = read([GOOD[0], annotation(2, **changes), GOOD[2]])
     assert boxes_of(rows) == {name: boxes for name, boxes in SOUND.items() if name != "2.png"}
@@ -120,14 +160,17 @@ def test_a_picture_with_several_bad_annotations_counts_them(read):
     assert bad.problem.startswith("annotation 4: ") and bad.problem.endswith(", and 1 more of its annotations are bad")
 
 
-@pytest.mark.parametrize("changes, problem", [
-    ({"image_id": 9}, "`image_id` 9 is the id of none of the file's images"),
-    ({"image_id": "gone"}, "`image_id` is missing"),
-    ({"image_id": None}, "`image_id` is missing"),
-    ({"image_id": {}}, "`image_id` is neither a whole number nor a text"),
-    ({"image_id": 1.5}, "`image_id` is neither a whole number nor a text"),
-    ({"image_id": False}, "`image_id` is neither a whole number nor a text"),
-])
+@pytest.mark.parametrize(
+    "changes, problem",
+    [
+        ({"image_id": 9}, "`image_id` 9 is the id of none of the file's images"),
+        ({"image_id": "gone"}, "`image_id` is missing"),
+        ({"image_id": None}, "`image_id` is missing"),
+        ({"image_id": {}}, "`image_id` is neither a whole number nor a text"),
+        ({"image_id": 1.5}, "`image_id` is neither a whole number nor a text"),
+        ({"image_id": False}, "`image_id` is neither a whole number nor a text"),
+    ],
+)
 def test_annotations_of_no_picture_are_rows_of_their_own(read, changes, problem):
     rows = read([*GOOD, annotation(4, **changes)])
     assert boxes_of(rows) == SOUND
@@ -136,23 +179,32 @@ def test_annotations_of_no_picture_are_rows_of_their_own(read, changes, problem)
 
 def test_many_annotations_of_no_picture_are_counted(read, monkeypatch):
     monkeypatch.setattr(coco_module, "MOST_LISTED", 3)
-    bad = [str(row) for row in read([*GOOD, *(annotation(n, image_id=n) for n in range(4, 14))]) if isinstance(row, BadRow)]
-    assert len(bad) == 4 and bad[0].startswith("i.json annotation 4: ") and bad[3] == "i.json annotation: 7 more are bad as well"
+    bad = [
+        str(row) for row in read([*GOOD, *(annotation(n, image_id=n) for n in range(4, 14))]) if isinstance(row, BadRow)
+    ]
+    assert (
+        len(bad) == 4
+        and bad[0].startswith("i.json annotation 4: ")
+        and bad[3] == "i.json annotation: 7 more are bad as well"
+    )
 
 
-@pytest.mark.parametrize("changes, problem", [
-    ({"id": "gone"}, "`id` is missing"),
-    ({"id": []}, "`id` is neither a whole number nor a text"),
-    ({"id": 1}, "`id` 1 is the id of several of the file's images"),
-    ({"file_name": None}, "has no `file_name`"),
-    ({"file_name": "x" * 5000}, "cannot be looked up"),
-    ({"file_name": "../2.png"}, "leads out of the data folder"),
-    ({"width": 0}, "`width` and `height` are not two numbers above 0"),
-    ({"width": 0, "height": 0}, "`width` and `height` are not two numbers above 0"),
-    ({"height": None}, "`width` and `height` are not two numbers above 0"),
-    ({"height": "400"}, "`width` and `height` are not two numbers above 0"),
-    ({"height": 10**400}, "`width` and `height` are not two numbers above 0"),
-])
+@pytest.mark.parametrize(
+    "changes, problem",
+    [
+        ({"id": "gone"}, "`id` is missing"),
+        ({"id": []}, "`id` is neither a whole number nor a text"),
+        ({"id": 1}, "`id` 1 is the id of several of the file's images"),
+        ({"file_name": None}, "has no `file_name`"),
+        ({"file_name": "x" * 5000}, "cannot be looked up"),
+        ({"file_name": "../2.png"}, "leads out of the data folder"),
+        ({"width": 0}, "`width` and `height` are not two numbers above 0"),
+        ({"width": 0, "height": 0}, "`width` and `height` are not two numbers above 0"),
+        ({"height": None}, "`width` and `height` are not two numbers above 0"),
+        ({"height": "400"}, "`width` and `height` are not two numbers above 0"),
+        ({"height": 10**400}, "`width` and `height` are not two numbers above 0"),
+    ],
+)
 def test_a_bad_image_is_a_bad_row(read, changes, problem):
     image = {key: value for key, value in {**IMAGES[1], **changes}.items() if value != "gone"}
     rows = read(images=[IMAGES[0], image, IMAGES[2]])
@@ -171,18 +223,29 @@ def test_two_pictures_of_one_id_are_both_refused(read):
 def test_entries_that_are_no_objects_are_listed(read, entry):
     rows = read([*GOOD, entry], [*CAPTIONS, entry], [*IMAGES, entry], [*CATEGORIES, entry])
     assert boxes_of(rows) == SOUND
-    assert [str(row) for row in rows if isinstance(row, BadRow)] == [f"{place} 4: is not a JSON object" for place in ("i.json image", "i.json annotation", "c.json annotation")]
+    assert [str(row) for row in rows if isinstance(row, BadRow)] == [
+        f"{place} 4: is not a JSON object" for place in ("i.json image", "i.json annotation", "c.json annotation")
+    ]
 
 
 @pytest.mark.parametrize("name", [None, " ", 3, "\ud800"])
 def test_categories_without_a_usable_name_spoil_what_is_of_them(read, name):
     rows = read([GOOD[0], annotation(2, category_id=8), GOOD[2]], categories=[CATEGORIES[0], {"id": 8, "name": name}])
-    assert boxes_of(rows).keys() == {"1.png", "3.png"} and "category 2" in rows[1].problem and rows[1].problem.isprintable()
+    assert (
+        boxes_of(rows).keys() == {"1.png", "3.png"}
+        and "category 2" in rows[1].problem
+        and rows[1].problem.isprintable()
+    )
 
 
-@pytest.mark.parametrize("changes, problem", [
-    ({"caption": None}, "`caption` is not a text"), ({"caption": "\udc00"}, "`caption` holds half a character"), ({"image_id": None}, "`image_id` is missing"),
-])
+@pytest.mark.parametrize(
+    "changes, problem",
+    [
+        ({"caption": None}, "`caption` is not a text"),
+        ({"caption": "\udc00"}, "`caption` holds half a character"),
+        ({"image_id": None}, "`image_id` is missing"),
+    ],
+)
 def test_bad_captions_are_listed_and_the_picture_keeps_its_others(read, changes, problem):
     rows = read(captions=[*CAPTIONS, {"image_id": 2, "caption": "x", **changes}])
     assert boxes_of(rows) == SOUND and rows[1].captions == ("picture 2",)
@@ -191,7 +254,10 @@ def test_bad_captions_are_listed_and_the_picture_keeps_its_others(read, changes,
 
 def test_pictures_without_a_caption_are_listed(read):
     rows = read(captions=[*CAPTIONS[:2], {"image_id": 99, "caption": "of a picture that the other file leaves out"}])
-    assert boxes_of(rows).keys() == {"1.png", "2.png"} and str(rows[2]) == "i.json image 3 (3.png): has no caption in the captions file"
+    assert (
+        boxes_of(rows).keys() == {"1.png", "2.png"}
+        and str(rows[2]) == "i.json image 3 (3.png): has no caption in the captions file"
+    )
 
 
 def test_a_file_in_the_others_place_is_said(read, tmp_path):

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
+
 from roictrl_core.training.batches import Augmentation, BatchStream
 from roictrl_core.training.cache import DROPPED, CacheWriter, Embedding, TrainingCache
 from roictrl_core.training.pictures import Prepared, crop_boxes, mirror_boxes, prepare
 from roictrl_core.training.rows import BadRow, Example
-from safetensors.torch import load_file, save_file
 
 PLAIN = Augmentation(flip=0, box_dropout=0, caption_dropout=0, random_slots=False)
 
@@ -22,10 +23,14 @@ def box_of_red(pixels: np.ndarray) -> np.ndarray:
     """xyxy, normalised, of the reddish pixels."""
     rows, columns = np.nonzero((pixels[..., 0] > 0.5) & (pixels[..., 1] < 0.5))
     height, width = pixels.shape[:2]
-    return np.array([columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height])
+    return np.array(
+        [columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height]
+    )
 
 
-@pytest.mark.parametrize("size, target", [((200, 100), (64, 64)), ((100, 200), (64, 64)), ((120, 80), (128, 64)), ((64, 64), (64, 64))])
+@pytest.mark.parametrize(
+    "size, target", [((200, 100), (64, 64)), ((100, 200), (64, 64)), ((120, 80), (128, 64)), ((64, 64), (64, 64))]
+)
 def test_crop_moves_boxes_with_the_picture(tmp_path, size, target):
     box = (0.4, 0.3, 0.6, 0.55)
     picture = Image.new("RGB", size, "white")
@@ -59,12 +64,16 @@ def test_mirror_moves_boxes():
 def test_sided_captions_are_not_mirrored():
     def prepared(text):
         return Prepared(np.zeros((1, 1, 3)), np.zeros((1, 4)), (text,), ("a cat",))
+
     assert not prepared("the cat on the Left").mirrorable and prepared("the cleft rock").mirrorable
 
 
 def encode(texts):
     """[L, 4] with the text's length in it; long captions have two chunks."""
-    return [Embedding(torch.full((6 if len(text) > 20 else 3, 4), float(len(text))), torch.full((2,), float(len(text)))) for text in texts]
+    return [
+        Embedding(torch.full((6 if len(text) > 20 else 3, 4), float(len(text))), torch.full((2,), float(len(text))))
+        for text in texts
+    ]
 
 
 @pytest.fixture
@@ -75,7 +84,13 @@ def cache(tmp_path, monkeypatch):
     for n in range(7):
         boxes = np.array([[0.1 * i, 0.1, 0.1 * i + 0.25, 0.5] for i in range(n)], np.float32)
         latents = torch.stack([torch.full((4, 2, 2), float(n)), torch.full((4, 2, 2), -float(n))])
-        writer.add(latents, boxes, [f"picture {n}", "a caption of more than twenty letters"], [f"thing {i}" for i in range(n)], mirrorable=n != 5)
+        writer.add(
+            latents,
+            boxes,
+            [f"picture {n}", "a caption of more than twenty letters"],
+            [f"thing {i}" for i in range(n)],
+            mirrorable=n != 5,
+        )
     writer.finish(encode)
     return TrainingCache(tmp_path / "cache")
 
@@ -88,7 +103,9 @@ def test_cache_round_trip(cache):
         assert row.latents[0, 0, 0, 0] == n and row.boxes.shape == (n, 4)
         assert [cache.text(t) for t in row.instance_text] == [f"thing {i}" for i in range(n)]
         assert cache.text(row.global_text[0]) == f"picture {n}"
-        assert all((cache.embedding(t).tokens == len(cache.text(t))).all() for t in (*row.instance_text, *row.global_text))
+        assert all(
+            (cache.embedding(t).tokens == len(cache.text(t))).all() for t in (*row.instance_text, *row.global_text)
+        )
 
 
 def test_unfinished_cache_is_refused(cache):
@@ -103,14 +120,17 @@ def test_cache_without_pictures_is_refused(tmp_path):
     assert not (tmp_path / "manifest.json").exists()
 
 
-@pytest.mark.parametrize("boxes, latents, sentence", [
-    ([[0.1, 0.1, 0.5, 0.5, 0.0]] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
-    ([[0.1, 0.1, 0.5, float("nan")]] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
-    ([0.1, 0.1, 0.5, 0.5] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
-    ([[0.1, 0.1, 0.5, 0.5]] * 4, torch.full((4, 2, 2), float("nan")), "the VAE made values that are not numbers"),
-    ([[0.1, 0.1, 0.5, 0.5]] * 4, torch.full((4, 2, 2), 1e6), "the VAE made values that are not numbers"),
-    ([[0.1, 0.1, 0.5, 0.5]] * 3, torch.zeros(4, 2, 2), "3 boxes with 4 instance captions"),
-])
+@pytest.mark.parametrize(
+    "boxes, latents, sentence",
+    [
+        ([[0.1, 0.1, 0.5, 0.5, 0.0]] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
+        ([[0.1, 0.1, 0.5, float("nan")]] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
+        ([0.1, 0.1, 0.5, 0.5] * 4, torch.zeros(4, 2, 2), "every box must be four finite numbers"),
+        ([[0.1, 0.1, 0.5, 0.5]] * 4, torch.full((4, 2, 2), float("nan")), "the VAE made values that are not numbers"),
+        ([[0.1, 0.1, 0.5, 0.5]] * 4, torch.full((4, 2, 2), 1e6), "the VAE made values that are not numbers"),
+        ([[0.1, 0.1, 0.5, 0.5]] * 3, torch.zeros(4, 2, 2), "3 boxes with 4 instance captions"),
+    ],
+)
 def test_a_row_is_checked_before_it_is_packed(tmp_path, boxes, latents, sentence):
     """Four boxes of five numbers would otherwise become five of four."""
     with pytest.raises(ValueError, match=sentence):
@@ -121,7 +141,11 @@ def test_texts_that_become_no_numbers_are_said(tmp_path):
     writer = CacheWriter(tmp_path)
     writer.add(torch.zeros(4, 2, 2), [[0.1, 0.1, 0.5, 0.5]], ["fine"], ["a red fox"])
     with pytest.raises(ValueError, match="text encoder made values that are not numbers of the caption 'a red fox'"):
-        writer.finish(lambda texts: [Embedding(torch.full((3, 4), float("nan") if text == "a red fox" else 0.0)) for text in texts])
+        writer.finish(
+            lambda texts: [
+                Embedding(torch.full((3, 4), float("nan") if text == "a red fox" else 0.0)) for text in texts
+            ]
+        )
 
 
 def change_manifest(folder, **changes):
@@ -143,10 +167,16 @@ DAMAGES = {
     "rows an object": lambda folder: change_manifest(folder, rows=[3, 3, {}]),
     "latents of another size": lambda folder: change_manifest(folder, latent_shape=[2, 4, 9, 9]),
     "part missing": lambda folder: (folder / "rows-00001.safetensors").unlink(),
-    "part cut": lambda folder: (folder / "rows-00001.safetensors").write_bytes((folder / "rows-00001.safetensors").read_bytes()[:200]),
+    "part cut": lambda folder: (folder / "rows-00001.safetensors").write_bytes(
+        (folder / "rows-00001.safetensors").read_bytes()[:200]
+    ),
     "boxes of another width": lambda folder: change_part(folder, "rows-00001.safetensors", boxes=torch.zeros(12, 5)),
-    "captions that do not exist": lambda folder: change_part(folder, "rows-00001.safetensors", instance_text=torch.full((12,), 99)),
-    "offsets that fall": lambda folder: change_part(folder, "rows-00001.safetensors", first_instance=torch.tensor([0, 9, 7, 12])),
+    "captions that do not exist": lambda folder: change_part(
+        folder, "rows-00001.safetensors", instance_text=torch.full((12,), 99)
+    ),
+    "offsets that fall": lambda folder: change_part(
+        folder, "rows-00001.safetensors", first_instance=torch.tensor([0, 9, 7, 12])
+    ),
     "texts cut off": lambda folder: change_part(folder, "texts-00000.safetensors", tokens=torch.zeros(2, 4)),
 }
 
@@ -154,7 +184,10 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_caches_are_said(cache, damage):
     DAMAGES[damage](cache.folder)
-    with pytest.raises(ValueError, match="holds a training cache that is damaged or of another version .*: delete the folder and prepare the data again"):
+    with pytest.raises(
+        ValueError,
+        match="holds a training cache that is damaged or of another version .*: delete the folder and prepare the data again",
+    ):
         TrainingCache(cache.folder)
 
 
@@ -166,12 +199,17 @@ def test_a_cache_that_will_not_fit_is_said_after_the_first_rows(tmp_path, monkey
         monkeypatch.setattr("shutil.disk_usage", lambda folder, free=free: SimpleNamespace(free=free))
         if free == 32_024_000:
             writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
-    with pytest.raises(ValueError, match=r"has 32.0 MB left on its disk; the training cache \(1000000 pictures, 1000 different captions\) needs 32.0 MB"):
+    with pytest.raises(
+        ValueError,
+        match=r"has 32.0 MB left on its disk; the training cache \(1000000 pictures, 1000 different captions\) needs 32.0 MB",
+    ):
         writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
 
 
 def stream(cache, augmentation=PLAIN, **changes):
-    return BatchStream(cache, **{"batch_size": 4, "slots": 5, "timesteps": 1000, "seed": 3, "augmentation": augmentation, **changes})
+    return BatchStream(
+        cache, **{"batch_size": 4, "slots": 5, "timesteps": 1000, "seed": 3, "augmentation": augmentation, **changes}
+    )
 
 
 def test_batch_is_what_the_cache_holds(cache):
@@ -233,7 +271,11 @@ def test_flips_move_boxes_and_latents_together(cache):
 
 
 def test_dropout_rates(cache):
-    batches = [b for step in range(150) for b in stream(cache, Augmentation(0, 0.25, 0.5, 0.125, True), batch_size=7, slots=6).step(step)]
+    batches = [
+        b
+        for step in range(150)
+        for b in stream(cache, Augmentation(0, 0.25, 0.5, 0.125, True), batch_size=7, slots=6).step(step)
+    ]
     kept = sum(len(b.instances.pairs) for b in batches) / (150 * 21)
     dropped_caption = np.mean([(row == 0).all() for b in batches for row in b.context.numpy()])
     dropped_text = np.mean([(c == 0).all() for b in batches for c in b.instance_contexts])

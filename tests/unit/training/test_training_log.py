@@ -6,12 +6,21 @@ import math
 
 import pytest
 import torch
+
 from roictrl_core.training.logbook import CsvLog, Progress, RunLog, loss_curve
 from roictrl_core.training.loop import Report
 
 
 def logged(log, step, loss=0.5):
-    log.append(step=step, loss=loss, prediction_loss=loss, regulariser=0.1, gradient_norm=1.0, learning_rate=1e-3, images_per_second=2.0)
+    log.append(
+        step=step,
+        loss=loss,
+        prediction_loss=loss,
+        regulariser=0.1,
+        gradient_norm=1.0,
+        learning_rate=1e-3,
+        images_per_second=2.0,
+    )
 
 
 def test_log_of_a_resumed_run_has_every_step_once(tmp_path):
@@ -48,7 +57,11 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(tmp_path):
     (tmp_path / "log.csv").unlink()
     (tmp_path / "log.csv").mkdir()  # as a full disk, or a spreadsheet that holds the file
     line = log.add(Report(1, torch.ones(3), torch.tensor(3.0), 1e-3))
-    assert line.startswith("step 1/5 ") and "\nwarning: " in line and "log.csv cannot be written (Is a directory); the run goes on" in line
+    assert (
+        line.startswith("step 1/5 ")
+        and "\nwarning: " in line
+        and "log.csv cannot be written (Is a directory); the run goes on" in line
+    )
     assert log.rows.history == [(1, 1.0)]
 
 
@@ -59,6 +72,7 @@ def test_loss_curve_shows_the_values():
     def height(picture, x):
         column = [picture.getpixel((x, y)) for y in range(picture.height)]
         return [y for y, (red, _, blue) in enumerate(column) if blue - red > 90][0]
+
     assert height(falling, 80) < height(falling, 500) and height(rising, 80) > height(rising, 500)
     for history in ([], [(1, float("nan"))], [(1, 2.0)], [(1, 2.0), (2, 2.0)]):
         assert loss_curve(history).size == (640, 360)
@@ -71,7 +85,9 @@ def test_progress_line():
 
 def test_run_log_writes_means_over_all_processes(tmp_path):
     log = RunLog(tmp_path / "log.csv", Progress(0, 5, 4), 2, lambda means: means / 2)
-    lines = [log.add(Report(step, torch.tensor([2.0 * step, 1.0, 0.5]), torch.tensor(3.0), 1e-3)) for step in (1, 2, 3, 4, 5)]
+    lines = [
+        log.add(Report(step, torch.tensor([2.0 * step, 1.0, 0.5]), torch.tensor(3.0), 1e-3)) for step in (1, 2, 3, 4, 5)
+    ]
     assert [bool(line) for line in lines] == [False, True, False, True, True]
     assert log.rows.history == [(2, 1.5), (4, 3.5), (5, 5.0)]
     assert lines[1].startswith("step 2/5  loss 1.50000 (prediction 0.50000, regulariser 0.2500)")

@@ -8,20 +8,21 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+
 from roictrl_core.training.picture_files import read_rgb, stored
 from roictrl_core.training.pictures import prepare
 from roictrl_core.training.rows import BadRow, Example
 from roictrl_core.training.sources import read_coco, read_imagefolder, survey
 
-SIZE = 96, 48                 # as stored
-BOX = 16, 8, 48, 24           # of the red thing, in the stored file's pixels
+SIZE = 96, 48  # as stored
+BOX = 16, 8, 48, 24  # of the red thing, in the stored file's pixels
 FORMATS = {"png": {}, "jpg": {"quality": 95}, "tif": {}, "webp": {"lossless": True}}
 
 
 def turned_picture(folder, orientation, suffix="png"):
     """A red thing at BOX on white; the file says how it is turned."""
     pixels = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
-    pixels[BOX[1]:BOX[3], BOX[0]:BOX[2], 1:] = 0
+    pixels[BOX[1] : BOX[3], BOX[0] : BOX[2], 1:] = 0
     picture = Image.fromarray(pixels)
     exif = picture.getexif()
     exif[274] = orientation
@@ -30,7 +31,9 @@ def turned_picture(folder, orientation, suffix="png"):
 
 
 def rows_of(folder, file, instance):
-    (folder / "metadata.jsonl").write_text(json.dumps({"file_name": file.name, "caption": "x", "instances": [{**instance, "caption": "red"}]}))
+    (folder / "metadata.jsonl").write_text(
+        json.dumps({"file_name": file.name, "caption": "x", "instances": [{**instance, "caption": "red"}]})
+    )
     return list(read_imagefolder(folder))
 
 
@@ -38,7 +41,9 @@ def coco_rows(folder, file, size, box):
     x1, y1, x2, y2 = box
     image = {"id": 1, "file_name": file.name, "width": size[0], "height": size[1]}
     annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [x1, y1, x2 - x1, y2 - y1]}
-    (folder / "i.json").write_text(json.dumps({"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "red"}]}))
+    (folder / "i.json").write_text(
+        json.dumps({"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "red"}]})
+    )
     (folder / "c.json").write_text(json.dumps({"annotations": [{"image_id": 1, "caption": "x"}]}))
     return list(read_coco(folder / "i.json", folder / "c.json", folder))
 
@@ -92,7 +97,9 @@ def test_coco_boxes_of_a_resized_copy(tmp_path):
 
 def test_coco_boxes_of_a_picture_of_another_shape_are_refused(tmp_path):
     (row,) = coco_rows(tmp_path, turned_picture(tmp_path, 1), (48, 96), BOX)
-    assert isinstance(row, BadRow) and "`width` and `height` are 48 x 96, but the picture is 96 x 48 pixels" in row.problem
+    assert (
+        isinstance(row, BadRow) and "`width` and `height` are 48 x 96, but the picture is 96 x 48 pixels" in row.problem
+    )
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
@@ -128,12 +135,33 @@ def grey(kind, folder):
     if kind == "cmyk":
         Image.fromarray(eight).convert("RGB").convert("CMYK").save(folder / "a.tif")
         return folder / "a.tif"
-    arrays = {"8 bits": eight, "16 bits": sixteen, "decimals": RAMP.astype(np.float32), "grey and alpha": np.dstack([eight, opaque]),
-              "rgb": np.dstack([eight] * 3), "rgba": np.dstack([eight] * 3 + [opaque])}
+    arrays = {
+        "8 bits": eight,
+        "16 bits": sixteen,
+        "decimals": RAMP.astype(np.float32),
+        "grey and alpha": np.dstack([eight, opaque]),
+        "rgb": np.dstack([eight] * 3),
+        "rgba": np.dstack([eight] * 3 + [opaque]),
+    }
     return saved(folder / ("a.tif" if kind == "decimals" else "a.png"), arrays[kind])
 
 
-@pytest.mark.parametrize("kind", ["8 bits", "16 bits", "big-endian tif", "pgm", "decimals", "grey and alpha", "rgb", "rgba", "palette", "white is zero", "cmyk"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "8 bits",
+        "16 bits",
+        "big-endian tif",
+        "pgm",
+        "decimals",
+        "grey and alpha",
+        "rgb",
+        "rgba",
+        "palette",
+        "white is zero",
+        "cmyk",
+    ],
+)
 def test_greys_of_every_mode_stay_what_they_are(tmp_path, kind):
     made = prepare(Example(grey(kind, tmp_path), ("c",), (), (), "line 1"), 64, 64)
     np.testing.assert_allclose(made.pixels, np.dstack([RAMP] * 3), atol=1.01 / 255)
@@ -152,26 +180,40 @@ def test_what_is_transparent_is_white(tmp_path, mode):
     assert (pixels[:, 20:] == 255).all() and (pixels[:, :12, 1] < 100).all()
 
 
-@pytest.mark.parametrize("values, sentence", [
-    (RAMP.astype(np.float32) * 900, "decimal values that are not all in 0..1"),
-    (np.full((4, 4), np.nan, np.float32), "decimal values that are not all in 0..1"),
-    ((RAMP * 70_000).astype(np.int32), "whole numbers of 32 bits, whose white is not known"),
-])
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        (RAMP.astype(np.float32) * 900, "decimal values that are not all in 0..1"),
+        (np.full((4, 4), np.nan, np.float32), "decimal values that are not all in 0..1"),
+        ((RAMP * 70_000).astype(np.int32), "whole numbers of 32 bits, whose white is not known"),
+    ],
+)
 def test_pictures_without_a_known_white_are_refused(tmp_path, values, sentence):
     bad = prepare(Example(saved(tmp_path / "a.tif", values), ("c",), (), (), "metadata.jsonl line 9"), 64, 64)
-    assert isinstance(bad, BadRow) and str(bad).startswith("metadata.jsonl line 9: picture a.tif has ") and sentence in bad.problem
+    assert (
+        isinstance(bad, BadRow)
+        and str(bad).startswith("metadata.jsonl line 9: picture a.tif has ")
+        and sentence in bad.problem
+    )
 
 
 def png_of(width, height):
     """A PNG that says it is huge, of a few bytes."""
+
     def chunk(kind, data):
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 def unreadable(kind, folder):
-    data = {"text": b"no picture", "empty": b"", "bomb": png_of(60_000, 60_000), "program": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"}
+    data = {
+        "text": b"no picture",
+        "empty": b"",
+        "bomb": png_of(60_000, 60_000),
+        "program": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+    }
     if kind == "cut":
         Image.effect_noise((64, 64), 90).convert("RGB").save(folder / "a.jpg")
         data["cut"] = (folder / "a.jpg").read_bytes()[:900]
@@ -181,8 +223,16 @@ def unreadable(kind, folder):
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("instance", [{"box": [0, 0, 1, 1]}, {"box_px": [0, 0, 9, 9]}])
-@pytest.mark.parametrize("kind, sentence", [("text", "cannot be read"), ("empty", "cannot be read"), ("cut", "cannot be read"), ("bomb", "cannot be read"),
-                                            ("program", "is a PostScript program, which is not run")])
+@pytest.mark.parametrize(
+    "kind, sentence",
+    [
+        ("text", "cannot be read"),
+        ("empty", "cannot be read"),
+        ("cut", "cannot be read"),
+        ("bomb", "cannot be read"),
+        ("program", "is a PostScript program, which is not run"),
+    ],
+)
 def test_unreadable_pictures_are_listed_before_anything_is_encoded(tmp_path, kind, sentence, instance):
     file = unreadable(kind, tmp_path)
     good, (bad,) = survey(rows_of(tmp_path, file, instance))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from PIL import Image
+
 from roictrl_core.training import json_stream, sources
 from roictrl_core.training.json_stream import stream_array
 from roictrl_core.training.rows import BadRow, Example
@@ -23,46 +24,65 @@ def write_rows(folder, *rows):
 
 
 def row(**changes):
-    return {"file_name": "a.png", "caption": "two cats", "instances": [{"box": [0.1, 0.2, 0.5, 0.9], "caption": "a cat"}], **changes}
+    return {
+        "file_name": "a.png",
+        "caption": "two cats",
+        "instances": [{"box": [0.1, 0.2, 0.5, 0.9], "caption": "a cat"}],
+        **changes,
+    }
 
 
 def test_good_rows(folder):
     pixels = {"box_px": [8, 4, 40, 36], "caption": "a dog"}
     write_rows(folder, row(), "", row(caption=["one", "two"], instances=[]), row(instances=[pixels]))
     first, second, third = read_imagefolder(folder)
-    assert first == Example(folder / "a.png", ("two cats",), ((0.1, 0.2, 0.5, 0.9),), ("a cat",), "metadata.jsonl line 1")
+    assert first == Example(
+        folder / "a.png", ("two cats",), ((0.1, 0.2, 0.5, 0.9),), ("a cat",), "metadata.jsonl line 1"
+    )
     assert second.captions == ("one", "two") and second.boxes == () and second.where == "metadata.jsonl line 3"
     assert third.boxes == ((0.1, 0.1, 0.5, 0.9),)
 
 
-@pytest.mark.parametrize("bad, problem", [
-    ("{not json", "is not JSON"),
-    ("[1, 2]", "is not a JSON object"),
-    (row(file_name="b.png"), "picture b.png does not exist"),
-    (row(file_name="../a.png"), "leads out of the data folder"),
-    (row(caption=None), "`caption` is neither"),
-    (row(caption=[]), "`caption` is neither"),
-    (row(instances=None), "`instances` is not a list"),
-    (row(instances=[{"box": [0, 0, 1, 1]}]), "instance 1 has no caption"),
-    (row(instances=[{"box": [0, 0, 1], "caption": "x"}]), "box of instance 1 (x) is not four finite numbers"),
-    (row(instances=[{"box": [0, 0, 1, float("nan")], "caption": "x"}]), "is not four finite numbers"),
-    (row(instances=[{"box": [0.5, 0, 0.5, 1], "caption": "x"}]), "is empty, inverted or outside"),
-    (row(instances=[{"box": [8, 4, 40, 36], "caption": "x"}]), "is not in 0..1; give pixels as `box_px`"),
-    (row(instances=[{"box_px": [8, 4, 400, 36], "caption": "x"}]), "lies far outside the picture, which is 80 x 40 pixels"),
-    (row(instances=[{"box": [0, 0, 1, 1], "box_px": [8, 4, 40, 36], "caption": "x"}]), "has both `box` and `box_px`"),
-    (row(instances=[{"box": [0, 0, 1, 1, 0], "caption": "x"}]), "is not four finite numbers"),
-    (row(instances=[{"box": [0, 0, True, 1], "caption": "x"}]), "is not four finite numbers"),
-    (row(instances=[{"box": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
-    (row(instances=[{"box_px": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
-    ('{"file_name": "a.png", "caption": "x", "instances": ' + "1" * 5000 + "}", "is not JSON"),
-    ('{"file_name": ' + "[" * 100_000, "too many brackets inside brackets"),
-    (row(file_name="x" * 5000 + ".png"), "cannot be looked up"),
-    (row(file_name="a\0.png"), "cannot be looked up"),
-    (row(file_name="\ud800.png"), "cannot be looked up"),
-    (row(file_name="."), "picture . does not exist"),
-    (row(caption="half \ud800"), "`caption` holds half a character"),
-    (row(instances=[{"box": [0, 0, 1, 1], "caption": "half \udc00"}]), "the caption of instance 1 holds half a character"),
-])
+@pytest.mark.parametrize(
+    "bad, problem",
+    [
+        ("{not json", "is not JSON"),
+        ("[1, 2]", "is not a JSON object"),
+        (row(file_name="b.png"), "picture b.png does not exist"),
+        (row(file_name="../a.png"), "leads out of the data folder"),
+        (row(caption=None), "`caption` is neither"),
+        (row(caption=[]), "`caption` is neither"),
+        (row(instances=None), "`instances` is not a list"),
+        (row(instances=[{"box": [0, 0, 1, 1]}]), "instance 1 has no caption"),
+        (row(instances=[{"box": [0, 0, 1], "caption": "x"}]), "box of instance 1 (x) is not four finite numbers"),
+        (row(instances=[{"box": [0, 0, 1, float("nan")], "caption": "x"}]), "is not four finite numbers"),
+        (row(instances=[{"box": [0.5, 0, 0.5, 1], "caption": "x"}]), "is empty, inverted or outside"),
+        (row(instances=[{"box": [8, 4, 40, 36], "caption": "x"}]), "is not in 0..1; give pixels as `box_px`"),
+        (
+            row(instances=[{"box_px": [8, 4, 400, 36], "caption": "x"}]),
+            "lies far outside the picture, which is 80 x 40 pixels",
+        ),
+        (
+            row(instances=[{"box": [0, 0, 1, 1], "box_px": [8, 4, 40, 36], "caption": "x"}]),
+            "has both `box` and `box_px`",
+        ),
+        (row(instances=[{"box": [0, 0, 1, 1, 0], "caption": "x"}]), "is not four finite numbers"),
+        (row(instances=[{"box": [0, 0, True, 1], "caption": "x"}]), "is not four finite numbers"),
+        (row(instances=[{"box": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
+        (row(instances=[{"box_px": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
+        ('{"file_name": "a.png", "caption": "x", "instances": ' + "1" * 5000 + "}", "is not JSON"),
+        ('{"file_name": ' + "[" * 100_000, "too many brackets inside brackets"),
+        (row(file_name="x" * 5000 + ".png"), "cannot be looked up"),
+        (row(file_name="a\0.png"), "cannot be looked up"),
+        (row(file_name="\ud800.png"), "cannot be looked up"),
+        (row(file_name="."), "picture . does not exist"),
+        (row(caption="half \ud800"), "`caption` holds half a character"),
+        (
+            row(instances=[{"box": [0, 0, 1, 1], "caption": "half \udc00"}]),
+            "the caption of instance 1 holds half a character",
+        ),
+    ],
+)
 def test_bad_row_says_line_and_problem(folder, bad, problem):
     write_rows(folder, row(), bad, row())
     good, rows = survey(read_imagefolder(folder))
@@ -128,14 +148,28 @@ def test_reader_streams(folder):
 @pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
 def test_stream_array_at_any_chunk_border(tmp_path, monkeypatch, chunk):
     monkeypatch.setattr(json_stream, "CHUNK", chunk)
-    items = [{"a": [1.5, {"b": "]},é"}]}, 12345, -1.25e3, "x\"y", None, True]
+    items = [{"a": [1.5, {"b": "]},é"}]}, 12345, -1.25e3, 'x"y', None, True]
     for indent in (None, 2):
-        (tmp_path / "f.json").write_text(json.dumps({"skip": [[1], {"key": 2}], "n": 12, "key": items, "after": 1}, indent=indent))
+        (tmp_path / "f.json").write_text(
+            json.dumps({"skip": [[1], {"key": 2}], "n": 12, "key": items, "after": 1}, indent=indent)
+        )
         assert list(stream_array(tmp_path / "f.json", "key")) == items
 
 
-BROKEN = ["", "[]", '{"a": 1 "key": [1]}', "{}", '{"other": [1]}', '{"key": [1, 2', '{"key": [1 2]}', '{"key": 3}', '{"key": [1, 2x]}', '{"key": [' + "[" * 100_000,
-          '{"key": [' + "1" * 5000 + "]}", '{"other": {' + '"a":{' * 100_000]
+BROKEN = [
+    "",
+    "[]",
+    '{"a": 1 "key": [1]}',
+    "{}",
+    '{"other": [1]}',
+    '{"key": [1, 2',
+    '{"key": [1 2]}',
+    '{"key": 3}',
+    '{"key": [1, 2x]}',
+    '{"key": [' + "[" * 100_000,
+    '{"key": [' + "1" * 5000 + "]}",
+    '{"other": {' + '"a":{' * 100_000,
+]
 
 
 @pytest.mark.parametrize("chunk", [7, 1 << 20])
@@ -156,7 +190,11 @@ def test_stream_array_says_where_it_broke(tmp_path, monkeypatch, chunk):
 
 
 def test_stream_array_refuses_what_no_text_reader_takes(tmp_path):
-    for place, sentence in ((tmp_path, "cannot be read"), (tmp_path / "no.json", "cannot be read"), (tmp_path / ("x" * 5000), "cannot be read")):
+    for place, sentence in (
+        (tmp_path, "cannot be read"),
+        (tmp_path / "no.json", "cannot be read"),
+        (tmp_path / ("x" * 5000), "cannot be read"),
+    ):
         with pytest.raises(ValueError, match=sentence):
             list(stream_array(place, "key"))
     (tmp_path / "latin.json").write_bytes(b'{"key": ["caf\xe9"]}')

@@ -14,17 +14,32 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from roictrl_core.files import WriteError
 from roictrl_core.training.checkpoints import (
-    METADATA, RunState, check_checkpoint_room, latest_checkpoint, load_checkpoint, read_settings, save_checkpoint, what_is_left)
+    METADATA,
+    RunState,
+    check_checkpoint_room,
+    latest_checkpoint,
+    load_checkpoint,
+    read_settings,
+    save_checkpoint,
+    what_is_left,
+)
 from roictrl_core.training.losses import global_weight_regulariser, prediction_loss
-from roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer, optimiser_step, set_learning_rate
+from roictrl_core.training.optimisation import (
+    LearningRate,
+    MovingAverage,
+    make_optimizer,
+    optimiser_step,
+    set_learning_rate,
+)
 from roictrl_core.training.schedule import NoiseSchedule
-from safetensors.torch import save_file
 
 
 def schedule(prediction):
-    betas = torch.linspace(0.00085 ** 0.5, 0.012 ** 0.5, 1000, dtype=torch.float64) ** 2
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     cumulative = torch.cumprod(1 - betas, 0)
     return cumulative, NoiseSchedule.from_sigmas(((1 - cumulative) / cumulative).sqrt(), prediction)
 
@@ -61,7 +76,10 @@ def test_regulariser_follows_the_formula():
         expected.append(sum(rows) / 3)
     value = float(global_weight_regulariser(list(zip(weights, masks))))
     assert value == pytest.approx(sum(expected) / 2, rel=1e-6)
-    parts = [float(global_weight_regulariser([(w[b:b + 1], m[b:b + 1]) for w, m in zip(weights, masks)])) for b in range(3)]
+    parts = [
+        float(global_weight_regulariser([(w[b : b + 1], m[b : b + 1]) for w, m in zip(weights, masks)]))
+        for b in range(3)
+    ]
     assert value == pytest.approx(sum(parts) / 3, rel=1e-6)
 
 
@@ -91,8 +109,12 @@ class Toy(torch.nn.Module):
 def toy_state(average=True):
     toy = Toy()
     rate = LearningRate(1e-2, 20, warmup=2, decay_from=0.5)
-    state = RunState(toy, make_optimizer(toy, rate, gate_factor=5), torch.amp.GradScaler("cpu", enabled=False),
-                     MovingAverage(toy, 0.9) if average else None)
+    state = RunState(
+        toy,
+        make_optimizer(toy, rate, gate_factor=5),
+        torch.amp.GradScaler("cpu", enabled=False),
+        MovingAverage(toy, 0.9) if average else None,
+    )
     return state, rate
 
 
@@ -159,7 +181,10 @@ def test_old_checkpoints_go_only_after_the_new_one_is_there(tmp_path):
     advance(state, rate, range(1))
     for step in (1, 2, 3):
         save_checkpoint(tmp_path, step, state, {}, keep=2)
-    assert [f.name for f in sorted(tmp_path.iterdir())] == ["checkpoint-00000002.safetensors", "checkpoint-00000003.safetensors"]
+    assert [f.name for f in sorted(tmp_path.iterdir())] == [
+        "checkpoint-00000002.safetensors",
+        "checkpoint-00000003.safetensors",
+    ]
 
 
 KILLED_WRITER = """
@@ -214,9 +239,13 @@ def test_checkpoints_that_will_not_fit_are_known_before_the_first_step(tmp_path,
         try:
             check_checkpoint_room(tmp_path / "adapter.safetensors", state, saves, keep)
         except ValueError as error:
-            assert f"{tmp_path} has 0.0 MB left on its disk; the run (checkpoints of 0.0 MB, {keep} of them kept) needs" in str(error)
+            assert (
+                f"{tmp_path} has 0.0 MB left on its disk; the run (checkpoints of 0.0 MB, {keep} of them kept) needs"
+                in str(error)
+            )
             return False
         return True
+
     for saves, keep, needed in ((1, 2, 208), (2, 2, 2 * 208), (9, 2, 3 * 208), (9, 1, 2 * 208)):
         assert fits(needed + 52, saves, keep) and not fits(needed + 51, saves, keep)
     (tmp_path / "adapter.safetensors").write_bytes(b"x" * 52)
@@ -251,17 +280,20 @@ def test_foreign_files_are_refused(tmp_path):
         load_checkpoint(path, state)
 
 
-@pytest.mark.parametrize("damage, sentence", [
-    ("cut", "cannot be read as a checkpoint"),
-    ("empty", "cannot be read as a checkpoint"),
-    ("a folder", "cannot be read as a checkpoint"),
-    ("about", "what it says about its run cannot be read"),
-    ("step", "what it says about its run cannot be read"),
-    ("scaler", "what it says about its run cannot be read"),
-    ("shape", "adapter/layer.bias has the shape .4. instead of .3."),
-    ("nan", "holds values that are not numbers, in adapter/alpha_dense"),
-    ("optimizer", "optimiser state cannot be read"),
-])
+@pytest.mark.parametrize(
+    "damage, sentence",
+    [
+        ("cut", "cannot be read as a checkpoint"),
+        ("empty", "cannot be read as a checkpoint"),
+        ("a folder", "cannot be read as a checkpoint"),
+        ("about", "what it says about its run cannot be read"),
+        ("step", "what it says about its run cannot be read"),
+        ("scaler", "what it says about its run cannot be read"),
+        ("shape", "adapter/layer.bias has the shape .4. instead of .3."),
+        ("nan", "holds values that are not numbers, in adapter/alpha_dense"),
+        ("optimizer", "optimiser state cannot be read"),
+    ],
+)
 def test_damaged_checkpoints_are_said_with_the_one_before(tmp_path, damage, sentence):
     state, rate = toy_state()
     advance(state, rate, range(1))
@@ -275,9 +307,14 @@ def test_damaged_checkpoints_are_said_with_the_one_before(tmp_path, damage, sent
         path.unlink()
         path.mkdir()
     else:
-        tensors |= {"shape": {"adapter/layer.bias": torch.zeros(4)}, "nan": {"adapter/alpha_dense": torch.tensor(math.nan)}}.get(damage, {})
+        tensors |= {
+            "shape": {"adapter/layer.bias": torch.zeros(4)},
+            "nan": {"adapter/alpha_dense": torch.tensor(math.nan)},
+        }.get(damage, {})
         if damage == "optimizer":
-            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer/layer.weight/step")}
+            tensors = {
+                name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer/layer.weight/step")
+            }
         about |= {"step": {"step": "2"}, "scaler": {"scaler": None}, "about": {"settings": 3}}.get(damage, {})
         save_file(tensors, path, {METADATA: "{" if damage == "cut" else json.dumps(about)})
     with pytest.raises(ValueError, match=f"checkpoint-00000002.safetensors .*{sentence}") as refused:
@@ -293,4 +330,7 @@ def test_a_users_own_files_are_no_checkpoints(tmp_path):
     for step in (1, 2, 3):
         save_checkpoint(tmp_path, step, state, {}, keep=1)
     assert latest_checkpoint(tmp_path).name == "checkpoint-00000003.safetensors"
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["checkpoint-00000003.safetensors", "checkpoint-best.safetensors"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "checkpoint-00000003.safetensors",
+        "checkpoint-best.safetensors",
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-WIDTH = 560       # pixels
+WIDTH = 560  # pixels
 STEP_MS = 180
 LAST_MS = 2500
 

@@ -26,7 +26,9 @@ def landscape(height: int, width: int) -> np.ndarray:
     picture = np.stack([250 - 90 * y, 190 - 60 * y, 150 + 60 * y], -1)
     sun = np.hypot((x - 0.72) * width / height, y - 0.3)
     picture += np.clip(0.3 - sun, 0, 0.3)[..., None] * (180, 160, 60)
-    for level, (waves, depth, color) in enumerate([(5, 0.05, (120, 110, 130)), (3, 0.07, (80, 100, 90)), (2, 0.06, (50, 75, 60))]):
+    for level, (waves, depth, color) in enumerate(
+        [(5, 0.05, (120, 110, 130)), (3, 0.07, (80, 100, 90)), (2, 0.06, (50, 75, 60))]
+    ):
         hill = y > 0.5 + 0.16 * level + depth * np.sin(waves * np.pi * x + level)
         picture[hill] = color
     return picture.clip(0, 255).astype(np.uint8)

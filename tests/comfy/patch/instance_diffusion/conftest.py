@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from devtools import tiny_models
 
 
@@ -38,9 +39,14 @@ def config_of(pack):
         widths = {320: base * mult[0], 640: base * mult[1], 1280: base * mult[2]}
         sd15 = config.InstanceDiffusionConfig()
         return config.InstanceDiffusionConfig(
-            fusers=tuple((name, widths[channels]) for name, channels in sd15.fusers), heads=heads,
+            fusers=tuple((name, widths[channels]) for name, channels in sd15.fusers),
+            heads=heads,
             scaleu=tuple([base * mult[3]] * 3 + [base * mult[2]] * 4 + [base * mult[1]] * 3 + [base * mult[0]] * 2),
-            text_width=unet["context_dim"], token_width=unet["context_dim"], hidden_width=32)
+            text_width=unet["context_dim"],
+            token_width=unet["context_dim"],
+            hidden_width=32,
+        )
+
     return make
 
 
@@ -66,8 +72,14 @@ def all_formats(pack, layout):
     masks = pack.module("roictrl_core.masks")
     mask = torch.zeros(64, 96, dtype=torch.bool)
     mask[20:50, 40:90] = True
-    return layout(((0.05, 0.1, 0.5, 0.9), "a red fox", {"point": (0.2, 0.3), "scribble": (((0.1, 0.2), (0.4, 0.8)), ((0.3, 0.3),))}),
-                  ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"mask": masks.RunLengthMask.from_array(mask.numpy())}))
+    return layout(
+        (
+            (0.05, 0.1, 0.5, 0.9),
+            "a red fox",
+            {"point": (0.2, 0.3), "scribble": (((0.1, 0.2), (0.4, 0.8)), ((0.3, 0.3),))},
+        ),
+        ((0.4, 0.2, 0.95, 0.8), "a blue bird", {"mask": masks.RunLengthMask.from_array(mask.numpy())}),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +107,16 @@ def given_unet(pack):
 
         def evaluate(x, t, text):
             size = (1, *x.shape[-2:])
-            points = session(SimpleNamespace(host=host, options={}, rows=rows.Rows((rows.Chunk(0, "negative", slots=((),)),), 1, size)))
+            points = session(
+                SimpleNamespace(
+                    host=host, options={}, rows=rows.Rows((rows.Chunk(0, "negative", slots=((),)),), 1, size)
+                )
+            )
             options = install(host, {"cond_or_uncond": [0]}, points, size, memo(), session.run.say)
             return unet(x, t, context=text, transformer_options=options)
+
         return evaluate
+
     return run
 
 
@@ -114,6 +132,7 @@ def spy(pack, monkeypatch):
         part = call.rows.count // len(call.rows.branches)
         prepared.append(SimpleNamespace(subjects=module.subjects(call.rows)[::part]))
         return begin(self, call)
+
     monkeypatch.setattr(module.InstanceDiffusionSession, "__call__", noting)
 
     def watch(model):
@@ -121,9 +140,15 @@ def spy(pack, monkeypatch):
 
         def wrapper(executor, x, t, *args, **kwargs):
             options = args[3] if len(args) > 3 else args[2]
-            calls.append(SimpleNamespace(rows=x.shape[0], indices=options["cond_or_uncond"], ours=prepared[:],
-                                         middle_patches=options.get("patches", {}).get("middle_patch", []),
-                                         output_patches=options.get("patches", {}).get("output_block_patch", [])))
+            calls.append(
+                SimpleNamespace(
+                    rows=x.shape[0],
+                    indices=options["cond_or_uncond"],
+                    ours=prepared[:],
+                    middle_patches=options.get("patches", {}).get("middle_patch", []),
+                    output_patches=options.get("patches", {}).get("output_block_patch", []),
+                )
+            )
             prepared.clear()
             return executor(x, t, *args, **kwargs)
 

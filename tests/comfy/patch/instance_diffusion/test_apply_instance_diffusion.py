@@ -6,8 +6,9 @@ import logging
 
 import pytest
 import torch
-from devtools import tiny_models
 from safetensors import safe_open
+
+from devtools import tiny_models
 
 LATENT = (1, 4, 16, 24)
 GOLDEN_UNET = {**tiny_models.SD15, "channel_mult": [1, 2, 4, 4], "num_heads": 2, "context_dim": 16}
@@ -27,7 +28,9 @@ def golden_model(pack, hashfill, config_of):
 
     unet = UNetModel(**GOLDEN_UNET, operations=comfy.ops.disable_weight_init, device="meta")
     shapes = {key: tuple(value.shape) for key, value in unet.state_dict().items()}
-    model = tiny_models.sd15_model(GOLDEN_UNET, {key: hashfill.make("tiny." + key, shape) for key, shape in shapes.items()})
+    model = tiny_models.sd15_model(
+        GOLDEN_UNET, {key: hashfill.make("tiny." + key, shape) for key, shape in shapes.items()}
+    )
     config = config_of(GOLDEN_UNET, heads=2)
     network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
     weights = {key: hashfill.make("tiny." + key, tuple(value.shape)) for key, value in network.state_dict().items()}
@@ -41,11 +44,24 @@ def test_the_golden_unet(pack, golden, golden_model, given_unet, size, case):
     grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
     formats = pack.module("roictrl_core.instance_diffusion.config").FORMATS["mask"]
     model, patcher = golden_model
-    names = {"boxes": "boxes", "used": "masks", "text": "text_embeddings", "points": "points", "scribbles": "scribbles",
-             "polygons": "polygons", "masks": "segs"}
+    names = {
+        "boxes": "boxes",
+        "used": "masks",
+        "text": "text_embeddings",
+        "points": "points",
+        "scribbles": "scribbles",
+        "polygons": "polygons",
+        "masks": "segs",
+    }
     given = grounding(**{ours: golden[f"in.{theirs}"].float() for ours, theirs in names.items()})
     settings = pack.module("nodes.patch.methods.instance_diffusion").Settings(formats=formats)
-    unet = given_unet(model.diffusion_model, patcher, grounding.null(1, 16) if case == "null" else given, 0.0 if case == "scale0" else 1.0, settings)
+    unet = given_unet(
+        model.diffusion_model,
+        patcher,
+        grounding.null(1, 16) if case == "null" else given,
+        0.0 if case == "scale0" else 1.0,
+        settings,
+    )
     result = unet(golden[f"x.{size}"], golden["timestep"], golden["ctx"])
     assert (result - golden[f"{case}.{size}"]).abs().max() < 1e-4
 
@@ -116,14 +132,25 @@ def guider_of(kind: str, model, prompts, encode):
     return DualCFGGuider.execute(model, prompts[0], encode("a lake"), prompts[1], 5.0, 3.0, "regular")[0]
 
 
-@pytest.mark.parametrize("kind, roles", [("PerpNeg", {0: True, 1: False, 2: False}), ("DualCFG", {0: False, 1: True, 2: True})])
-def test_a_rows_role_decides_its_tokens_and_not_its_index(pack, base, use, two_boxes, prompts, encode, spy, kind, roles):
+@pytest.mark.parametrize(
+    "kind, roles", [("PerpNeg", {0: True, 1: False, 2: False}), ("DualCFG", {0: False, 1: True, 2: True})]
+)
+def test_a_rows_role_decides_its_tokens_and_not_its_index(
+    pack, base, use, two_boxes, prompts, encode, spy, kind, roles
+):
     import comfy.samplers
 
     model, calls = spy(use(base.patcher, two_boxes))
     guider = guider_of(kind, model, prompts, encode)
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", 1)
-    guider.sample(torch.randn(LATENT), torch.zeros(LATENT), comfy.samplers.sampler_object("euler"), sigmas, disable_pbar=True, seed=0)
+    guider.sample(
+        torch.randn(LATENT),
+        torch.zeros(LATENT),
+        comfy.samplers.sampler_object("euler"),
+        sigmas,
+        disable_pbar=True,
+        seed=0,
+    )
     assert instances_by_index(pack, calls) == [roles]
 
 
@@ -150,7 +177,9 @@ def test_tokens_are_made_once_per_run(base, trained, use, sample, two_boxes):
 def test_every_format(base, use, sample, all_formats, formats):
     results = sample(use(base.patcher, all_formats, formats=formats, null_missing=formats == "mask"))
     assert torch.isfinite(results).all()
-    assert torch.equal(results, sample(use(base.patcher, all_formats, formats="scribble"))) == (formats in ("auto", "scribble"))
+    assert torch.equal(results, sample(use(base.patcher, all_formats, formats="scribble"))) == (
+        formats in ("auto", "scribble")
+    )
 
 
 @pytest.mark.parametrize("masked", ["official (transposed)", "corrected"])
@@ -167,20 +196,33 @@ def test_batches_are_pictures_of_their_own(base, use, prompts, two_boxes):
     noise = torch.randn(2, *LATENT[1:], generator=torch.Generator().manual_seed(3))
 
     def sampled(noise):
-        return comfy.sample.sample(model, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise), disable_pbar=True, seed=0)
+        return comfy.sample.sample(
+            model, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise), disable_pbar=True, seed=0
+        )
+
     both = sampled(noise)
-    assert not torch.allclose(both, comfy.sample.sample(base.patcher, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise),
-                                                        disable_pbar=True, seed=0), atol=1e-2)
+    assert not torch.allclose(
+        both,
+        comfy.sample.sample(
+            base.patcher, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise), disable_pbar=True, seed=0
+        ),
+        atol=1e-2,
+    )
     for row in range(2):
-        assert torch.allclose(both[row:row + 1], sampled(noise[row:row + 1]), rtol=1e-4, atol=1e-3)
+        assert torch.allclose(both[row : row + 1], sampled(noise[row : row + 1]), rtol=1e-4, atol=1e-3)
 
 
 def test_more_than_30_instances_names_the_smallest(base, use, layout, caplog):
     small = ((0.0, 0.0, 0.01, 0.01), "a tiny ant")
-    many = layout(small, *[((0.1, 0.1, 0.2 + i / 100, 0.5), f"thing {i}") for i in range(30)], ((0.0, 0.0, 0.02, 0.01), "a crumb"))
+    many = layout(
+        small, *[((0.1, 0.1, 0.2 + i / 100, 0.5), f"thing {i}") for i in range(30)], ((0.0, 0.0, 0.02, 0.01), "a crumb")
+    )
     with caplog.at_level(logging.WARNING):
         model = use(base.patcher, many)
-    assert "instance 1 ('a tiny ant') has no effect" in caplog.text and "instance 32 ('a crumb') has no effect" in caplog.text
+    assert (
+        "instance 1 ('a tiny ant') has no effect" in caplog.text
+        and "instance 32 ('a crumb') has no effect" in caplog.text
+    )
     assert model is not base.patcher
 
 
@@ -213,7 +255,9 @@ def states(pack, trained, monkeypatch) -> list:
     """("fuser", x in, x out) of InstanceDiffusion's fusers and ("roi", h) of ROICtrl's, in the order of the calls."""
     fuser, seen = pack.module("roictrl_core.fuser").ROIFuser, []
     forward = fuser.forward
-    monkeypatch.setattr(fuser, "forward", lambda self, h, *args, **more: seen.append(("roi", h)) or forward(self, h, *args, **more))
+    monkeypatch.setattr(
+        fuser, "forward", lambda self, h, *args, **more: seen.append(("roi", h)) or forward(self, h, *args, **more)
+    )
     kind = type(trained.model.fuser(0))
     grounded = kind.forward
 
@@ -227,10 +271,16 @@ def states(pack, trained, monkeypatch) -> list:
 
 
 @pytest.mark.parametrize("roictrl_first", [True, False])
-def test_stacked_methods_see_the_states_that_they_should(base, use, apply, sample, two_boxes, layout, states, roictrl_first):
+def test_stacked_methods_see_the_states_that_they_should(
+    base, use, apply, sample, two_boxes, layout, states, roictrl_first
+):
     """In every block the fuser reads the state after self-attention, and ROICtrl the fuser's result, in either order."""
     other = layout(((0.1, 0.1, 0.6, 0.6), "a green frog"))
-    model = use(apply(base.patcher, other), two_boxes, alpha=1.0) if roictrl_first else apply(use(base.patcher, two_boxes, alpha=1.0), other)
+    model = (
+        use(apply(base.patcher, other), two_boxes, alpha=1.0)
+        if roictrl_first
+        else apply(use(base.patcher, two_boxes, alpha=1.0), other)
+    )
     sample(model, steps=1)
     assert [state[0] for state in states] == ["fuser", "roi"] * 16
     for (_, x, grounded), (_, h) in zip(states[::2], states[1::2]):
@@ -240,7 +290,10 @@ def test_stacked_methods_see_the_states_that_they_should(base, use, apply, sampl
 def test_two_applies_scale_the_skips_once(base, use, spy, sample, two_boxes, layout):
     model, calls = spy(use(use(base.patcher, two_boxes), layout(((0.1, 0.1, 0.6, 0.6), "a green frog"))))
     sample(model)
-    assert [(len(call.middle_patches), len(call.output_patches)) for call in calls] == [(2, 1), (0, 1)]  # alpha 0.8 of 2 steps is one
+    assert [(len(call.middle_patches), len(call.output_patches)) for call in calls] == [
+        (2, 1),
+        (0, 1),
+    ]  # alpha 0.8 of 2 steps is one
 
 
 def test_other_models_are_refused(use, two_boxes):

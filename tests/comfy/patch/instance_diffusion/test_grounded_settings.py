@@ -16,5 +16,9 @@ def test_every_setting_changes_the_picture(pack, base, use, sample, all_formats)
     assert {entry.id for entry in node.define_schema().inputs} - CONNECTIONS == TABLE.keys()
     plain = sample(use(base.patcher, all_formats))
     assert not torch.allclose(plain, sample(base.patcher), atol=1e-3)
-    idle = [key for key, value in TABLE.items() if torch.allclose(sample(use(base.patcher, all_formats, **{key: value})), plain, atol=1e-5)]
+    idle = [
+        key
+        for key, value in TABLE.items()
+        if torch.allclose(sample(use(base.patcher, all_formats, **{key: value})), plain, atol=1e-5)
+    ]
     assert not idle

@@ -20,10 +20,14 @@ def nodes(pack):
 @pytest.fixture(scope="module")
 def run(nodes, prompts):
     """InstanceDiffusion Sampler as the node executes it, on an empty latent."""
+
     def sample(model, seed=1, shape=LATENT, positive=None, **settings):
         settings = {"steps": STEPS, "cfg": CFG, "mis_share": SHARE, **settings}
         latent = {"samples": torch.zeros(shape), **settings.pop("latent", {})}
-        return nodes.InstanceDiffusionSampler.execute(model, positive or prompts[0], prompts[1], latent, seed, **settings)[0]["samples"]
+        return nodes.InstanceDiffusionSampler.execute(
+            model, positive or prompts[0], prompts[1], latent, seed, **settings
+        )[0]["samples"]
+
     return sample
 
 
@@ -39,7 +43,9 @@ def literal(pack, base, trained, given_unet, reference, prompts):
         on = int(method.settings.alpha * steps)
 
         def eps(x, t, text, given, scale):
-            return given_unet(base.model.diffusion_model, trained, given, scale, method.settings)(x, torch.tensor([float(t)]), text)
+            return given_unet(base.model.diffusion_model, trained, given, scale, method.settings)(
+                x, torch.tensor([float(t)]), text
+            )
 
         def guided(x, t, step, branch):
             text = captions[branch - 1] if branch else prompts[0][0][0]
@@ -47,7 +53,9 @@ def literal(pack, base, trained, given_unet, reference, prompts):
             scale = 1.0 if step < on else 0.0
             cond, uncond = eps(x, t, text, given, scale), eps(x, t, prompts[1][0][0], grounding.null(1, 64), scale)
             return uncond + CFG * (cond - uncond)
+
         return reference.PublishedPLMS(guided, steps).run(noise, len(instances), share)
+
     return sample
 
 
@@ -57,7 +65,9 @@ def test_the_node_is_the_published_sampler(pack, base, use, run, literal, all_fo
 
     nodes, methods = pack.module("nodes.instance_diffusion"), []
     attach = nodes.attach
-    monkeypatch.setattr(nodes, "attach", lambda model, control, method: methods.append(method) or attach(model, control, method))
+    monkeypatch.setattr(
+        nodes, "attach", lambda model, control, method: methods.append(method) or attach(model, control, method)
+    )
     model = use(base.patcher, all_formats, alpha=ALPHA)
     noise = comfy.sample.prepare_noise(torch.zeros(LATENT), 1)
     expected = literal(methods[0], noise, share)
@@ -121,8 +131,16 @@ def test_other_samplers_restart_after_the_joining(base, use, nodes, prompts, two
     def sampled(share, levels=sigmas):
         seen.clear()
         sampler = nodes.MultiInstanceSamplerNode.execute(share, inner)[0]
-        return guider.sample(noise, torch.zeros(LATENT), sampler, levels, disable_pbar=True, seed=1,
-                             callback=lambda step, denoised, x, total: seen.append((step, total)))
+        return guider.sample(
+            noise,
+            torch.zeros(LATENT),
+            sampler,
+            levels,
+            disable_pbar=True,
+            seed=1,
+            callback=lambda step, denoised, x, total: seen.append((step, total)),
+        )
+
     plain = guider.sample(noise, torch.zeros(LATENT), inner, sigmas, disable_pbar=True, seed=1)
     assert torch.allclose(sampled(0.0), plain, rtol=1e-4, atol=1e-3)
     joined = sampled(SHARE)
@@ -135,9 +153,14 @@ def test_previews_and_progress(base, use, run, nodes, prompts, two_boxes):
 
     model, seen = use(base.patcher, two_boxes), []
     nodes.multi_instance_guider(model, *prompts, CFG).sample(
-        comfy.sample.prepare_noise(torch.zeros(LATENT), 1), torch.zeros(LATENT), nodes.MultiInstanceSampler(SHARE),
-        nodes.published_sigmas(model, STEPS, 1.0), disable_pbar=True, seed=1,
-        callback=lambda step, denoised, x, total: seen.append((step, tuple(denoised.shape), total)))
+        comfy.sample.prepare_noise(torch.zeros(LATENT), 1),
+        torch.zeros(LATENT),
+        nodes.MultiInstanceSampler(SHARE),
+        nodes.published_sigmas(model, STEPS, 1.0),
+        disable_pbar=True,
+        seed=1,
+        callback=lambda step, denoised, x, total: seen.append((step, tuple(denoised.shape), total)),
+    )
     assert seen == [(step, LATENT, STEPS) for step in range(STEPS)]
 
 
