@@ -31,6 +31,14 @@ SENTENCES = {
         "A sampling pass over a {size} latent, where the picture's is {picture}, runs without the boxes, because nothing says "
         "which part of the picture it is. If a tiled sampler makes it, remove that, or use area conditioning."
     ),
+    "run.no_step": (
+        "No sampling step fell into the part of the schedule in which the boxes act, so they had no effect. Widen start and "
+        "end of the node or of the boxes, or sample with more steps."
+    ),
+    "run.no_step_for": (
+        "No sampling step fell into the part of the schedule in which {names} acts, so nothing of it is in the picture. Widen "
+        "its start and end, or sample with more steps."
+    ),
     "run.prompt_left_alone": "A sampling pass is neither of the guider's prompts; the boxes leave it alone.",
     "run.prompt_unknown": "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.",
     "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",

@@ -47,7 +47,9 @@ def _outer_sample(key: str, open_run: Callable[..., Run]) -> Callable:
         options = guider.model_options.setdefault("transformer_options", {})
         run = options[f"{key}.run"] = open_run(guider, noise.shape)
         try:
-            return executor(noise, *args, **kwargs)
+            result = executor(noise, *args, **kwargs)
+            run.finish()
+            return result
         finally:
             options.pop(f"{key}.run", None)
             run.close()

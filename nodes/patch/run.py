@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.cache import KeyValueCache
-from ...roictrl_core.notes import Note
+from ...roictrl_core.notes import Note, quote
 from ..report import warn
 from .control import OFF, Control, Window
 from .frames import area_of_cond, frame_of_area
@@ -48,6 +48,7 @@ class Run:
         # Scheduled LoRA hooks change the cross-attention's weights between steps.
         self.keeps_text = not guider.model_options.get("registered_hooks")
         self.batches = 0
+        self.idle: set[int] | None = None  # slots that are on and have not acted yet; None before the first step
         self._said: set[str] = set()
         self._check_shape()
         self.session = method.open(self)
@@ -77,6 +78,9 @@ class Run:
     def batch(self, lists: Sequence, x_in: Tensor, timestep: Tensor) -> Batch | None:
         """What the calls of one `calc_cond_batch` need, or None where the model is to be left alone."""
         slots = self.slots(float(timestep.flatten()[0]))
+        if self.idle is None:
+            self.idle = {i for i, slot in enumerate(self.control.slots) if slot.enabled}
+        self.idle -= {i for i, slot in enumerate(slots) if slot}
         if not any(slots):
             return None
         size = tuple(x_in.shape[-2:])
@@ -92,6 +96,16 @@ class Run:
     def cache(self, device: torch.device) -> KeyValueCache | None:
         """Keys and values of the captions on one device (several run in threads), or None where they may change."""
         return self.memo.make(("cache", device), KeyValueCache) if self.keeps_text else None
+
+    def finish(self) -> None:
+        """Says at a run's end what no step let act: a picture without control must not be silent."""
+        if not self.idle:
+            return
+        idle = [self.control.slots[i].name for i in sorted(self.idle)]
+        if len(idle) == sum(slot.enabled for slot in self.control.slots):
+            self.say("run.no_step")
+        else:
+            self.say("run.no_step_for", names=quote(", ".join(idle))[1:-1])
 
     def close(self) -> None:
         """Lets go of everything that was kept."""

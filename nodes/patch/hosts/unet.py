@@ -107,7 +107,8 @@ class UNet:
         def install(
             host: UNet, options: Mapping, points: Points, size: tuple[int, int, int], memo: Memo, say: Say
         ) -> dict:
-            options = {**options, key: _Acting(points, size, host.by_key, say)}
+            foreign = [patch for patch in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(patch, OURS)]
+            options = {**options, key: _Acting(points, size, host.by_key, tuple(foreign), say)}
             if points.before:
                 options = with_patches(options, {"middle_patch": patches["before"]}, first=("middle_patch",))
             if points.after:
@@ -180,11 +181,13 @@ def _reads_text(block: torch.nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class _Acting:
-    """What our patches need in one call: the method's functions, and the input ``(rows, height, width)`` they are for."""
+    """What our patches need in one call: the method's functions, the input ``(rows, height, width)`` that they are for,
+    and other packs' attn2_patches, of which core tells the blocks' hooks nothing."""
 
     points: Points
     size: tuple[int, int, int]
     blocks: Mapping[BlockKey, UNetBlock]
+    context_patches: tuple[Callable, ...]
     say: Say
 
 
@@ -195,10 +198,11 @@ class UNetSpot:
     block: UNetBlock
     size: Size
     options: dict
+    context_patches: tuple[Callable, ...] = ()
 
     def attention(self, reading: Reading, carry: Carry) -> CaptionAttention:
         """The block's attn2 on the ROIs' texts."""
-        return CaptionAttention(self.block, reading, self.options, carry)
+        return CaptionAttention(self.block, reading, self.options, self.context_patches, carry)
 
     def kernel(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
         """ComfyUI's attention; looked up at the call, because some packs replace the functions in their module."""
@@ -268,7 +272,7 @@ def _spot(acting: _Acting | None, states: Sequence[Tensor], options: dict) -> UN
     if any(s.shape != states[0].shape for s in states) or states[0].shape[:2] != (acting.size[0], size[0] * size[1]):
         acting.say("run.tokens_changed")
         return None
-    return UNetSpot(block, size, options)
+    return UNetSpot(block, size, options, acting.context_patches)
 
 
 def pick_layer(n: Tensor, context: Tensor, value: Tensor, options: dict):

@@ -23,7 +23,7 @@ EFFECT = "roictrl.effect"  # in a block's options: the Effect of the replacement
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]
 
-_NOISE = 1e-3  # shares of the largest value of the model's own attention: what rounding and other kernels change,
+NOISE = 1e-3  # shares of the largest value of the model's own attention: what rounding and other kernels change,
 _SAME = 1e-2  # and below what two results are the same
 _MOVE = 0.38  # of the map's sides: no mask in use looks the same when it is moved so far
 
@@ -82,7 +82,7 @@ def _effect(
     if out.shape != plain.shape:
         return Effect()
     added, scale = out - plain, plain.abs().amax()
-    if added.abs().amax() <= _NOISE * scale:
+    if added.abs().amax() <= NOISE * scale:
         return Effect()  # it does not act in this step
     place = *options["block"], options.get("block_index", 0), tuple(options["cond_or_uncond"]), q.shape
     deaf = memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
@@ -91,7 +91,7 @@ def _effect(
         return Effect(added=added.masked_fill(deaf, 0))
     # Looked at again in every call while it is called inside: one with a mask may set in later.
     if memo.get(("knows places", *place)) or not _alike(
-        replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()
+        replacement, q, k, v, out, options, NOISE * scale + 0.05 * added.abs().amax()
     ):
         memo[("knows places", *place)] = True
         return Effect(added=added)

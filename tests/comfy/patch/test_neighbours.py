@@ -119,6 +119,53 @@ def test_an_attention_override_acts_inside_the_boxes(model, apply, two_boxes, sa
     assert {25 * 25, 19 * 19, 13 * 13, 7 * 7} <= seen
 
 
+@pytest.fixture
+def other_caption(layout, two_boxes):
+    """The two boxes, the first with another caption."""
+    first, second = two_boxes.instances
+    return layout((first.box, "a green car at night"), (second.box, second.caption))
+
+
+@pytest.mark.parametrize("nodes", ["apply", "apply_prompts"])
+def test_an_override_that_knows_places_gets_those_of_the_boxes(nodes, request, model, two_boxes, sample):
+    put, told = request.getfixturevalue(nodes), []
+
+    def override(attention, q, k, v, *args, **kwargs):
+        options = kwargs["transformer_options"]
+        h, w = options["activations_shape"][-2:]
+        told.append((len(options["cond_or_uncond"]), len(options["uuids"]), q.shape[0], options["original_shape"][0]))
+        return attention(q, k, v, *args, **kwargs) * torch.ones(h * w, 1)  # as a regional one weighs its own cells
+
+    patched = put(model, two_boxes).clone()
+    patched.model_options["transformer_options"]["optimized_attention_override"] = override
+    assert torch.allclose(sample(patched), sample(put(model, two_boxes)), atol=1e-4)
+    assert told and all(rows % chunks == 0 and chunks == uuids and rows == shape for chunks, uuids, rows, shape in told)
+
+
+@pytest.mark.parametrize("nodes", ["apply", "apply_prompts"])
+@pytest.mark.parametrize("kind", ["override", "patch"])
+def test_attention_that_does_not_read_the_text_leaves_the_captions(
+    nodes, kind, request, model, two_boxes, other_caption, sample, encode, caplog
+):
+    put, fixed = request.getfixturevalue(nodes), encode("a stone")[0][0]
+
+    def deaf(model):
+        model = model.clone()
+        if kind == "patch":
+            model.set_model_attn2_patch(lambda n, k, v, o: (n, *(fixed.expand(len(n), -1, -1),) * 2))
+        else:
+
+            def override(attention, q, k, v, *args, **kwargs):
+                return q if k.shape[1] != q.shape[1] else attention(q, k, v, *args, **kwargs)
+
+            model.model_options["transformer_options"]["optimized_attention_override"] = override
+        return model
+
+    one, two = (sample(deaf(put(model, boxes))) for boxes in (two_boxes, other_caption))
+    assert not torch.allclose(one, two, atol=1e-2)
+    assert caplog.text.count("does not read the text that it is handed") == 2
+
+
 def test_a_controlnet_on_the_same_model(model, apply, two_boxes, sample, spy, prompts):
     import comfy.cldm.cldm
     import comfy.controlnet

@@ -45,3 +45,19 @@ def test_layouts_in_which_nothing_acts(request, which, model, layout, sample):
         layout((BOX, "a fox", {"start": 0.3, "end": 0.6})),
     ):
         assert torch.equal(sample(run(model, nothing)), base)
+
+
+@pytest.mark.parametrize("which", ["apply", "apply_prompts"])
+def test_a_window_without_a_step_is_said(request, which, model, two_boxes, sample, caplog):
+    sample(request.getfixturevalue(which)(model, two_boxes, start_percent=0.3, end_percent=0.6))
+    assert caplog.text.count("No sampling step fell into the part of the schedule in which the boxes act") == 1
+
+
+def test_an_instance_without_a_step_is_said(model, apply, layout, sample, caplog):
+    boxes = layout((BOX, "a fox"), (BOX, "an owl", {"start": 0.3, "end": 0.6}), (BOX, "a hen", {"enabled": False}))
+    sample(apply(model, boxes))
+    assert caplog.text.count("No sampling step fell") == 1
+    assert "in which instance 2 ('an owl') acts" in caplog.text
+    caplog.clear()
+    sample(apply(model, boxes), steps=6)
+    assert "No sampling step" not in caplog.text

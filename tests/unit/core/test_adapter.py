@@ -108,8 +108,9 @@ def test_json_round_trip(config):
     assert AdapterConfig.from_json(config.to_json()) == config
 
 
-def test_a_file_of_the_first_version_says_the_same(config):
+def test_a_file_of_the_first_version_says_the_same():
     """It also named ComfyUI's ids of the blocks."""
+    config = AdapterConfig.sd15()
     data = json.loads(config.to_json())
     for number, block in enumerate(data["blocks"]):
         block.update(comfy=["input", number], index=0)

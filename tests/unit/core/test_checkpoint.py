@@ -315,7 +315,7 @@ def test_config_that_cannot_be_read(tmp_path, weights):
         "{",
         "{}",
         '{"version": 1, "blocks": [{}], "grids": []}',
-        CONFIG.to_json().replace('"version": 1', '"version": 2'),
+        CONFIG.to_json().replace('"version": 2', '"version": 3'),
     ):
         save_file(weights, tmp_path / "x.safetensors", metadata={CONFIG_KEY: text})
         with pytest.raises(ValueError, match="adapter config that cannot be read"):
