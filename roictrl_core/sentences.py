@@ -148,9 +148,13 @@ SENTENCES = {
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. Move "
         "the box over the mask, or remove the mask."
     ),
+    "apply.box_alone": (
+        "{who} has a point and no box, and this node reads boxes alone, so it will not act. Draw a box for it, or use "
+        "InstanceDiffusion, which reads points."
+    ),
     "apply.not_among_largest": (
-        "InstanceDiffusion has {limit} slots, so the largest {limit} boxes are used; {who} has no effect. Delete boxes, or "
-        "put the rest into a second Apply."
+        "The weights have {limit} slots, so the largest {limit} boxes are used; {who} has no effect. Delete boxes, or put "
+        "the rest into a second Apply."
     ),
     "read.no_boxes": "There are no boxes here.",
     "read.other_shape": (

@@ -21,7 +21,6 @@ from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
 from roictrl_pack.nodes.patch.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
-from roictrl_pack.roictrl_core.layout import Instance, Layout
 
 import nodes as comfy_nodes
 
@@ -29,7 +28,7 @@ from . import ablations, gligen
 from .layouts import Case
 from .palettes import PALETTES, Palette
 from .places import Places
-from .rows import apply_rows
+from .rows import apply_rows, layout_of
 from .sampling import Conditioned, encode, encode_rows
 
 Settings = Mapping[str, Any]
@@ -161,12 +160,6 @@ def roi_prompts_rows(parts: Parts, cases: Sequence[Case], settings: Settings) ->
         (0.0, settings["end_percent"]),
     )
     return global_prompts(parts._replace(model=model), cases, settings)
-
-
-def layout_of(case: Case) -> Layout:
-    return Layout(
-        case.size, case.size, tuple(Instance(box, caption) for box, caption in zip(case.boxes, case.captions))
-    )
 
 
 # ---- with an adapter -------------------------------------------------------------------------------------------------

@@ -15,9 +15,17 @@ from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.methods import Method, Session
 from roictrl_pack.nodes.patch.rows import Rows, Slots
 from roictrl_pack.nodes.patch.run import Run
-from roictrl_pack.roictrl_core.layout import Layout
+from roictrl_pack.roictrl_core.layout import Instance, Layout
+
+from .layouts import Case
 
 NODE = "benchmark"
+
+
+def layout_of(case: Case) -> Layout:
+    """The case's boxes and captions."""
+    boxes = zip(case.boxes, case.captions, strict=True)
+    return Layout(case.size, case.size, tuple(Instance(box, caption) for box, caption in boxes))
 
 
 class InRows:

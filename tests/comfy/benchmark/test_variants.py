@@ -209,14 +209,14 @@ def test_gligen_reads_the_text_that_cores_node_reads(bench, random_demo):
 
 
 def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_demo, places, tmp_path, monkeypatch):
-    """Boxes, masks and text of one layout, as core's sampler hands them to `Gligen` and as training does."""
-    from comfy.gligen import Gligen
+    """Boxes, masks and text of one layout, as Apply GLIGEN hands them to core's PositionNet and as training does."""
+    from comfy.gligen import PositionNet
     from roictrl_pack.roictrl_core.training.cache import CacheWriter
 
     clip, case = random_demo.parts.clip, bench.layouts.case_of("test", 4)
-    sampled, real = [], Gligen._set_position
+    sampled, real = [], PositionNet.forward
     bench.training.train_variant("gligen", bench.variants.VARIANTS["gligen"], options_of(bench, random_demo, places))
-    monkeypatch.setattr(Gligen, "_set_position", lambda self, *tokens: sampled.append(tokens) or real(self, *tokens))
+    monkeypatch.setattr(PositionNet, "forward", lambda self, *tokens: sampled.append(tokens) or real(self, *tokens))
     painted(bench, places, "gligen", case)
     boxes, masks, text = next(tokens for tokens in sampled if tokens[1].any())
 
