@@ -13,12 +13,11 @@ from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
-from .patch.fit import check_adapter_fits, host_of
 from .patch.hooks import attach
-from .patch.hosts import Host
+from .patch.hosts import Host, host_of
 from .patch.methods import Method
 from .patch.methods.roi_prompts import ROIPrompts
-from .patch.methods.roictrl import ROICtrl
+from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import said
 from .types import ADAPTER, LAYOUT, advanced, schema
 from .widgets import check_widgets
@@ -211,7 +210,7 @@ class ApplyROICtrl(io.ComfyNode):
         )
         network = adapter_of(adapter, APPLY)
         host = host_of(model, APPLY)
-        check_adapter_fits(host, network.config, APPLY)
+        check_fits(host, network.config, APPLY)
         slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
         control = Control(
             node=APPLY,

@@ -9,9 +9,8 @@ from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
 from .patch.captions import PooledCaptionEncoder, make_slots
 from .patch.control import Control, Slot, largest_instances
-from .patch.fit import host_of
 from .patch.hooks import attach
-from .patch.hosts import Host
+from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width
 from .report import said
 from .types import LAYOUT, schema

@@ -16,8 +16,8 @@ from ..roictrl_core.layout import Instance, Layout
 from . import model_folders
 from .patch.captions import PooledCaptionEncoder, check_text_width, make_slots
 from .patch.control import Control, largest_instances
-from .patch.fit import host_of
 from .patch.hooks import attach
+from .patch.hosts import host_of
 from .patch.methods.instance_diffusion import (
     CORRECTED,
     NO_MASK,

@@ -16,8 +16,7 @@ from functools import partial
 from comfy.patcher_extension import WrappersMP
 
 from .control import Control
-from .fit import host_of
-from .hosts import Host
+from .hosts import Host, host_of
 from .methods import Method
 from .run import Run
 

@@ -1,6 +1,6 @@
 """The Multi-Instance Sampler in ComfyUI: a guider that knows every branch's prompt, and a sampler that runs them.
 
-Rows of a UNet call belong to branches, and the sampler says which in transformer_options; the prompts of several branches
+Rows of a call belong to branches, and the sampler says which in transformer_options; the prompts of several branches
 become one cond over the whole batch, so they run together with the negative prompt as long as memory allows.
 """
 
@@ -75,7 +75,7 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
         )
 
     def groups(self, branches: Sequence[int], shape: Sequence[int]) -> list[Sequence[int]]:
-        """The branches in as few UNet batches as their conds and the memory allow; ``shape`` is one branch's latent."""
+        """The branches in as few batches as their conds and the memory allow; ``shape`` is one branch's latent."""
         if len(branches) == 1 or not all(self._is_plain(branch) for branch in branches):
             return [(branch,) for branch in branches]
         free = comfy.model_management.get_free_memory(self.model_patcher.load_device)

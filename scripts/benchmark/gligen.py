@@ -19,8 +19,8 @@ import torch
 from comfy.gligen import GatedSelfAttentionDense, Gligen, PositionNet
 from roictrl_pack.nodes.gligen import grounding
 from roictrl_pack.nodes.patch.control import Control
-from roictrl_pack.nodes.patch.fit import host_of
 from roictrl_pack.nodes.patch.hooks import attach
+from roictrl_pack.nodes.patch.hosts import host_of
 from roictrl_pack.nodes.patch.hosts.unet import UNet
 from roictrl_pack.nodes.patch.methods import Method, Session
 from roictrl_pack.nodes.patch.roles import CAPTION

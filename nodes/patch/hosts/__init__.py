@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import torch
-
 from ..points import Block
 from .unet import UNet
 
@@ -39,6 +37,18 @@ class Host(Protocol):
     def described(self, blocks: Sequence) -> str: ...
 
 
-def family_of(diffusion_model: torch.nn.Module) -> type[UNet] | None:
-    """The host class of a diffusion model; None where there is none."""
-    return next((host for host in HOSTS if host.owns(diffusion_model)), None)
+def host_of(model, node: str) -> Host:
+    """The host of a ModelPatcher's model; raises ValueError, in the name of ``node``, where instances cannot act in it."""
+    diffusion_model, config = model.get_model_object("diffusion_model"), model.model.model_config
+    family = type(config).__name__
+    kind = next((host for host in HOSTS if host.owns(diffusion_model)), None)
+    why_not = "is a diffusion transformer, and boxes act in the cross-attention of a UNet"
+    if kind is not None:
+        host = kind(diffusion_model, family)
+        why_not = host.why_not(config)
+    if why_not:
+        raise ValueError(
+            f"{node}: this model ({family}) {why_not}. "
+            "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
+        )
+    return host

@@ -79,6 +79,12 @@ class UNet:
         """Numbers per token of the text that it reads."""
         return self.blocks[0].text_width
 
+    def why_not(self, config) -> str:
+        """Why instances cannot act in it, as the end of a sentence; "" where they can. ``config``: ComfyUI's of the model."""
+        if config.clip_vision_prefix and config.clip_target() is None:  # Stable Zero123, SVD, SV3D
+            return "reads a picture where others read text, so captions cannot act"
+        return "" if self.by_key else "does not read text in its UNet, so captions cannot act"
+
     @property
     def shape(self) -> str:
         """In words, for a sentence that says that something does not fit."""

@@ -8,10 +8,12 @@ from functools import partial
 from torch import Tensor
 
 from ....roictrl_core.adapter import ROICtrlAdapter
+from ....roictrl_core.config import AdapterConfig
 from ....roictrl_core.fuser import Record
 from ....roictrl_core.instances import InstanceBatch
 from ....roictrl_core.plan import LevelPlan
 from ....roictrl_core.sampling import weighted_rows, working_dtype
+from ..hosts import Host
 from ..points import Reading, Spot
 from ..run import Run
 from .captioned import CaptionedSession, Fuse, Order
@@ -56,3 +58,16 @@ def _at_rois(plan: LevelPlan, maps: Tensor, pairs: Sequence[int]) -> Tensor:
     index, weight = (taps.unflatten(0, (-1, bins))[places].flatten(0, 1) for taps in plan.align)  # [m * P * P, 16]
     table = maps.flatten(0, 1).to(working_dtype(maps.dtype))  # [B * T, I]
     return weighted_rows(table, index, weight).unflatten(0, (-1, bins))
+
+
+def check_fits(host: Host, config: AdapterConfig, node: str) -> None:
+    """Raises ValueError where the adapter was made for another model."""
+    wanted = {spec.name: (spec.channels, spec.heads) for spec in config.blocks}
+    found = {block.name: (block.channels, block.heads) for block in host.blocks}
+    if wanted.items() <= found.items():
+        return
+    made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else host.described(config.blocks)
+    raise ValueError(
+        f"{node}: the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
+        "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model."
+    )
