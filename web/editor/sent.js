@@ -23,7 +23,8 @@ const [NOTHING, LOOKS, ALL] = /** @type {[Level, Level, Level]} */ ([0, 1, 2]);
 /** What reads a layout, and how much of it; `passes`: whoever gets its layout reads it as well. Not listed: ALL.
  * @type {Record<string, {reads: Level, passes?: boolean}>} */
 const READERS = {
-  ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
+  ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING },
+  ROICtrlApplyGLIGEN: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
   ROICtrlLayoutToPrompt: { reads: NOTHING }, ROICtrlMergeLayouts: { reads: NOTHING, passes: true },
   ROICtrlEditInstance: { reads: LOOKS, passes: true }, // finds an instance by its label
   ROICtrlLayoutInstance: { reads: LOOKS }, // as well, and gives it and the color on
