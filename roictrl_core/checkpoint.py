@@ -18,6 +18,7 @@ from torch import Tensor
 from .adapter import ROICtrlAdapter
 from .config import AdapterConfig, BlockConfig
 from .files import write_atomically
+from .notes import quote
 from .recognise import ROICTRL, UNKNOWN, recognise
 from .weights_file import WeightsFile, open_weights
 
@@ -94,7 +95,7 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     kind, name = recognise(file.shapes), file.path.name
     if kind is UNKNOWN:
         first = next(iter(file.shapes), None)
-        found = f"its {len(file.shapes)} tensors begin with '{first}'" if first else "it holds no tensors"
+        found = f"its {len(file.shapes)} tensors begin with {quote(first)}" if first else "it holds no tensors"
         raise ValueError(f"{name} is not a ROICtrl adapter: no key contains 'roifuser' ({found}). {kind.remedy}")
     if kind is not ROICTRL:
         raise ValueError(f"{name} is {kind.name}, not a ROICtrl adapter. {kind.remedy}")
@@ -103,10 +104,10 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     if not prefixes:
         key = next(key for key in file.shapes if ".roifuser." in key)
         raise ValueError(
-            f"{name} has ROICtrl keys in an unknown naming ('{key}'). Use diffusers' names, as in the published file."
+            f"{name} has ROICtrl keys in an unknown naming ({quote(key)}). Use diffusers' names, as in the published file."
         )
     if len(prefixes) > 1:
-        listed = ", ".join(f"'{p}'" for p in prefixes)
+        listed = _some([quote(prefix) for prefix in prefixes])
         raise ValueError(
             f"{name} holds {len(prefixes)} ROICtrl adapters, under the prefixes {listed}. Save one of them to a file of its own."
         )
