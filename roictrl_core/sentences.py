@@ -113,6 +113,7 @@ SENTENCES = {
         "The {count} masks would take {gigabytes} GB; one empty mask is given instead. Use fewer boxes, or a smaller "
         "picture."
     ),
+    "preview.first_boxes": "The preview shows the first {most} of {count} boxes; the others are in the layout all the same.",
     "merge.shapes": (
         "The layouts have different shapes, {width} x {height} and {other_width} x {other_height}; the second one's boxes "
         "are stretched to the first one's."
