@@ -268,6 +268,7 @@ SENTENCES = {
     "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
+    "write.draft": "{who} cannot be used as it is, and was left out of the elements.",
     "write.not_carried": "{format} cannot carry the {fields} of {who}.",
     "write.cut": "The box of {who} reaches over the picture's border; for {format} it is cut there.",
     "write.no_area": "{who} has no area inside the picture, and was left out of the {format}.",
