@@ -18,6 +18,7 @@ DISABLED = "#9a9a9a"
 MAX_LINES = 40  # rows of the table, and notes, that are put beneath a picture
 MAX_TEXT = 400  # characters of one caption or note that are measured and drawn
 MAX_DRAWN = 500  # boxes: more hide one another, and each takes milliseconds
+MAX_STROKED = 50_000  # points of all scribbles together, half a second
 MAX_TINTED = 2**26  # pixels of all fills together, about a second; at least four times the picture's
 
 Rgb = tuple[int, int, int]
@@ -44,7 +45,7 @@ def draw_layout(
 
     ``image`` is drawn on, at its own size; without one a dark ground of the layout's size.  ``rows``, a table with its
     header first, and ``notes``, sentences, are put beneath the picture.  Of very many boxes the last are not drawn
-    (:func:`undrawn` says so), or not filled.
+    (:func:`undrawn` says so), or without their fill or scribble.
     """
     if image is None:
         image = Image.new("RGB", (layout.width, layout.height), (38, 38, 38))
@@ -152,11 +153,14 @@ def _drawable(text: str, font) -> str:
 
 
 def _points(picture: Image.Image, layout: Layout, line: float) -> None:
-    """Each instance's point as a dot, and its scribble as strokes."""
-    draw = ImageDraw.Draw(picture)
+    """Each instance's point as a dot, and its scribble as strokes, of very many the first."""
+    draw, left = ImageDraw.Draw(picture), MAX_STROKED
     for i, instance in enumerate(layout.instances, 1):
         color = color_of(instance, i)
         for stroke in instance.scribble:
+            left -= len(stroke)
+            if left < 0:
+                break
             places = [(x * picture.width, y * picture.height) for x, y in stroke]
             draw.line(places if len(places) > 1 else places * 2, fill=color, width=round(line), joint="curve")
         if instance.point:

@@ -61,6 +61,13 @@ def test_of_very_many_large_boxes_the_last_are_not_filled(monkeypatch):
     assert pixels(*[whole] * 4)[128, 128, 1] > pixels(*[whole] * 3)[128, 128, 1]
 
 
+def test_of_very_many_strokes_the_first_are_drawn(monkeypatch):
+    monkeypatch.setattr(drawing, "MAX_STROKED", 3)
+    one, other = ((0.1, 0.9), (0.3, 0.9)), ((0.6, 0.9), (0.8, 0.9))
+    assert np.array_equal(pixels(replace(BOX, scribble=(one, other))), pixels(replace(BOX, scribble=(one,))))
+    assert pixels(replace(BOX, scribble=(one,)))[230, 50].any()
+
+
 def test_only_the_sides_of_a_frame_are_touched():
     canvas = np.zeros((40, 50, 3), np.float32)
     windows = drawing._sides((slice(0, 40), slice(0, 50)), (2.5, 3.5, 47.5, 36.5))
