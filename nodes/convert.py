@@ -160,8 +160,8 @@ def from_masks(masks, captions: str) -> tuple[Layout, list[Note]]:
 
 
 def check_masks(layout: Layout) -> None:
-    """Raises ValueError naming the first instance whose mask would be too large at the picture's size, before any mask is
-    scaled to it: that takes seconds."""
+    """Raises ValueError naming the first instance whose mask would be too large at the picture's size, before any mask
+    is scaled to it: that takes seconds."""
     for index, instance in layout.enabled:
         mask, who = instance.mask, instance.name(index)
         if mask is None:

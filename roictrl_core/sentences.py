@@ -1,7 +1,8 @@
 """The English sentences of notes, by code; Chinese ones stand in ``locales/zh/main.json`` under ``roictrl.note``.
 
 A code is ``<where it arises>.<what>``.  ``{who}`` and other subjects become "instance 2 ('a red fox')"; the first letter
-of a sentence is made a capital.  ``{count:box|boxes}`` is the word that goes with the number ``count``.  A test holds that every code is used, and that both languages know the same values.
+of a sentence is made a capital.  ``{count:box|boxes}`` is the word that goes with the number ``count``.  A test holds
+that every code is used, and that both languages know the same values.
 """
 
 from __future__ import annotations
