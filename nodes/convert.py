@@ -10,9 +10,12 @@ from ..roictrl_core import formats
 from ..roictrl_core.formats.comfyui import read_masks
 from ..roictrl_core.formats.common import Reader
 from ..roictrl_core.layout import Layout
+from ..roictrl_core.masks import MAX_COUNTS, MAX_PIXELS
 from ..roictrl_core.notes import Note, sentences
 from .report import named, warn
 from .types import ARRAY, LAYOUT, schema
+
+RLE_FORMATS = ("coco", "instancediffusion")  # which write masks as run-length text of the picture's size
 
 
 def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[Note]]:
@@ -156,6 +159,39 @@ def from_masks(masks, captions: str) -> tuple[Layout, list[Note]]:
     return read_masks(masks, reader, (lines + [""] * count)[:count]), reader.all_notes()
 
 
+def check_masks(layout: Layout) -> None:
+    """Raises ValueError naming the first instance whose mask would be too large at the picture's size, before any mask
+    is scaled to it: that takes seconds."""
+    for index, instance in layout.enabled:
+        mask, who = instance.mask, instance.name(index)
+        if mask is None:
+            continue
+        if mask.size != (layout.height, layout.width) and layout.width * layout.height > MAX_PIXELS:
+            raise ValueError(
+                f"The mask of {who} is written at the picture's size, and {layout.width} x {layout.height} pixels are more "
+                f"than a mask may have ({MAX_PIXELS}). Choose a smaller picture, or another format."
+            )
+        # A wider copy repeats the columns, and with them the runs.
+        if len(mask.counts) * max(1.0, layout.width / mask.size[1]) > MAX_COUNTS:
+            raise ValueError(
+                f"The mask of {who} is too ragged for this format: its run-length text would have over {MAX_COUNTS} "
+                "characters. Smooth the mask, or scale the layout down."
+            )
+
+
+def elements_of(layout: Layout) -> tuple[list[dict], list[Note]]:
+    """Core's elements of what can be used, and notes about what cannot: the format `layout` keeps drafts as well."""
+    problems = {i: found for i, instance in enumerate(layout.instances, 1) if (found := instance.problems(i))}
+    sound = replace(layout, instances=tuple(one for i, one in enumerate(layout.instances, 1) if i not in problems))
+    if found := sound.problems():
+        return [], found
+    notes = []
+    for i, found in problems.items():
+        instance = layout.instances[i - 1]
+        notes += [instance.note("write.draft", i), *found] if instance.enabled else []
+    return formats.write(sound, "elements")[0], notes
+
+
 class ExportLayout(io.ComfyNode):
     """A layout as the text of a file."""
 
@@ -201,8 +237,11 @@ class ExportLayout(io.ComfyNode):
     @classmethod
     def execute(cls, layout, format) -> io.NodeOutput:
         with named("Export Layout"):
+            if format in RLE_FORMATS:
+                check_masks(layout)
             text, notes = formats.write_text(layout, format)
-            elements, _ = formats.write(layout, "elements")
+            elements, more = elements_of(layout)
+        notes = notes + more
         warn("Export Layout", notes)
         return io.NodeOutput(text, "\n".join(sentences(notes)), elements)
 

@@ -25,5 +25,7 @@ def to_tensor(pictures: list[Image.Image]) -> torch.Tensor:
 
 def drawn(layout: Layout, image: torch.Tensor | None, **sheet) -> torch.Tensor:
     """The layout drawn on each picture of the batch, or on a dark ground: [N, H, W, 3]; ``sheet`` as in draw_layout."""
+    if image is not None and not image.numel():
+        raise ValueError(f"The image input is empty: its shape is {list(image.shape)}. Connect at least one picture.")
     grounds = [None] if image is None else [to_pil(picture) for picture in image]
     return to_tensor([draw_layout(layout, ground, **sheet) for ground in grounds])

@@ -16,6 +16,7 @@ from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
 from .types import BOUNDING_BOX, LAYOUT, schema
 
+MAX_DIGITS = 9  # of an index; a layout has at most 10,000 boxes
 KEEP = -1.0  # a number widget has no empty value; this one stands for "as it is"
 
 
@@ -31,7 +32,8 @@ def find_instance(layout: Layout, which: str) -> int:
             )
         if found:
             return found[0] - 1
-    if which.isdecimal() and 1 <= int(which) <= len(layout.instances):
+    # Python refuses to read thousands of digits, in a sentence for programmers.
+    if which.isdecimal() and len(which) <= MAX_DIGITS and 1 <= int(which) <= len(layout.instances):
         return int(which) - 1
     names = ", ".join(instance.name(i) for i, instance in enumerate(layout.instances[:10], 1)) or "none at all"
     raise ValueError(
@@ -48,6 +50,8 @@ def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:
     if scribble.strip():
         changes["scribble"] = checked_strokes(parse_json(scribble, "The scribble"), "The scribble")
     if mask is not None:
+        if not mask.numel():
+            raise ValueError(f"The mask input is empty: its shape is {list(mask.shape)}. Connect at least one mask.")
         changes["mask"] = RunLengthMask.from_array(mask.reshape(-1, *mask.shape[-2:])[0].float().cpu().numpy())
     return changes
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from comfy_api.latest import io, ui
 
 from ..roictrl_core import cells
+from ..roictrl_core.drawing import undrawn
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import sentences
 from .images import drawn
@@ -75,10 +76,11 @@ class PreviewLayout(io.ComfyNode):
     def execute(cls, layout, table=True, image=None, colors="") -> io.NodeOutput:
         with named(NAME):
             layout = colored(layout, colors).validate()
-        rows, notes = cells.table(layout), layout.warnings() + cells.warnings(layout)
+        rows, notes = cells.table(layout), layout.warnings() + cells.warnings(layout) + undrawn(layout)
         warnings = sentences(notes)
         sheet = {"rows": rows, "notes": warnings} if table else {}
-        preview = drawn(layout, image, **sheet)
+        with named(NAME):
+            preview = drawn(layout, image, **sheet)
         return io.NodeOutput(
             preview,
             report_text(rows, warnings),

@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..roictrl_core import cells, formats
+from ..roictrl_core.drawing import undrawn
 from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
 from ..roictrl_core.formats.reading import AUTO, ORDERS, UNITS, ReadAs
 from ..roictrl_core.layout import MAX_SIDE, Layout
@@ -120,9 +121,11 @@ class InstanceBoxPrompt(io.ComfyNode):
             )
             result = result.resized(width, height).validate()
         masks, too_many = mask_batch(result)
-        notes = notes + too_many + result.warnings() + cells.warnings(result) + ([] if result.enabled else [NOTHING])
+        notes = notes + too_many + result.warnings() + cells.warnings(result)
+        notes += undrawn(result) + ([] if result.enabled else [NOTHING])
         warn(NAME, notes)
-        preview = drawn(result, None if image is None else image[:1])
+        with named(NAME):
+            preview = drawn(result, None if image is None else image[:1])
         # For the editor, which is the preview: what was used, what is to be said, and the connected boxes to adopt.
         return io.NodeOutput(
             result,

@@ -7,8 +7,8 @@ them, any prefix in front of them, and PyTorch files, of which nothing is ever r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .adapter import ROICtrlAdapter
-from .config import AdapterConfig
+from .config import AdapterConfig, BlockConfig
 from .files import write_atomically
+from .notes import quote
 from .recognise import ROICTRL, UNKNOWN, recognise
 from .weights_file import WeightsFile, open_weights
 
@@ -94,7 +95,7 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     kind, name = recognise(file.shapes), file.path.name
     if kind is UNKNOWN:
         first = next(iter(file.shapes), None)
-        found = f"its {len(file.shapes)} tensors begin with '{first}'" if first else "it holds no tensors"
+        found = f"its {len(file.shapes)} tensors begin with {quote(first)}" if first else "it holds no tensors"
         raise ValueError(f"{name} is not a ROICtrl adapter: no key contains 'roifuser' ({found}). {kind.remedy}")
     if kind is not ROICTRL:
         raise ValueError(f"{name} is {kind.name}, not a ROICtrl adapter. {kind.remedy}")
@@ -103,10 +104,10 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     if not prefixes:
         key = next(key for key in file.shapes if ".roifuser." in key)
         raise ValueError(
-            f"{name} has ROICtrl keys in an unknown naming ('{key}'). Use diffusers' names, as in the published file."
+            f"{name} has ROICtrl keys in an unknown naming ({quote(key)}). Use diffusers' names, as in the published file."
         )
     if len(prefixes) > 1:
-        listed = ", ".join(f"'{p}'" for p in prefixes)
+        listed = _some([quote(prefix) for prefix in prefixes])
         raise ValueError(
             f"{name} holds {len(prefixes)} ROICtrl adapters, under the prefixes {listed}. Save one of them to a file of its own."
         )
@@ -146,9 +147,8 @@ def _inside(error: ValueError) -> str:
 
 
 def _check_shapes(name: str, config: AdapterConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    expected = {key: tuple(t.shape) for key, t in ROICtrlAdapter(config, device="meta").state_dict().items()}
-    missing, unexpected = sorted(expected.keys() - shapes.keys()), sorted(shapes.keys() - expected.keys())
-    wrong = [key for key in expected if key in shapes and tuple(shapes[key]) != expected[key]]
+    expected = set(_expected(config, config.blocks))
+    missing, unexpected = sorted(expected - shapes.keys()), sorted(shapes.keys() - expected)
     if missing:
         raise ValueError(
             f"{name} is an incomplete ROICtrl adapter: {_some(missing)} missing. Download or convert it again."
@@ -157,11 +157,23 @@ def _check_shapes(name: str, config: AdapterConfig, shapes: Mapping[str, tuple[i
         raise ValueError(
             f"{name} is a ROICtrl adapter with keys that this version does not know: {_some(unexpected)}. Use a version of this pack that knows them."
         )
-    if wrong:
-        key = wrong[0]
-        raise ValueError(
-            f"{name} does not fit its own blocks: {key} has the shape {list(shapes[key])} instead of {list(expected[key])}. The file is damaged or was edited."
-        )
+    for channels in dict.fromkeys(block.channels for block in config.blocks):
+        for key, shape in _expected(config, [block for block in config.blocks if block.channels == channels]).items():
+            if tuple(shapes[key]) != shape:
+                raise ValueError(
+                    f"{name} does not fit its own blocks: {key} has the shape {list(shapes[key])} instead of "
+                    f"{list(shape)}. The file is damaged or was edited."
+                )
+
+
+def _expected(config: AdapterConfig, blocks: Sequence[BlockConfig]) -> dict[str, tuple[int, ...]]:
+    """Shapes by key of an adapter with these blocks, which are taken to be as wide as the first: only that one is built.
+    Building takes milliseconds a block, and a small file may name a thousand."""
+    adapter = ROICtrlAdapter(replace(config, blocks=tuple(blocks[:1])), device="meta")
+    shapes = {key: tuple(tensor.shape) for key, tensor in adapter.state_dict().items()}
+    return shapes | {
+        key.replace(blocks[0].name, block.name, 1): shape for block in blocks[1:] for key, shape in shapes.items()
+    }
 
 
 def _some(keys: list[str]) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .layout import Instance, Layout
+from .notes import Note
 
 # Okabe and Ito's colour-blind-safe palette, the light ones first; black is left out.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 DISABLED = "#9a9a9a"
 MAX_LINES = 40  # rows of the table, and notes, that are put beneath a picture
 MAX_TEXT = 400  # characters of one caption or note that are measured and drawn
+MAX_DRAWN = 500  # boxes: more hide one another, and each takes milliseconds
+MAX_STROKED = 50_000  # points of all scribbles together, half a second
+MAX_TINTED = 2**26  # pixels of all fills together, about a second; at least four times the picture's
 
 Rgb = tuple[int, int, int]
 Pixels = tuple[float, float, float, float]  # xyxy
@@ -39,23 +44,34 @@ def draw_layout(
     """An RGB picture with every box and caption; instances that are not enabled are thin and grey.
 
     ``image`` is drawn on, at its own size; without one a dark ground of the layout's size.  ``rows``, a table with its
-    header first, and ``notes``, sentences, are put beneath the picture.
+    header first, and ``notes``, sentences, are put beneath the picture.  Of very many boxes the last are not drawn
+    (:func:`undrawn` says so), or without their fill or scribble.
     """
     if image is None:
         image = Image.new("RGB", (layout.width, layout.height), (38, 38, 38))
     pixels = np.array(image.convert("RGB"), dtype=np.float32)  # [H, W, 3]
     height, width = pixels.shape[:2]
     line = max(2.0, min(width, height) / 256)
+    layout = replace(layout, instances=layout.instances[:MAX_DRAWN])
     boxes = [_in_pixels(instance, width, height) for instance in layout.instances]
+    tintable = max(MAX_TINTED, 4 * width * height)
     for i, (instance, box) in enumerate(zip(layout.instances, boxes), 1):
         color, own_line = color_of(instance, i), line if instance.enabled else line / 2
-        _tint(pixels, instance, box, color)
+        tintable -= _area(_window(pixels, box))
+        if instance.enabled and tintable >= 0:
+            _tint(pixels, instance, box, color)
         _outline(pixels, tuple(b + o for b, o in zip(box, (-1, -1, 1, 1))), (0, 0, 0), own_line + 2, 0.5)
         _outline(pixels, box, color, own_line, 1.0)
     picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
     _points(picture, layout, line)
     _captions(picture, layout, boxes, line)
     return _with_text(picture, rows, notes) if rows or notes else picture
+
+
+def undrawn(layout: Layout) -> list[Note]:
+    """A note where the layout has more boxes than are drawn."""
+    count = len(layout.instances)
+    return [Note("preview.first_boxes", values={"count": count, "most": MAX_DRAWN})] if count > MAX_DRAWN else []
 
 
 def _in_pixels(instance: Instance, width: int, height: int) -> Pixels:
@@ -80,22 +96,40 @@ def _window(pixels: np.ndarray, box: Pixels) -> tuple[slice, slice]:
     return slice(y1, max(y1, y2)), slice(x1, max(x1, x2))
 
 
+def _area(window: tuple[slice, slice]) -> int:
+    return (window[0].stop - window[0].start) * (window[1].stop - window[1].start)
+
+
 def _paint(pixels: np.ndarray, window: tuple[slice, slice], alpha: np.ndarray, color: Rgb) -> None:
     target = pixels[window]  # [h, w, 3], a view
     target += alpha[..., None] * (np.asarray(color, dtype=np.float32) - target)
 
 
 def _outline(pixels: np.ndarray, box: Pixels, color: Rgb, line: float, opacity: float) -> None:
-    """A frame of ``line`` pixels just inside the box."""
-    window = _window(pixels, box)
+    """A frame of ``line`` pixels just inside the box; only its four sides are touched."""
     inner = (box[0] + line, box[1] + line, box[2] - line, box[3] - line)
-    _paint(pixels, window, opacity * (_coverage(box, *window) - _coverage(inner, *window)), color)
+    for window in _sides(_window(pixels, box), inner):
+        _paint(pixels, window, opacity * (_coverage(box, *window) - _coverage(inner, *window)), color)
+
+
+def _sides(window: tuple[slice, slice], inner: Pixels) -> list[tuple[slice, slice]]:
+    """The window without the pixels that ``inner`` covers whole: above, below, left and right of them."""
+    rows, columns = window
+    left, top = max(columns.start, int(np.ceil(inner[0]))), max(rows.start, int(np.ceil(inner[1])))
+    right, bottom = min(columns.stop, int(np.floor(inner[2]))), min(rows.stop, int(np.floor(inner[3])))
+    if right <= left or bottom <= top:
+        return [window]
+    between = slice(top, bottom)
+    return [
+        (slice(rows.start, top), columns),
+        (slice(bottom, rows.stop), columns),
+        (between, slice(columns.start, left)),
+        (between, slice(right, columns.stop)),
+    ]
 
 
 def _tint(pixels: np.ndarray, instance: Instance, box: Pixels, color: Rgb) -> None:
     """A faint fill of the box, or a stronger one of the instance's mask."""
-    if not instance.enabled:
-        return
     window = _window(pixels, box)
     alpha = 0.12 * _coverage(box, *window)
     if instance.mask is not None:
@@ -119,11 +153,14 @@ def _drawable(text: str, font) -> str:
 
 
 def _points(picture: Image.Image, layout: Layout, line: float) -> None:
-    """Each instance's point as a dot, and its scribble as strokes."""
-    draw = ImageDraw.Draw(picture)
+    """Each instance's point as a dot, and its scribble as strokes, of very many the first."""
+    draw, left = ImageDraw.Draw(picture), MAX_STROKED
     for i, instance in enumerate(layout.instances, 1):
         color = color_of(instance, i)
         for stroke in instance.scribble:
+            left -= len(stroke)
+            if left < 0:
+                break
             places = [(x * picture.width, y * picture.height) for x, y in stroke]
             draw.line(places if len(places) > 1 else places * 2, fill=color, width=round(line), joint="curve")
         if instance.point:
@@ -156,15 +193,29 @@ def _wrapped(draw: ImageDraw.ImageDraw, text: str, font, room: float, lines: int
     """``text`` broken at spaces, or inside a word wider than ``room``, to at most ``lines`` lines."""
     found, rest = [], text
     while rest and len(found) < lines:
-        count = len(rest)
-        while count > 1 and draw.textlength(rest[:count], font=font) > room:
-            cut = rest.rfind(" ", 0, count)
-            count = cut if cut > 0 else count - 1
+        count = _longest(rest, lambda text: draw.textlength(text, font=font) <= room)
+        if count < len(rest) and (cut := rest.rfind(" ", 0, count + 1)) > 0:
+            count = cut
         found.append(rest[:count])
         rest = rest[count:].lstrip()
     if rest:
         found[-1] = found[-1].rstrip(" .,") + "…"
     return "\n".join(found)
+
+
+def _longest(text: str, fits: Callable[[str], bool]) -> int:
+    """How many of the text's first characters fit, at least 1. Short beginnings are tried first: measuring one costs
+    its length."""
+    low, high = 1, 16
+    while high < len(text) and fits(text[:high]):
+        low, high = high, 2 * high
+    high = min(high, len(text))
+    if fits(text[:high]):
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(text[:middle]) else (low, middle)
+    return low
 
 
 def _free_place(

@@ -36,6 +36,7 @@ class RunLengthMask:
         mask = np.asarray(mask)
         if mask.ndim != 2 or mask.size == 0:
             raise ValueError(f"A mask must be a picture of height x width pixels, but has shape {tuple(mask.shape)}.")
+        _checked_size(mask.shape)  # before any work is done on it
         mask = mask if mask.dtype == bool else mask > 0.5
         flat = mask.ravel(order="F")  # [H * W], column by column
         edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1

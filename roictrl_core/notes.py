@@ -84,4 +84,14 @@ def _shown(value: Value) -> str:
         return named(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(_shown(item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, (int, float)):
+        return _Number(f"{value:.6g}" if isinstance(value, float) else value)
+    return str(value)
+
+
+class _Number(str):
+    """A number as a sentence shows it; ``{count:box|boxes}`` is the word that goes with it."""
+
+    def __format__(self, spec: str) -> str:
+        one, both, many = spec.partition("|")
+        return (one if self == "1" else many) if both else super().__format__(spec)

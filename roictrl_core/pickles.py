@@ -147,6 +147,8 @@ def _is_key(key: object) -> bool:
 
 def first_line(error: Exception) -> str:
     """The beginning of an error's text."""
+    if "set_int_max_str_digits" in str(error):  # Python's own advice, which is for programmers
+        return "a number of thousands of digits"
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from math import prod
+from typing import TypeVar
 
 import torch
 
-from .pickles import Damaged, Machine, Name, Placeholder, entries
+from .pickles import MAX_NAME, Damaged, Machine, Name, Placeholder, entries
 
 MAX_ENTRIES = 100_000  # of a file's nested dictionaries, each counted as often as it is reached
 MAX_DEPTH = 32
+MAX_TENSORS = 20_000  # SDXL's whole checkpoint has 2,600
+MAX_NAMES = 2**21  # characters of all names together; SDXL's have 0.2 million
+MAX_BELOW = 2 * MAX_NAME  # characters of a dictionary's name that are kept: what is longer names no tensor
 MAX_RANK = 16  # dimensions of a tensor
 MAX_NUMBER = 2**48  # elements
 
@@ -30,6 +34,8 @@ HARMLESS = {
     *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "frozenset", "bytearray", "complex")),
     "collections.Counter",
 }  # fmt: skip
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,22 @@ def read_contents(stream) -> Contents:
 
 def tensors_of(tree: object) -> Iterator[tuple[str, SavedTensor]]:
     """All tensors of nested dictionaries by their keys joined with dots. Raises Damaged where these have no end."""
-    return _tensors_below(tree, "", 0, count(1))
+    return with_names_checked(_tensors_below(tree, "", 0, count(1)))
+
+
+def with_names_checked(tensors: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
+    """The same (name, tensor) pairs, one by one; Damaged at the first name that no tensor has, or that is one too many:
+    names go into patterns and sentences."""
+    total = 0
+    for number, (name, tensor) in enumerate(tensors, 1):
+        total += len(name)
+        if number > MAX_TENSORS:
+            raise Damaged(f"it has more than {MAX_TENSORS} tensors")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise Damaged(f"a tensor has a name of {len(name)} characters that cannot be one")
+        if total > MAX_NAMES:
+            raise Damaged(f"its tensors' names have more than {MAX_NAMES} characters together")
+        yield name, tensor
 
 
 def _tensors_below(node: object, name: str, depth: int, reached: Iterator[int]) -> Iterator[tuple[str, SavedTensor]]:
@@ -103,7 +124,8 @@ def _tensors_below(node: object, name: str, depth: int, reached: Iterator[int]) 
     for key, value in node.items():
         if next(reached) > MAX_ENTRIES:
             raise Damaged(f"its dictionaries have more than {MAX_ENTRIES} entries")
-        yield from _tensors_below(value, f"{name}.{key}" if depth else str(key), depth + 1, reached)
+        below = f"{name}.{key}" if depth else str(key)
+        yield from _tensors_below(value, below[:MAX_BELOW], depth + 1, reached)
 
 
 def _is_torchs(name: Name) -> bool:

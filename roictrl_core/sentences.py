@@ -1,7 +1,8 @@
 """The English sentences of notes, by code; Chinese ones stand in ``locales/zh/main.json`` under ``roictrl.note``.
 
 A code is ``<where it arises>.<what>``.  ``{who}`` and other subjects become "instance 2 ('a red fox')"; the first letter
-of a sentence is made a capital.  A test holds that every code is used, and that both languages know the same values.
+of a sentence is made a capital.  ``{count:box|boxes}`` is the word that goes with the number ``count``.  A test holds
+that every code is used, and that both languages know the same values.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ SENTENCES = {
         "The guider has no instances, so the picture is sampled as a whole. Connect Multi-Instance Guider, with a model from "
         "Apply InstanceDiffusion."
     ),
-    "notes.more": "There are {count} more such sentences, which are left out here.",
+    "notes.more": "There {count:is|are} {count} more such {count:sentence, which is|sentences, which are} left out here.",
     "layout.box_not_finite": "The box of {who} is {box}; it needs four finite numbers x1, y1, x2, y2.",
     "layout.box_far": (
         "The box of {who} reaches more than {most} pictures far: {box}, where the picture is 0 to 1. Boxes are normalised; "
@@ -114,13 +115,14 @@ SENTENCES = {
     ),
     "prompt.nothing": "No enabled box is drawn or connected; the picture will be the base model's.",
     "prompt.boxes_unused": (
-        "The boxes input brings {incoming} boxes, but {drawn} are drawn here already; the drawn ones are used. Delete "
+        "The boxes input brings {incoming} {incoming:box|boxes}, but {drawn} {drawn:is|are} drawn here already; the drawn ones are used. Delete "
         "them to use the input, or join both with Merge Layouts."
     ),
     "prompt.masks_too_large": (
-        "The {count} masks would take {gigabytes} GB; one empty mask is given instead. Use fewer boxes, or a smaller "
+        "The {count} {count:mask|masks} would take {gigabytes} GB; one empty mask is given instead. Use fewer boxes, or a smaller "
         "picture."
     ),
+    "preview.first_boxes": "The preview shows the first {most} of {count} boxes; the others are in the layout all the same.",
     "merge.shapes": (
         "The layouts have different shapes, {width} x {height} and {other_width} x {other_height}; the second one's boxes "
         "are stretched to the first one's."
@@ -134,14 +136,14 @@ SENTENCES = {
         "The layout has no enabled instance, so the picture is the base model's. Draw a box in Instance Box Prompt."
     ),
     "apply.no_slot": (
-        "The adapter has {limit} slots, so {who} has no effect. Delete boxes, or put the rest into a second Apply."
+        "The adapter has {limit} {limit:slot|slots}, so {who} has no effect. Delete boxes, or put the rest into a second Apply."
     ),
     "apply.several_prompts": (
         "The custom conditioning of {who} combines {count} prompts; only the first acts inside the box. Use Conditioning "
         "(Concat) to join them."
     ),
     "apply.many_boxes": (
-        "{count} boxes act here, with {captions} captions to encode. Together they cover the picture {times} times, and each "
+        "{count} boxes act here, with {captions} {captions:caption|captions} to encode. Together they cover the picture {times} times, and each "
         "step computes the model's cross-attention for that much more. Fewer boxes are faster."
     ),
     "apply.mask_outside": (
@@ -208,11 +210,11 @@ SENTENCES = {
         "one, give its width and height; else set box_order or box_unit of Instance Box Prompt."
     ),
     "read.choice_unused": "This format itself says what its numbers mean, so box_order and box_unit were not used.",
-    "read.columns_unknown": "The {count} numbers after each box are neither scores nor classes and were left out.",
+    "read.columns_unknown": "The {count} {count:number|numbers} after each box {count:is neither a score nor a class and was|are neither scores nor classes and were} left out.",
     "read.class_lists": (
         "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."
     ),
-    "read.lists_differ": "The list of {key} has {count} entries for {boxes} boxes and is not used.",
+    "read.lists_differ": "The list of {key} has {count} {count:entry|entries} for {boxes} {boxes:box|boxes} and is not used.",
     "read.no_box": "{who} has no box and was left out.",
     "read.seg_mask": (
         "The mask of {who} has the shape {shape}, which does not fit its crop region {region} of a {width} x {height} "
@@ -224,13 +226,13 @@ SENTENCES = {
         "SEGS that are called '{label}' come from masks and not from a detector, so they have no captions. Write these by hand."
     ),
     "read.mask_soft": "{who} has soft edges; its pixels over 0.5 are used.",
-    "read.captions_left": "There are {captions} captions for {masks} masks; the last {left} are not used.",
-    "read.coco_not_objects": "{count} annotations of the COCO file are not objects and were left out.",
+    "read.captions_left": "There {captions:is|are} {captions} {captions:caption|captions} for {masks} {masks:mask|masks}; the last {left} {left:is|are} not used.",
+    "read.coco_not_objects": "{count} {count:annotation of the COCO file is not an object and was|annotations of the COCO file are not objects and were} left out.",
     "read.coco_without_images": (
         "The COCO file lists no images, so its boxes were read on a picture of {width} x {height} pixels. Set width and height if it "
         "had another size."
     ),
-    "read.coco_no_such_image": "{count} annotations belong to no image of the COCO file and were left out.",
+    "read.coco_no_such_image": "{count} {count:annotation belongs|annotations belong} to no image of the COCO file and {count:was|were} left out.",
     "read.crowd": "{who} is a crowd and was left out.",
     "read.category_unnamed": "{who} has a category that the file does not name; write its caption by hand.",
     "read.polygon": "{who} has a polygon that is not a list of at least three x, y pairs; only its box is used.",
@@ -262,7 +264,7 @@ SENTENCES = {
     "read.first_task": "There are answers to {count} tasks here; the first, {first}, is used. Pick another by its name or its index.",
     "read.mask_as_picture": "The mask of {who} is a picture or its file, {value}, which is not read; only its box is used.",
     "read.no_polygon": "{who} has no polygon of at least three x, y pairs and was left out.",
-    "read.labels_left": "There are {labels} labels for {boxes} boxes; the last {left} are not used.",
+    "read.labels_left": "There are {labels} labels for {boxes} {boxes:box|boxes}; the last {left} {left:is|are} not used.",
     "read.first_point": "{who} has {count} points; the first is used.",
     "read.no_place": "{who} has no box; its words go into the global caption.",
     "read.other_ratio": (
@@ -279,11 +281,12 @@ SENTENCES = {
     "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
+    "write.draft": "{who} cannot be used as it is, and was left out of the elements.",
     "write.not_carried": "{format} cannot carry the {fields} of {who}.",
     "write.cut": "The box of {who} reaches over the picture's border; for {format} it is cut there.",
     "write.no_area": "{who} has no area inside the picture, and was left out of the {format}.",
     "write.strokes_joined": "The {count} strokes of {who} are written as one; InstanceDiffusion holds one for each instance.",
-    "write.holes": "The mask of {who} has {count} holes, which are filled: labelme's polygons have none.",
+    "write.holes": "The mask of {who} has {count} {count:hole, which is|holes, which are} filled: labelme's polygons have none.",
     "write.no_outline": (
         "The mask of {who} has no outline that could be edited by hand, being empty inside its box or too ragged; its box "
         "is written instead."

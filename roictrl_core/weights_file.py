@@ -10,11 +10,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .pickles import MAX_NAME, Damaged, first_line
+from .pickles import Damaged, first_line
 from .recognise import ROICTRL, UNKNOWN, recognise
+from .saved_tensors import with_names_checked
 from .torch_file import TorchFile, damage_named
 
-MAX_TENSORS = 20_000  # SDXL's whole checkpoint has 2,600
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLES)
 NOT_WEIGHTS = {
@@ -76,15 +76,6 @@ def check_is_weights(path: Path) -> None:
         )
 
 
-def check_names(shapes: Iterable[str]) -> None:
-    """Raises Damaged for names that no tensor has: they go into patterns and sentences."""
-    for count, name in enumerate(shapes, 1):
-        if count > MAX_TENSORS:
-            raise Damaged(f"it has more than {MAX_TENSORS} tensors")
-        if len(name) > MAX_NAME or not name.isprintable():
-            raise Damaged(f"a tensor has a name of {len(name)} characters that cannot be one")
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[safe_open]:
     """A safetensors file; what is wrong with it, found now or later, becomes the sentence about damaged files."""
@@ -98,8 +89,8 @@ def _opened(path: Path) -> Iterator[safe_open]:
 
 def _open_safetensors(path: Path) -> WeightsFile:
     with _opened(path) as file:
-        check_names(file.keys())
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+        names = with_names_checked((key, key) for key in file.keys())
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key, _ in names}
         metadata = file.metadata() or {}
 
     def read(keys: list[str]) -> dict[str, Tensor]:
@@ -111,8 +102,6 @@ def _open_safetensors(path: Path) -> WeightsFile:
 
 def _open_pickle(path: Path) -> WeightsFile:
     file = TorchFile(path, path.name)
-    with damage_named(path.name):
-        check_names(file.tensors)
     if file.foreign:
         raise ValueError(
             f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code "

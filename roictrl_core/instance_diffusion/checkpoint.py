@@ -20,8 +20,8 @@ from ..notes import quote
 from ..recognise import UNKNOWN
 from ..recognise import recognise as kind_of
 from ..saved_tensors import SavedTensor
-from ..torch_file import TorchFile, damage_named
-from ..weights_file import SUFFIXES, WeightsFile, check_is_weights, check_names
+from ..torch_file import TorchFile
+from ..weights_file import SUFFIXES, WeightsFile, check_is_weights
 from ..weights_file import open_weights as open_file
 from .config import InstanceDiffusionConfig
 from .model import InstanceDiffusion
@@ -57,8 +57,6 @@ def open_weights(path: str | Path) -> Weights:
     if path.suffix.lower() == ".safetensors":
         return _open_safetensors(path)
     file = TorchFile(path)
-    with damage_named(path):
-        check_names(file.tensors)
     form, named = recognise(file, str(path))
     wrong = next((key for key, value in named.items() if not isinstance(value, SavedTensor)), None)
     if wrong is not None:

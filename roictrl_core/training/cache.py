@@ -27,6 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import check_room, check_writable, remove_partials, write_atomically
+from ..pickles import first_line
 from .pictures import box_array
 from .rows import shown
 
@@ -222,7 +223,7 @@ class TrainingCache:
             self._check()
         except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(
-                f"{self.folder} holds a training cache that is damaged or of another version ({error}): "
+                f"{self.folder} holds a training cache that is damaged or of another version ({first_line(error)}): "
                 "delete the folder and prepare the data again"
             ) from None
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..files import check_room, megabytes, remove_partials, write_atomically
+from ..pickles import first_line
 from .optimisation import MovingAverage
 
 NAME = "checkpoint-{:08d}.safetensors"
@@ -101,7 +102,7 @@ def load_checkpoint(path: str | Path, state: RunState) -> int:
         state.scaler.load_state_dict(about["scaler"])
     except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is damaged or was edited: its optimiser state cannot be read ({error}). {_remedy(path)}"
+            f"{path} is damaged or was edited: its optimiser state cannot be read ({first_line(error)}). {_remedy(path)}"
         ) from None
     return about["step"]
 
@@ -158,7 +159,7 @@ def _about(path: Path) -> dict:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint ({error}). {_remedy(path)}") from None
+        raise ValueError(f"{path} cannot be read as a checkpoint ({first_line(error)}). {_remedy(path)}") from None
     if METADATA not in metadata:
         raise ValueError(
             f"{path} is no checkpoint of a training run; an adapter file has no optimiser state to go on with"

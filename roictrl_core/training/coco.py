@@ -11,10 +11,11 @@ from pathlib import Path
 
 from .json_stream import stream_array
 from .picture_files import UPRIGHT, Stored, find_picture, stored
-from .rows import BadRow, Box, Example, RowProblem, four_numbers, number_of, pixel_box, shown, text_of
+from .rows import BadRow, Box, Example, RowProblem, four_numbers, number_of, object_of, pixel_box, shown, text_of
 
 MOST_LISTED = 1000  # bad entries without a picture that are listed one by one; the others are counted
 MAX_DIGITS = 18  # of a text that may be a number
+CROWD, NO_CROWD = (1,), (0, None)  # as `iscrowd` says it; JSON's true and false equal 1 and 0
 
 Id = int | str
 
@@ -93,7 +94,7 @@ class Categories:
             name = item.get("name") if isinstance(item, dict) else None
             self.names.append(name if isinstance(name, str) else "")
             try:
-                self.ids.add(_entry(item).get("id"), number)
+                self.ids.add(object_of(item).get("id"), number)
             except RowProblem:
                 continue  # no box can name it
 
@@ -108,7 +109,7 @@ def read_image_ids(file: Path) -> Ids:
     ids = Ids()
     for number, item in enumerate(stream_array(file, "images"), 1):
         try:
-            ids.add(_entry(item).get("id"), number)
+            ids.add(object_of(item).get("id"), number)
         except RowProblem:
             continue  # said where the picture is read
     return ids
@@ -124,7 +125,7 @@ class Annotations:
         self.rows: dict[int, array] = {}
         self.problems: dict[int, tuple[str, int]] = {}
         captions = total = 0
-        for total, item in enumerate(stream_array(file, "annotations"), 1):
+        for total, item in enumerate(stream_array(file, "annotations", whole=True), 1):
             captions += isinstance(item, dict) and "caption" in item and "bbox" not in item
             self._add(total, item, images)
         if total and captions == total:
@@ -134,7 +135,7 @@ class Annotations:
 
     def _add(self, number: int, item: object, images: Ids) -> None:
         try:
-            if _entry(item).get("iscrowd"):
+            if object_of(item).get("iscrowd") in CROWD:
                 return
             image = images.find(item.get("image_id"), "image_id", "images")
         except RowProblem as problem:
@@ -151,6 +152,8 @@ class Annotations:
         self.boxes.extend(box)
 
     def _checked(self, item: dict) -> tuple[int, Box]:
+        if item.get("iscrowd", 0) not in NO_CROWD:  # a text or the like: whether the box counts is not guessed
+            raise RowProblem("`iscrowd` is neither 0 nor 1")
         value = item.get("bbox")
         box = four_numbers(value)
         if box is None:
@@ -175,11 +178,11 @@ class Captions:
         self.texts: dict[int, list[str]] = {}
         self.unplaced = Unplaced(f"{file.name} annotation")
         boxes = total = 0
-        for total, item in enumerate(stream_array(file, "annotations"), 1):
+        for total, item in enumerate(stream_array(file, "annotations", whole=True), 1):
             boxes += isinstance(item, dict) and "bbox" in item and "caption" not in item
             try:
                 text, image = (
-                    text_of(_entry(item).get("caption"), "`caption`"),
+                    text_of(object_of(item).get("caption"), "`caption`"),
                     _clean_id(item.get("image_id"), "`image_id`"),
                 )
             except RowProblem as problem:
@@ -207,15 +210,13 @@ def coco_example(
     image: object, ids: Ids, annotations: Annotations, captions: Captions, folder: Path, where: str
 ) -> Example:
     """One entry of the images. Raises RowProblem."""
-    file = find_picture(folder, _entry(image).get("file_name"))
+    file = find_picture(folder, object_of(image).get("file_name"))
     number = ids.find(image.get("id"), "id", "images")
     size, frame = _frame(image, stored(file))
     boxes, names = [], []
-    for annotation, category, (x, y, w, h) in annotations.of(number):
+    for annotation, category, box in annotations.of(number):
         names.append(category)
-        boxes.append(
-            frame.turned(pixel_box((x, y, x + w, y + h), f"annotation {annotation} ({shown(category)})", size))
-        )
+        boxes.append(frame.turned(pixel_box(box, f"annotation {annotation} ({shown(category)})", size, "xywh")))
     return Example(file, captions.of(number), tuple(boxes), tuple(names), where)
 
 
@@ -242,9 +243,3 @@ def _proportional(said: tuple[float, float], real: tuple[int, int]) -> bool:
     """Equal up to a scale, within the pixel that rounding costs."""
     width, height = real[1] / said[1] * said[0], real[0] / said[0] * said[1]
     return abs(width - real[0]) <= 1 or abs(height - real[1]) <= 1
-
-
-def _entry(item: object) -> dict:
-    if not isinstance(item, dict):
-        raise RowProblem("is not a JSON object")
-    return item

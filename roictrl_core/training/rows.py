@@ -6,9 +6,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from .json_stream import Doubled
+
 Box = tuple[float, float, float, float]
 
 MAX_SHOWN = 40  # characters of a name or caption in a message
+MOST_OUTSIDE = 0.05  # of the picture's side: loose drawing; a box that reaches further was meant otherwise
+ORDERS = {"xyxy": "x1, y1, x2, y2", "xywh": "x, y, width, height"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,15 @@ def text_of(value: object, name: str) -> str:
     return value
 
 
+def object_of(value: object, problem: str = "is not a JSON object", who: str = "") -> dict:
+    """A JSON object that has each key once. Raises RowProblem: `problem`, or that `who` has a key twice."""
+    if not isinstance(value, dict):
+        raise RowProblem(problem)
+    if isinstance(value, Doubled):
+        raise RowProblem(f"{who} has the key `{shown(value.twice)}` twice: keep one".lstrip())
+    return value
+
+
 def four_numbers(value: object) -> Box | None:
     """Four finite numbers, or None."""
     if not isinstance(value, (list, tuple)) or len(value) != 4:
@@ -77,31 +90,41 @@ def four_numbers(value: object) -> Box | None:
 
 def share_box(value: object, name: str) -> Box:
     """xyxy in shares of the picture, clipped to it."""
-    box = _corners(value, name)
+    box = _numbers(value, name, "xyxy")
     if max(map(abs, box)) > 2:
         raise RowProblem(f"the box of {name} is not in 0..1; give pixels as `box_px`")
-    return _clipped(box, name)
+    return _clipped(box, name, f"give {ORDERS['xyxy']} in 0..1")
 
 
-def pixel_box(value: object, name: str, size: tuple[float, float]) -> Box:
-    """xyxy in pixels of a picture of size (width, height) -> normalised, clipped to it."""
-    x1, y1, x2, y2 = _corners(value, name)
-    width, height = size
+def pixel_box(value: object, name: str, size: tuple[float, float], order: str = "xyxy") -> Box:
+    """Numbers in pixels of a picture of size (width, height), in one of ORDERS -> normalised xyxy, clipped to it."""
+    box, (width, height) = _numbers(value, name, order), size
+    if 0 < max(map(abs, box)) <= 1 < max(size):
+        raise RowProblem(
+            f"the box of {name} looks like shares of the picture, but its numbers count pixels: multiply them"
+        )
+    x1, y1, x2, y2 = box if order == "xyxy" else (*box[:2], box[0] + box[2], box[1] + box[3])
     box = (x1 / width, y1 / height, x2 / width, y2 / height)
     if max(map(abs, box)) > 2:
         raise RowProblem(f"the box of {name} lies far outside the picture, which is {width:g} x {height:g} pixels")
-    return _clipped(box, name)
+    return _clipped(box, name, f"give {ORDERS[order]} in pixels of {width:g} x {height:g}")
 
 
-def _corners(value: object, name: str) -> Box:
+def _numbers(value: object, name: str, order: str) -> Box:
     box = four_numbers(value)
     if box is None:
-        raise RowProblem(f"the box of {name} is not four finite numbers x1, y1, x2, y2")
+        raise RowProblem(f"the box of {name} is not four finite numbers {ORDERS[order]}")
     return box
 
 
-def _clipped(box: Box, name: str) -> Box:
+def _clipped(box: Box, name: str, remedy: str) -> Box:
+    """xyxy cut at the border. A box that reaches far over it is most often one in another order or unit."""
     x1, y1, x2, y2 = (min(max(v, 0.0), 1.0) for v in box)
     if x2 <= x1 or y2 <= y1:
         raise RowProblem(f"the box of {name} is empty, inverted or outside the picture")
+    outside = max(-min(box), max(box) - 1)
+    if outside > MOST_OUTSIDE:
+        raise RowProblem(
+            f"the box of {name} reaches {outside:.0%} of the picture beyond its border: {remedy}, or cut it there"
+        )
     return x1, y1, x2, y2

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from .coco import Annotations, Captions, coco_example, read_image_ids
-from .json_stream import stream_array
+from .json_stream import check_encoding, object_of_pairs, stream_array
 from .picture_files import Stored, find_picture, read_rgb, stored
-from .rows import BadRow, Box, Example, RowProblem, pixel_box, share_box, shown, text_of
+from .rows import BadRow, Box, Example, RowProblem, object_of, pixel_box, share_box, shown, text_of
 
 METADATA = "metadata.jsonl"
 LONGEST_LINE = 16 << 20  # bytes
 UTF8_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_imagefolder(folder: str | Path) -> Iterator[Example | BadRow]:
@@ -38,11 +37,10 @@ def read_imagefolder(folder: str | Path) -> Iterator[Example | BadRow]:
         raise ValueError(f"{metadata} cannot be read ({error.strerror})") from None
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _lines(file: BufferedReader) -> Iterator[tuple[int, bytes]]:
     """(number, line) of what is not blank, without a byte order mark; a line over LONGEST_LINE is cut there."""
+    check_encoding(file, file.name)
     start = file.read(len(UTF8_MARK))
-    if start.startswith(UTF16_MARKS):
-        raise ValueError(f"{file.name} is UTF-16 text: save it as UTF-8")
     file.seek(len(start) if start == UTF8_MARK else 0)
     number = 0
     while line := file.readline(LONGEST_LINE + 1):
@@ -58,20 +56,21 @@ def _row(folder: Path, line: bytes, where: str) -> Example | BadRow:
     if len(line) > LONGEST_LINE:
         return BadRow(where, f"is longer than {LONGEST_LINE >> 20} MiB")
     try:
-        return _example_from_row(folder, json.loads(line.decode()), where)
+        return _example_from_row(folder, json.loads(line.decode(), object_pairs_hook=object_of_pairs), where)
     except RowProblem as problem:
         return BadRow(where, str(problem))
     except UnicodeDecodeError:
         return BadRow(where, "is not UTF-8 text: save the file as UTF-8")
     except RecursionError:
         return BadRow(where, "is JSON of too many brackets inside brackets")
-    except ValueError as error:  # no JSON, or a number of thousands of digits
+    except json.JSONDecodeError as error:
         return BadRow(where, f"is not JSON ({error})")
+    except ValueError:  # Python's limit of digits, whose own sentence is for programmers
+        return BadRow(where, "holds a number of thousands of digits")
 
 
 def _example_from_row(folder: Path, row: object, where: str) -> Example:
-    if not isinstance(row, dict):
-        raise RowProblem("is not a JSON object; write one object per line")
+    row = object_of(row, "is not a JSON object; write one object per line")
     file = find_picture(folder, row.get("file_name"))
     captions = row.get("caption")
     captions = captions if isinstance(captions, list) else [captions]
@@ -87,8 +86,8 @@ def _example_from_row(folder: Path, row: object, where: str) -> Example:
 
 
 def _instance(item: object, number: int, look: Callable[[], Stored]) -> tuple[Box, str]:
-    if not isinstance(item, dict):
-        raise RowProblem(f"instance {number} is not a JSON object with box and caption")
+    what = f"instance {number}"
+    item = object_of(item, f"{what} is not a JSON object with box and caption", what)
     caption = item.get("caption")
     if not isinstance(caption, str) or not caption.strip():
         raise RowProblem(f"instance {number} has no caption")

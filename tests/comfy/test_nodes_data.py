@@ -364,6 +364,9 @@ def test_edit_instance_sets_shapes(node, layout):
     [
         ("3", {}, "no instance '3'.*holds instance 1 .'fox'., instance 2"),
         ("", {}, "no instance ''"),
+        ("1" * 5000, {}, "Edit Instance: There is no instance '1{40}' in the layout. Give an index"),
+        ("1", {"mask": torch.zeros(0, 64, 64)}, r"Edit Instance: The mask input is empty: its shape is \[0, 64, 64\]"),
+        ("1", {"mask": torch.zeros(1, 0, 64)}, r"Edit Instance: The mask input is empty: its shape is \[1, 0, 64\]"),
         ("1", {"point": "0.5"}, "The point must be a list of two numbers"),
         ("1", {"point": "here"}, "The point is not valid JSON"),
         ("1", {"point": "2, 2"}, "point or scribble of instance 1 .'fox'. leaves the picture"),
@@ -435,6 +438,63 @@ def test_export_round_trip(node, layout):
     assert json.loads(out["text"]) == LAYOUT and out["notes"] == ""
     out, _ = run(node("ROICtrlExportLayout"), layout=layout, format="coco")
     assert "cannot carry the negative, strength of instance 2 ('a blue owl')" in out["notes"]
+
+
+BROKEN = [
+    {"box": [0.5, 0.5, 0.5, 0.5], "caption": "a draft"},
+    {"box": [1.5, 0.5, 1.7, 0.7], "caption": "afar"},
+    {"box": [0.5, 0.5, 0.4, 0.4], "caption": "off", "enabled": False},
+]
+
+
+def test_export_of_drafts(node, pack, layout, caplog):
+    """The pack's own format keeps them; the elements hold the rest, and that is said."""
+    drafts = pack.module("roictrl_core.layout").Layout.from_dict(
+        {**LAYOUT, "instances": [*BROKEN, *LAYOUT["instances"]]}
+    )
+    out, _ = run(node("ROICtrlExportLayout"), layout=drafts, format="layout")
+    assert json.loads(out["text"])["instances"] == [*BROKEN, *LAYOUT["instances"]]
+    assert [element["desc"] for element in out["elements"]] == ["a red fox", "a blue owl"]
+    said = out["notes"].split("\n")
+    assert said[0] == "Instance 1 ('a draft') cannot be used as it is, and was left out of the elements."
+    assert said[1].startswith("The box of instance 1 ('a draft') has no area") and len(said) == 4
+    assert "Export Layout: Instance 2 ('afar') cannot be used" in caplog.text
+    with pytest.raises(ValueError, match="Export Layout: The box of instance 1 .'a draft'. has no area"):
+        run(node("ROICtrlExportLayout"), layout=drafts, format="yolo")
+    out, _ = run(node("ROICtrlExportLayout"), layout=layout.resized(0, 64), format="layout")
+    assert out["elements"] == [] and "The layout's size is 0 x 64" in out["notes"]
+
+
+@pytest.mark.parametrize("kind", ["coco", "instancediffusion"])
+@pytest.mark.parametrize(
+    "side, counts, sentence",
+    [
+        (16384, "01", "is written at the picture's size, and 16384 x 16384 pixels are more than a mask may have"),
+        (64, "1" * (2**21 + 1), "is too ragged for this format"),
+        (8192, "1" * 2**15, "is too ragged for this format"),
+    ],
+)
+def test_export_refuses_masks_before_it_scales_them(node, pack, monkeypatch, kind, side, counts, sentence):
+    masks, layouts = pack.module("roictrl_core.masks"), pack.module("roictrl_core.layout")
+    monkeypatch.setattr(masks.RunLengthMask, "to_array", None)
+    instance = layouts.Instance((0, 0, 1, 1), "a fox", mask=masks.RunLengthMask((64, 64), counts))
+    with pytest.raises(ValueError, match=f"Export Layout: The mask of instance 1 .'a fox'. {sentence}"):
+        run(node("ROICtrlExportLayout"), layout=layouts.Layout(side, side, (instance,)), format=kind)
+
+
+@pytest.mark.parametrize("name", ["ROICtrlInstanceBoxPrompt", "ROICtrlPreviewLayout"])
+def test_an_empty_batch_of_pictures_is_said(node, layout, name):
+    rest = {"layout": layout} if name == "ROICtrlPreviewLayout" else {"layout": "", "width": 64, "height": 64}
+    with pytest.raises(ValueError, match=r"The image input is empty: its shape is \[0, 64, 64, 3\]"):
+        run(node(name), image=torch.zeros(0, 64, 64, 3), **rest)
+
+
+@pytest.mark.parametrize("name", ["ROICtrlInstanceBoxPrompt", "ROICtrlPreviewLayout"])
+def test_previews_say_how_many_boxes_they_show(node, pack, layout, name, monkeypatch):
+    monkeypatch.setattr(pack.module("roictrl_core.drawing"), "MAX_DRAWN", 1)
+    rest = {"layout": json.dumps(LAYOUT), "width": 64, "height": 64}
+    _, ui = run(node(name), **({"layout": layout} if name == "ROICtrlPreviewLayout" else rest))
+    assert "preview.first_boxes" in [note["code"] for note in ui["roictrl"][0]["notes"]]
 
 
 def test_export_explains_every_format(node, root):

@@ -44,6 +44,61 @@ def test_the_picture_keeps_its_own_size():
     assert drawing.draw_layout(Layout(64, 32, (BOX,))).size == (64, 32)
 
 
+def test_of_very_many_boxes_the_first_are_drawn_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(drawing, "MAX_DRAWN", 3)
+    here, there = replace(BOX, box=(0, 0, 0.2, 0.2), caption=""), replace(BOX, box=(0.5, 0.5, 0.7, 0.7), caption="")
+    assert drawing.undrawn(Layout(256, 256, (here,) * 3)) == []
+    assert np.array_equal(pixels(here, here, here, there), pixels(here, here, here))
+    assert sentences(drawing.undrawn(Layout(256, 256, (here,) * 4))) == [
+        "The preview shows the first 3 of 4 boxes; the others are in the layout all the same."
+    ]
+
+
+def test_of_very_many_large_boxes_the_last_are_not_filled(monkeypatch):
+    monkeypatch.setattr(drawing, "MAX_TINTED", 0)  # four times the picture all the same
+    whole = replace(BOX, box=(0, 0, 1, 1), caption="")
+    assert np.array_equal(pixels(*[whole] * 6)[128, 128], pixels(*[whole] * 4)[128, 128])
+    assert pixels(*[whole] * 4)[128, 128, 1] > pixels(*[whole] * 3)[128, 128, 1]
+
+
+def test_of_very_many_strokes_the_first_are_drawn(monkeypatch):
+    monkeypatch.setattr(drawing, "MAX_STROKED", 3)
+    one, other = ((0.1, 0.9), (0.3, 0.9)), ((0.6, 0.9), (0.8, 0.9))
+    assert np.array_equal(pixels(replace(BOX, scribble=(one, other))), pixels(replace(BOX, scribble=(one,))))
+    assert pixels(replace(BOX, scribble=(one,)))[230, 50].any()
+
+
+def test_only_the_sides_of_a_frame_are_touched():
+    canvas = np.zeros((40, 50, 3), np.float32)
+    windows = drawing._sides((slice(0, 40), slice(0, 50)), (2.5, 3.5, 47.5, 36.5))
+    for window in windows:
+        canvas[window] += 1
+    assert canvas.max() == 1 and not canvas[4:36, 3:47].any() and canvas.sum() == 3 * (40 * 50 - 32 * 44)
+
+
+@pytest.mark.parametrize("text", ["x" * 400, "word " * 80, "a fox", "a", "x" * 17, "  x"])
+@pytest.mark.parametrize("room", [1, 7, 100, 1e6])
+def test_lines_break_where_trying_every_length_breaks_them(text, room):
+    """And few lengths are measured, each of which costs a text's length."""
+    tried = []
+
+    class Draw:
+        def textlength(self, text, font):
+            tried.append(len(text))
+            return len(text)
+
+    lines, rest = [], text
+    while rest and len(lines) < 3:
+        count = max([n for n in range(1, len(rest) + 1) if n <= room], default=1)
+        cut = rest.rfind(" ", 0, count + 1)
+        count = cut if count < len(rest) and cut > 0 else count
+        lines.append(rest[:count])
+        rest = rest[count:].lstrip()
+    if rest:
+        lines[-1] = lines[-1].rstrip(" .,") + "\u2026"
+    assert drawing._wrapped(Draw(), text, None, room, 3) == "\n".join(lines) and sum(tried) < 3 * 4 * 400
+
+
 def test_disabled_boxes_are_thin_and_grey():
     drawn = pixels(replace(BOX, enabled=False))
     assert drawn[128, 128].tolist() == [0, 0, 0]

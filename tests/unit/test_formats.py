@@ -485,13 +485,13 @@ def shape(**change):
         (coco(iscrowd=1), "Annotation 1 ('fox') is a crowd and was left out.", 0),
         (coco(category_id=5), "Annotation 1 ('category 5') has a category that the file does not name", 1),
         (coco(category_id=[]), "Annotation 1 ('category []') has a category that the file does not name", 1),
-        (coco(image_id=5), "1 annotations belong to no image of the COCO file and were left out.", 0),
+        (coco(image_id=5), "1 annotation belongs to no image of the COCO file and was left out.", 0),
         (
             coco(segmentation=[[1, 2, 3]]),
             "Annotation 1 ('fox') has a polygon that is not a list of at least three x, y pairs",
             1,
         ),
-        ({**coco(), "annotations": [*coco()["annotations"], 3]}, "1 annotations of the COCO file are not objects", 1),
+        ({**coco(), "annotations": [*coco()["annotations"], 3]}, "1 annotation of the COCO file is not an object", 1),
         (
             shape(shape_type="mask"),
             "Shape 1 ('fox') is a 'mask'; only rectangles, polygons, circles, points and lines can be used",

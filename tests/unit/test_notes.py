@@ -67,6 +67,42 @@ def test_a_sentence_begins_with_a_capital_and_names_lists():
     )
 
 
+@pytest.mark.parametrize(
+    "code, values, one",
+    [
+        ("notes.more", {"count": 1}, "There is 1 more such sentence, which is left out here."),
+        (
+            "apply.many_boxes",
+            {"count": 9, "captions": 1, "times": "2.0"},
+            "9 boxes act here, with 1 caption to encode.",
+        ),
+        (
+            "prompt.boxes_unused",
+            {"incoming": 1, "drawn": 1},
+            "The boxes input brings 1 box, but 1 is drawn here already;",
+        ),
+        (
+            "read.captions_left",
+            {"captions": 2, "masks": 1, "left": 1},
+            "There are 2 captions for 1 mask; the last 1 is",
+        ),
+        ("read.lists_differ", {"key": "scores", "count": 1, "boxes": 2}, "The list of scores has 1 entry for 2 boxes"),
+        (
+            "read.coco_no_such_image",
+            {"count": 1},
+            "1 annotation belongs to no image of the COCO file and was left out.",
+        ),
+        (
+            "read.coco_no_such_image",
+            {"count": 2},
+            "2 annotations belong to no image of the COCO file and were left out.",
+        ),
+    ],
+)
+def test_words_go_with_their_numbers(code, values, one):
+    assert Note(code, values=values).sentence().startswith(one)
+
+
 def test_too_many_notes_are_counted():
     said = notes.capped([Note("read.no_boxes")] * (notes.MAX_NOTES + 5), 3)
     assert len(said) == notes.MAX_NOTES + 1 and said[-1].sentence().startswith("There are 8 more")

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from roictrl_core.adapter import ROICtrlAdapter
 from roictrl_core.attention import BlockAttention
 from roictrl_core.checkpoint import CONFIG_KEY, read_adapter, save_adapter
-from roictrl_core.config import AdapterConfig
+from roictrl_core.config import AdapterConfig, BlockConfig
 from roictrl_core.instances import InstanceBatch
 from roictrl_core.plan import plan_level
 from roictrl_core.recognise import KINDS, ROICTRL, recognise
@@ -232,6 +232,36 @@ BAD_WEIGHTS = [
 def test_bad_weights(tmp_path, weights, change, sentence):
     save_file({key: t.clone() for key, t in change(weights).items()}, tmp_path / "x.safetensors")
     with pytest.raises(ValueError, match=r"^x\.safetensors .*" + sentence):
+        read_adapter(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("count, sentence", [(1000, "incomplete ROICtrl adapter"), (2, "does not fit its own blocks")])
+def test_blocks_that_a_config_only_names_are_not_built(tmp_path, weights, monkeypatch, count, sentence):
+    """A config of a few kilobytes may name a thousand, each of another width."""
+    names = [f"down_blocks.0.attentions.{i}.transformer_blocks.0" for i in range(count)]
+    blocks = tuple(BlockConfig(name, ("input", i), 0, 8 * (i + 1), 8, 0) for i, name in enumerate(names))
+    config = AdapterConfig(blocks=blocks)
+    built = []
+
+    class Counted(ROICtrlAdapter):
+        def __init__(self, config, **options):
+            built.extend(block.name for block in config.blocks)
+            super().__init__(config, **options)
+
+    first = ROICtrlAdapter(AdapterConfig(blocks=blocks[:1])).state_dict()
+    given = first if count > 2 else {key.replace(n, m): t for m in names for n in names[:1] for key, t in first.items()}
+    tensors = {key: tensor.clone() for key, tensor in given.items()}
+    save_file(tensors, tmp_path / "x.safetensors", {CONFIG_KEY: config.to_json()})
+    monkeypatch.setattr("roictrl_core.checkpoint.ROICtrlAdapter", Counted)
+    with pytest.raises(ValueError, match=f"x.safetensors .*{sentence}"):
+        read_adapter(tmp_path / "x.safetensors")
+    assert len(built) <= 3
+
+
+def test_blocks_of_one_width_are_compared_with_one_that_is_built(tmp_path, weights):
+    wide = "up_blocks.3.attentions.2.transformer_blocks.0.roifuser.norm2.bias"
+    save_file({**{k: t.clone() for k, t in weights.items()}, wide: torch.zeros(17)}, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match=r"up_blocks\.3.*norm2.bias has the shape \[17\] instead of \[16\]"):
         read_adapter(tmp_path / "x.safetensors")
 
 

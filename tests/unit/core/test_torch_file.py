@@ -7,6 +7,7 @@ import os
 import pickle
 import pickletools
 import struct
+import tracemalloc
 import zipfile
 from collections import OrderedDict, defaultdict
 
@@ -15,10 +16,11 @@ import torch
 
 from roictrl_core import pickles, saved_tensors, torch_file
 from roictrl_core.pickles import Damaged
-from roictrl_core.saved_tensors import read_contents, tensors_of
+from roictrl_core.saved_tensors import SavedTensor, Storage, read_contents, tensors_of
 from roictrl_core.torch_file import TorchFile
 from roictrl_core.weights_file import open_weights
 
+SAVED = SavedTensor(Storage("0", torch.float32, 1), torch.float32, 0, (1,), (1,))
 FORMS = {"zip": {}, "legacy": {"_use_new_zipfile_serialization": False}}
 
 
@@ -307,6 +309,46 @@ def test_entries_are_counted_as_often_as_they_are_reached(monkeypatch):
     assert list(tensors_of(read_contents(io.BytesIO(laughs(3))).tree)) == []
     with pytest.raises(Damaged, match="more than 110 entries"):
         list(tensors_of(read_contents(io.BytesIO(laughs(4))).tree))
+
+
+def nested(levels: int, key: str, inner: dict) -> dict:
+    for _ in range(levels):
+        inner = {key: inner}
+    return inner
+
+
+@pytest.mark.parametrize(
+    "tree, sentence",
+    [
+        (nested(31, "k" * 512, dict.fromkeys(map(str, range(99_000)), SAVED)), "a name of 1024 characters"),
+        (nested(1, "k", dict.fromkeys(map(str, range(99_000)), SAVED)), "more than 20000 tensors"),
+        (nested(1, "k" * 500, dict.fromkeys(map(str, range(19_000)), SAVED)), "more than 2097152 characters together"),
+        ({"a\n": SAVED}, "a name of 2 characters that cannot be one"),
+    ],
+    ids=["long", "many", "much", "unprintable"],
+)
+def test_names_are_bounded_while_they_are_made(tree, sentence):
+    tracemalloc.start()
+    try:
+        with pytest.raises(Damaged, match=sentence):
+            dict(tensors_of(tree))
+        assert tracemalloc.get_traced_memory()[1] < 12 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_names_of_other_things_cost_nothing_to_speak_of():
+    """Settings beside the weights may be nested as they like."""
+    tree = {"settings": nested(20, "k" * 512, {"a": 1}), "weights": {"a": SAVED}}
+    assert dict(tensors_of(tree)) == {"weights.a": SAVED}
+
+
+def test_a_number_of_thousands_of_digits_is_said_without_pythons_advice(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"L" + b"1" * 5000 + b"L\n.")
+    with pytest.raises(
+        ValueError, match=r"x\.pt is damaged or hostile \(its pickle .*: a number of thousands of digits\)"
+    ):
+        TorchFile(tmp_path / "x.pt", "x.pt")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")

@@ -296,7 +296,7 @@ def test_lists_of_another_length_are_said():
     assert [i.caption for i in layout.instances] == ["", ""] and layout.instances[0].extra == {
         "imported": {"score": 0.9}
     }
-    assert notes[0] == "The list of labels has 1 entries for 2 boxes and is not used."
+    assert notes[0] == "The list of labels has 1 entry for 2 boxes and is not used."
 
 
 @pytest.mark.parametrize(

@@ -184,5 +184,5 @@ def test_ids_are_the_same_as_text_and_as_numbers():
     data = coco(images=[{"id": "7", "width": 512, "height": 512}], categories=[{"id": "1", "name": "a fox"}])
     layout, notes = formats.read(data)
     assert layout.instances[0].caption == "a fox" and sentences(notes) == [
-        "1 annotations belong to no image of the COCO file and were left out."
+        "1 annotation belongs to no image of the COCO file and was left out."
     ]

@@ -125,7 +125,7 @@ def test_qwen_in_pixels_needs_the_picture():
 
 def test_florence_without_its_task_and_with_labels_to_spare():
     layout, notes = read({"bboxes": [[51.2, 102.4, 204.8, 307.2]], "labels": ["fox", "owl"]}, 512, 512)
-    assert boxes(layout) == [FOX] and notes == ["There are 2 labels for 1 boxes; the last 1 are not used."]
+    assert boxes(layout) == [FOX] and notes == ["There are 2 labels for 1 box; the last 1 is not used."]
     assert [
         i.caption for i in read({"bboxes": [[0, 0, 9, 9], [0, 0, 8, 8]], "labels": ["fox"]}, 9, 9)[0].instances
     ] == ["fox", ""]

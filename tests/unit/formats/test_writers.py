@@ -237,7 +237,7 @@ def test_labelme_polygons_are_what_shows_of_the_mask():
         Layout(128, 128, (Instance((0, 0, 0.5, 0.5), "a ring", mask=RunLengthMask.from_array(mask)),)), "labelme"
     )
     assert [shape["points"] for shape in data["shapes"]] == [[[64, 16], [64, 64], [16, 64], [16, 16]]]
-    assert notes[0] == "The mask of instance 1 ('a ring') has 1 holes, which are filled: labelme's polygons have none."
+    assert notes[0] == "The mask of instance 1 ('a ring') has 1 hole, which is filled: labelme's polygons have none."
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,18 @@ def test_ids_that_could_be_two_are_not_guessed(read):
             {"bbox": [10, 10, 5000, 100]},
             "the box of annotation 2 (dog) lies far outside the picture, which is 500 x 400 pixels",
         ),
-        ({"bbox": [1e308, 10, 1e308, 100]}, "the box of annotation 2 (dog) is not four finite numbers"),
+        ({"bbox": [1e308, 10, 1e308, 100]}, "the box of annotation 2 (dog) lies far outside the picture"),
+        ({"bbox": [0.1, 0.1, 0.5, 0.5]}, "the box of annotation 2 (dog) looks like shares of the picture"),
+        ({"bbox": [0.5, 0.5, 0.9, 0.9]}, "the box of annotation 2 (dog) looks like shares of the picture"),
+        (  # xyxy in place of xywh
+            {"bbox": [300, 200, 450, 300]},
+            "(dog) reaches 50% of the picture beyond its border: give x, y, width, height in pixels of 500 x 400",
+        ),
+        ({"bbox": [-60, 10, 200, 100]}, "(dog) reaches 12% of the picture beyond its border"),
+        ({"iscrowd": "0"}, "annotation 2: `iscrowd` is neither 0 nor 1"),
+        ({"iscrowd": "false"}, "annotation 2: `iscrowd` is neither 0 nor 1"),
+        ({"iscrowd": [0]}, "annotation 2: `iscrowd` is neither 0 nor 1"),
+        ({"iscrowd": 2}, "annotation 2: `iscrowd` is neither 0 nor 1"),
         ({"category_id": 9}, "annotation 2: `category_id` 9 is the id of none of the file's categories"),
         ({"category_id": None}, "annotation 2: `category_id` is missing"),
         ({"category_id": [7]}, "annotation 2: `category_id` is neither a whole number nor a text"),
@@ -148,6 +159,58 @@ def test_a_bad_annotation_is_its_pictures_alone(read, changes, problem):
     assert boxes_of(rows) == {name: boxes for name, boxes in SOUND.items() if name != "2.png"}
     (bad,) = (row for row in rows if isinstance(row, BadRow))
     assert bad.where == "i.json image 2 (2.png)" and problem in bad.problem
+
+
+@pytest.mark.parametrize("crowd, boxes", [(0, 1), (False, 1), (None, 1), ("gone", 1), (0.0, 1), (1, 0), (True, 0)])
+def test_crowds_are_left_out(read, crowd, boxes):
+    rows = read([annotation(2, iscrowd=crowd)])
+    assert [len(row.boxes) for row in rows] == [0, boxes, 0]
+
+
+def test_boxes_drawn_loosely_are_cut_at_the_border(read):
+    rows = read([annotation(2, bbox=[-10, 20, 520, 385])])
+    assert boxes_of(rows)["2.png"] == [[0, 20, 500, 400]]
+
+
+@pytest.mark.parametrize("key", ["annotations", "categories", "images"])
+def test_a_list_that_is_an_object_is_named(read, key):
+    with pytest.raises(ValueError, match=f"i.json: '{key}' is not a list"):
+        read(**{key: {"a": 1}})
+
+
+def test_the_captions_file_is_named_where_its_list_is_an_object(read):
+    with pytest.raises(ValueError, match="c.json: 'annotations' is not a list"):
+        read(captions={"a": 1})
+
+
+@pytest.mark.parametrize("name", ["i.json", "c.json"])
+@pytest.mark.parametrize(
+    "tail, sentence",
+    [
+        ("more", "goes on after the end of its JSON, at character"),
+        ("{}", "goes on after the end of its JSON, at character"),
+        (None, "is not the JSON that was expected: no ','"),
+    ],
+)
+def test_files_are_read_to_their_end(read, tmp_path, name, tail, sentence):
+    read()
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(text[:-1] if tail is None else f"{text}\n{tail}")
+    with pytest.raises(ValueError, match=f"{name} {sentence}"):
+        list(read_coco(tmp_path / "i.json", tmp_path / "c.json", tmp_path))
+    (tmp_path / name).write_text(f'{text[:-1]}, "annotations": []}}')
+    with pytest.raises(ValueError, match=f"{name} has the key 'annotations' twice"):
+        list(read_coco(tmp_path / "i.json", tmp_path / "c.json", tmp_path))
+
+
+def test_entries_with_a_key_twice_are_listed(read, tmp_path):
+    read()
+    text = (tmp_path / "i.json").read_text()
+    (tmp_path / "i.json").write_text(text.replace('"bbox": [20,', '"bbox": [0, 0, 9, 9], "bbox": [20,'))
+    rows = list(read_coco(tmp_path / "i.json", tmp_path / "c.json", tmp_path))
+    assert [str(row) for row in rows if isinstance(row, BadRow)] == [
+        "i.json annotation 2: has the key `bbox` twice: keep one"
+    ]
 
 
 def test_boxes_of_five_numbers_shift_nothing(read):

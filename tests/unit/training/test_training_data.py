@@ -191,6 +191,12 @@ def test_damaged_caches_are_said(cache, damage):
         TrainingCache(cache.folder)
 
 
+def test_a_manifest_of_thousands_of_digits_is_said_without_pythons_advice(cache):
+    (cache.folder / "manifest.json").write_text('{"format": ' + "1" * 5000 + "}")
+    with pytest.raises(ValueError, match=r"or of another version \(a number of thousands of digits\): delete"):
+        TrainingCache(cache.folder)
+
+
 def test_a_cache_that_will_not_fit_is_said_after_the_first_rows(tmp_path, monkeypatch):
     """A million pictures of 32 bytes and 1000 captions of 24, not after hours but with the first of them."""
     writer = CacheWriter(tmp_path)

@@ -70,7 +70,21 @@ def test_good_rows(folder):
         (row(instances=[{"box": [0, 0, True, 1], "caption": "x"}]), "is not four finite numbers"),
         (row(instances=[{"box": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
         (row(instances=[{"box_px": [0, 0, 10**400, 1], "caption": "x"}]), "is not four finite numbers"),
-        ('{"file_name": "a.png", "caption": "x", "instances": ' + "1" * 5000 + "}", "is not JSON"),
+        (
+            '{"file_name": "a.png", "caption": "x", "instances": ' + "1" * 5000 + "}",
+            "holds a number of thousands of digits",
+        ),
+        (row(instances=[{"box": [0, 0, 2, 2], "caption": "x"}]), "(x) reaches 100% of the picture beyond its border"),
+        (row(instances=[{"box": [-1, -1, 1.9, 1.9], "caption": "x"}]), "reaches 100% of the picture beyond its border"),
+        (
+            row(instances=[{"box_px": [0, 0, 0.5, 1], "caption": "x"}]),
+            "instance 1 (x) looks like shares of the picture",
+        ),
+        ('{"file_name": "b.png", "file_name": "a.png"}', "has the key `file_name` twice: keep one"),
+        (
+            '{"file_name": "a.png", "caption": "x", "instances": [{"box": [0], "box": [0, 0, 1, 1], "caption": "x"}]}',
+            "instance 1 has the key `box` twice: keep one",
+        ),
         ('{"file_name": ' + "[" * 100_000, "too many brackets inside brackets"),
         (row(file_name="x" * 5000 + ".png"), "cannot be looked up"),
         (row(file_name="a\0.png"), "cannot be looked up"),
@@ -118,9 +132,10 @@ def test_byte_order_marks(folder):
     data = (folder / "metadata.jsonl").read_bytes()
     (folder / "metadata.jsonl").write_bytes(b"\xef\xbb\xbf" + data)
     assert survey(read_imagefolder(folder)) == (2, [])
-    (folder / "metadata.jsonl").write_bytes(data.decode().encode("utf-16"))
-    with pytest.raises(ValueError, match="metadata.jsonl is UTF-16 text: save it as UTF-8"):
-        next(read_imagefolder(folder))
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        (folder / "metadata.jsonl").write_bytes(data.decode().encode(encoding))
+        with pytest.raises(ValueError, match="metadata.jsonl is UTF-16 text: save it as UTF-8"):
+            next(read_imagefolder(folder))
 
 
 def test_a_line_in_another_encoding_is_a_bad_row(folder):
@@ -197,6 +212,13 @@ def test_stream_array_refuses_what_no_text_reader_takes(tmp_path):
     ):
         with pytest.raises(ValueError, match=sentence):
             list(stream_array(place, "key"))
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        (tmp_path / "wide.json").write_text('{"key": [1]}', encoding=encoding)
+        with pytest.raises(ValueError, match="wide.json is UTF-16 text: save it as UTF-8"):
+            list(stream_array(tmp_path / "wide.json", "key"))
+    (tmp_path / "long.json").write_text('{"key": [' + "1" * 5000 + "]}")
+    with pytest.raises(ValueError, match="long.json holds a number of thousands of digits after character 10$"):
+        list(stream_array(tmp_path / "long.json", "key"))
     (tmp_path / "latin.json").write_bytes(b'{"key": ["caf\xe9"]}')
     with pytest.raises(ValueError, match="latin.json is not UTF-8 text: save it as UTF-8"):
         list(stream_array(tmp_path / "latin.json", "key"))
