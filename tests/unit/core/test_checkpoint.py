@@ -239,7 +239,7 @@ def test_bad_weights(tmp_path, weights, change, sentence):
 def test_blocks_that_a_config_only_names_are_not_built(tmp_path, weights, monkeypatch, count, sentence):
     """A config of a few kilobytes may name a thousand, each of another width."""
     names = [f"down_blocks.0.attentions.{i}.transformer_blocks.0" for i in range(count)]
-    blocks = tuple(BlockConfig(name, ("input", i), 0, 8 * (i + 1), 8, 0) for i, name in enumerate(names))
+    blocks = tuple(BlockConfig(name, 8 * (i + 1), 8, 0) for i, name in enumerate(names))
     config = AdapterConfig(blocks=blocks)
     built = []
 
