@@ -27,7 +27,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The project's shared folder beside the checkout (specs, golden files); the test is skipped where it does not exist."""
+    """The project's shared folder beside the checkout (golden files); the test is skipped where it does not exist."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("no ../shared beside this checkout: only the golden files in tests/golden are checked")
