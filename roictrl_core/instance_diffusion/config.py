@@ -146,7 +146,7 @@ class Formats:
 
     @property
     def instance_attention(self) -> bool:
-        """Whether masked attention applies (docs/instance_diffusion.md section 4): not when box and mask are dropped."""
+        """Whether masked attention applies (docs/instance_diffusion.md section 4): not with box and mask dropped."""
         return self.box or self.mask
 
 

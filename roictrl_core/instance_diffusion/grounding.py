@@ -139,7 +139,7 @@ class Grounding:
 
 
 def largest(areas: Sequence[float], limit: int = SLOTS) -> tuple[list[int], list[int]]:
-    """Indices of the `limit` largest and of the others, both in drawing order (docs/instance_diffusion.md section 2.6)."""
+    """Indices of the `limit` largest and of the others, in drawing order (docs/instance_diffusion.md section 2.6)."""
     order = sorted(range(len(areas)), key=lambda index: -areas[index])
     return sorted(order[:limit]), sorted(order[limit:])
 

@@ -23,8 +23,8 @@ _LOCATION_WIDTHS = {"position": 4, "point": 2, "scribble": 40, "polygon": 512}  
 def fourier(coordinates: Tensor) -> Tensor:
     """Fourier features of [..., D] coordinates -> [..., 32 D] float32: for each frequency sin of all D, then cos.
 
-    docs/instance_diffusion.md section 2.3. Frequencies are 100^(i/16), without 2 pi. Always float32: a 16-bit product loses
-    the position.
+    docs/instance_diffusion.md section 2.3. Frequencies are 100^(i/16), without 2 pi. Always float32: a 16-bit product
+    loses the position.
     """
     index = torch.arange(FREQUENCIES, device=coordinates.device, dtype=torch.float32)
     phase = coordinates.float()[..., None, :] * (TEMPERATURE ** (index / FREQUENCIES))[:, None]  # [..., 16, D]

@@ -27,7 +27,7 @@ def scaleu_skip(skip, gain):
 
 
 def allow_matrix(box_masks, seg_tokens=64):
-    """docs/instance_diffusion.md section 4.2 entry by entry over the flattened masks [n, V]: the whole (N', N') matrix."""
+    """docs/instance_diffusion.md section 4.2 entry by entry: masks [n, V] to the whole (N', N') matrix."""
     slots, visual = box_masks.shape
     total = visual + 4 * slots + seg_tokens
     allowed = np.ones((total, total), dtype=bool)
