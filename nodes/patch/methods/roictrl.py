@@ -1,4 +1,4 @@
-"""ROICtrl: the adapter's fuser of each block (CVPR 2025, section 3)."""
+"""ROICtrl: the adapter's fuser of each block (docs/roictrl.md section 2)."""
 
 from __future__ import annotations
 

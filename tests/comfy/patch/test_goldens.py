@@ -7,7 +7,7 @@ import torch
 
 from devtools import tiny_models
 
-REL, MAX = 1e-5, 1e-4  # the goldens' INDEX.md: the noise floor of a ComfyUI host is 3e-6 / 1e-5
+REL, MAX = 1e-5, 1e-4  # the noise floor of a ComfyUI host is 3e-6 / 1e-5
 NAMES = ("unet_p1_square_3", "unet_p2_cfg_pair_3", "unet_p3_wide_5", "unet_p4_square_3_perm", "unet_p5_small_trace")
 
 

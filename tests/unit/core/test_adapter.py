@@ -21,7 +21,7 @@ SDXL = {
     "num_head_channels": 64,
     "num_heads": -1,
 }
-PUBLISHED_BLOCKS = {  # spec/roictrl.md section 2
+PUBLISHED_BLOCKS = {  # docs/roictrl.md section 8
     "down_blocks.0.attentions.0": 320, "down_blocks.0.attentions.1": 320,
     "down_blocks.1.attentions.0": 640, "down_blocks.1.attentions.1": 640,
     "down_blocks.2.attentions.0": 1280, "down_blocks.2.attentions.1": 1280,

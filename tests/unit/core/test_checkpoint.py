@@ -195,10 +195,10 @@ def test_each_of_the_communitys_three_files_is_named(key):
     assert recognise(["linears_list.0.0.weight", key]).name == "an InstanceDiffusion checkpoint"
 
 
-def test_real_key_lists_are_named(shared, golden):
+def test_real_key_lists_are_named(root, golden):
     assert recognise(golden("unet_ldm_smallA")[0]).name == "a UNet without an adapter"
     assert recognise(golden("adapter_smallA")[0]) is ROICTRL
-    lines = (shared / "spec" / "instancediffusion-keys.txt").read_text().splitlines()
+    lines = (root / "tests" / "golden" / "instancediffusion" / "keys.txt").read_text().splitlines()
     assert recognise(line.split("\t")[0] for line in lines if "\t" in line).name == "an InstanceDiffusion checkpoint"
 
 
