@@ -10,7 +10,7 @@ A layout has the size that the data itself names, else the given one.  What the 
 parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO; labelme.py labelme; yolo.py YOLO; dataset_writers.py writes all three
+datasets.py     COCO; labelme.py labelme; yolo.py YOLO, whose lines yolo_meanings.py tells apart; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
 vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; rows.py rows of Hugging Face data sets
 captions.py     structured captions of Ideogram 4 and Krea 2
