@@ -179,6 +179,10 @@ SENTENCES = {
         "The boxes were read as {order} normalised 0 to 1, which was assumed. If they stand wrong, set box_order or box_unit of "
         "Instance Box Prompt."
     ),
+    "read.shares_not_pixels": (
+        "All numbers lie between 0 and 1, so they were read as shares of the picture and not as pixels, which was assumed. If the "
+        "boxes stand wrong, set box_unit of Instance Box Prompt."
+    ),
     "read.assumed_thousandths": (
         "The boxes were read as {order} in 0 to 1000, which was assumed. If they stand wrong, set box_order or box_unit of Instance "
         "Box Prompt."
@@ -264,6 +268,7 @@ SENTENCES = {
     "read.other_kind": "{who} is a {kind}, which is not read here, and was left out.",
     "read.earlier_frame": "{who} has no box of its own in this frame; the one of frame {frame} is used.",
     "read.absent": "Objects that are not in this frame, and were left out: {count}. Pick another frame by its index.",
+    "read.no_tracks": "There are no boxes here: no frame of the tracking has one.",
     "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",

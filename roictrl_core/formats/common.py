@@ -30,6 +30,7 @@ class Reader:
     names: str = ""
     read_as: ReadAs = ReadAs()
     choice_used: bool = False  # whether the format left anything to choose by read_as
+    to_pixels: tuple[float, float] = (1.0, 1.0)  # by what a file's x and y, which should be pixels, become pixels
     notes: list[Note] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0  # notes beyond MAX_NOTES

@@ -14,6 +14,7 @@ from ..layout import Layout
 from ..notes import quote, subject
 from .common import Reader, entries, finite_numbers, points_box, text_of
 from .geometry import add_strokes, corners, ellipse
+from .placing import in_pixels, settle_unit
 from .shapes import point_of, strokes_of
 
 _LEAST = {
@@ -30,7 +31,7 @@ _FAR = 1e9  # pixels
 
 
 class Shape(NamedTuple):
-    """A shape that can be read: whom notes mean, its kind, its points in pixels, what else the file says of it."""
+    """A shape that can be read: whom notes mean, its kind, its points, what else the file says of it."""
 
     who: dict
     kind: str
@@ -50,7 +51,9 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
         _shape(shape if isinstance(shape, dict) else {}, i, reader)
         for i, shape in enumerate(entries(data["shapes"], "shapes"), 1)
     ]
-    for group in _groups(shape for shape in shapes if shape):
+    shapes = [shape for shape in shapes if shape]
+    settle_unit((value for shape in shapes for point in shape.points for value in point), reader)
+    for group in _groups(shape._replace(points=in_pixels(shape.points, reader)) for shape in shapes):
         _add(group, reader)
     return reader.layout(extra={key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
 

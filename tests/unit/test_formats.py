@@ -502,7 +502,7 @@ def shape(**change):
         (shape(points=[[8, 8], [16, None]]), "Shape 1 ('fox') has points that are not pairs of finite numbers", 0),
         (shape(points=None), "Shape 1 ('fox') has points that are not pairs of finite numbers", 0),
         ({"p": {"fox": [[0, 0, 1, "1"]]}}, "Box 1 ('fox') has a box that is not 4 finite numbers", 0),
-        ({"p": {}}, "There are no boxes here.", 0),
+        ({"p": {}}, "There are no boxes here: no frame of the tracking has one.", 0),
         ([{"rect": [0, 90, 0, 90]}], "The Omost canvas has only its global entry, and so no boxes.", 0),
         ([{"rect": [0, 90, 0, 90]}, {"rect": [0, 9]}], "Canvas entry 2 has a box that is not 4 finite numbers", 0),
         ("0 0.5 0.5 1 1\n0 0.5", "Line 2 is neither 'class cx cy w h'", 1),
