@@ -156,6 +156,10 @@ SENTENCES = {
         "{who} is a point without a box, which only methods that read points can place. Draw a box around it for the "
         "others."
     ),
+    "read.line_alone": (
+        "{who} is an upright or level line, which has no box; its middle is kept as a point, which only some methods read. Draw a "
+        "box around it for the others."
+    ),
     "read.not_numbers": "{who} has a box that is not {count} finite numbers, but {value}, and was left out.",
     "read.points_not_numbers": "{who} has points that are not pairs of finite numbers, but {value}, and was left out.",
     "read.first_image": "There are {count} images here; the first, {first}, is used. Pick another by its name or its index.",
@@ -280,6 +284,9 @@ SENTENCES = {
     "write.no_outline": (
         "The mask of {who} has no outline that could be edited by hand, being empty inside its box or too ragged; its box "
         "is written instead."
+    ),
+    "write.migc_caption": (
+        "The caption of {who} is a word of MIG-Bench's own; it is written as {caption}, so that its box is not lost."
     ),
     "write.no_background": 'The layout says nothing about the background, which this caption must describe. Write it into "background".',
     "write.no_picture": (

@@ -129,7 +129,7 @@ FORMATS: dict[str, Format] = {
     ),
     "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
     "detections": Format("detections", detections.is_detections, detections.read_detections),
-    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, _silent(methods.write_migc)),
+    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, methods.write_migc),
     "yolo": Format(
         "YOLO labels",
         lambda data: isinstance(data, str) and yolo.is_yolo(data),

@@ -17,6 +17,7 @@ from .reading import ReadAs
 
 BORDER_SLACK = 1e-3  # share of the picture; rounding to whole pixels may lead this far over the border
 MAX_MASK_PIXELS = 2**24  # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
+LINE_ALONE = "read.line_alone"  # what is said of an upright or level line, of which only the middle is kept as a point
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -49,8 +50,13 @@ class Reader:
         return capped(self.notes, self.unsaid)
 
     def own_size(self, width: object, height: object, what: str) -> None:
-        """Take the size that the data itself names, where it names one; it wins over the given one."""
-        if width is None and height is None:
+        """Take the size that the data itself names, where it names one; it wins over the given one.
+
+        Where one is given, 0 x 0 says as little as no size, which some tools mean by it.
+        """
+        width, height = _side(width), _side(height)
+        unknown = (None, None), *([(0, 0)] if self.width and self.height else [])
+        if (width, height) in unknown:
             return
         if not all(
             type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)
@@ -88,9 +94,9 @@ class Reader:
                 self.note("read.cut", who=who)
             self._keep((x1, y1, x2, y2), who, **fields)
 
-    def add_point(self, who: dict, point: tuple[float, float], **fields) -> None:
-        """Keep an instance that has a normalised point and no box; its box stays without area."""
-        self.note("read.point_alone", who=who)
+    def add_point(self, who: dict, point: tuple[float, float], code: str = "read.point_alone", **fields) -> None:
+        """Keep an instance that has a normalised point and no box, which ``code`` says; its box stays without area."""
+        self.note(code, who=who)
         self._keep((*point, *point), who, point=point, **fields)
 
     def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
@@ -130,6 +136,11 @@ class Reader:
             caption,
             {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)},
         )
+
+
+def _side(value: object) -> object:
+    """A side in pixels as a number where a tool wrote it as text; anything else stays."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9 else value
 
 
 def text_of(*values: object) -> str:

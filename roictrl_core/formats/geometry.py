@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..layout import Box, Point
-from .common import Reader, points_box
+from .common import LINE_ALONE, Reader, points_box
 from .shapes import point_of, strokes_of
 
 ELLIPSE_POINTS = 64
@@ -48,6 +48,6 @@ def add_strokes(strokes: list[list[Point]], who: dict, reader: Reader, **fields)
     if scribble and (box[0] == box[2] or box[1] == box[3]):
         middle = point_of([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], who, reader)
         if middle:
-            reader.add_point(who, **{"point": middle, "scribble": scribble, **fields})
+            reader.add_point(who, code=LINE_ALONE, **{"point": middle, "scribble": scribble, **fields})
     else:
         reader.add(reader.pixels(box), who, scribble=scribble, **fields)

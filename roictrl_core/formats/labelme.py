@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..fields import Point
 from ..layout import Layout
 from ..notes import quote, subject
-from .common import Reader, entries, finite_numbers, points_box, text_of
+from .common import Reader, entries, finite_numbers, is_number, points_box, text_of
 from .geometry import add_strokes, corners, ellipse
 from .placing import in_pixels, settle_unit
 from .shapes import point_of, strokes_of
@@ -60,7 +60,8 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
 
 def _shape(shape: dict, index: int, reader: Reader) -> Shape | None:
     """One shape; None with a note where it cannot be read."""
-    caption, kind = text_of(shape.get("label")), text_of(shape.get("shape_type")) or "polygon"  # labelme's own default
+    label, kind = shape.get("label"), text_of(shape.get("shape_type")) or "polygon"  # labelme's own default
+    caption = f"{label}" if is_number(label) else text_of(label)
     who = subject("shape", index, caption)
     if kind not in _LEAST:
         reader.note("read.shape_type", who=who, kind=quote(kind))

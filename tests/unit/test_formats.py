@@ -102,7 +102,7 @@ EXPECTED = {
         "",
         [
             "There are 2 images here; the first, '0007.png', is used.",
-            "Shape 3 ('path') is a point without a box",
+            "Shape 3 ('path') is an upright or level line",
             "Shape 4 ('eye') is a point without a box",
             "Shape 6 ('crate') is a 'cuboid', which is not read here",
         ],
@@ -554,7 +554,7 @@ def test_another_shape_is_said():
         ({"annos": {}, "width": 8, "height": 8}, "annos must be a list"),
         ({"annos": [], "width": 0, "height": 8}, "has the size 0 x 8; both must be whole numbers"),
         ({"shapes": 3, "imageWidth": 8, "imageHeight": 8}, "shapes must be a list"),
-        ({"shapes": [], "imageWidth": "8", "imageHeight": 8}, "has the size '8' x 8"),
+        ({"shapes": [], "imageWidth": "wide", "imageHeight": 8}, "has the size 'wide' x 8"),
         ({"images": [], "annotations": []}, "no images"),
         ({"images": [{"id": 1}], "annotations": [{"image_id": 1}]}, "COCO image gives boxes in pixels"),
         ([{"bbox": [0, 0, 9, 9]}] * 10001, "10001 entries; at most 10000"),

@@ -503,3 +503,50 @@ def test_broken_ideogram_captions(elements, sentence):
             read(data)
     else:
         assert read(data)[1][0].startswith(sentence)
+
+
+# --- what other files leave out ---
+
+
+def test_a_list_beside_the_boxes_of_another_length_is_said():
+    layout, notes = read({"objects": {"bbox": [[6, 6, 20, 20], [30, 30, 9, 9]], "category": ["fox"]}}, 64, 64)
+    assert len(layout.instances) == 2
+    assert notes == ["The list of category has 1 entries for 2 boxes and is not used."]
+
+
+ANNOS = {"width": 100, "height": 200}
+
+
+def test_a_scribble_without_a_box_gets_the_one_around_it():
+    annos = [
+        {"caption": "a fox", "scribble": [[10, 20], [50, 40], [30, 120]]},
+        {"caption": "an owl", "bbox": [0, 0, 9, 9]},
+    ]
+    layout, notes = read({**ANNOS, "annos": annos})
+    assert boxes(layout) == [(0.1, 0.1, 0.5, 0.6), (0, 0, 0.09, 0.045)] and notes == []
+    assert len(layout.instances[0].scribble[0]) == 3
+
+
+def test_a_level_scribble_without_a_box_is_a_line():
+    layout, notes = read({**ANNOS, "annos": [{"caption": "a fox", "scribble": [[10, 20], [50, 20]]}]})
+    assert layout.instances[0].point == pytest.approx((0.3, 0.1)) and layout.instances[0].scribble
+    assert notes[0].startswith("Annotation 1 ('a fox') is an upright or level line")
+
+
+def test_an_upright_labelme_line_is_called_one():
+    shapes = [{"label": "pole", "shape_type": "line", "points": [[10, 20], [10, 60]]}]
+    layout, notes = read({"imageWidth": 100, "imageHeight": 200, "shapes": shapes})
+    assert layout.instances[0].point == pytest.approx((0.1, 0.2))
+    assert [note[:41] for note in notes] == ["Shape 1 ('pole') is an upright or level l"]
+
+
+@pytest.mark.parametrize("label, caption", [(7, "7"), (1.5, "1.5"), (True, ""), (None, "")])
+def test_a_labelme_label_may_be_a_number(label, caption):
+    shapes = [{"label": label, "shape_type": "rectangle", "points": [[10, 20], [50, 60]]}]
+    assert read({"imageWidth": 100, "imageHeight": 200, "shapes": shapes})[0].instances[0].caption == caption
+
+
+def test_a_processed_omost_canvas_is_one():
+    conditions = json.loads((SAMPLES / "omost_conds.json").read_text(encoding="utf-8"))
+    layout, notes = read({"initial_latent": None, "bag_of_conditions": conditions}, 64, 64)
+    assert (layout, notes) == read(conditions, 64, 64) and len(layout.instances) > 0

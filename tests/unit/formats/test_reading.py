@@ -300,3 +300,44 @@ def test_a_structured_captions_boxes_may_be_shares():
     found, _ = read(caption([0.2, 0.1, 0.6, 0.5]), read_as=ReadAs(AUTO, SHARES))
     assert found == [pytest.approx(BOX)]
     assert read(caption([96, 64, 288, 320]), read_as=ReadAs(AUTO, PIXELS))[0] == [pytest.approx(BOX)]
+
+
+# --- COCO as other tools write it ---
+
+
+def coco(annotation, **image):
+    return {
+        "images": [{"id": 1, "width": 640, "height": 480, **image}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [64, 96, 256, 192], **annotation}],
+        "categories": [{"id": 1, "name": "fox"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        coco({}, width=0, height=0),
+        coco({}, width="640", height="480"),
+        coco({"image_id": 1.0, "category_id": 1.0}),
+        coco({"image_id": "1"}, id=1.0),
+    ],
+    ids=["no size", "size as text", "float ids", "text and float ids"],
+)
+def test_coco_with_sizes_and_ids_of_other_kinds(source):
+    layout, notes = formats.read(source, 640, 480)
+    assert (layout.width, layout.height, notes) == (640, 480, []) and layout.instances[0].caption == "fox"
+    assert layout.instances[0].box == pytest.approx(BOX)
+
+
+def test_other_formats_of_unknown_size_take_the_given_one_too():
+    assert read({**labelme([64, 96], [320, 288]), "imageWidth": 0, "imageHeight": 0}) == ([pytest.approx(BOX)], [])
+    with pytest.raises(ValueError, match="has the size 0 x 0"):
+        read({**labelme([64, 96], [320, 288]), "imageWidth": 0, "imageHeight": 0}, 0, 0)
+
+
+def test_cocos_outlines_have_the_unit_of_its_boxes():
+    layout, notes = formats.read(
+        coco({"bbox": [0.1, 0.2, 0.4, 0.4], "segmentation": [[0.1, 0.2, 0.5, 0.2, 0.5, 0.6, 0.1, 0.6]]}), 640, 480
+    )
+    assert layout.instances[0].box == pytest.approx(BOX) and sentences(notes)[0].startswith(said(XYWH, SHARES))
+    assert layout.instances[0].mask.to_array().sum() == 256 * 192
