@@ -173,6 +173,8 @@ def read(
         reader.note("read.no_boxes")
     if reader.read_as.chosen and not reader.choice_used and layout.instances and not _is_layout(data):
         reader.note("read.choice_unused")
+    if reader.pick not in ("", "1") and not reader.pick_used and layout.instances:
+        reader.note("read.pick_unused", pick=quote(reader.pick))
     return layout, reader.all_notes()
 
 

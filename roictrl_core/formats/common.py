@@ -31,6 +31,7 @@ class Reader:
     names: str = ""
     read_as: ReadAs = ReadAs()
     choice_used: bool = False  # whether the format left anything to choose by read_as
+    pick_used: bool = False  # whether there was anything to pick from
     to_pixels: tuple[float, float] = (1.0, 1.0)  # by what a file's x and y, which should be pixels, become pixels
     notes: list[Note] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
@@ -200,6 +201,7 @@ def first_filled(data: object) -> object:
 
 def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
     """Index from 0 of the one among ``options`` (names) that ``pick`` means: a name, or an index from 1; "" = first."""
+    reader.pick_used = True
     if pick in options:
         return options.index(pick)
     if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):

@@ -68,6 +68,7 @@ def _say_left_out(annotations: list, images: list[dict], reader: Reader) -> None
 def _coco_image(images: list[dict], reader: Reader) -> dict:
     """By id, then by file name, then by index from 1."""
     by_id = next((image for image in images if reader.pick and _text_id(image.get("id")) == reader.pick), None)
+    reader.pick_used = True
     options = [text_of(image.get("file_name")) or _text_id(image.get("id")) for image in images]
     return by_id or images[choose(options, reader.pick, "image", reader)]
 

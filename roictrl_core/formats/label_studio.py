@@ -71,9 +71,11 @@ def _minimal(item: dict) -> list[dict]:
 
 def read_label_studio(data: object, reader: Reader) -> Layout:
     items = _objects(data)
+    tasks: list[str] = []
     if not _is_region(items[0]):
-        items = _chosen_regions(items, reader)
-    regions = _joined(entries(items, "The list of Label Studio's regions"))
+        tasks = [] if _is_annotation(items[0]) else [_name(task, i) for i, task in enumerate(items, 1)]
+        items = _chosen_regions(items, tasks, reader)
+    regions = _joined(_of_one_picture(entries(items, "The list of Label Studio's regions"), tasks, reader))
     sized = next((region for region in regions if region.get("original_width") is not None), {})
     reader.own_size(sized.get("original_width"), sized.get("original_height"), "The Label Studio file")
     if turn := next((region["image_rotation"] for region in regions if region.get("image_rotation")), 0):
@@ -83,20 +85,20 @@ def read_label_studio(data: object, reader: Reader) -> Layout:
     return reader.layout()
 
 
-def _chosen_regions(tasks: list[dict], reader: Reader) -> list[dict]:
+def _chosen_regions(tasks: list[dict], names: list[str], reader: Reader) -> list[dict]:
     """The regions of one task's first answer that was not cancelled; predictions only where nobody answered."""
-    if _is_annotation(tasks[0]):
+    if not names:
         return _first_answer(tasks, reader)
-    names = [_name(task, i) for i, task in enumerate(tasks, 1)]
-    task = tasks[choose(names, reader.pick, "image", reader)]
+    task = tasks[choose(names, reader.pick, "image", reader)] if len(tasks) > 1 else tasks[0]
+    cancelled = 0
     for key in _ANSWERS:
-        answers = [
-            answer
-            for answer in _objects(task.get(key))
-            if isinstance(answer.get("result"), list) and not answer.get("was_cancelled")
-        ]
-        if answers:
-            return _first_answer(answers, reader)
+        answers = [answer for answer in _objects(task.get(key)) if isinstance(answer.get("result"), list)]
+        kept = [answer for answer in answers if not answer.get("was_cancelled")]
+        cancelled += len(answers) - len(kept)
+        if kept:
+            return _first_answer(kept, reader)
+    if cancelled:
+        reader.note("read.cancelled", count=cancelled)
     return _minimal(task)
 
 
@@ -104,6 +106,34 @@ def _first_answer(answers: list[dict], reader: Reader) -> list[dict]:
     if len(answers) > 1:
         reader.note("read.first_answer", count=len(answers))
     return _objects(answers[0]["result"])
+
+
+def _of_one_picture(regions: list[dict], tasks: list[str], reader: Reader) -> list[dict]:
+    """Of a task of several pictures, shown side by side or as pages, the regions of one: the picked one, where the pick does
+    not already choose among the ``tasks``, else the first."""
+    pictures: dict[str, list[dict]] = {}
+    for region in regions:
+        pictures.setdefault(_picture(region), []).append(region)
+    placed = [name for name, among in pictures.items() if any(map(_has_place, among))]
+    if len(placed) < 2:
+        if len(tasks) == 1:
+            choose(tasks, reader.pick, "image", reader)
+        return regions
+    if len(tasks) > 1:
+        reader.note("read.first_of_task", count=len(placed), first=quote(placed[0]))
+        return pictures[placed[0]]
+    return pictures[placed[choose(placed, reader.pick, "image", reader)]]
+
+
+def _picture(region: dict) -> str:
+    """Which of a task's pictures a region lies on: the name of its tag, and the page."""
+    name, page = text_of(region.get("to_name")) or "image", region.get("item_index")
+    return f"{name} {page + 1}" if isinstance(page, int) else name
+
+
+def _has_place(region: dict) -> bool:
+    value = region.get("value")
+    return isinstance(value, dict) and any(key in value for key in ("x", "points", "rle"))
 
 
 def _name(task: dict, index: int) -> str:

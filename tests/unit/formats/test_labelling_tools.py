@@ -550,3 +550,79 @@ def test_a_processed_omost_canvas_is_one():
     conditions = json.loads((SAMPLES / "omost_conds.json").read_text(encoding="utf-8"))
     layout, notes = read({"initial_latent": None, "bag_of_conditions": conditions}, 64, 64)
     assert (layout, notes) == read(conditions, 64, 64) and len(layout.instances) > 0
+
+
+# --- Label Studio: several pictures in a task, answers that do not count ---
+
+
+def on(picture, x, **more):
+    return {**region(x=x, y=20, width=30, height=40, rectanglelabels=["fox"]), "to_name": picture, **more}
+
+
+@pytest.mark.parametrize(
+    "regions, names",
+    [
+        ([on("left", 10), on("right", 50), on("left", 20)], ("left", "right")),
+        (
+            [on("pages", 10, item_index=0), on("pages", 50, item_index=1), on("pages", 20, item_index=0)],
+            ("pages 1", "pages 2"),
+        ),
+    ],
+    ids=["side by side", "pages"],
+)
+def test_of_several_pictures_in_a_task_one_is_read(regions, names):
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": regions}]}
+    layout, notes = read(task)
+    assert boxes(layout) == [(0.1, 0.2, 0.4, 0.6), (0.2, 0.2, 0.5, 0.6)]
+    assert notes == [
+        f"There are 2 images here; the first, '{names[0]}', is used. Pick another by its name or its index."
+    ]
+    for pick in ("2", names[1]):
+        layout, notes = read([task], pick=pick)
+        assert boxes(layout) == [(0.5, 0.2, 0.8, 0.6)] and notes == []
+    layout, notes = read([task, task], pick="2")
+    assert len(layout.instances) == 2
+    assert notes == [f"The task has 2 images; the boxes of the first, '{names[0]}', are used."]
+    assert boxes(read(regions, pick="2")[0]) == [(0.5, 0.2, 0.8, 0.6)]
+
+
+def test_what_lies_on_no_picture_does_not_count():
+    text = {"from_name": "note", "to_name": "text", "type": "textarea", "value": {"text": ["a note"], "labels": []}}
+    layout, notes = read({"data": {"image": "a.png"}, "annotations": [{"result": [on("image", 10), text]}]})
+    assert len(layout.instances) == 1 and not any("images here" in note for note in notes)
+
+
+@pytest.mark.parametrize("pick", ["1", "a.png"])
+def test_a_single_task_is_picked_by_its_picture(pick):
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": [RECTANGLE]}]}
+    assert read(task, pick=pick)[1] == []
+    with pytest.raises(ValueError, match="There is no image '5' here"):
+        read(task, pick="5")
+
+
+def test_cancelled_answers_are_said():
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": [RECTANGLE], "was_cancelled": True}]}
+    layout, notes = read(task)
+    assert not layout.instances
+    assert notes == ["The annotations of this picture, 1 in number, were cancelled in Label Studio and were left out."]
+
+
+# --- a pick where there is nothing to pick from ---
+
+ONE = {"x": 8, "y": 8, "width": 16, "height": 16}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        [ONE],
+        ONE,
+        [[8, 8, 24, 24]],
+        "0 .5 .5 .2 .2",
+        {"bbox_2d": [8, 8, 24, 24], "label": "fox"},
+        {"annos": [{"bbox": [8, 8, 16, 16]}]},
+    ],
+)
+def test_a_pick_that_is_not_used_is_said(source):
+    assert "There is only one set of boxes here, so the pick '5' was not used." in read(source, 64, 64, pick="5")[1]
+    assert not any("pick" in note for note in read(source, 64, 64, pick="1")[1])
