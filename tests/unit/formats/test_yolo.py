@@ -282,3 +282,41 @@ def test_small_outlines_around_the_middle_are_no_landmarks():
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(6, 12)))
         points = rng.uniform(0.4, 0.6, 2) + rng.uniform(0.03, 0.12) * np.stack([np.cos(angles), np.sin(angles)], 1)
         assert read("1 " + " ".join(f"{x:.4f} {y:.4f}" for x, y in points))[0][0].mask is not None
+
+
+# --- MOT files, whose lines look like YOLO's with commas ---
+
+ANNOTATED = "1,1,6.4,12.8,32,25.6,1,1,1\n1,2,0,0,32,32,1,0,0.5\n2,1,9,9,9,9,1,1,1"
+TRACKED = "1,1,6.4,12.8,32,25.6,0.9,-1,-1,-1\n2,1,9,9,9,9,1,-1,-1,-1"
+FOUND = "3,-1,6.4,12.8,32,25.6,67.5,-1,-1,-1\n4,-1,9,9,9,9,8.5,-1,-1,-1"
+
+
+@pytest.mark.parametrize(
+    "text, captions, imported",
+    [
+        (ANNOTATED, ["owl", "fox"], {"track_id": 1}),
+        (TRACKED, [""], {"track_id": 1, "score": 0.9}),
+        (FOUND, [""], {}),
+    ],
+    ids=["annotated", "tracked", "found"],
+)
+def test_a_mot_file_is_read_frame_by_frame(text, captions, imported):
+    instances, notes = read(text)
+    assert instances[0].box == pytest.approx((0.1, 0.2, 0.6, 0.6)) and instances[0].mask is None
+    assert [instance.caption for instance in instances] == captions
+    assert instances[0].extra.get("imported", {}) == imported
+    assert len(notes) == 1 and notes[0].startswith("There are 2 frames here; the first, 'frame ")
+    instances, notes = read(text, pick="2")
+    assert instances[0].box == pytest.approx((9 / 64, 9 / 64, 18 / 64, 18 / 64)) and notes == []
+
+
+def test_broken_lines_of_a_mot_file_are_named():
+    text = "\n".join([TRACKED.splitlines()[0]] * 5 + ["1,x,9"])
+    instances, notes = read(text)
+    assert len(instances) == 5 and notes[0].startswith("Line 6 is not the nine or ten numbers of a MOT file")
+
+
+@pytest.mark.parametrize("text", ["0,0.1,0.1,0.5,0.1,0.5,0.4,0.1,0.4", "1,6,6,32,6,32,26,6,26", "0,0.5,0.5,0.2,0.4"])
+def test_yolos_lines_with_commas_stay_yolos(text):
+    instances, notes = read(text)
+    assert len(instances) == 1 and not any("MOT" in note or "frame" in note for note in notes)
