@@ -17,7 +17,6 @@ from .reading import ReadAs
 
 BORDER_SLACK = 1e-3  # share of the picture; rounding to whole pixels may lead this far over the border
 MAX_MASK_PIXELS = 2**24  # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
-LINE_ALONE = "read.line_alone"  # what is said of an upright or level line, of which only the middle is kept as a point
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -34,6 +33,7 @@ class Reader:
     pick_used: bool = False  # whether there was anything to pick from
     to_pixels: tuple[float, float] = (1.0, 1.0)  # by what a file's x and y, which should be pixels, become pixels
     notes: list[Note] = field(default_factory=list)
+    places: dict[int, list[int]] = field(default_factory=dict)  # of the notes on a subject, by its id
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0  # notes beyond MAX_NOTES
     crossings: int = MAX_CROSSINGS  # that outlines may still cost
@@ -42,6 +42,7 @@ class Reader:
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""
         if len(self.notes) < MAX_NOTES:
+            self.places.setdefault(id(values.get("who")), []).append(len(self.notes))
             self.notes.append(Note(code, values=values))
         else:
             self.unsaid += 1
@@ -108,9 +109,8 @@ class Reader:
         }
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
-        for place, note in enumerate(self.notes):
-            if note.values.get("who") is who:
-                self.notes[place] = replace(note, instance=len(self.instances))
+        for place in self.places.pop(id(who), ()):
+            self.notes[place] = replace(self.notes[place], instance=len(self.instances))
 
     def pixels(self, box: tuple[float, ...]) -> Box:
         """xyxy in pixels to normalised."""

@@ -15,7 +15,8 @@ from ..layout import Layout
 from ..masks import RunLengthMask
 from ..notes import quote, subject
 from .common import MAX_MASK_PIXELS, Reader, choose, entries
-from .geometry import add_outline, add_strokes, corners, ellipse, turned
+from .geometry import add_ellipse, add_outline, add_strokes, corners, turned
+from .outlines import Polygon
 from .placing import in_pixels, settle_unit
 from .shapes import point_of
 from .xml_text import attribute, number, whole
@@ -121,30 +122,30 @@ def _read_box(shape: Element, who: dict, reader: Reader, **fields) -> None:
     if values is None:
         return
     (x1, y1), (x2, y2) = in_pixels((values[:2], values[2:]), reader)
-    if not attribute(shape, "rotation"):
+    if not (angle := _angle(shape, who, reader)):
         reader.add(reader.pixels((x1, y1, x2, y2)), who, **fields)
         return
-    _add_turned(shape, corners((x1, y1, x2, y2)), ((x1 + x2) / 2, (y1 + y2) / 2), who, reader, **fields)
+    points = turned(corners((x1, y1, x2, y2)), angle, ((x1 + x2) / 2, (y1 + y2) / 2))
+    add_outline([_normalised(points, reader)], who, reader, **fields)
 
 
 def _read_ellipse(shape: Element, who: dict, reader: Reader, **fields) -> None:
     values = _values(shape, _ELLIPSE, who, reader)
     if values is not None:
         middle, radii = in_pixels((values[:2], values[2:]), reader)
-        _add_turned(shape, ellipse(middle, radii), middle, who, reader, **fields)
+        add_ellipse(middle, radii, _angle(shape, who, reader), who, reader, **fields)
 
 
-def _add_turned(shape: Element, points: list, centre: tuple, who: dict, reader: Reader, **fields) -> None:
-    """A shape of pixels, turned around its centre by its rotation in degrees."""
+def _angle(shape: Element, who: dict, reader: Reader) -> float:
+    """By how many degrees a shape is turned around its middle, which is said."""
     angle = attribute(shape, "rotation") or 0.0
     if angle:
         reader.note("read.turned", who=who, angle=angle)
-        points = turned(points, angle, centre)
-    add_outline([_normalised(points, reader)], who, reader, **fields)
+    return angle
 
 
-def _normalised(points: list, reader: Reader) -> list[tuple[float, float]]:
-    return [(x / reader.width, y / reader.height) for x, y in points]
+def _normalised(points: Polygon, reader: Reader) -> np.ndarray:
+    return np.asarray(points) / (reader.width, reader.height)
 
 
 def _points(shape: Element, least: int, who: dict, reader: Reader) -> list[tuple[float, float]] | None:

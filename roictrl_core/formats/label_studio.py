@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..layout import Box, Layout, Point
+import numpy as np
+
+from ..layout import Layout
 from ..notes import quote, subject
 from .common import Reader, choose, entries, is_number, numbers, text_of
-from .geometry import add_outline, corners, ellipse, turned
+from .geometry import add_ellipse, add_outline, corners, turned
 from .shapes import polygons_of
 
 _ANSWERS = ("annotations", "completions", "predictions")
@@ -187,38 +189,40 @@ def _add_polygon(points: object, who: dict, reader: Reader, **fields) -> None:
     if polygons is None:
         reader.note("read.no_polygon", who=who)
     else:
-        add_outline([[(x / 100, y / 100) for x, y in polygon] for polygon in polygons], who, reader, **fields)
+        add_outline([np.asarray(polygon) / 100 for polygon in polygons], who, reader, **fields)
 
 
 def _add_rectangle(value: dict, who: dict, reader: Reader, **fields) -> None:
+    """A rectangle, turned around its first corner."""
     found = numbers([value.get(key) for key in ("x", "y", "width", "height")], 4, who, reader)
-    if found is not None:
-        x, y, w, h = (number / 100 for number in found)
-        _add_turned(corners((x, y, x + w, y + h)), (x, y), (x, y, x + w, y + h), value, who, reader, **fields)
+    if found is None:
+        return
+    x, y, w, h = (number / 100 for number in found)
+    if not (angle := _angle(value, who, reader)):
+        reader.add((x, y, x + w, y + h), who, **fields)
+        return
+    grid = np.asarray(reader.grid)
+    with np.errstate(over="ignore"):
+        points = turned(corners((x, y, x + w, y + h)) * grid, angle, tuple((x, y) * grid)) / grid
+    add_outline([points], who, reader, **fields)
 
 
 def _add_ellipse(value: dict, who: dict, reader: Reader, **fields) -> None:
     found = numbers([value.get(key) for key in ("x", "y", "radiusX", "radiusY")], 4, who, reader)
     if found is not None:
-        x, y, rx, ry = (number / 100 for number in found)
-        _add_turned(ellipse((x, y), (rx, ry)), (x, y), None, value, who, reader, **fields)
+        width, height = (side / 100 for side in reader.grid)
+        x, y, rx, ry = found
+        middle, radii = (x * width, y * height), (rx * width, ry * height)
+        add_ellipse(middle, radii, _angle(value, who, reader), who, reader, **fields)
 
 
-def _add_turned(
-    points: list[Point], pivot: Point, upright: Box | None, value: dict, who: dict, reader: Reader, **fields
-) -> None:
-    """A shape of normalised points, turned by the value's rotation in pixels; ``upright`` is its box where that is all."""
+def _angle(value: dict, who: dict, reader: Reader) -> float:
+    """By how many degrees a shape is turned, in pixels, which is said."""
     angle = value.get("rotation")
     if not is_number(angle) or angle % 360 == 0:
-        if upright is not None:
-            reader.add(upright, who, **fields)
-            return
-        angle = 0.0
-    else:
-        reader.note("read.turned", who=who, angle=float(angle))
-    width, height = reader.grid
-    moved = turned([(x * width, y * height) for x, y in points], float(angle), (pivot[0] * width, pivot[1] * height))
-    add_outline([[(x / width, y / height) for x, y in moved]], who, reader, **fields)
+        return 0.0
+    reader.note("read.turned", who=who, angle=float(angle))
+    return float(angle)
 
 
 def _add_point(value: dict, who: dict, reader: Reader, **fields) -> None:

@@ -9,11 +9,14 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from ..fields import Point
 from ..layout import Layout
 from ..notes import quote, subject
 from .common import Reader, entries, finite_numbers, is_number, points_box, text_of
 from .geometry import add_strokes, corners, ellipse
+from .outlines import Polygon
 from .placing import in_pixels, settle_unit
 from .shapes import point_of, strokes_of
 
@@ -108,15 +111,14 @@ def _add(group: list[Shape], reader: Reader) -> None:
 
 
 def _add_areas(areas: list[Shape], who: dict, reader: Reader, **fields) -> None:
-    polygons = [_outline(shape) for shape in areas]
+    polygons = [np.asarray(_outline(shape)) / (reader.width, reader.height) for shape in areas]
     if len(areas) > 1 or areas[0].kind != "rectangle":
-        fields["mask"] = reader.outlines(
-            [[(x / reader.width, y / reader.height) for x, y in polygon] for polygon in polygons], who
-        )
-    reader.add(reader.pixels(points_box([point for polygon in polygons for point in polygon])), who, **fields)
+        fields["mask"] = reader.outlines(polygons, who)
+    points = np.concatenate(polygons)
+    reader.add((*points.min(axis=0).tolist(), *points.max(axis=0).tolist()), who, **fields)
 
 
-def _outline(shape: Shape) -> list[Point]:
+def _outline(shape: Shape) -> Polygon:
     """A rectangle's corners, a circle's edge from its centre and a point on it, a polygon's points."""
     if shape.kind == "rectangle":
         return corners(points_box(shape.points))

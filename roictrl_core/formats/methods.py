@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..layout import MAX_INSTANCES, Layout, Point
 from ..notes import Note, quote, subject
 from .comfyui import pixel_box
-from .common import LINE_ALONE, Reader, choose, entries, hex_color, numbers, picture_rle, points_box, text_of
+from .common import Reader, choose, entries, hex_color, numbers, picture_rle, points_box, text_of
+from .geometry import LINE_ALONE
 from .placing import Found, place
 from .reading import PIXELS, SHARES, XYWH, XYXY, ways
 from .shapes import point_of, segmentation_mask, strokes_of

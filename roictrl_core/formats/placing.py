@@ -12,13 +12,13 @@ import numpy as np
 
 from ..layout import Box, Point
 from .common import Reader
+from .outlines import Polygon
 from .reading import (
     AUTO,
     PERCENT,
     PIXELS,
     SHARES,
     THOUSANDTHS,
-    XYXY,
     Way,
     conflicts,
     decide,
@@ -46,7 +46,7 @@ class Found(NamedTuple):
     values: tuple[float, ...] | None
     fields: dict
     among: tuple[Way, ...] = ()
-    outline: Sequence[Sequence[tuple[float, float]]] = ()
+    outline: Sequence[Polygon] = ()
     alone: bool = False
 
 
@@ -137,13 +137,10 @@ def _add(entry: Found, unit: str, box: Box, reader: Reader) -> None:
     reader.add(box, entry.who, **entry.fields, **mask)
 
 
-def _normalised(
-    outline: Sequence[Sequence[tuple[float, float]]], unit: str, reader: Reader
-) -> list[list[tuple[float, float]]]:
-    """Polygons, points in ``unit``, as polygons of normalised points."""
-    flat = np.asarray([(x, y, x, y) for polygon in outline for x, y in polygon])
-    points = iter(map(tuple, to_xyxy(flat, Way(XYXY, unit), reader.width, reader.height)[:, :2].tolist()))
-    return [[next(points) for _ in polygon] for polygon in outline]
+def _normalised(outline: Sequence[Polygon], unit: str, reader: Reader) -> list[np.ndarray]:
+    """Polygons, points in ``unit``, as polygons of normalised points, ``[N, 2]``."""
+    sides = sides_in(unit, reader.width, reader.height)
+    return [np.asarray(polygon, dtype=np.float64) / sides for polygon in outline]
 
 
 def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:

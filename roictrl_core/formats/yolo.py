@@ -23,6 +23,7 @@ from .yolo_meanings import BOX, POLYGON, SIZES, Line, Meaning, meanings_of, side
 
 _GAP = re.compile(r"[\s,]+")
 _WHOLE = re.compile(r"\d+(?:\.0)?")  # how ids are written; a coordinate at the border has more digits
+_LONGEST = 40  # characters of a number
 _MOST = 2 * MAX_POINTS + 1  # words of a line that are read
 _LOOKED_AT = 5  # lines that tell whether a text is a YOLO file
 
@@ -60,19 +61,18 @@ def read_yolo(text: str, reader: Reader) -> Layout:
 def _line(index: int, text: str, reader: Reader) -> Line | None:
     """One line's class and numbers; None with a note where it has none."""
     first, *words = _GAP.split(text.strip(), _MOST)
-    number, values = _class_number(first), [_float(word) for word in words]
-    broken = next((word for word, value in zip(words, values) if value is None or not math.isfinite(value)), None)
+    number, values = _class_number(first), _floats(words)
+    finite = None not in values and all(map(math.isfinite, values))
     if len(words) >= _MOST:
         reader.note("read.too_many_points", who=subject("line", index), most=MAX_POINTS)
     elif number is None or len(words) < 4:
         reader.note("read.yolo_line", who=subject("line", index))
-    elif broken is not None:
+    elif not finite:
+        broken = next(word for word, value in zip(words, values) if value is None or not math.isfinite(value))
         reader.note("read.yolo_number", who=subject("line", index), value=quote(broken))
     else:
-        whole = (
-            value == int(value) and (value > 1 or bool(_WHOLE.fullmatch(word))) for word, value in zip(words, values)
-        )
-        return Line(index, number, tuple(values), tuple(whole))
+        whole = values[-1] == int(values[-1]) and (values[-1] > 1 or bool(_WHOLE.fullmatch(words[-1])))
+        return Line(index, number, tuple(values), whole)
     return None
 
 
@@ -82,10 +82,19 @@ def _class_number(word: str) -> int | None:
     return int(value) if value is not None and 0 <= value < 1e9 and value == int(value) else None
 
 
+def _floats(words: list[str]) -> list[float | None]:
+    try:
+        values = list(map(float, words))  # in one go, as almost always they are numbers
+    except ValueError:
+        values = []
+    plain = values and max(map(len, words)) < _LONGEST and "_" not in "".join(words)
+    return values if plain else list(map(_float, words))
+
+
 def _float(word: str) -> float | None:
     """A number as files write it, NaN and infinity included; None for anything else."""
     try:
-        return float(word) if len(word) < 40 and "_" not in word else None
+        return float(word) if len(word) < _LONGEST and "_" not in word else None
     except ValueError:
         return None
 
@@ -96,7 +105,7 @@ def _float(word: str) -> float | None:
 def _ends_are_ids(lines: list[Line], settled: list[Meaning | None]) -> bool:
     """Whether single numbers at the lines' ends are ids: all whole, and one of them over 1."""
     ends = [line for line, meaning in zip(lines, settled) if meaning and meaning.tail == 1]
-    return all(line.whole[-1] for line in ends) and any(line.values[-1] > 1 for line in ends)
+    return all(line.whole for line in ends) and any(line.values[-1] > 1 for line in ends)
 
 
 def _found(line: Line, meaning: Meaning | None, ids: bool, names: ClassNames, reader: Reader) -> Found | None:

@@ -32,12 +32,12 @@ _SQUARE = 0.02  # share of an outline's extent by which a box that is turned may
 
 
 class Line(NamedTuple):
-    """One line: its number from 1, class, the numbers after it, and which of these can be ids."""
+    """One line: its number from 1, class, the numbers after it, and whether the last of these can be an id."""
 
     index: int
     number: int
     values: tuple[float, ...]
-    whole: tuple[bool, ...]
+    whole: bool
 
 
 class Meaning(NamedTuple):
@@ -103,8 +103,8 @@ def _keypoints(line: Line, meaning: Meaning, sides: tuple[float, float]) -> np.n
 def _tail_fits(line: Line, tail: int) -> bool:
     """Whether the last numbers can be nothing, a score or an id, or a score and an id."""
     if tail == 2:
-        return 0 <= line.values[-2] <= 1 and line.whole[-1]
-    return tail == 0 or 0 <= line.values[-1] <= 1 or line.whole[-1]
+        return 0 <= line.values[-2] <= 1 and line.whole
+    return tail == 0 or 0 <= line.values[-1] <= 1 or line.whole
 
 
 def _may_be_keypoints(points: np.ndarray, kind: str, box: np.ndarray) -> bool:
@@ -126,9 +126,13 @@ def _missing(points: np.ndarray) -> np.ndarray:
 
 
 def _is_polygon(line: Line, tail: int, sides: tuple[float, float]) -> bool:
-    points = _pairs(line, tail, sides)
-    in_picture = (points >= -_SLACK).all() and (points <= 1 + _SLACK).all()
-    return bool(in_picture and (~points.any(axis=1)).sum() < 2)  # several points at 0, 0 are missing keypoints
+    """Whether the points lie in the picture; several of them at 0, 0 are missing keypoints."""
+    flat = line.values[: len(line.values) - tail]
+    x, y = flat[::2], flat[1::2]
+    in_picture = all(
+        -_SLACK * side <= min(values) and max(values) <= (1 + _SLACK) * side for values, side in zip((x, y), sides)
+    )
+    return in_picture and (flat.count(0) < 4 or list(zip(x, y)).count((0, 0)) < 2)
 
 
 # --- what it is ---
@@ -144,12 +148,12 @@ def meanings_of(lines: list[Line], sides: tuple[float, float], reader: Reader) -
     tailed = _tailed([meanings for _, meanings in voters])
     votes = Counter(_vote(line, meanings, sides, tailed) for line, meanings in voters)
     ranked = [meaning for meaning, _ in votes.most_common() if meaning]
-    found = []
-    for line in lines:
-        possible = list(_candidates(len(line.values)))
-        among = [*(meaning for meaning in ranked if meaning in possible), *possible]
-        found.append(next(can_be(line, among), None))
-    return found
+    among = {count: _in_order(ranked, list(_candidates(count))) for count in {len(line.values) for line in lines}}
+    return [next(can_be(line, among[len(line.values)]), None) for line in lines]
+
+
+def _in_order(ranked: list[Meaning], possible: list[Meaning]) -> list[Meaning]:
+    return [*(meaning for meaning in ranked if meaning in possible), *possible]
 
 
 def _tailed(among: list[list[Meaning]]) -> bool | None:

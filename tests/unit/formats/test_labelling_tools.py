@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roictrl_core import formats
+from roictrl_core.formats import geometry
 from roictrl_core.layout import Layout
 from roictrl_core.notes import sentences
 
@@ -626,3 +627,30 @@ ONE = {"x": 8, "y": 8, "width": 16, "height": 16}
 def test_a_pick_that_is_not_used_is_said(source):
     assert "There is only one set of boxes here, so the pick '5' was not used." in read(source, 64, 64, pick="5")[1]
     assert not any("pick" in note for note in read(source, 64, 64, pick="1")[1])
+
+
+# --- more ellipses than can be drawn ---
+
+
+def many(tool, count=4000):
+    spots = [(10 + i % 80, 10 + i // 80) for i in range(count)]
+    if tool == "cvat":
+        shapes = "".join(f'<ellipse label="a" cx="{x}" cy="{y}" rx="5" ry="3" rotation="30"/>' for x, y in spots)
+        return f'<annotations><image name="a" width="100" height="100">{shapes}</image></annotations>'
+    value = {"radiusX": 5, "radiusY": 3, "rotation": 30, "ellipselabels": ["a"]}
+    return [region("ellipselabels", (100, 100), x=x, y=y, **value) for x, y in spots]
+
+
+@pytest.mark.parametrize("tool", ["cvat", "label studio"])
+def test_of_ellipses_that_cannot_be_drawn_no_point_is_computed(tool, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(geometry, "ellipse", lambda *how, ellipse=geometry.ellipse: drawn.append(1) or ellipse(*how))
+    layout, notes = formats.read(many(tool))
+    masks = sum(instance.mask is not None for instance in layout.instances)
+    assert len(layout.instances) == 4000 and masks <= len(drawn) < 2500
+    across, down = np.hypot(5 * np.cos(np.pi / 6), 3 / 2), np.hypot(5 / 2, 3 * np.cos(np.pi / 6))
+    for instance, (x, y) in ((layout.instances[0], (10, 10)), (layout.instances[-1], (89, 59))):
+        assert instance.box == pytest.approx(
+            [(x - across) / 100, (y - down) / 100, (x + across) / 100, (y + down) / 100]
+        )
+    assert "read.turned" in [note.code for note in notes]
