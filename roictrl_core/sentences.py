@@ -248,7 +248,7 @@ SENTENCES = {
         "was left out."
     ),
     "read.yolo_number": "{who} has {value} where a finite number must be and was left out.",
-    "read.mot_line": "{who} is not the nine or ten numbers of a MOT file, from a frame of 1 on, and was left out.",
+    "read.mot_line": "{who} is not the seven, nine or ten numbers of a MOT file, from a frame of 1 on, and was left out.",
     "read.class_unnamed": "{who} has class {number}, which the names do not hold; write its caption by hand.",
     "read.point": "{who} has a point that is not x, y inside the picture, but {value}; it is not used.",
     "read.mask": "{who} has a mask that cannot be read; only its box is used. {reason}",

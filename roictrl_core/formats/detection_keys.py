@@ -130,6 +130,8 @@ SIDE_BY_SIDE = {
     "classnames": "classname",
     "names": "name",
     "captions": "caption",
+    "descriptions": "description",
+    "prompts": "prompt",
     "confidences": "confidence",
     "classids": "classid",
     "detectionscores": "detectionscore",

@@ -121,7 +121,7 @@ def _of_one_picture(regions: list[dict], tasks: list[str], reader: Reader) -> li
         if len(tasks) == 1:
             choose(tasks, reader.pick, "image", reader)
         return regions
-    if len(tasks) > 1:
+    if len(tasks) > 1 or reader.pick in tasks:
         reader.note("read.first_of_task", count=len(placed), first=quote(placed[0]))
         return pictures[placed[0]]
     return pictures[placed[choose(placed, reader.pick, "image", reader)]]

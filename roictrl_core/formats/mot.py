@@ -1,6 +1,7 @@
 """MOTChallenge's rows: ``frame, id, left, top, width, height, score, ...``, in pixels, of all frames of a video.
 
-Ten columns of a tracker or detector end in three of -1; nine of an annotation end in a class and a visibility.
+Ten columns of a tracker or detector end in three of -1, which some leave out; nine of an annotation end in a class and a
+visibility.
 A layout is one frame: the first, or the one that is picked.
 Source: motchallenge.net/instructions.
 """
@@ -61,20 +62,23 @@ def read_mot(text: str, reader: Reader) -> Layout:
 
 
 def _row(index: int, line: str) -> Row | None:
-    """A row of nine or ten numbers; None for anything else."""
+    """A row of seven, nine or ten numbers; None for anything else."""
     values = [number(word) for word in line.split(",", 10)]
-    if len(values) not in (9, 10) or None in values:
+    if len(values) not in (7, 9, 10) or None in values:
         return None
     frame, track, *box = values[:6]
-    score, category, visibility = values[6:9]
-    told = values[7:] == [-1, -1, -1] if len(values) == 10 else _is_class(category) and _is_share(visibility)
+    annotated = len(values) == 9  # whose seventh number says whether it counts
+    told = _is_class(values[7]) and _is_share(values[8]) if annotated else _is_end(values[6:], box)
     if not (told and frame.is_integer() and track.is_integer() and frame >= 1 and track >= -1 and max(box) > _LEAST):
         return None
-    known = (
-        len(values) == 10 and 0 <= score <= 1
-    )  # an annotation has there whether it counts; old detectors' have no end
-    number_of_class = int(category) if len(values) == 9 and category >= 0 else None
-    return Row(index, int(frame), int(track), tuple(box), score if known else None, number_of_class)
+    score = values[6] if not annotated and 0 <= values[6] <= 1 else None  # old detectors' have no end
+    category = int(values[7]) if annotated and values[7] >= 0 else None
+    return Row(index, int(frame), int(track), tuple(box), score, category)
+
+
+def _is_end(after: list[float], box: list[float]) -> bool:
+    """Whether a tracker or a detector writes that after a box: three of -1, or a score alone, which is never YOLO's."""
+    return after[1:] == [-1, -1, -1] or len(after) == 1 and _is_share(after[0]) and min(box[2:]) > _LEAST
 
 
 def _is_class(value: float) -> bool:

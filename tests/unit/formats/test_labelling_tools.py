@@ -515,6 +515,11 @@ def test_a_list_beside_the_boxes_of_another_length_is_said():
     assert notes == ["The list of category has 1 entries for 2 boxes and is not used."]
 
 
+def test_a_row_without_objects_has_no_boxes():
+    layout, notes = read([{"objects": {"bbox": [[6, 6, 20, 20]]}}, {"file_name": "b.png"}], 64, 64, pick="b.png")
+    assert not layout.instances and notes == ["There are no boxes here."]
+
+
 ANNOS = {"width": 100, "height": 200}
 
 

@@ -297,8 +297,9 @@ FOUND = "3,-1,6.4,12.8,32,25.6,67.5,-1,-1,-1\n4,-1,9,9,9,9,8.5,-1,-1,-1"
         (ANNOTATED, ["owl", "fox"], {"track_id": 1}),
         (TRACKED, [""], {"track_id": 1, "score": 0.9}),
         (FOUND, [""], {}),
+        (TRACKED.replace(",-1,-1,-1", ""), [""], {"track_id": 1, "score": 0.9}),
     ],
-    ids=["annotated", "tracked", "found"],
+    ids=["annotated", "tracked", "found", "short"],
 )
 def test_a_mot_file_is_read_frame_by_frame(text, captions, imported):
     instances, notes = read(text)
@@ -313,10 +314,19 @@ def test_a_mot_file_is_read_frame_by_frame(text, captions, imported):
 def test_broken_lines_of_a_mot_file_are_named():
     text = "\n".join([TRACKED.splitlines()[0]] * 5 + ["1,x,9"])
     instances, notes = read(text)
-    assert len(instances) == 5 and notes[0].startswith("Line 6 is not the nine or ten numbers of a MOT file")
+    assert len(instances) == 5 and notes[0].startswith("Line 6 is not the seven, nine or ten numbers of a MOT file")
 
 
-@pytest.mark.parametrize("text", ["0,0.1,0.1,0.5,0.1,0.5,0.4,0.1,0.4", "1,6,6,32,6,32,26,6,26", "0,0.5,0.5,0.2,0.4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,0.1,0.1,0.5,0.1,0.5,0.4,0.1,0.4",
+        "1,6,6,32,6,32,26,6,26",
+        "0,0.5,0.5,0.2,0.4",
+        "1,32,32,12,20,0.9,1",
+        "1,9,9,32,9,20,32",
+    ],
+)
 def test_yolos_lines_with_commas_stay_yolos(text):
     instances, notes = read(text)
     assert len(instances) == 1 and not any("MOT" in note or "frame" in note for note in notes)
