@@ -204,6 +204,7 @@ SENTENCES = {
         "one, give its width and height; else set box_order or box_unit of Instance Box Prompt."
     ),
     "read.choice_unused": "This format itself says what its numbers mean, so box_order and box_unit were not used.",
+    "read.order_unused": "This format itself says in which order its numbers stand, so box_order was not used.",
     "read.columns_unknown": "The {count} numbers after each box are neither scores nor classes and were left out.",
     "read.class_lists": (
         "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."

@@ -107,7 +107,10 @@ def settle_unit(numbers: Iterable[float], reader: Reader) -> None:
     """For a format of pixels, whose picture's size is known: the unit of a file's numbers, by a person's choice, else shares
     where all lie in 0..1; from then on :func:`in_pixels` makes pixels of them."""
     unit = reader.read_as.unit
-    reader.choice_used |= unit != AUTO
+    if unit != AUTO:
+        reader.choice_used = True
+        if reader.read_as.order != AUTO:
+            reader.note("read.order_unused")
     if unit == AUTO and _are_shares(numbers):
         unit = SHARES
         reader.note("read.shares_not_pixels")

@@ -282,6 +282,15 @@ def test_percent_and_thousandths_may_be_chosen_for_formats_of_pixels():
     assert read(voc(100, 200, 500, 600), read_as=ReadAs(AUTO, THOUSANDTHS))[0] == [pytest.approx(BOX)]
 
 
+def test_a_chosen_order_is_said_to_be_of_no_use_in_formats_of_pixels():
+    found, notes = read(labelme([0.1, 0.2], [0.5, 0.6]), read_as=ReadAs(XYWH, SHARES))
+    assert found == [pytest.approx(BOX)]
+    assert notes == ["This format itself says in which order its numbers stand, so box_order was not used."]
+    assert read(labelme([64, 96], [320, 288]), read_as=ReadAs(XYWH, AUTO))[1] == [
+        "This format itself says what its numbers mean, so box_order and box_unit were not used."
+    ]
+
+
 def test_one_pixel_in_the_corner_stays_one():
     assert read(labelme([0, 0], [1, 1])) == ([pytest.approx((0, 0, 1 / 640, 1 / 480))], [])
     assert read(voc(1, 1, 1, 1)) == ([pytest.approx((0, 0, 1 / 640, 1 / 480))], [])
