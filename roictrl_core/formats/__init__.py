@@ -27,8 +27,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-import numpy as np
-
 from ..layout import Layout
 from ..notes import Note, quote
 from ..safe_text import check_depth

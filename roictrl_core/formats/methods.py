@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..layout import MAX_INSTANCES, Layout, Point
 from ..notes import Note, quote, subject
 from .comfyui import pixel_box
-from .common import Reader, choose, entries, hex_color, numbers, picture_rle, points_box, text_of
+from .common import Reader, choose, entries, finite_numbers, hex_color, numbers, picture_rle, points_box, text_of
 from .geometry import LINE_ALONE
-from .placing import Found, place
-from .reading import PIXELS, SHARES, XYWH, XYXY, ways
+from .placing import Found, chosen_way, place
+from .reading import AUTO, PIXELS, SHARES, XYWH, XYXY, sides_in, ways
 from .shapes import point_of, segmentation_mask, strokes_of
 
 _OMOST_GRID = 90
@@ -25,39 +25,58 @@ def is_instance_diffusion(data: object) -> bool:
 def read_instance_diffusion(data: dict, reader: Reader) -> Layout:
     reader.own_size(data.get("width"), data.get("height"), "The InstanceDiffusion file")
     reader.need_size("The InstanceDiffusion file")
-    found = [
-        _anno(anno if isinstance(anno, dict) else {}, i, reader)
-        for i, anno in enumerate(entries(data["annos"], "annos"), 1)
-    ]
+    annos = [anno if isinstance(anno, dict) else {} for anno in entries(data["annos"], "annos")]
+    unit = _unit(annos, reader)
+    found = [_anno(anno, unit, i, reader) for i, anno in enumerate(annos, 1)]
     place(found, ways((XYWH,)), reader, "The InstanceDiffusion file", always=False)
     return reader.layout(text_of(data.get("caption")), {key: value for key, value in data.items() if key != "annos"})
 
 
-def _anno(anno: dict, index: int, reader: Reader) -> Found:
+def _unit(annos: list[dict], reader: Reader) -> str:
+    """What the boxes count, and with them points and scribbles."""
+    rows = [row for anno in annos if (row := finite_numbers(anno.get("bbox"))) is not None and len(row) == 4]
+    if rows:
+        return chosen_way(rows, ways((XYWH,)), reader).unit
+    return PIXELS if reader.read_as.unit == AUTO else reader.read_as.unit
+
+
+def _to_pixels(value: object, unit: str, reader: Reader) -> object:
+    """A point, or points in lists, of the unit as pixels; anything else as it is, for who reads it to name."""
+    if unit == PIXELS or not isinstance(value, (list, tuple)):
+        return value
+    point = finite_numbers(value)
+    if point is None or len(point) != 2:
+        return [_to_pixels(part, unit, reader) for part in value]
+    across, down = sides_in(unit, reader.width, reader.height)
+    return (point[0] * reader.width / across, point[1] * reader.height / down)
+
+
+def _anno(anno: dict, unit: str, index: int, reader: Reader) -> Found:
     caption = text_of(anno.get("caption"), anno.get("category_name"))
     who = subject("annotation", index, caption)
     known = ("bbox", "point", "caption", "category_name", "mask", "scribble")
     fields = {
         "caption": caption,
         "label": text_of(anno.get("category_name")),
-        "point": point_of(anno.get("point"), who, reader),
-        "scribble": strokes_of(anno.get("scribble"), who, reader),
+        "point": point_of(_to_pixels(anno.get("point"), unit, reader), who, reader),
+        "scribble": strokes_of(_to_pixels(anno.get("scribble"), unit, reader), who, reader),
         "mask": segmentation_mask(anno.get("mask"), who, reader),
         "imported": {key: value for key, value in anno.items() if key not in known},
     }
     if not anno.get("bbox") and (fields["point"] or fields["scribble"]):
-        return _without_box(who, fields, reader)
+        return _without_box(who, fields, sides_in(unit, reader.width, reader.height))
     return Found(who, numbers(anno.get("bbox"), 4, who, reader), fields)
 
 
-def _without_box(who: dict, fields: dict, reader: Reader) -> Found:
-    """An annotation of a point, or else of a scribble: of an upright or level one the middle, of others the box around it."""
+def _without_box(who: dict, fields: dict, sides: tuple[float, float]) -> Found:
+    """An annotation of a point, or else of a scribble: of an upright or level one the middle, of others the box around it,
+    in the unit of the boxes, in which the picture has these ``sides``."""
     if fields["point"]:
         return Found(who, None, fields, alone=True)
     x1, y1, x2, y2 = points_box([point for stroke in fields["scribble"] for point in stroke])
     if x1 == x2 or y1 == y2:
         return Found(who, None, {**fields, "point": ((x1 + x2) / 2, (y1 + y2) / 2), "code": LINE_ALONE}, alone=True)
-    width, height = reader.width, reader.height
+    width, height = sides
     return Found(who, (x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height), fields)
 
 

@@ -350,3 +350,15 @@ def test_cocos_outlines_have_the_unit_of_its_boxes():
     )
     assert layout.instances[0].box == pytest.approx(BOX) and sentences(notes)[0].startswith(said(XYWH, SHARES))
     assert layout.instances[0].mask.to_array().sum() == 256 * 192
+
+
+def test_instance_diffusions_points_and_scribbles_have_the_unit_of_its_boxes():
+    shape = [[0.1, 0.2], [0.5, 0.6]]
+    annos = [{"bbox": [0.1, 0.2, 0.4, 0.4], "point": [0.3, 0.4], "scribble": shape}, {"scribble": shape}]
+    layout, notes = formats.read({"width": 640, "height": 480, "annos": annos})
+    first, second = layout.instances
+    assert first.box == second.box == pytest.approx(BOX) and first.point == pytest.approx((0.3, 0.4))
+    assert first.scribble == second.scribble == ((pytest.approx((0.1, 0.2)), pytest.approx((0.5, 0.6))),)
+    assert [note[:50] for note in sentences(notes)] == [said(XYWH, SHARES)[:50]]
+    alone, notes = formats.read({"width": 640, "height": 480, "annos": annos[1:]}, read_as=ReadAs(AUTO, SHARES))
+    assert alone.instances[0].box == pytest.approx(BOX)
