@@ -10,9 +10,9 @@ A layout has the size that the data itself names, else the given one.  What the 
 parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO; labelme.py labelme; yolo.py YOLO; dataset_writers.py writes all three
+datasets.py     COCO; labelme.py labelme; yolo.py YOLO, whose lines yolo_meanings.py tells apart; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
-vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; rows.py rows of Hugging Face data sets
+vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; mot.py MOTChallenge; rows.py rows of Hugging Face data sets
 captions.py     structured captions of Ideogram 4 and Krea 2
 label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
@@ -26,8 +26,6 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
-
-import numpy as np
 
 from ..layout import Layout
 from ..notes import Note, quote
@@ -43,6 +41,7 @@ from . import (
     label_studio,
     labelme,
     methods,
+    mot,
     parsing,
     rows,
     tracking,
@@ -129,7 +128,8 @@ FORMATS: dict[str, Format] = {
     ),
     "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
     "detections": Format("detections", detections.is_detections, detections.read_detections),
-    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, _silent(methods.write_migc)),
+    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, methods.write_migc),
+    "mot": Format("MOT", mot.is_mot, mot.read_mot),
     "yolo": Format(
         "YOLO labels",
         lambda data: isinstance(data, str) and yolo.is_yolo(data),
@@ -142,7 +142,7 @@ WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
 _KNOWN_FORMS = (
     "ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
-    "Florence-2, Hugging Face rows, TRACKING, COCO, labelme, YOLO, Label Studio, CVAT or "
+    "Florence-2, Hugging Face rows, TRACKING, MOT, COCO, labelme, YOLO, Label Studio, CVAT or "
     "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
     "batch"
 )
@@ -173,6 +173,8 @@ def read(
         reader.note("read.no_boxes")
     if reader.read_as.chosen and not reader.choice_used and layout.instances and not _is_layout(data):
         reader.note("read.choice_unused")
+    if reader.pick not in ("", "1") and not reader.pick_used and layout.instances:
+        reader.note("read.pick_unused", pick=quote(reader.pick))
     return layout, reader.all_notes()
 
 

@@ -30,7 +30,10 @@ class Reader:
     names: str = ""
     read_as: ReadAs = ReadAs()
     choice_used: bool = False  # whether the format left anything to choose by read_as
+    pick_used: bool = False  # whether there was anything to pick from
+    to_pixels: tuple[float, float] = (1.0, 1.0)  # by what a file's x and y, which should be pixels, become pixels
     notes: list[Note] = field(default_factory=list)
+    places: dict[int, list[int]] = field(default_factory=dict)  # of the notes on a subject, by its id
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0  # notes beyond MAX_NOTES
     crossings: int = MAX_CROSSINGS  # that outlines may still cost
@@ -39,6 +42,7 @@ class Reader:
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""
         if len(self.notes) < MAX_NOTES:
+            self.places.setdefault(id(values.get("who")), []).append(len(self.notes))
             self.notes.append(Note(code, values=values))
         else:
             self.unsaid += 1
@@ -48,8 +52,13 @@ class Reader:
         return capped(self.notes, self.unsaid)
 
     def own_size(self, width: object, height: object, what: str) -> None:
-        """Take the size that the data itself names, where it names one; it wins over the given one."""
-        if width is None and height is None:
+        """Take the size that the data itself names, where it names one; it wins over the given one.
+
+        Where one is given, 0 x 0 says as little as no size, which some tools mean by it.
+        """
+        width, height = _side(width), _side(height)
+        unknown = (None, None), *([(0, 0)] if self.width and self.height else [])
+        if (width, height) in unknown:
             return
         if not all(
             type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)
@@ -87,9 +96,9 @@ class Reader:
                 self.note("read.cut", who=who)
             self._keep((x1, y1, x2, y2), who, **fields)
 
-    def add_point(self, who: dict, point: tuple[float, float], **fields) -> None:
-        """Keep an instance that has a normalised point and no box; its box stays without area."""
-        self.note("read.point_alone", who=who)
+    def add_point(self, who: dict, point: tuple[float, float], code: str = "read.point_alone", **fields) -> None:
+        """Keep an instance that has a normalised point and no box, which ``code`` says; its box stays without area."""
+        self.note(code, who=who)
         self._keep((*point, *point), who, point=point, **fields)
 
     def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
@@ -100,9 +109,8 @@ class Reader:
         }
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
-        for place, note in enumerate(self.notes):
-            if note.values.get("who") is who:
-                self.notes[place] = replace(note, instance=len(self.instances))
+        for place in self.places.pop(id(who), ()):
+            self.notes[place] = replace(self.notes[place], instance=len(self.instances))
 
     def pixels(self, box: tuple[float, ...]) -> Box:
         """xyxy in pixels to normalised."""
@@ -129,6 +137,11 @@ class Reader:
             caption,
             {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)},
         )
+
+
+def _side(value: object) -> object:
+    """A side in pixels as a number where a tool wrote it as text; anything else stays."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9 else value
 
 
 def text_of(*values: object) -> str:
@@ -188,6 +201,7 @@ def first_filled(data: object) -> object:
 
 def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
     """Index from 0 of the one among ``options`` (names) that ``pick`` means: a name, or an index from 1; "" = first."""
+    reader.pick_used = True
     if pick in options:
         return options.index(pick)
     if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):

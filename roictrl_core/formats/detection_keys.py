@@ -27,6 +27,9 @@ KEYS: dict[str, tuple[Way, ...]] = {
     "rois": ways((YXYX,)),
 }
 
+# Eight keys that together are the corners of a turned box, in turn.
+QUAD = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
+
 # Four keys that together are a box, and their order.
 CORNERS: tuple[tuple[tuple[str, ...], str], ...] = (
     *(
@@ -80,6 +83,7 @@ FORMAT_KEYS = ("boxformat", "bboxformat", "bboxmode", "boxmode", "boxtype")
 WRAPPERS = (
     "predictions",
     "detections",
+    "obb",
     "objects",
     "results",
     "result",
@@ -105,6 +109,9 @@ CAPTION_KEYS = (
     "text",
     "title",
     "object",
+    "description",
+    "desc",
+    "prompt",
 )
 CLASS_KEYS = ("classid", "cls", "class", "categoryid", "label", "predclass", "detectionclass", "category")
 SCORE_KEYS = ("score", "confidence", "conf", "logit", "prob", "probability", "detectionscore")
@@ -123,6 +130,8 @@ SIDE_BY_SIDE = {
     "classnames": "classname",
     "names": "name",
     "captions": "caption",
+    "descriptions": "description",
+    "prompts": "prompt",
     "confidences": "confidence",
     "classids": "classid",
     "detectionscores": "detectionscore",
