@@ -2,30 +2,31 @@
 /**
  * What of a layout is sent to the server.  ComfyUI runs again whatever has another input than before, and all that comes
  * after it: so a layout goes out without what cannot change the picture, always written in the same way.  The workflow keeps
- * everything; colours and labels go along where a connected node shows them.
+ * everything; labels and colours go along where a connected node reads them.
  *
  * It is the prompt that is gone over, and not the widget's own value for it (`serializeValue`): only there is it known what
  * is connected, through subgraphs, reroutes and muted nodes, and for a widget promoted out of a subgraph newer pages do not
  * ask the widget at all.
  *
  * @typedef {Record<string, {class_type: string, inputs: Record<string, any>}>} Prompt
- * @typedef {0|1|2} Level
+ * @typedef {0|1|2|3} Level
  */
+import { same } from "./edits.js";
 import { DEFAULTS, LayoutError, parse, toData } from "./layout.js";
 import { colorOf } from "./palette.js";
 
 const NODE = "ROICtrlInstanceBoxPrompt";
 const PREVIEW = "ROICtrlPreviewLayout";
 
-/** How much of what cannot change the picture a node reads: nothing, colours and labels, or it may be anything. */
-const [NOTHING, LOOKS, ALL] = /** @type {[Level, Level, Level]} */ ([0, 1, 2]);
+/** How much of what cannot change the picture a node reads: nothing, labels, colours as well, or it may be anything. */
+const [NOTHING, LABELS, LOOKS, ALL] = /** @type {[Level, Level, Level, Level]} */ ([0, 1, 2, 3]);
 
 /** What reads a layout, and how much of it; `passes`: whoever gets its layout reads it as well. Not listed: ALL.
  * @type {Record<string, {reads: Level, passes?: boolean}>} */
 const READERS = {
   ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
   ROICtrlLayoutToPrompt: { reads: NOTHING }, ROICtrlMergeLayouts: { reads: NOTHING, passes: true },
-  ROICtrlEditInstance: { reads: LOOKS, passes: true }, // finds an instance by its label
+  ROICtrlEditInstance: { reads: LABELS, passes: true }, // finds an instance by its label
   ROICtrlLayoutInstance: { reads: LOOKS }, // as well, and gives it and the color on
   ROICtrlPreviewLayout: { reads: LOOKS }, ROICtrlExportLayout: { reads: ALL },
 };
@@ -54,7 +55,7 @@ export function plain(prompt) {
     const doc = read === ALL ? null : docOf(inputs.layout);
     if (!doc) continue;
     set(next, id, "layout", written(doc, read));
-    if (read === NOTHING && doc.items.some((it) => it.fields.color)) {
+    if (read < LOOKS && doc.items.some((it) => it.fields.color)) {
       const colors = doc.items.map((it, i) => colorOf(it.fields.color, i)).join(" ");
       for (const to of previews(prompt, id)) set(next, to, "colors", colors);
     }
@@ -101,12 +102,18 @@ function docOf(text) {
 /** The layout as text: keys in order, without defaults and without what is not read. @param {import("./layout.js").Doc} doc @param {Level} read */
 function written(doc, read) {
   const { instances, ...head } = toData(doc);
-  return JSON.stringify({ ...kept(head, HEAD), instances: instances.map((fields) =>
-    kept(fields, [...MARKS, ...(read < LOOKS ? unseen(fields) : [])], DEFAULTS)) });
+  return JSON.stringify({ ...kept(head, HEAD), instances: instances.map((fields) => sentOf(fields, read)) });
 }
 
-/** An instance without a caption is called by its label. @param {any} fields */
-const unseen = (fields) => (fields.caption?.trim() ? ["color", "label"] : ["color"]);
+/** What of an instance is sent. The server trims captions itself. @param {any} fields @param {Level} read */
+const sentOf = (fields, read) =>
+  kept({ ...fields, caption: fields.caption?.trim() ?? "" }, [...MARKS, ...(read < LOOKS ? unseen(fields, read) : [])], DEFAULTS);
+
+/** An instance without a caption is called by its label. @param {any} fields @param {Level} read */
+const unseen = (fields, read) => (read < LABELS && fields.caption?.trim() ? ["color", "label"] : ["color"]);
+
+/** Whether two instances are the same to whoever makes the picture. @param {any} a @param {any} b */
+export const actAlike = (a, b) => a === b || same(sentOf(a, NOTHING), sentOf(b, NOTHING));
 
 /** @param {Record<string, any>} object @param {string[]} without @param {Record<string, any>} [defaults] */
 const kept = (object, without, defaults = {}) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1))
