@@ -50,12 +50,12 @@ export class Transfer {
   async takeFiles(files) {
     const said = [];
     for (const file of files) said.push(...await this.addFile(file));
-    this.editor.notice(said);
+    this.editor.notices.show(said, "import");
   }
 
   /** @param {string} text in any known box format */
   async takeText(text) {
-    this.editor.notice(await this.addText(text));
+    this.editor.notices.show(await this.addText(text), "import");
   }
 
   /** @param {File} file @returns {Promise<string[]>} what is to be said of it */
