@@ -12,6 +12,7 @@
  * @typedef {0|1|2|3} Level
  */
 import { same } from "./edits.js";
+import { HANDS_ON } from "./graph.js";
 import { DEFAULTS, LayoutError, parse, toData } from "./layout.js";
 import { colorOf } from "./palette.js";
 
@@ -21,14 +22,13 @@ const PREVIEW = "ROICtrlPreviewLayout";
 /** How much of what cannot change the picture a node reads: nothing, labels, colours as well, or it may be anything. */
 const [NOTHING, LABELS, LOOKS, ALL] = /** @type {[Level, Level, Level, Level]} */ ([0, 1, 2, 3]);
 
-/** What reads a layout, and how much of it; `passes`: whoever gets its layout reads it as well. Not listed: ALL.
- * @type {Record<string, {reads: Level, passes?: boolean}>} */
+/** How much of a layout is read by a node itself; whoever gets its layout from there reads it as well. Not listed: ALL.
+ * @type {Record<string, Level>} */
 const READERS = {
-  ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
-  ROICtrlLayoutToPrompt: { reads: NOTHING }, ROICtrlMergeLayouts: { reads: NOTHING, passes: true },
-  ROICtrlEditInstance: { reads: LABELS, passes: true }, // finds an instance by its label
-  ROICtrlLayoutInstance: { reads: LOOKS }, // as well, and gives it and the color on
-  ROICtrlPreviewLayout: { reads: LOOKS }, ROICtrlExportLayout: { reads: ALL },
+  ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING, ROICtrlLayoutToPrompt: NOTHING, ROICtrlMergeLayouts: NOTHING,
+  ROICtrlEditInstance: LABELS, // finds an instance by its label
+  ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
+  [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,
 };
 
 /** The outputs `bboxes` and `preview` of the node show colours and labels; all but the first, the layout, tell nothing else. */
@@ -72,22 +72,28 @@ function set(prompt, id, name, value) {
 const linksOf = (prompt, id) => Object.entries(prompt).flatMap(([to, { inputs }]) => Object.entries(inputs).flatMap(([name, value]) =>
   (Array.isArray(value) && String(value[0]) === id ? [/** @type {[string, string, number]} */ ([to, name, Number(value[1])])] : [])));
 
-/** How much is read of a node's layout. @param {Prompt} prompt @param {string} id @param {string[]} [before] the nodes that passed it on @returns {Level} */
-function readOf(prompt, id, before = []) {
-  const levels = linksOf(prompt, id).map(([to, , slot]) => {
+/** How much is read of a node's layout. @param {Prompt} prompt @param {string} id @param {string[]} [before] the nodes that handed it on
+ * @param {boolean} [indexed] whether the instances still have their indices @returns {Level} */
+function readOf(prompt, id, before = [], indexed = true) {
+  const levels = linksOf(prompt, id).map(([to, name, slot]) => {
     if (!before.length && slot) return SHOWN.includes(slot) ? LOOKS : NOTHING;
     if (before.includes(to)) return NOTHING;
     const { class_type: type } = prompt[to];
-    const { reads, passes } = READERS[type] ?? { reads: ALL };
-    if (type === PREVIEW && !before.length) return NOTHING; // it is told the colours beside the layout
-    return passes ? Math.max(reads, readOf(prompt, to, [...before, id])) : reads;
+    if (type === PREVIEW && indexed) return NOTHING; // it is told the colours beside the layout
+    const [reads, inputs] = [READERS[type] ?? ALL, HANDS_ON[type]];
+    return inputs ? Math.max(reads, readOf(prompt, to, [...before, id], indexed && inputs[name])) : reads;
   });
   return /** @type {Level} */ (Math.max(NOTHING, ...levels));
 }
 
-/** The Preview Layout nodes that draw the layout itself. @param {Prompt} prompt @param {string} id */
-const previews = (prompt, id) => linksOf(prompt, id).filter(([to, name, slot]) =>
-  prompt[to].class_type === PREVIEW && name === "layout" && !slot && prompt[to].inputs.colors === undefined).map(([to]) => to);
+/** The Preview Layout nodes to which the layout comes with its indices, and which nothing else tells colours.
+ * @param {Prompt} prompt @param {string} id @param {string[]} [before] as above @returns {string[]} */
+const previews = (prompt, id, before = []) => linksOf(prompt, id).flatMap(([to, name, slot]) => {
+  if (slot || before.includes(to)) return [];
+  const { class_type: type, inputs } = prompt[to];
+  if (type === PREVIEW) return name === "layout" && inputs.colors === undefined ? [to] : [];
+  return HANDS_ON[type]?.[name] ? previews(prompt, to, [...before, id]) : [];
+});
 
 /** Null where the text is no layout of ours: it goes out as it is. @param {string} text */
 function docOf(text) {

@@ -70,8 +70,9 @@ test("colours and labels go along where a connected node shows them", () => {
   const cases = [
     [{ 7: ["AnyNode", { boxes: ["4", 1] }] }, withLooks], [{ 7: ["SaveImage", { images: ["4", 3] }] }, withLooks],
     [{ 7: ["AnyNode", { mask: ["4", 2], width: ["4", 4] }] }, ACTS], [{}, ACTS],
-    [{ 7: edit }, withLabels], [{ 6: edit, 7: apply({ layout: ["6", 0] }) }, withLabels], [{ 6: edit, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLooks],
-    [{ 6: merged, 7: apply({ layout: ["6", 0] }) }, ACTS], [{ 6: merged, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLooks],
+    [{ 7: edit }, withLabels], [{ 6: edit, 7: apply({ layout: ["6", 0] }) }, withLabels], [{ 6: edit, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLabels],
+    [{ 6: merged, 7: apply({ layout: ["6", 0] }) }, ACTS], [{ 6: merged, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, ACTS],
+    [{ 6: ["ROICtrlMergeLayouts", { layout_1: ["9", 0], layout_2: ["4", 0] }], 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLooks],
     [{ 6: merged, 7: ["AnotherPacksNode", { layout: ["6", 0] }] }, LAYOUT],
     [{ 7: ["ROICtrlExportLayout", { layout: ["4", 0] }] }, LAYOUT], [{ 5: ["ROICtrlInstanceBoxPrompt", { layout: "", boxes: ["4", 0] }] }, LAYOUT],
     [{ 6: ["ROICtrlMergeLayouts", { layout_1: ["4", 0], layout_2: ["6", 0] }] }, ACTS], // round in a circle
@@ -87,7 +88,13 @@ test("Preview Layout is told the colours beside the layout, so that only it runs
   assert.deepEqual(sent[9].inputs.colors, ["3", 0], "a link of one's own comes first");
   assert.equal(plain(prompt(ACTS, { 8: preview() }))[8].inputs.colors, undefined);
   const edit = /** @type {[string, any]} */ (["ROICtrlEditInstance", { layout: ["4", 0], instance: "fox" }]);
-  assert.equal(plain(prompt(LAYOUT, { 6: edit, 8: preview() }))[8].inputs.colors, "#e69f00 #56b4e9 #009e73", "also where another node reads labels");
+  const merge = (/** @type {string} */ name, /** @type {string} */ from) => /** @type {[string, any]} */ (["ROICtrlMergeLayouts", { [name]: [from, 0] }]);
+  /** @type {Record<string, [string, any]>[]} */
+  const cases = [{ 6: edit, 8: preview() }, { 6: edit, 8: preview({ layout: ["6", 0] }) }, { 6: edit, 7: merge("layout_1", "6"), 8: preview({ layout: ["7", 0] }) }];
+  for (const others of cases) {
+    assert.equal(plain(prompt(LAYOUT, others))[8].inputs.colors, "#e69f00 #56b4e9 #009e73", "also behind a node that keeps the boxes' order");
+  }
+  assert.equal(plain(prompt(LAYOUT, { 7: merge("layout_2", "4"), 8: preview({ layout: ["7", 0] }) }))[8].inputs.colors, undefined, "there other boxes come first");
 });
 
 test("what is no layout, or comes through a link, goes out as it is", () => {
