@@ -48,12 +48,15 @@ export class Report {
     this.share();
   }
 
-  /** Gives each box what was said of it, and the rest to the notice. */
+  /** Gives each box what was said of it, and the rest to the notice: of a box that has gone or changed only what is not foreseen
+   * here anyway, as long as it is boxes from here that ran. */
   share() {
     this.notes.clear();
     const rest = [];
+    const drawn = this.editor.state.doc.items.length > 0 && !this.editor.host.linked();
     for (const note of unique([...this.said.values()].flat())) {
       const box = note.instance ? this.ran[note.instance - 1] : undefined;
+      if (!box && note.instance && drawn && FORESEEN[note.code]) continue;
       if (!box) rest.push(sentence(note, this.editor.t));
       else this.notes.set(box.id, { fields: box.fields, notes: [...this.notes.get(box.id)?.notes ?? [], note] });
     }

@@ -21,7 +21,7 @@ function reporting() {
   const store = new Store(initial(docOf(...BOXES)));
   const t = (/** @type {string} */ key) => key;
   const notices = new Notices(t);
-  const editor = { store, t, notices, warnings: new Map(), view: { stage: document.createElement("div") }, invalidate() {},
+  const editor = { store, t, notices, warnings: new Map(), view: { stage: document.createElement("div") }, invalidate() {}, host: { linked: () => false },
     get state() { return store.state; }, find: (/** @type {string} */ id) => store.state.doc.items.find((it) => it.id === id) };
   const report = new Report(/** @type {any} */ (editor));
   const said = () => store.state.doc.items.map((it) => report.of(it.id).map((n) => n.code).join());
@@ -57,7 +57,9 @@ test("what was drawn, moved or deleted while the run was going costs the others 
   store.dispatch({ type: "remove", ids: [store.state.doc.items[0].id] });
   report.take({ layout, notes: [note("one", 1), note("two", 2)] });
   assert.deepEqual(said(), ["", "one"]);
-  assert.match(shown(), /two of 2/, "of a box that is gone it is said above all");
+  assert.match(shown(), /two of 2/, "of a box that is gone it is said below all");
+  report.take({ layout, notes: [note("layout.caption_empty", 2)] });
+  assert.equal(shown(), "", "what is foreseen here is not said of a box that has changed");
 });
 
 test("of boxes in the same place each keeps its own", () => {
