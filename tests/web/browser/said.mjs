@@ -49,8 +49,14 @@ export async function noticesComeAndGo(page, node) {
   await notice.waitFor({ state: "detached" });
   const outer = await node.wrap();
   await strength(0);
-  const inner = await Node.inside(page, outer);
-  await inner.root().locator(".roictrl-notice", { hasText: /strength/i }).waitFor();
+  await page.waitForFunction((id) => {
+    const [inner] = /** @type {any} */ (window).app.graph.getNodeById(id).subgraph.nodes;
+    return /strength/i.test(inner.widgets.find((/** @type {any} */ w) => w.name === "layout").roictrl.notices.element.textContent);
+  }, outer);
+  await page.waitForFunction(async () => {
+    const queue = await (await /** @type {any} */ (window).app.api.fetchApi("/queue")).json();
+    return !queue.queue_running.length && !queue.queue_pending.length;
+  });
 }
 
 /** The demo model, one step, with the node's layout. Runs in the page. @param {any} id */
