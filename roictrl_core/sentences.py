@@ -97,6 +97,10 @@ SENTENCES = {
         "The custom conditioning of {who} exists only while a workflow runs and is left out of the JSON; its caption "
         "stands in."
     ),
+    "layout.not_kept": (
+        "{count} foreign values of the layout are nothing that JSON can hold ({kinds}), the first in the field {field}; they "
+        "are left out of the JSON."
+    ),
     "cells.none": (
         "The box of {who} covers no feature cell at any level ({px} px and up) and will have no effect. Make it larger."
     ),
@@ -148,6 +152,14 @@ SENTENCES = {
     "read.other_shape": (
         "The boxes were drawn on {own_width} x {own_height} pixels, which has another shape than {width} x {height}; they "
         "are stretched with the picture."
+    ),
+    "read.not_kept": (
+        "{count} values beside the boxes are nothing that a layout can hold ({kinds}), the first in the field {field}; they "
+        "were left out."
+    ),
+    "read.crowded": (
+        "{count} fields beside the boxes were left out, since at most {most} characters of such fields are kept. Leave out "
+        "of the source what is not needed."
     ),
     "read.no_area": "{who} has no area and was left out.",
     "read.outside": "{who} lies outside the picture and was left out.",

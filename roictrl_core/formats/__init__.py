@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -78,7 +79,9 @@ def _silent(write: Callable[[Layout], object]) -> Callable[[Layout, list[Note]],
 
 def _read_layout(data: object, reader: Reader) -> Layout:
     sized = {"width": reader.width, "height": reader.height} if reader.width and reader.height else {}
-    return Layout.from_dict({**sized, **data})
+    layout = Layout.from_dict({**sized, **data})
+    instances = tuple(replace(one, extra=reader.carried.of(one.extra)) for one in layout.instances)
+    return replace(layout, instances=instances, extra=reader.carried.of(layout.extra))
 
 
 # In the order in which they are tried: the more particular ones first.
@@ -181,7 +184,7 @@ def _plain(source: object) -> object:
     if comfyui.is_segs(source):
         return source
     if not hasattr(source, "shape"):  # of an array each bad number is named
-        check_depth(source)
+        check_depth(source, finite=False)  # NaN and infinite numbers are named by what holds them
     return arrays.plain(source)
 
 
@@ -196,6 +199,7 @@ def _read_data(data: object, reader: Reader) -> Layout:
     for entry in FORMATS.values():
         if entry.matches(data):
             return entry.read(data, reader)
+    check_depth(data)  # NaN may be why nothing recognises it
     raise ValueError(_unknown(data))
 
 

@@ -76,7 +76,7 @@ def _data(text: str) -> object:
 def _json(text: str) -> object:
     """JSON; objects in a row, as in JSON lines; what Python prints, with single quotes; or JSON with prose after it."""
     try:
-        return parse_json(text)
+        return parse_json(text, finite=False)
     except ValueError as error:
         found = _objects_in_a_row(text) or _before_prose(text)
         if found is None and "'" in text and '"' not in text and len(text) <= _PROSE:
@@ -101,7 +101,7 @@ def _objects_in_a_row(text: str) -> list | None:
     if len(lines) < 2 or not all(line[0] == "{" and line[-1] == "}" for line in lines if line):
         return None
     try:
-        return parse_json(f"[{','.join(lines)}]")
+        return parse_json(f"[{','.join(lines)}]", finite=False)
     except ValueError:
         return None
 
@@ -136,4 +136,4 @@ def _value_at(text: str, start: int) -> object:
         _, end = json.JSONDecoder(parse_int=len, parse_float=len).raw_decode(text, start)
     except RecursionError:
         end = len(text)  # which parse_json has a sentence for
-    return parse_json(text[start:end])
+    return parse_json(text[start:end], finite=False)
