@@ -183,6 +183,15 @@ SENTENCES = {
         "The text is not UTF-8: {count} of its characters could not be read and are �, the first in line {line}. Save it as "
         "UTF-8, or correct the captions by hand."
     ),
+    "read.broken": "The JSON that begins in line {line} of the text cannot be read and was left out. Correct it there.",
+    "read.another": (
+        "What begins in line {line} of the text does not belong to the boxes that were read and was left out. Give it by "
+        "itself if its boxes are meant."
+    ),
+    "read.names_not_utf8": (
+        "The class names are not UTF-8: {count} of their characters could not be read and are �, the first in line {line}. "
+        "Save them as UTF-8, or correct the captions by hand."
+    ),
     "read.assumed_pixels": (
         "The boxes were read as {order} in pixels, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "
         "Prompt."

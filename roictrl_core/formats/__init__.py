@@ -7,7 +7,8 @@ nothing is dropped silently.  :func:`write` goes the other way.
 A layout has the size that the data itself names, else the given one.  What the source said beyond a layout's fields
 (a score, a group) stays in the instance's ``extra["imported"]``.
 
-parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
+parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose; told.py finds the JSON there
+readable.py     what text is, before anything parses it
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
 datasets.py     COCO; labelme.py labelme; yolo.py YOLO; dataset_writers.py writes all three
@@ -170,7 +171,7 @@ def read(
     if isinstance(source, Layout):
         return source, []
     reader = Reader(int(width), int(height), str(pick).strip(), names, ReadAs(*read_as).checked())
-    data = parsing.parsed(source, reader) if isinstance(source, str) else _plain(source)
+    data = parsing.parsed(source, reader, kind_of) if isinstance(source, str) else _plain(source)
     layout = _read_data(data, reader)
     if not layout.instances and not reader.notes and not _is_layout(data):
         reader.note("read.no_boxes")
@@ -196,11 +197,15 @@ def _read_data(data: object, reader: Reader) -> Layout:
         return comfyui.read_masks(masks, reader)
     if data in ([], {}) or isinstance(data, list) and first_filled(data) is None and None not in data:
         return reader.layout()
-    for entry in FORMATS.values():
-        if entry.matches(data):
-            return entry.read(data, reader)
+    if (kind := kind_of(data)) is not None:
+        return FORMATS[kind].read(data, reader)
     check_depth(data)  # NaN may be why nothing recognises it
     raise ValueError(_unknown(data))
+
+
+def kind_of(data: object) -> str | None:
+    """The first of FORMATS that plain data is in; None without one."""
+    return next((name for name, entry in FORMATS.items() if entry.matches(data)), None)
 
 
 def _unknown(data: object) -> str:
