@@ -91,7 +91,7 @@ class Instance:
             data["point"] = list(self.point)
         if self.scribble:
             data["scribble"] = [[list(point) for point in stroke] for stroke in self.scribble]
-        return {**data, **PlainData().of(self.extra)}
+        return {**data, **PlainData().of(self.extra)} if self.extra else data
 
     @classmethod
     def from_dict(cls, data: object, index: int = 1) -> Instance:
@@ -252,13 +252,12 @@ class Layout:
     def left_out(self) -> list[Note]:
         """One note for each thing that JSON does not carry, and one for all foreign values that it cannot hold."""
         foreign = PlainData()
-        for one in (self, *self.instances):
-            foreign.of(one.extra)
+        foreign.of([one.extra for one in (self, *self.instances)])
         return [
             instance.note("layout.conditioning_left_out", i)
             for i, instance in enumerate(self.instances, 1)
             if instance.conditioning is not None
-        ] + ([Note("layout.not_kept", values=foreign.said())] if foreign.kinds else [])
+        ] + foreign.notes("layout.not_kept")
 
 
 # JSON key and attribute -> (default, type)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .notes import quote
+from .notes import Note, quote
 from .safe_text import MAX_DEPTH, MAX_DIGITS
 
 LEFT_OUT = object()  # stands for a value that has no plain form
@@ -33,7 +33,7 @@ class PlainData:
         self.first = ""
         self.crowded = 0
         self._room = room
-        self._key = ""
+        self._key: object = ""
 
     def fields(self, source: Mapping) -> dict:
         """The fields that are not empty and have a plain form, and for which there is room."""
@@ -56,41 +56,44 @@ class PlainData:
 
     def of(self, value: object, depth: int = 1) -> object:
         """``value`` as plain data; of objects the fields that have a plain form; LEFT_OUT where it has none itself."""
-        value = scalar(value)
-        if value is None or isinstance(value, (bool, str, int, float)):
-            return self._single(value)
+        if type(value) not in (dict, list):
+            value = scalar(value)
+            if value is None or isinstance(value, (str, int, float)):
+                return self._single(value)
         if depth > MAX_DEPTH:
             return self._leave_out("nesting")
-        if isinstance(value, Mapping):
-            found = {key: self._value(key, item, depth + 1) for key, item in value.items()}
-            return {str(key): item for key, item in found.items() if item is not LEFT_OUT}
+        if isinstance(value, (dict, Mapping)):
+            found = [(str(key), self._value(key, item, depth + 1)) for key, item in value.items()]
+            return {key: item for key, item in found if item is not LEFT_OUT}
         if isinstance(value, (list, tuple)):
             items = [self.of(item, depth + 1) for item in value]
             return LEFT_OUT if any(item is LEFT_OUT for item in items) else items
         return self._leave_out(type(value).__name__)
 
-    def said(self) -> dict:
-        """The values of a note about what JSON cannot hold."""
+    def notes(self, code: str) -> list[Note]:
+        """The note about what JSON cannot hold, where there was anything."""
         kinds = [quote(kind)[1:-1] for kind in list(self.kinds)[:MAX_KINDS]]
-        return {"count": sum(self.kinds.values()), "kinds": kinds, "field": self.first}
+        values = {"count": sum(self.kinds.values()), "kinds": kinds, "field": self.first}
+        return [Note(code, values=values)] if kinds else []
 
     def _value(self, key: object, value: object, depth: int = 1) -> object:
-        key = scalar(key)
-        self._key = quote(key)
-        if not isinstance(key, (str, int, float)):
+        self._key = key
+        if type(key) is not str and not isinstance(scalar(key), (str, int, float)):
             return self._leave_out(f"{type(key).__name__} as a key")
         return self.of(value, depth)
 
     def _single(self, value: object) -> object:
-        self._room -= _OVERHEAD + (len(value) if isinstance(value, str) else 0)
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, str):
+            self._room -= len(value)
+        elif isinstance(value, float) and not math.isfinite(value):
             return self._leave_out(str(value))
-        if isinstance(value, int) and not -_LONGEST < value < _LONGEST:
+        elif isinstance(value, int) and not -_LONGEST < value < _LONGEST:
             return self._leave_out("a number too long")
+        self._room -= _OVERHEAD
         return value
 
     def _leave_out(self, kind: str) -> object:
-        self.first = self.first or self._key
+        self.first = self.first or quote(self._key)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         return LEFT_OUT
 

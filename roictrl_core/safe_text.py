@@ -93,20 +93,12 @@ def _path_to(number: float, value: object) -> str:
     while stack:
         node, trail = stack.pop()
         if node is number:
-            return _written(trail)
+            return "".join(trail).lstrip(".")
         if isinstance(node, dict):
-            stack.extend((child, (trail, f".{str(key)[:MAX_QUOTE]}")) for key, child in node.items())
+            stack.extend((child, (*trail, f".{str(key)[:MAX_QUOTE]}")) for key, child in node.items())
         elif isinstance(node, (list, tuple)):
-            stack.extend((child, (trail, f"[{i}]")) for i, child in enumerate(node))
+            stack.extend((child, (*trail, f"[{i}]")) for i, child in enumerate(node))
     return ""
-
-
-def _written(trail: tuple) -> str:
-    steps = []
-    while trail:
-        trail, step = trail
-        steps.append(step)
-    return "".join(reversed(steps)).lstrip(".")
 
 
 def _not_finite(what: str, number: object, place: str = "") -> str:

@@ -199,7 +199,7 @@ def _read_data(data: object, reader: Reader) -> Layout:
         return reader.layout()
     if (kind := kind_of(data)) is not None:
         return FORMATS[kind].read(data, reader)
-    check_depth(data)  # NaN may be why nothing recognises it
+    check_depth(data[:1] if isinstance(data, list) else data)  # NaN may be why nothing recognises it
     raise ValueError(_unknown(data))
 
 

@@ -48,9 +48,7 @@ class Reader:
 
     def all_notes(self) -> list[Note]:
         """What was said, and how much more there was to say."""
-        more = []
-        if self.carried.kinds:
-            more.append(Note("read.not_kept", values=self.carried.said()))
+        more = self.carried.notes("read.not_kept")
         if self.carried.crowded:
             more.append(Note("read.crowded", values={"count": self.carried.crowded, "most": MAX_CARRIED}))
         return capped([*more, *self.notes], self.unsaid)

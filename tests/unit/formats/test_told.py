@@ -201,7 +201,7 @@ def test_any_text_is_searched_in_linear_time(unit):
     with suppress(ValueError):  # which they may be too many for
         values_in(text)
     as_json(text)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 10
 
 
 def test_values_keep_their_lines():
