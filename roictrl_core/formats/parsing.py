@@ -146,7 +146,7 @@ def _line(line: str) -> object:
 def _yaml(text: str, kind: Kind) -> object:
     """YAML; also after or before a sentence, which is YAML as well if it ends in a colon."""
     error, value = None, text
-    for part in (text, _yaml_block(text)):
+    for part in dict.fromkeys((text, _yaml_block(text))):
         try:
             value = parse_yaml(part)
         except ValueError as wrong:
