@@ -183,7 +183,7 @@ SENTENCES = {
         "The text is not UTF-8: {count} of its characters could not be read and are �, the first in line {line}. Save it as "
         "UTF-8, or correct the captions by hand."
     ),
-    "read.broken": "The JSON that begins in line {line} of the text cannot be read and was left out. Correct it there.",
+    "read.broken": "What begins in line {line} of the text cannot be read and was left out. Correct it if it is meant to hold boxes.",
     "read.another": (
         "What begins in line {line} of the text does not belong to the boxes that were read and was left out. Give it by "
         "itself if its boxes are meant."

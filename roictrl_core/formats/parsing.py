@@ -42,29 +42,39 @@ def parsed(text: str, reader: Reader, kind: Kind) -> object:
 
 
 def _fenced(text: str, kind: Kind) -> list[Told]:
-    """What stands between ``` fences; [] without any, or where the text has something that is known only outside."""
+    """What stands between ``` fences; [] without any; what stands outside where only that is known."""
     found: list[Told] = []
-    fences, error, line, at = 0, None, 1, 0
-    for fence in _FENCE.finditer(text):
-        if not (inner := fence[2].strip()):
-            continue
-        if (fences := fences + 1) > MAX_FENCES:
-            raise ValueError(f"The text has more than {MAX_FENCES} pieces between fences. Give fewer of them at once.")
-        begins = fence.start(2) + len(fence[2]) - len(fence[2].lstrip())
-        line, at = line + text.count("\n", at, begins), begins
+    error = None
+    for line, inner in _fences(text):
         try:
             found += [told._replace(line=told.line + line - 1) for told in _told(inner, kind)]
         except ValueError as wrong:
             error = error or wrong
-    if not fences or any(_kinds(found, kind)):
+            found.append(Told(line, 0, BROKEN))
+    if not found or any(_kinds(found, kind)):
         return found
     try:
         outside = _told(text, kind)
     except ValueError as wrong:
-        raise error or wrong from None
-    if error and not any(_kinds(outside, kind)):
+        outside, error = [], error or wrong
+    if any(_kinds(outside, kind)):
+        return outside
+    if error:
         raise error
-    return outside
+    return found
+
+
+def _fences(text: str) -> Iterator[tuple[int, str]]:
+    """What stands between fences, where there is anything, each with its line."""
+    count, line, at = 0, 1, 0
+    for fence in _FENCE.finditer(text):
+        if not (inner := fence[2].strip()):
+            continue
+        if (count := count + 1) > MAX_FENCES:
+            raise ValueError(f"The text has more than {MAX_FENCES} pieces between fences. Give fewer of them at once.")
+        begins = fence.start(2) + len(fence[2]) - len(fence[2].lstrip())
+        line, at = line + text.count("\n", at, begins), begins
+        yield line, inner
 
 
 def _told(text: str, kind: Kind) -> list[Told]:

@@ -26,7 +26,7 @@ def read(text, **how):
 
 def left_out(*lines) -> list[str]:
     return [
-        f"The JSON that begins in line {line} of the text cannot be read and was left out. Correct it there."
+        f"What begins in line {line} of the text cannot be read and was left out. Correct it if it is meant to hold boxes."
         for line in lines
     ]
 
@@ -69,6 +69,8 @@ def test_all_values_are_read(text):
         (f'{FENCE}\n{CAT}\n{{"box_2d": [\n{DOG}\n{FENCE}', [3]),
         (f'Format: {{"box_2d": [ymin, xmin, ymax, xmax], "label": text}}\n\n[{CAT},{DOG}]', [1]),
         (f"The answer is a list [{{...}}] as asked:\n[{CAT},{DOG}]", [1]),
+        (f'{FENCE}\n[{{"box_2d": [1,\n{FENCE}\n{FENCE}\n{CAT}\n{DOG}\n{FENCE}', [2]),
+        (f"{FENCE}\nx: [1\n{FENCE}\nand\n{FENCE}\n[{CAT}, {DOG}]\n{FENCE}", [2]),
         (f'[{{"a": "b", "a": "c"}}]\n[{CAT},{DOG}]', [1]),
         (f'Boxes:\n{{"box_2d": [\n  1,\n  2\n[{CAT},{DOG}]', [2]),
     ],
