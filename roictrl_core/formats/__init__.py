@@ -80,7 +80,11 @@ def _silent(write: Callable[[Layout], object]) -> Callable[[Layout, list[Note]],
 
 def _read_layout(data: object, reader: Reader) -> Layout:
     sized = {"width": reader.width, "height": reader.height} if reader.width and reader.height else {}
-    layout = Layout.from_dict({**sized, **data})
+    return Layout.from_dict({**sized, **data})
+
+
+def _with_plain_extra(layout: Layout, reader: Reader) -> Layout:
+    """The layout of a socket with no foreign values in it."""
     instances = tuple(replace(one, extra=reader.carried.of(one.extra)) for one in layout.instances)
     return replace(layout, instances=instances, extra=reader.carried.of(layout.extra))
 
@@ -173,6 +177,8 @@ def read(
     reader = Reader(int(width), int(height), str(pick).strip(), names, ReadAs(*read_as).checked())
     data = parsing.parsed(source, reader, kind_of) if isinstance(source, str) else _plain(source)
     layout = _read_data(data, reader)
+    if _is_layout(data) and not isinstance(source, str):
+        layout = _with_plain_extra(layout, reader)
     if not layout.instances and not reader.notes and not _is_layout(data):
         reader.note("read.no_boxes")
     if reader.read_as.chosen and not reader.choice_used and layout.instances and not _is_layout(data):

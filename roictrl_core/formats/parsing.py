@@ -88,11 +88,15 @@ def _told(text: str, kind: Kind) -> list[Told]:
     short = len(text) <= _PROSE
     if short and _OBJECTS.search(text):
         return _usable(text, values_in(text), kind)
-    if _YAML_LINE.search(text[:4000]):
-        return [_whole(_yaml(text, kind))]
-    if short and _OTHERS.search(text):
-        return _usable(text, values_in(text), kind)
-    return [_whole(text)]
+    others = values_in(text) if short and _OTHERS.search(text) else []
+    if not _YAML_LINE.search(text[:4000]):
+        return _usable(text, others, kind)
+    try:
+        return [_whole(_yaml(text, kind, bool(others)))]
+    except ValueError:
+        if any(_kinds(others, kind)):
+            return others
+        raise
 
 
 def _whole(value: object) -> Told:
@@ -153,8 +157,8 @@ def _line(line: str) -> object:
         return BROKEN
 
 
-def _yaml(text: str, kind: Kind) -> object:
-    """YAML; also after or before a sentence, which is YAML as well if it ends in a colon."""
+def _yaml(text: str, kind: Kind, only_known: bool) -> object:
+    """YAML; also after or before a sentence, which is YAML as well if it ends in a colon. Raises ValueError with a sentence."""
     error, value = None, text
     for part in dict.fromkeys((text, _yaml_block(text))):
         try:
@@ -164,8 +168,8 @@ def _yaml(text: str, kind: Kind) -> object:
         else:
             if kind(value):
                 return value
-    if error:
-        raise ValueError(f"This is neither JSON nor YOLO's lines. {error}") from None
+    if error or only_known:
+        raise ValueError(f"This is neither JSON nor YOLO's lines. {error or 'It is YAML without boxes.'}") from None
     return value
 
 

@@ -126,19 +126,20 @@ def test_yaml_with_other_line_ends(root, end, fence):
 # --- as Python prints it ---
 
 
-@pytest.mark.parametrize("before", ["", "Sure! "])
+@pytest.mark.parametrize("before", ["", "Sure! ", "Boxes: "])
 @pytest.mark.parametrize(
     "data",
     [
+        {"box_2d": [1, 2, 300, 400], "label": "cat"},
         [{"box_2d": [1, 2, 300, 400], "label": "cat"}],
         [{"box_2d": [1, 2, 300, 400], "label": "cat's toy"}],
         [{"box_2d": (1, 2, 300, 400), "label": 'a "b" [of] it\'s', "ok": True, "no": None}],
         [{"box_2d": [1, 2, 300, 400], "label": '\x7f\xa0 tab\t \\ \U000e0001 \u2028 🦊 5" {'}],
     ],
-    ids=["plain", "apostrophe", "both", "escapes"],
+    ids=["object", "list", "apostrophe", "both", "escapes"],
 )
 def test_what_python_prints(data, before):
-    assert read(before + repr(data))[0] == [data[0]["label"]]
+    assert read(before + repr(data))[0] == [(data if isinstance(data, dict) else data[0])["label"]]
 
 
 @pytest.mark.parametrize(
