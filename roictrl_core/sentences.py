@@ -98,6 +98,10 @@ SENTENCES = {
         "The custom conditioning of {who} exists only while a workflow runs and is left out of the JSON; its caption "
         "stands in."
     ),
+    "layout.not_kept": (
+        "{count} foreign values of the layout are nothing that JSON can hold ({kinds}), the first in the field {field}; they "
+        "are left out of the JSON."
+    ),
     "cells.none": (
         "The box of {who} covers no feature cell at any level ({px} px and up) and will have no effect. Make it larger."
     ),
@@ -151,6 +155,14 @@ SENTENCES = {
         "The boxes were drawn on {own_width} x {own_height} pixels, which has another shape than {width} x {height}; they "
         "are stretched with the picture."
     ),
+    "read.not_kept": (
+        "{count} values beside the boxes are nothing that a layout can hold ({kinds}), the first in the field {field}; they "
+        "were left out."
+    ),
+    "read.crowded": (
+        "{count} fields beside the boxes were left out, since at most {most} characters of such fields are kept. Leave out "
+        "of the source what is not needed."
+    ),
     "read.no_area": "{who} has no area and was left out.",
     "read.outside": "{who} lies outside the picture and was left out.",
     "read.cut": "{who} reaches over the picture's border and was cut there.",
@@ -176,6 +188,15 @@ SENTENCES = {
     "read.not_utf8": (
         "The text is not UTF-8: {count} of its characters could not be read and are �, the first in line {line}. Save it as "
         "UTF-8, or correct the captions by hand."
+    ),
+    "read.broken": "What begins in line {line} of the text cannot be read and was left out. Correct it if it is meant to hold boxes.",
+    "read.another": (
+        "What begins in line {line} of the text does not belong to the boxes that were read and was left out. Give it by "
+        "itself if its boxes are meant."
+    ),
+    "read.names_not_utf8": (
+        "The class names are not UTF-8: {count} of their characters could not be read and are �, the first in line {line}. "
+        "Save them as UTF-8, or correct the captions by hand."
     ),
     "read.assumed_pixels": (
         "The boxes were read as {order} in pixels, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "

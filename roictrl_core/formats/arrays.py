@@ -12,6 +12,7 @@ import numpy as np
 
 from ..layout import Layout
 from ..notes import subject
+from ..plain_data import scalar
 from .common import Reader, choose, entries, finite_numbers, first_filled, is_number, numbers
 from .detection_keys import PICTURE_KEYS, plain_key
 from .names import ClassNames
@@ -70,7 +71,8 @@ _COLUMNS = {
 
 
 def plain(data: object, mask: bool = True) -> object:
-    """``data`` with its tensors and arrays as lists. Pictures stay arrays where they may be masks, and are None elsewhere."""
+    """``data`` with its tensors and arrays as lists, its numbers Python's own. Pictures stay arrays where they may be masks, and are None elsewhere."""
+    data = scalar(data)
     if hasattr(data, "detach"):  # a tensor
         data = data.detach().float().cpu().numpy()
     elif any(hasattr(data, name) for name in ("xyxy", "boxes", "obb")):

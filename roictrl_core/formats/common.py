@@ -12,11 +12,13 @@ import numpy as np
 from ..layout import DEFAULT_SIDE, LAYOUT_FIELDS, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
 from ..notes import MAX_NOTES, Note, capped, quote
+from ..plain_data import PlainData
 from .outlines import MAX_CROSSINGS, Polygon, polygon_mask
 from .reading import ReadAs
 
 BORDER_SLACK = 1e-3  # share of the picture; rounding to whole pixels may lead this far over the border
 MAX_MASK_PIXELS = 2**24  # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
+MAX_CARRIED = 2**21  # characters of what sources say beyond a layout's fields, of all instances together
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -38,6 +40,7 @@ class Reader:
     unsaid: int = 0  # notes beyond MAX_NOTES
     crossings: int = MAX_CROSSINGS  # that outlines may still cost
     mask_pixels: int = MAX_MASK_PIXELS  # that masks may still draw one by one
+    carried: PlainData = field(default_factory=lambda: PlainData(MAX_CARRIED))
 
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""
@@ -49,7 +52,10 @@ class Reader:
 
     def all_notes(self) -> list[Note]:
         """What was said, and how much more there was to say."""
-        return capped(self.notes, self.unsaid)
+        more = self.carried.notes("read.not_kept")
+        if self.carried.crowded:
+            more.append(Note("read.crowded", values={"count": self.carried.crowded, "most": MAX_CARRIED}))
+        return capped([*more, *self.notes], self.unsaid)
 
     def own_size(self, width: object, height: object, what: str) -> None:
         """Take the size that the data itself names, where it names one; it wins over the given one.
@@ -104,9 +110,7 @@ class Reader:
     def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
         if len(self.instances) >= MAX_INSTANCES:
             raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
-        imported = {
-            key: value for key, value in (imported or {}).items() if not _empty(value) and not _is_picture(value)
-        }
+        imported = self.carried.fields(imported or {})
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
         for place in self.places.pop(id(who), ()):
@@ -131,12 +135,8 @@ class Reader:
 
     def layout(self, caption: str = "", extra: Mapping[str, object] | None = None) -> Layout:
         """What was read; ``extra`` are the source's own fields, of which those that a layout has itself are left out."""
-        return Layout(
-            *self.grid,
-            tuple(self.instances),
-            caption,
-            {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)},
-        )
+        own = {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS}
+        return Layout(*self.grid, tuple(self.instances), caption, self.carried.of(own))
 
 
 def _side(value: object) -> object:
@@ -229,26 +229,13 @@ def hex_color(rgb: object) -> str:
     return ""
 
 
-def _is_picture(value: object) -> bool:
-    """Whether it is an array, or a list of them, which no file can hold."""
-    return (
-        isinstance(value, np.ndarray)
-        or isinstance(value, list)
-        and any(_is_picture(item) for item in value if isinstance(item, (list, np.ndarray)))
-    )
-
-
 def imported_of(instance: Instance) -> dict:
     """What the source said beyond the layout's own fields; {} where a layout from elsewhere has something else there."""
     imported = instance.extra.get("imported")
-    return imported if isinstance(imported, dict) else {}
+    return PlainData().of(imported) if isinstance(imported, dict) else {}
 
 
 def picture_rle(mask: RunLengthMask, layout: Layout) -> dict:
     """The mask as COCO's RLE, which is of the picture's size."""
     size = (layout.height, layout.width)
     return (mask if mask.size == size else RunLengthMask.from_array(mask.resized(*size))).to_dict()
-
-
-def _empty(value: object) -> bool:
-    return value is None or (isinstance(value, (str, list, dict)) and not value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYWH, XYXY, YXYX, Way, ways
 
@@ -148,10 +149,19 @@ MASK_KEYS = ("mask", "segmentation", "rle", "segments", "polygon", "polygons")
 SIZE_KEYS = (("width", "height"), ("imagewidth", "imageheight"), ("imgwidth", "imgheight"), ("imgw", "imgh"))
 SHAPE_KEYS = ("origshape", "orishape", "imageshape", "imgshape")
 
+_WORD = 64  # characters of a key that is remembered
+
 
 def plain_key(key: object) -> str:
     """Without case, underscores and the like."""
-    return re.sub(r"[\W_]", "", key).lower() if isinstance(key, str) else str(key)
+    if not isinstance(key, str):
+        return str(key)
+    return _plain_word(key) if len(key) <= _WORD else _plain_word.__wrapped__(key)
+
+
+@lru_cache(4096)  # a file has the same few keys in each of its entries
+def _plain_word(key: str) -> str:
+    return re.sub(r"[\W_]", "", key).lower()
 
 
 def plain_keys(item: Mapping) -> dict:
