@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..roictrl_core.notes import Note, capped
+from ..roictrl_core.plain_data import PlainData
 
 log = logging.getLogger("ROICtrl")
 
@@ -33,5 +34,8 @@ def said(node: str, notes: Sequence[Note]) -> dict:
 
 
 def shown(notes: Sequence[Note], **more: object) -> dict:
-    """The ``ui`` output of a node that has something to say: the page shows the notes in its own language."""
-    return {"roictrl": [{"notes": [note.to_dict() for note in capped(notes)], **more}]}
+    """The ``ui`` output of a node that has something to say: the page shows the notes in its own language.
+
+    It is plain data whatever another pack hands over: ComfyUI ends where it cannot write an output as JSON.
+    """
+    return PlainData().of({"roictrl": [{"notes": [note.to_dict() for note in capped(notes)], **more}]})

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from .fields import Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap, show
 from .masks import MAX_SIDE, RunLengthMask
 from .notes import Note, capped, named, quote, sentences, subject
+from .plain_data import PlainData
 from .safe_text import check_depth, parse_json
 
 VERSION = 1
@@ -90,7 +91,7 @@ class Instance:
             data["point"] = list(self.point)
         if self.scribble:
             data["scribble"] = [[list(point) for point in stroke] for stroke in self.scribble]
-        return {**data, **self.extra}
+        return {**data, **PlainData().of(self.extra)} if self.extra else data
 
     @classmethod
     def from_dict(cls, data: object, index: int = 1) -> Instance:
@@ -178,7 +179,7 @@ class Layout:
             "height": self.height,
             **caption,
             "instances": [instance.to_dict() for instance in self.instances],
-            **self.extra,
+            **PlainData().of(self.extra),
         }
 
     def to_json(self, indent: int | None = None) -> str:
@@ -249,12 +250,14 @@ class Layout:
         return self
 
     def left_out(self) -> list[Note]:
-        """One note for each thing that JSON does not carry."""
+        """One note for each thing that JSON does not carry, and one for all foreign values that it cannot hold."""
+        foreign = PlainData()
+        foreign.of([one.extra for one in (self, *self.instances)])
         return [
             instance.note("layout.conditioning_left_out", i)
             for i, instance in enumerate(self.instances, 1)
             if instance.conditioning is not None
-        ]
+        ] + foreign.notes("layout.not_kept")
 
 
 # JSON key and attribute -> (default, type)

@@ -16,7 +16,7 @@ import math
 import re
 from typing import NamedTuple
 
-from .notes import quote
+from .notes import MAX_QUOTE, quote
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 32
@@ -70,13 +70,13 @@ def lines_of(text: str, what: str = "The text", limits: Limits = LINES) -> list[
     return text.split("\n")
 
 
-def check_depth(value: object, what: str = "The data") -> None:
-    """Refuse what text is refused for: nesting over :data:`MAX_DEPTH`, numbers that are not finite or too long; in one walk."""
+def check_depth(value: object, what: str = "The data", finite: bool = True) -> None:
+    """Refuse what text is refused for: nesting over :data:`MAX_DEPTH`, numbers that are too long or not ``finite``; in one walk."""
     stack = [(value, 1)]
     while stack:
         node, depth = stack.pop()
-        if isinstance(node, float) and not math.isfinite(node):
-            raise ValueError(_not_finite(what, node))
+        if finite and isinstance(node, float) and not math.isfinite(node):
+            raise ValueError(_not_finite(what, node, _path_to(node, value)))
         if isinstance(node, int) and not -_LONGEST < node < _LONGEST:
             raise ValueError(_too_long(what))
         if not isinstance(node, (dict, list, tuple)):
@@ -87,8 +87,24 @@ def check_depth(value: object, what: str = "The data") -> None:
         stack.extend((child, depth + 1) for child in children)
 
 
-def _not_finite(what: str, number: object) -> str:
-    return f"{what} holds the number {number}; only finite numbers can be used. Replace NaN and infinite values."
+def _path_to(number: float, value: object) -> str:
+    """Where in plain data that very number stands, as [0].score; in the order of :func:`check_depth`, so no deeper than it."""
+    stack: list[tuple[object, tuple]] = [(value, ())]
+    while stack:
+        node, trail = stack.pop()
+        if node is number:
+            return "".join(trail).lstrip(".")
+        if isinstance(node, dict):
+            stack.extend((child, (*trail, f".{str(key)[:MAX_QUOTE]}")) for key, child in node.items())
+        elif isinstance(node, (list, tuple)):
+            stack.extend((child, (*trail, f"[{i}]")) for i, child in enumerate(node))
+    return ""
+
+
+def _not_finite(what: str, number: object, place: str = "") -> str:
+    number = "NaN" if number != number else number
+    at = f" at {place}" if place else ""
+    return f"{what} holds the number {number}{at}; only finite numbers can be used. Replace NaN and infinite values."
 
 
 def _too_long(what: str) -> str:
@@ -105,17 +121,19 @@ def _too_deep(what: str) -> str:
 # --- JSON ---
 
 
-def parse_json(text: str, what: str = "The text", limits: Limits = JSON) -> object:
-    """JSON text to plain data. Raises ValueError with a sentence (place of the fault included)."""
+def parse_json(text: str, what: str = "The text", limits: Limits = JSON, finite: bool = True) -> object:
+    """JSON text to plain data. Raises ValueError with a sentence (place of the fault included).
+
+    Without ``finite`` NaN and infinite numbers are read as such, for a reader that names what holds them.
+    """
     exponents = _check_json(check_size(text, what, limits), limits, what)
+    endless: list[tuple[str, float]] = []  # numbers that are not finite: as written, as read
 
-    def finite(number: str) -> float:
-        if math.isinf(value := float(number)):
-            raise ValueError(_not_finite(what, quote(number)[1:-1]))
+    def number(written: str) -> float:
+        value = float(written)
+        if not math.isfinite(value):
+            endless.append((quote(written)[1:-1], value))
         return value
-
-    def constant(name: str):
-        raise ValueError(_not_finite(what, name))
 
     def unique(pairs: list[tuple[str, object]]) -> dict:
         result = dict(pairs)
@@ -125,13 +143,17 @@ def parse_json(text: str, what: str = "The text", limits: Limits = JSON) -> obje
         return result
 
     try:
-        return json.loads(
-            text, object_pairs_hook=unique, parse_float=finite if exponents else None, parse_constant=constant
+        data = json.loads(
+            text, object_pairs_hook=unique, parse_float=number if exponents else None, parse_constant=number
         )
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{what} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Correct it there."
         ) from None
+    if finite and endless:
+        written, value = endless[0]
+        raise ValueError(_not_finite(what, written, _path_to(value, data)))
+    return data
 
 
 def _check_json(data: bytes, limits: Limits, what: str) -> bool:
@@ -265,7 +287,8 @@ class _Document:
             return text
         value = float(text) if number[1] or number[2] else int(text)
         if isinstance(value, float) and math.isinf(value):
-            raise _Refusal(_not_finite(self._what, quote(text)[1:-1]))
+            place = f"line {event.start_mark.line + 1}, column {event.start_mark.column + 1}"
+            raise _Refusal(_not_finite(self._what, quote(text)[1:-1], place))
         return value
 
     def _refuse(self, problem: str, event) -> None:

@@ -106,6 +106,10 @@ SENTENCES = {
         "The custom conditioning of {who} exists only while a workflow runs and is left out of the JSON; its caption "
         "stands in."
     ),
+    "layout.not_kept": (
+        "{count} foreign values of the layout are nothing that JSON can hold ({kinds}), the first in the field {field}; they "
+        "are left out of the JSON."
+    ),
     "cells.none": (
         "The box of {who} covers no feature cell at any level ({px} px and up) and will have no effect. Make it larger."
     ),
@@ -163,12 +167,24 @@ SENTENCES = {
         "The boxes were drawn on {own_width} x {own_height} pixels, which has another shape than {width} x {height}; they "
         "are stretched with the picture."
     ),
+    "read.not_kept": (
+        "{count} values beside the boxes are nothing that a layout can hold ({kinds}), the first in the field {field}; they "
+        "were left out."
+    ),
+    "read.crowded": (
+        "{count} fields beside the boxes were left out, since at most {most} characters of such fields are kept. Leave out "
+        "of the source what is not needed."
+    ),
     "read.no_area": "{who} has no area and was left out.",
     "read.outside": "{who} lies outside the picture and was left out.",
     "read.cut": "{who} reaches over the picture's border and was cut there.",
     "read.point_alone": (
         "{who} is a point without a box, which only methods that read points can place. Draw a box around it for the "
         "others."
+    ),
+    "read.line_alone": (
+        "{who} is an upright or level line, which has no box; its middle is kept as a point, which only some methods read. Draw a "
+        "box around it for the others."
     ),
     "read.not_numbers": "{who} has a box that is not {count} finite numbers, but {value}, and was left out.",
     "read.points_not_numbers": "{who} has points that are not pairs of finite numbers, but {value}, and was left out.",
@@ -185,6 +201,15 @@ SENTENCES = {
         "The text is not UTF-8: {count} of its characters could not be read and are �, the first in line {line}. Save it as "
         "UTF-8, or correct the captions by hand."
     ),
+    "read.broken": "What begins in line {line} of the text cannot be read and was left out. Correct it if it is meant to hold boxes.",
+    "read.another": (
+        "What begins in line {line} of the text does not belong to the boxes that were read and was left out. Give it by "
+        "itself if its boxes are meant."
+    ),
+    "read.names_not_utf8": (
+        "The class names are not UTF-8: {count} of their characters could not be read and are �, the first in line {line}. "
+        "Save them as UTF-8, or correct the captions by hand."
+    ),
     "read.assumed_pixels": (
         "The boxes were read as {order} in pixels, which was assumed. If they stand wrong, set box_order or box_unit of Instance Box "
         "Prompt."
@@ -192,6 +217,10 @@ SENTENCES = {
     "read.assumed_shares": (
         "The boxes were read as {order} normalised 0 to 1, which was assumed. If they stand wrong, set box_order or box_unit of "
         "Instance Box Prompt."
+    ),
+    "read.shares_not_pixels": (
+        "All numbers lie between 0 and 1, so they were read as shares of the picture and not as pixels, which was assumed. If the "
+        "boxes stand wrong, set box_unit of Instance Box Prompt."
     ),
     "read.assumed_thousandths": (
         "The boxes were read as {order} in 0 to 1000, which was assumed. If they stand wrong, set box_order or box_unit of Instance "
@@ -211,6 +240,7 @@ SENTENCES = {
     ),
     "read.choice_unused": "This format itself says what its numbers mean, so box_order and box_unit were not used.",
     "read.columns_unknown": "The {count} {count:number|numbers} after each box {count:is neither a score nor a class and was|are neither scores nor classes and were} left out.",
+    "read.order_unused": "This format itself says in which order its numbers stand, so box_order was not used.",
     "read.class_lists": (
         "The {count} lists of boxes with scores were read as one list for each class, which was assumed because some are empty."
     ),
@@ -254,6 +284,7 @@ SENTENCES = {
         "was left out."
     ),
     "read.yolo_number": "{who} has {value} where a finite number must be and was left out.",
+    "read.mot_line": "{who} is not the seven, nine or ten numbers of a MOT file, from a frame of 1 on, and was left out.",
     "read.class_unnamed": "{who} has class {number}, which the names do not hold; write its caption by hand.",
     "read.point": "{who} has a point that is not x, y inside the picture, but {value}; it is not used.",
     "read.mask": "{who} has a mask that cannot be read; only its box is used. {reason}",
@@ -275,9 +306,13 @@ SENTENCES = {
     "read.turned": "{who} is turned by {angle} degrees; its mask is turned, and its box is the upright one around it.",
     "read.picture_turned": "The picture is turned by {angle} degrees in Label Studio; the boxes are those of the picture as it lies in the file.",
     "read.first_answer": "There are {count} annotations of this picture here; the first is used.",
+    "read.first_of_task": "The task has {count} images; the boxes of the first, {first}, are used.",
+    "read.cancelled": "The annotations of this picture, {count} in number, were cancelled in Label Studio and were left out.",
+    "read.pick_unused": "There is only one set of boxes here, so the pick {pick} was not used.",
     "read.other_kind": "{who} is a {kind}, which is not read here, and was left out.",
     "read.earlier_frame": "{who} has no box of its own in this frame; the one of frame {frame} is used.",
     "read.absent": "Objects that are not in this frame, and were left out: {count}. Pick another frame by its index.",
+    "read.no_tracks": "There are no boxes here: no frame of the tracking has one.",
     "read.voc_from_zero": "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1.",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
@@ -290,6 +325,9 @@ SENTENCES = {
     "write.no_outline": (
         "The mask of {who} has no outline that could be edited by hand, being empty inside its box or too ragged; its box "
         "is written instead."
+    ),
+    "write.migc_caption": (
+        "The caption of {who} is a word of MIG-Bench's own; it is written as {caption}, so that its box is not lost."
     ),
     "write.no_background": 'The layout says nothing about the background, which this caption must describe. Write it into "background".',
     "write.no_picture": (

@@ -11,9 +11,10 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { h } from "./editor/dom.js";
 import { Editor } from "./editor/editor.js";
-import { originOf } from "./editor/graph.js";
+import { makersOf } from "./editor/graph.js";
 import { ComfyHost, asWideAsNode } from "./editor/host.js";
 import { chain, translator } from "./editor/i18n.js";
+import { cameBy } from "./editor/notes.js";
 import { showPromoted } from "./editor/promote.js";
 import { sendPlain } from "./editor/sent.js";
 
@@ -80,8 +81,11 @@ const hear = (node, editor) =>
 /** A node that says something about a layout which an editor drew says it to that editor as well. @param {any} node */
 const tell = (node) => chained(node, "onExecuted", (output) => {
   const said = output?.roictrl?.[0];
-  const source = said && originOf(node, "layout")?.node;
-  for (const { editor, host } of living) if (source && host.node === source) editor.report.takeFrom(String(node.id), said);
+  const makers = said ? makersOf(node, "layout", app.rootGraph ?? app.graph) : [];
+  for (const { editor, host } of living) {
+    const way = makers.find((maker) => maker.node === host.node);
+    if (way) editor.report.takeFrom(`${node.graph?.id}:${node.id}`, cameBy(said.notes ?? [], way));
+  }
 });
 
 /** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer */

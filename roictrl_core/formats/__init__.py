@@ -7,12 +7,13 @@ nothing is dropped silently.  :func:`write` goes the other way.
 A layout has the size that the data itself names, else the given one.  What the source said beyond a layout's fields
 (a score, a group) stays in the instance's ``extra["imported"]``.
 
-parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose
+parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside prose; told.py finds the JSON there
+readable.py     what text is, before anything parses it
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO; labelme.py labelme; yolo.py YOLO; dataset_writers.py writes all three
+datasets.py     COCO; labelme.py labelme; yolo.py YOLO, whose lines yolo_meanings.py tells apart; dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
-vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; rows.py rows of Hugging Face data sets
+vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; mot.py MOTChallenge; rows.py rows of Hugging Face data sets
 captions.py     structured captions of Ideogram 4 and Krea 2
 label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
@@ -24,10 +25,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
-
-import numpy as np
 
 from ..layout import Layout
 from ..notes import Note, quote
@@ -43,6 +43,7 @@ from . import (
     label_studio,
     labelme,
     methods,
+    mot,
     parsing,
     rows,
     tracking,
@@ -79,6 +80,12 @@ def _silent(write: Callable[[Layout], object]) -> Callable[[Layout, list[Note]],
 def _read_layout(data: object, reader: Reader) -> Layout:
     sized = {"width": reader.width, "height": reader.height} if reader.width and reader.height else {}
     return Layout.from_dict({**sized, **data})
+
+
+def _with_plain_extra(layout: Layout, reader: Reader) -> Layout:
+    """The layout of a socket with no foreign values in it."""
+    instances = tuple(replace(one, extra=reader.carried.of(one.extra)) for one in layout.instances)
+    return replace(layout, instances=instances, extra=reader.carried.of(layout.extra))
 
 
 # In the order in which they are tried: the more particular ones first.
@@ -129,7 +136,8 @@ FORMATS: dict[str, Format] = {
     ),
     "box_list": Format("list of boxes", arrays.is_box_list, arrays.read_box_list),
     "detections": Format("detections", detections.is_detections, detections.read_detections),
-    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, _silent(methods.write_migc)),
+    "migc": Format("MIG-Bench YAML", methods.is_migc, methods.read_migc, methods.write_migc),
+    "mot": Format("MOT", mot.is_mot, mot.read_mot),
     "yolo": Format(
         "YOLO labels",
         lambda data: isinstance(data, str) and yolo.is_yolo(data),
@@ -142,7 +150,7 @@ WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
 
 _KNOWN_FORMS = (
     "ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
-    "Florence-2, Hugging Face rows, TRACKING, COCO, labelme, YOLO, Label Studio, CVAT or "
+    "Florence-2, Hugging Face rows, TRACKING, MOT, COCO, labelme, YOLO, Label Studio, CVAT or "
     "Pascal VOC XML, an Ideogram or Krea 2 caption, InstanceDiffusion, MIG-Bench YAML, Omost canvas, SEGS, or a MASK "
     "batch"
 )
@@ -167,12 +175,16 @@ def read(
     if isinstance(source, Layout):
         return source, []
     reader = Reader(int(width), int(height), str(pick).strip(), names, ReadAs(*read_as).checked())
-    data = parsing.parsed(source, reader) if isinstance(source, str) else _plain(source)
+    data = parsing.parsed(source, reader, kind_of) if isinstance(source, str) else _plain(source)
     layout = _read_data(data, reader)
+    if _is_layout(data) and not isinstance(source, str):
+        layout = _with_plain_extra(layout, reader)
     if not layout.instances and not reader.notes and not _is_layout(data):
         reader.note("read.no_boxes")
     if reader.read_as.chosen and not reader.choice_used and layout.instances and not _is_layout(data):
         reader.note("read.choice_unused")
+    if reader.pick not in ("", "1") and not reader.pick_used and layout.instances:
+        reader.note("read.pick_unused", pick=quote(reader.pick))
     return layout, reader.all_notes()
 
 
@@ -181,7 +193,7 @@ def _plain(source: object) -> object:
     if comfyui.is_segs(source):
         return source
     if not hasattr(source, "shape"):  # of an array each bad number is named
-        check_depth(source)
+        check_depth(source, finite=False)  # NaN and infinite numbers are named by what holds them
     return arrays.plain(source)
 
 
@@ -193,10 +205,15 @@ def _read_data(data: object, reader: Reader) -> Layout:
         return comfyui.read_masks(masks, reader)
     if data in ([], {}) or isinstance(data, list) and first_filled(data) is None and None not in data:
         return reader.layout()
-    for entry in FORMATS.values():
-        if entry.matches(data):
-            return entry.read(data, reader)
+    if (kind := kind_of(data)) is not None:
+        return FORMATS[kind].read(data, reader)
+    check_depth(data[:1] if isinstance(data, list) else data)  # NaN may be why nothing recognises it
     raise ValueError(_unknown(data))
+
+
+def kind_of(data: object) -> str | None:
+    """The first of FORMATS that plain data is in; None without one."""
+    return next((name for name, entry in FORMATS.items() if entry.matches(data)), None)
 
 
 def _unknown(data: object) -> str:

@@ -12,13 +12,14 @@ import numpy as np
 
 from ..layout import Layout
 from ..notes import subject
+from ..plain_data import scalar
 from .common import Reader, choose, entries, finite_numbers, first_filled, is_number, numbers
 from .detection_keys import PICTURE_KEYS, plain_key
 from .names import ClassNames
 from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYXY, Way, conflicts, decide, ways
 
-_FIELDS = ("boxes", "names", "orig_shape", "xyxy", "conf", "cls", "confidence", "class_id", "tracker_id", "mask")
+_FIELDS = ("boxes", "obb", "names", "orig_shape", "xyxy", "conf", "cls", "confidence", "class_id", "tracker_id", "mask")
 LENGTHS = range(4, 8)  # numbers of a row: a box, and up to three beside it
 
 
@@ -70,10 +71,11 @@ _COLUMNS = {
 
 
 def plain(data: object, mask: bool = True) -> object:
-    """``data`` with its tensors and arrays as lists. Pictures stay arrays where they may be masks, and are None elsewhere."""
+    """``data`` with its tensors and arrays as lists, its numbers Python's own. Pictures stay arrays where they may be masks, and are None elsewhere."""
+    data = scalar(data)
     if hasattr(data, "detach"):  # a tensor
         data = data.detach().float().cpu().numpy()
-    elif hasattr(data, "xyxy") or hasattr(data, "boxes"):
+    elif any(hasattr(data, name) for name in ("xyxy", "boxes", "obb")):
         data = _as_mapping(data)
     if isinstance(data, np.ndarray):
         data = plain(data.tolist(), mask) if data.dtype == object else _listed(data)
@@ -87,10 +89,12 @@ def plain(data: object, mask: bool = True) -> object:
 
 def _as_mapping(detected: object) -> dict:
     """The objects in which Ultralytics and Supervision keep what was detected, as their own fields."""
-    beside = getattr(detected, "data", None)
+    beside = data if isinstance(data := getattr(detected, "data", None), dict) else {}
+    quads = getattr(detected, "xyxyxyxy", beside.get("xyxyxyxy"))  # [N, 4, 2], of turned boxes
     return {
         **{key: value for key in _FIELDS if (value := getattr(detected, key, None)) is not None},
-        **(beside if isinstance(beside, dict) else {}),
+        **({} if quads is None else {"polygons": quads.tolist()}),
+        **{key: value for key, value in beside.items() if key != "xyxyxyxy"},
     }
 
 

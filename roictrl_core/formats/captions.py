@@ -15,6 +15,8 @@ from ..layout import DEFAULT_SIDE, Layout
 from ..notes import Note, subject
 from .comfyui import element_fields, write_elements
 from .common import HEX_COLOR, Reader, entries, numbers, text_of
+from .placing import Found, place
+from .reading import SHARES, THOUSANDTHS, YXYX, ways
 
 KEPT = "ideogram"
 MAX_PALETTE = 5  # colors of one element, by Ideogram's rules
@@ -37,9 +39,13 @@ def read_caption(data: dict, reader: Reader) -> Layout:
     caption = _caption(data)
     parts = caption[_PARTS]
     _take_shape(caption.get("aspect_ratio"), reader)
-    unplaced = []
-    for i, element in enumerate(entries(parts.get("elements", []), "The caption's list of elements"), 1):
-        _read_element(element if isinstance(element, dict) else {}, i, unplaced, reader)
+    unplaced: list[dict] = []
+    found = [
+        _element(element if isinstance(element, dict) else {}, i, unplaced, reader)
+        for i, element in enumerate(entries(parts.get("elements", []), "The caption's list of elements"), 1)
+    ]
+    among = ways((YXYX,), (THOUSANDTHS, SHARES))
+    place([entry for entry in found if entry], among, reader, "The caption", always=False)
     kept = {key: value for key, value in caption.items() if key != _PARTS}
     kept |= {"background": parts.get("background", "")} | ({"elements": unplaced} if unplaced else {})
     return reader.layout(_global_caption(kept), {KEPT: kept})
@@ -58,17 +64,17 @@ def _take_shape(ratio: object, reader: Reader) -> None:
         reader.note("read.other_ratio", ratio=ratio, width=reader.width, height=reader.height)
 
 
-def _read_element(element: dict, index: int, unplaced: list[dict], reader: Reader) -> None:
+def _element(element: dict, index: int, unplaced: list[dict], reader: Reader) -> Found | None:
+    """One element; None with a note where it has no place, and is added to the ``unplaced``."""
     desc = text_of(element.get("desc"))
     who = subject("element", index, desc)
     if element.get("bbox") in (None, []):
         reader.note("read.no_place", who=who)
         unplaced.append(element)
-        return
+        return None
     values = numbers(element["bbox"], 4, who, reader)
-    box = values and tuple(values[i] / 1000 for i in (1, 0, 3, 2))
     imported = {key: value for key, value in element.items() if key not in ("bbox", "desc", "color_palette")}
-    reader.add(box, who, **element_fields(desc, element.get("color_palette"), imported, who, reader))
+    return Found(who, values, element_fields(desc, element.get("color_palette"), imported, who, reader))
 
 
 def _global_caption(kept: dict) -> str:

@@ -12,11 +12,13 @@ import numpy as np
 from ..layout import DEFAULT_SIDE, LAYOUT_FIELDS, MAX_INSTANCES, MAX_SIDE, Box, Instance, Layout
 from ..masks import RunLengthMask
 from ..notes import MAX_NOTES, Note, capped, quote
+from ..plain_data import PlainData
 from .outlines import MAX_CROSSINGS, Polygon, polygon_mask
 from .reading import ReadAs
 
 BORDER_SLACK = 1e-3  # share of the picture; rounding to whole pixels may lead this far over the border
 MAX_MASK_PIXELS = 2**24  # of all masks that one reading draws pixel by pixel; 100 of 400 x 400
+MAX_CARRIED = 2**21  # characters of what sources say beyond a layout's fields, of all instances together
 HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -30,26 +32,39 @@ class Reader:
     names: str = ""
     read_as: ReadAs = ReadAs()
     choice_used: bool = False  # whether the format left anything to choose by read_as
+    pick_used: bool = False  # whether there was anything to pick from
+    to_pixels: tuple[float, float] = (1.0, 1.0)  # by what a file's x and y, which should be pixels, become pixels
     notes: list[Note] = field(default_factory=list)
+    places: dict[int, list[int]] = field(default_factory=dict)  # of the notes on a subject, by its id
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0  # notes beyond MAX_NOTES
     crossings: int = MAX_CROSSINGS  # that outlines may still cost
     mask_pixels: int = MAX_MASK_PIXELS  # that masks may still draw one by one
+    carried: PlainData = field(default_factory=lambda: PlainData(MAX_CARRIED))
 
     def note(self, code: str, **values) -> None:
         """One more thing to say; of an entry of the source, ``who`` is its subject."""
         if len(self.notes) < MAX_NOTES:
+            self.places.setdefault(id(values.get("who")), []).append(len(self.notes))
             self.notes.append(Note(code, values=values))
         else:
             self.unsaid += 1
 
     def all_notes(self) -> list[Note]:
         """What was said, and how much more there was to say."""
-        return capped(self.notes, self.unsaid)
+        more = self.carried.notes("read.not_kept")
+        if self.carried.crowded:
+            more.append(Note("read.crowded", values={"count": self.carried.crowded, "most": MAX_CARRIED}))
+        return capped([*more, *self.notes], self.unsaid)
 
     def own_size(self, width: object, height: object, what: str) -> None:
-        """Take the size that the data itself names, where it names one; it wins over the given one."""
-        if width is None and height is None:
+        """Take the size that the data itself names, where it names one; it wins over the given one.
+
+        Where one is given, 0 x 0 says as little as no size, which some tools mean by it.
+        """
+        width, height = _side(width), _side(height)
+        unknown = (None, None), *([(0, 0)] if self.width and self.height else [])
+        if (width, height) in unknown:
             return
         if not all(
             type(side) in (int, float) and 0 < side <= MAX_SIDE and side == int(side) for side in (width, height)
@@ -87,22 +102,19 @@ class Reader:
                 self.note("read.cut", who=who)
             self._keep((x1, y1, x2, y2), who, **fields)
 
-    def add_point(self, who: dict, point: tuple[float, float], **fields) -> None:
-        """Keep an instance that has a normalised point and no box; its box stays without area."""
-        self.note("read.point_alone", who=who)
+    def add_point(self, who: dict, point: tuple[float, float], code: str = "read.point_alone", **fields) -> None:
+        """Keep an instance that has a normalised point and no box, which ``code`` says; its box stays without area."""
+        self.note(code, who=who)
         self._keep((*point, *point), who, point=point, **fields)
 
     def _keep(self, box: Box, who: dict, imported: dict | None = None, **fields) -> None:
         if len(self.instances) >= MAX_INSTANCES:
             raise ValueError(f"There are more than {MAX_INSTANCES} boxes here; at most that many are read.")
-        imported = {
-            key: value for key, value in (imported or {}).items() if not _empty(value) and not _is_picture(value)
-        }
+        imported = self.carried.fields(imported or {})
         self.instances.append(Instance(box, extra={"imported": imported} if imported else {}, **fields))
         # What was said of the entry so far, which only now is an instance.
-        for place, note in enumerate(self.notes):
-            if note.values.get("who") is who:
-                self.notes[place] = replace(note, instance=len(self.instances))
+        for place in self.places.pop(id(who), ()):
+            self.notes[place] = replace(self.notes[place], instance=len(self.instances))
 
     def pixels(self, box: tuple[float, ...]) -> Box:
         """xyxy in pixels to normalised."""
@@ -123,12 +135,13 @@ class Reader:
 
     def layout(self, caption: str = "", extra: Mapping[str, object] | None = None) -> Layout:
         """What was read; ``extra`` are the source's own fields, of which those that a layout has itself are left out."""
-        return Layout(
-            *self.grid,
-            tuple(self.instances),
-            caption,
-            {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS and not _is_picture(value)},
-        )
+        own = {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS}
+        return Layout(*self.grid, tuple(self.instances), caption, self.carried.of(own))
+
+
+def _side(value: object) -> object:
+    """A side in pixels as a number where a tool wrote it as text; anything else stays."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9 else value
 
 
 def text_of(*values: object) -> str:
@@ -188,6 +201,7 @@ def first_filled(data: object) -> object:
 
 def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
     """Index from 0 of the one among ``options`` (names) that ``pick`` means: a name, or an index from 1; "" = first."""
+    reader.pick_used = True
     if pick in options:
         return options.index(pick)
     if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):
@@ -215,26 +229,13 @@ def hex_color(rgb: object) -> str:
     return ""
 
 
-def _is_picture(value: object) -> bool:
-    """Whether it is an array, or a list of them, which no file can hold."""
-    return (
-        isinstance(value, np.ndarray)
-        or isinstance(value, list)
-        and any(_is_picture(item) for item in value if isinstance(item, (list, np.ndarray)))
-    )
-
-
 def imported_of(instance: Instance) -> dict:
     """What the source said beyond the layout's own fields; {} where a layout from elsewhere has something else there."""
     imported = instance.extra.get("imported")
-    return imported if isinstance(imported, dict) else {}
+    return PlainData().of(imported) if isinstance(imported, dict) else {}
 
 
 def picture_rle(mask: RunLengthMask, layout: Layout) -> dict:
     """The mask as COCO's RLE, which is of the picture's size."""
     size = (layout.height, layout.width)
     return (mask if mask.size == size else RunLengthMask.from_array(mask.resized(*size))).to_dict()
-
-
-def _empty(value: object) -> bool:
-    return value is None or (isinstance(value, (str, list, dict)) and not value)

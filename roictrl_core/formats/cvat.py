@@ -5,6 +5,7 @@ Source: CVAT's documentation (docs.cvat.ai/docs/other/xml_format).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
@@ -14,11 +15,14 @@ from ..layout import Layout
 from ..masks import RunLengthMask
 from ..notes import quote, subject
 from .common import MAX_MASK_PIXELS, Reader, choose, entries
-from .geometry import add_outline, add_strokes, corners, ellipse, turned
+from .geometry import add_ellipse, add_outline, add_strokes, corners, turned
+from .outlines import Polygon
+from .placing import in_pixels, settle_unit
 from .shapes import point_of
 from .xml_text import attribute, number, whole
 
 _WHAT = "The CVAT file"
+_BOX, _ELLIPSE = ("xtl", "ytl", "xbr", "ybr"), ("cx", "cy", "rx", "ry")
 
 
 def is_cvat(data: object) -> bool:
@@ -36,6 +40,7 @@ def read_cvat(root: Element, reader: Reader) -> Layout:
     reader.own_size(whole(image.get("width")), whole(image.get("height")), _WHAT)
     reader.need_size(_WHAT)
     shapes = list(enumerate(entries(list(image), _WHAT), 1))
+    settle_unit((value for _, shape in shapes for value in _numbers(shape)), reader)
     for i, shape in sorted(shapes, key=lambda entry: attribute(entry[1], "z_order") or 0):  # the higher, the nearer
         _read_shape(shape, shape.get("label") or "", subject("shape", i, shape.get("label")), reader)
     return reader.layout(extra={"file_name": image.get("name")} if image.get("name") else {})
@@ -53,6 +58,7 @@ def _read_video(root: Element, tracks: list[Element], reader: Reader) -> Layout:
     if not frames:
         return reader.layout()
     frame = frames[choose([f"frame {number:g}" for number in frames], reader.pick, "frame", reader)]
+    settle_unit((value for track in tracks for shape in track for value in _numbers(shape)), reader)
     absent = 0
     for i, track in enumerate(entries(tracks, _WHAT), 1):
         at, shape = max(
@@ -94,6 +100,14 @@ def _read_shape(shape: Element, caption: str, who: dict, reader: Reader) -> None
     read(shape, who, reader, caption=caption, imported={"attributes": attributes} if attributes else {})
 
 
+def _numbers(shape: Element) -> Iterator[float]:
+    """What says where a shape is, except of masks, whose pixels are counted."""
+    if shape.tag != "mask":
+        texts = [shape.get(name) for names in (_BOX, _ELLIPSE) for name in names]
+        texts += re.split("[,;]", shape.get("points") or "")
+        yield from (value for text in texts if (value := number(text)) is not None)
+
+
 def _values(shape: Element, names: tuple[str, ...], who: dict, reader: Reader) -> list[float] | None:
     """Numbers of attributes; None with a note where one is missing or none."""
     values = [attribute(shape, name) for name in names]
@@ -104,33 +118,34 @@ def _values(shape: Element, names: tuple[str, ...], who: dict, reader: Reader) -
 
 
 def _read_box(shape: Element, who: dict, reader: Reader, **fields) -> None:
-    values = _values(shape, ("xtl", "ytl", "xbr", "ybr"), who, reader)
+    values = _values(shape, _BOX, who, reader)
     if values is None:
         return
-    if not attribute(shape, "rotation"):
-        reader.add(reader.pixels(values), who, **fields)
+    (x1, y1), (x2, y2) = in_pixels((values[:2], values[2:]), reader)
+    if not (angle := _angle(shape, who, reader)):
+        reader.add(reader.pixels((x1, y1, x2, y2)), who, **fields)
         return
-    x1, y1, x2, y2 = values
-    _add_turned(shape, corners((x1, y1, x2, y2)), ((x1 + x2) / 2, (y1 + y2) / 2), who, reader, **fields)
-
-
-def _read_ellipse(shape: Element, who: dict, reader: Reader, **fields) -> None:
-    values = _values(shape, ("cx", "cy", "rx", "ry"), who, reader)
-    if values is not None:
-        _add_turned(shape, ellipse(values[:2], values[2:]), (values[0], values[1]), who, reader, **fields)
-
-
-def _add_turned(shape: Element, points: list, centre: tuple, who: dict, reader: Reader, **fields) -> None:
-    """A shape of pixels, turned around its centre by its rotation in degrees."""
-    angle = attribute(shape, "rotation") or 0.0
-    if angle:
-        reader.note("read.turned", who=who, angle=angle)
-        points = turned(points, angle, centre)
+    points = turned(corners((x1, y1, x2, y2)), angle, ((x1 + x2) / 2, (y1 + y2) / 2))
     add_outline([_normalised(points, reader)], who, reader, **fields)
 
 
-def _normalised(points: list, reader: Reader) -> list[tuple[float, float]]:
-    return [(x / reader.width, y / reader.height) for x, y in points]
+def _read_ellipse(shape: Element, who: dict, reader: Reader, **fields) -> None:
+    values = _values(shape, _ELLIPSE, who, reader)
+    if values is not None:
+        middle, radii = in_pixels((values[:2], values[2:]), reader)
+        add_ellipse(middle, radii, _angle(shape, who, reader), who, reader, **fields)
+
+
+def _angle(shape: Element, who: dict, reader: Reader) -> float:
+    """By how many degrees a shape is turned around its middle, which is said."""
+    angle = attribute(shape, "rotation") or 0.0
+    if angle:
+        reader.note("read.turned", who=who, angle=angle)
+    return angle
+
+
+def _normalised(points: Polygon, reader: Reader) -> np.ndarray:
+    return np.asarray(points) / (reader.width, reader.height)
 
 
 def _points(shape: Element, least: int, who: dict, reader: Reader) -> list[tuple[float, float]] | None:
@@ -140,7 +155,7 @@ def _points(shape: Element, least: int, who: dict, reader: Reader) -> list[tuple
     if len(found) < least or any(len(pair) != 2 or None in pair for pair in found):
         reader.note("read.points_not_numbers", who=who, value=quote(text))
         return None
-    return found
+    return in_pixels(found, reader)
 
 
 def _read_polygon(shape: Element, who: dict, reader: Reader, **fields) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..layout import Layout
+from collections.abc import Sequence
+
+from ..layout import Layout, Point
 from ..notes import quote, subject
 from .common import Reader, choose, entries, numbers, points_box, text_of
 from .placing import Found, place
@@ -50,7 +52,8 @@ def _objects(value: object) -> list[dict]:
 
 
 def _text_id(value: object) -> str:
-    """An id as text: some tools write numbers, others text."""
+    """An id as text: some tools write numbers, 1.0 among them, others text."""
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
     return str(value) if isinstance(value, (int, str)) else quote(value)
 
 
@@ -65,6 +68,7 @@ def _say_left_out(annotations: list, images: list[dict], reader: Reader) -> None
 def _coco_image(images: list[dict], reader: Reader) -> dict:
     """By id, then by file name, then by index from 1."""
     by_id = next((image for image in images if reader.pick and _text_id(image.get("id")) == reader.pick), None)
+    reader.pick_used = True
     options = [text_of(image.get("file_name")) or _text_id(image.get("id")) for image in images]
     return by_id or images[choose(options, reader.pick, "image", reader)]
 
@@ -79,19 +83,16 @@ def _coco_annotation(annotation: dict, index: int, categories: dict[str, str], r
     if category not in categories:
         reader.note("read.category_unnamed", who=who)
     segmentation = annotation.get("segmentation")
-    values = annotation.get("bbox") or _box_around(segmentation)
+    outline = polygons_of(segmentation) or ()  # in the unit of the boxes, which is not decided yet
+    values = numbers(annotation.get("bbox") or _box_around(outline), 4, who, reader)
     imported = {key: annotation[key] for key in ("score", "attributes") if key in annotation}
-    return Found(
-        who,
-        numbers(values, 4, who, reader),
-        {"caption": caption, "imported": imported, "mask": segmentation_mask(segmentation, who, reader)},
-    )
+    mask = {} if outline else {"mask": segmentation_mask(segmentation, who, reader)}
+    return Found(who, values, {"caption": caption, "imported": imported, **mask}, outline=outline)
 
 
-def _box_around(segmentation: object) -> list[float] | None:
+def _box_around(outline: Sequence[Sequence[Point]]) -> list[float] | None:
     """x, y, w, h around polygons; None where there are none."""
-    points = [point for polygon in polygons_of(segmentation) or () for point in polygon]
-    if not points:
+    if not outline:
         return None
-    x1, y1, x2, y2 = points_box(points)
+    x1, y1, x2, y2 = points_box([point for polygon in outline for point in polygon])
     return [x1, y1, x2 - x1, y2 - y1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYWH, XYXY, YXYX, Way, ways
 
@@ -26,6 +27,9 @@ KEYS: dict[str, tuple[Way, ...]] = {
     "detectionboxes": (Way(YXYX, SHARES), Way(YXYX, PIXELS)),
     "rois": ways((YXYX,)),
 }
+
+# Eight keys that together are the corners of a turned box, in turn.
+QUAD = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 
 # Four keys that together are a box, and their order.
 CORNERS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -80,6 +84,7 @@ FORMAT_KEYS = ("boxformat", "bboxformat", "bboxmode", "boxmode", "boxtype")
 WRAPPERS = (
     "predictions",
     "detections",
+    "obb",
     "objects",
     "results",
     "result",
@@ -105,6 +110,9 @@ CAPTION_KEYS = (
     "text",
     "title",
     "object",
+    "description",
+    "desc",
+    "prompt",
 )
 CLASS_KEYS = ("classid", "cls", "class", "categoryid", "label", "predclass", "detectionclass", "category")
 SCORE_KEYS = ("score", "confidence", "conf", "logit", "prob", "probability", "detectionscore")
@@ -123,6 +131,8 @@ SIDE_BY_SIDE = {
     "classnames": "classname",
     "names": "name",
     "captions": "caption",
+    "descriptions": "description",
+    "prompts": "prompt",
     "confidences": "confidence",
     "classids": "classid",
     "detectionscores": "detectionscore",
@@ -139,10 +149,19 @@ MASK_KEYS = ("mask", "segmentation", "rle", "segments", "polygon", "polygons")
 SIZE_KEYS = (("width", "height"), ("imagewidth", "imageheight"), ("imgwidth", "imgheight"), ("imgw", "imgh"))
 SHAPE_KEYS = ("origshape", "orishape", "imageshape", "imgshape")
 
+_WORD = 64  # characters of a key that is remembered
+
 
 def plain_key(key: object) -> str:
     """Without case, underscores and the like."""
-    return re.sub(r"[\W_]", "", key).lower() if isinstance(key, str) else str(key)
+    if not isinstance(key, str):
+        return str(key)
+    return _plain_word(key) if len(key) <= _WORD else _plain_word.__wrapped__(key)
+
+
+@lru_cache(4096)  # a file has the same few keys in each of its entries
+def _plain_word(key: str) -> str:
+    return re.sub(r"[\W_]", "", key).lower()
 
 
 def plain_keys(item: Mapping) -> dict:

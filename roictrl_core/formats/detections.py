@@ -28,7 +28,7 @@ from .detection_keys import (
     plain_keys,
 )
 from .names import ClassNames, names_in
-from .pictures import box_of, left_over, pictures_in
+from .pictures import box_of, left_over, pictures_in, quad_of
 from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYWH, XYXY, Way, ways
 from .shapes import array_mask, polygons_of, rle_mask
@@ -60,8 +60,8 @@ def read_detections(data: object, reader: Reader) -> Layout:
 
 def _own_size(around: Mapping, reader: Reader) -> None:
     """The picture's size where something around the boxes names it."""
-    image = around.get("image")
-    for keys in (around, plain_keys(image) if isinstance(image, Mapping) else {}):
+    inner = (around.get(key) for key in ("image", "metadata"))  # Azure's
+    for keys in (around, *(plain_keys(item) for item in inner if isinstance(item, Mapping))):
         pairs = [(keys.get(width), keys.get(height)) for width, height in SIZE_KEYS]
         pairs += [
             (keys[key][1], keys[key][0])
@@ -89,6 +89,8 @@ def _found(item: Mapping, index: int, around: Mapping, names: ClassNames, reader
         names.say(int(keys[class_key]), who)
     score_key = next((key for key in SCORE_KEYS if _score(keys.get(key)) is not None), "")
     mask, outline, shape_key = _shape(keys, who, reader)
+    if mask is None and not outline and (quad := quad_of(keys)):
+        outline = [quad]
     used = {title, class_key, score_key, shape_key, *box[2], *FORMAT_KEYS}
     imported = {key: value for key, value in item.items() if plain_key(key) not in used}
     imported |= {"score": _score(keys[score_key])} if score_key else {}

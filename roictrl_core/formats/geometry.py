@@ -3,43 +3,66 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from ..layout import Box, Point
 from .common import Reader, points_box
+from .outlines import MASK_COST, Polygon
 from .shapes import point_of, strokes_of
 
+LINE_ALONE = "read.line_alone"  # what is said of an upright or level line, of which only the middle is kept as a point
 ELLIPSE_POINTS = 64
+_CIRCLE = np.stack([turn(np.arange(ELLIPSE_POINTS) * 2 * np.pi / ELLIPSE_POINTS) for turn in (np.cos, np.sin)], axis=1)
 FAR = 1e6  # pictures; no shape reaches so far, and nothing could be computed of it (nor of NaN)
 
 
-def turned(points: list[Point], degrees: float, pivot: Point) -> list[Point]:
-    """Points in pixels turned clockwise (y points down) around ``pivot``."""
+def turned(points: np.ndarray, degrees: float, pivot: Point) -> np.ndarray:
+    """Points in pixels, ``[N, 2]``, turned clockwise (y points down) around ``pivot``."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return [
-        (pivot[0] + (x - pivot[0]) * cos - (y - pivot[1]) * sin, pivot[1] + (x - pivot[0]) * sin + (y - pivot[1]) * cos)
-        for x, y in points
-    ]
+    with np.errstate(all="ignore"):  # numbers near the end of what a float holds
+        return (points - pivot) @ ((cos, sin), (-sin, cos)) + pivot
 
 
-def corners(box: Box) -> list[Point]:
-    """The four corners of an xyxy box, in turn."""
+def corners(box: Box) -> np.ndarray:
+    """The four corners of an xyxy box, in turn, ``[4, 2]``."""
     x1, y1, x2, y2 = box
-    return [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+    return np.asarray([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
 
 
-def ellipse(center: Point, radii: Point) -> list[Point]:
-    """A polygon around an upright ellipse."""
-    angles = [2 * math.pi * i / ELLIPSE_POINTS for i in range(ELLIPSE_POINTS)]
-    return [(center[0] + radii[0] * math.cos(angle), center[1] + radii[1] * math.sin(angle)) for angle in angles]
+def ellipse(center: Point, radii: Point) -> np.ndarray:
+    """A polygon around an upright ellipse, ``[ELLIPSE_POINTS, 2]``."""
+    with np.errstate(over="ignore"):
+        return center + _CIRCLE * radii
 
 
-def add_outline(polygons: list[list[Point]], who: dict, reader: Reader, **fields) -> None:
+def add_outline(polygons: Sequence[Polygon], who: dict, reader: Reader, **fields) -> None:
     """An instance in the shape of normalised polygons: the box around them, and their mask."""
-    points = [point for polygon in polygons for point in polygon]
-    if not all(abs(value) <= FAR for point in points for value in point):
+    points = np.concatenate([np.asarray(polygon, dtype=np.float64) for polygon in polygons])
+    if not (np.abs(points) <= FAR).all():
         reader.note("read.outside", who=who)
         return
-    reader.add(points_box(points), who, mask=reader.outlines(polygons, who), **fields)
+    box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    reader.add(box, who, mask=reader.outlines(polygons, who), **fields)
+
+
+def add_ellipse(center: Point, radii: Point, degrees: float, who: dict, reader: Reader, **fields) -> None:
+    """An instance in the shape of an ellipse in pixels, turned around its middle: the box around it, and its mask while
+    there are crossings left to draw one; without them no point is computed."""
+    (x, y), (width, height) = center, reader.grid
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    reach = math.hypot(radii[0] * cos, radii[1] * sin), math.hypot(radii[0] * sin, radii[1] * cos)
+    box = ((x - reach[0]) / width, (y - reach[1]) / height, (x + reach[0]) / width, (y + reach[1]) / height)
+    if not all(abs(value) <= FAR for value in box):
+        reader.note("read.outside", who=who)
+        return
+    mask = None
+    if reader.crossings < MASK_COST + ELLIPSE_POINTS:
+        reader.note("read.outlines", who=who)
+    else:
+        mask = reader.outlines([turned(ellipse(center, radii), degrees, center) / (width, height)], who)
+    reader.add(box, who, mask=mask, **fields)
 
 
 def add_strokes(strokes: list[list[Point]], who: dict, reader: Reader, **fields) -> None:
@@ -48,6 +71,6 @@ def add_strokes(strokes: list[list[Point]], who: dict, reader: Reader, **fields)
     if scribble and (box[0] == box[2] or box[1] == box[3]):
         middle = point_of([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], who, reader)
         if middle:
-            reader.add_point(who, **{"point": middle, "scribble": scribble, **fields})
+            reader.add_point(who, code=LINE_ALONE, **{"point": middle, "scribble": scribble, **fields})
     else:
         reader.add(reader.pixels(box), who, scribble=scribble, **fields)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..layout import Box, Layout, Point
+import numpy as np
+
+from ..layout import Layout
 from ..notes import quote, subject
 from .common import Reader, choose, entries, is_number, numbers, text_of
-from .geometry import add_outline, corners, ellipse, turned
+from .geometry import add_ellipse, add_outline, corners, turned
 from .shapes import polygons_of
 
 _ANSWERS = ("annotations", "completions", "predictions")
@@ -71,9 +73,11 @@ def _minimal(item: dict) -> list[dict]:
 
 def read_label_studio(data: object, reader: Reader) -> Layout:
     items = _objects(data)
+    tasks: list[str] = []
     if not _is_region(items[0]):
-        items = _chosen_regions(items, reader)
-    regions = _joined(entries(items, "The list of Label Studio's regions"))
+        tasks = [] if _is_annotation(items[0]) else [_name(task, i) for i, task in enumerate(items, 1)]
+        items = _chosen_regions(items, tasks, reader)
+    regions = _joined(_of_one_picture(entries(items, "The list of Label Studio's regions"), tasks, reader))
     sized = next((region for region in regions if region.get("original_width") is not None), {})
     reader.own_size(sized.get("original_width"), sized.get("original_height"), "The Label Studio file")
     if turn := next((region["image_rotation"] for region in regions if region.get("image_rotation")), 0):
@@ -83,20 +87,20 @@ def read_label_studio(data: object, reader: Reader) -> Layout:
     return reader.layout()
 
 
-def _chosen_regions(tasks: list[dict], reader: Reader) -> list[dict]:
+def _chosen_regions(tasks: list[dict], names: list[str], reader: Reader) -> list[dict]:
     """The regions of one task's first answer that was not cancelled; predictions only where nobody answered."""
-    if _is_annotation(tasks[0]):
+    if not names:
         return _first_answer(tasks, reader)
-    names = [_name(task, i) for i, task in enumerate(tasks, 1)]
-    task = tasks[choose(names, reader.pick, "image", reader)]
+    task = tasks[choose(names, reader.pick, "image", reader)] if len(tasks) > 1 else tasks[0]
+    cancelled = 0
     for key in _ANSWERS:
-        answers = [
-            answer
-            for answer in _objects(task.get(key))
-            if isinstance(answer.get("result"), list) and not answer.get("was_cancelled")
-        ]
-        if answers:
-            return _first_answer(answers, reader)
+        answers = [answer for answer in _objects(task.get(key)) if isinstance(answer.get("result"), list)]
+        kept = [answer for answer in answers if not answer.get("was_cancelled")]
+        cancelled += len(answers) - len(kept)
+        if kept:
+            return _first_answer(kept, reader)
+    if cancelled:
+        reader.note("read.cancelled", count=cancelled)
     return _minimal(task)
 
 
@@ -104,6 +108,34 @@ def _first_answer(answers: list[dict], reader: Reader) -> list[dict]:
     if len(answers) > 1:
         reader.note("read.first_answer", count=len(answers))
     return _objects(answers[0]["result"])
+
+
+def _of_one_picture(regions: list[dict], tasks: list[str], reader: Reader) -> list[dict]:
+    """Of a task of several pictures, shown side by side or as pages, the regions of one: the picked one, where the pick does
+    not already choose among the ``tasks``, else the first."""
+    pictures: dict[str, list[dict]] = {}
+    for region in regions:
+        pictures.setdefault(_picture(region), []).append(region)
+    placed = [name for name, among in pictures.items() if any(map(_has_place, among))]
+    if len(placed) < 2:
+        if len(tasks) == 1:
+            choose(tasks, reader.pick, "image", reader)
+        return regions
+    if len(tasks) > 1 or reader.pick in tasks:
+        reader.note("read.first_of_task", count=len(placed), first=quote(placed[0]))
+        return pictures[placed[0]]
+    return pictures[placed[choose(placed, reader.pick, "image", reader)]]
+
+
+def _picture(region: dict) -> str:
+    """Which of a task's pictures a region lies on: the name of its tag, and the page."""
+    name, page = text_of(region.get("to_name")) or "image", region.get("item_index")
+    return f"{name} {page + 1}" if isinstance(page, int) else name
+
+
+def _has_place(region: dict) -> bool:
+    value = region.get("value")
+    return isinstance(value, dict) and any(key in value for key in ("x", "points", "rle"))
 
 
 def _name(task: dict, index: int) -> str:
@@ -157,38 +189,40 @@ def _add_polygon(points: object, who: dict, reader: Reader, **fields) -> None:
     if polygons is None:
         reader.note("read.no_polygon", who=who)
     else:
-        add_outline([[(x / 100, y / 100) for x, y in polygon] for polygon in polygons], who, reader, **fields)
+        add_outline([np.asarray(polygon) / 100 for polygon in polygons], who, reader, **fields)
 
 
 def _add_rectangle(value: dict, who: dict, reader: Reader, **fields) -> None:
+    """A rectangle, turned around its first corner."""
     found = numbers([value.get(key) for key in ("x", "y", "width", "height")], 4, who, reader)
-    if found is not None:
-        x, y, w, h = (number / 100 for number in found)
-        _add_turned(corners((x, y, x + w, y + h)), (x, y), (x, y, x + w, y + h), value, who, reader, **fields)
+    if found is None:
+        return
+    x, y, w, h = (number / 100 for number in found)
+    if not (angle := _angle(value, who, reader)):
+        reader.add((x, y, x + w, y + h), who, **fields)
+        return
+    grid = np.asarray(reader.grid)
+    with np.errstate(over="ignore"):
+        points = turned(corners((x, y, x + w, y + h)) * grid, angle, tuple((x, y) * grid)) / grid
+    add_outline([points], who, reader, **fields)
 
 
 def _add_ellipse(value: dict, who: dict, reader: Reader, **fields) -> None:
     found = numbers([value.get(key) for key in ("x", "y", "radiusX", "radiusY")], 4, who, reader)
     if found is not None:
-        x, y, rx, ry = (number / 100 for number in found)
-        _add_turned(ellipse((x, y), (rx, ry)), (x, y), None, value, who, reader, **fields)
+        width, height = (side / 100 for side in reader.grid)
+        x, y, rx, ry = found
+        middle, radii = (x * width, y * height), (rx * width, ry * height)
+        add_ellipse(middle, radii, _angle(value, who, reader), who, reader, **fields)
 
 
-def _add_turned(
-    points: list[Point], pivot: Point, upright: Box | None, value: dict, who: dict, reader: Reader, **fields
-) -> None:
-    """A shape of normalised points, turned by the value's rotation in pixels; ``upright`` is its box where that is all."""
+def _angle(value: dict, who: dict, reader: Reader) -> float:
+    """By how many degrees a shape is turned, in pixels, which is said."""
     angle = value.get("rotation")
     if not is_number(angle) or angle % 360 == 0:
-        if upright is not None:
-            reader.add(upright, who, **fields)
-            return
-        angle = 0.0
-    else:
-        reader.note("read.turned", who=who, angle=float(angle))
-    width, height = reader.grid
-    moved = turned([(x * width, y * height) for x, y in points], float(angle), (pivot[0] * width, pivot[1] * height))
-    add_outline([[(x / width, y / height) for x, y in moved]], who, reader, **fields)
+        return 0.0
+    reader.note("read.turned", who=who, angle=float(angle))
+    return float(angle)
 
 
 def _add_point(value: dict, who: dict, reader: Reader, **fields) -> None:

@@ -9,11 +9,15 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from ..fields import Point
 from ..layout import Layout
 from ..notes import quote, subject
-from .common import Reader, entries, finite_numbers, points_box, text_of
+from .common import Reader, entries, finite_numbers, is_number, points_box, text_of
 from .geometry import add_strokes, corners, ellipse
+from .outlines import Polygon
+from .placing import in_pixels, settle_unit
 from .shapes import point_of, strokes_of
 
 _LEAST = {
@@ -30,7 +34,7 @@ _FAR = 1e9  # pixels
 
 
 class Shape(NamedTuple):
-    """A shape that can be read: whom notes mean, its kind, its points in pixels, what else the file says of it."""
+    """A shape that can be read: whom notes mean, its kind, its points, what else the file says of it."""
 
     who: dict
     kind: str
@@ -50,14 +54,17 @@ def read_labelme(data: dict, reader: Reader) -> Layout:
         _shape(shape if isinstance(shape, dict) else {}, i, reader)
         for i, shape in enumerate(entries(data["shapes"], "shapes"), 1)
     ]
-    for group in _groups(shape for shape in shapes if shape):
+    shapes = [shape for shape in shapes if shape]
+    settle_unit((value for shape in shapes for point in shape.points for value in point), reader)
+    for group in _groups(shape._replace(points=in_pixels(shape.points, reader)) for shape in shapes):
         _add(group, reader)
     return reader.layout(extra={key: data[key] for key in ("imagePath",) if text_of(data.get(key))})
 
 
 def _shape(shape: dict, index: int, reader: Reader) -> Shape | None:
     """One shape; None with a note where it cannot be read."""
-    caption, kind = text_of(shape.get("label")), text_of(shape.get("shape_type")) or "polygon"  # labelme's own default
+    label, kind = shape.get("label"), text_of(shape.get("shape_type")) or "polygon"  # labelme's own default
+    caption = f"{label}" if is_number(label) else text_of(label)
     who = subject("shape", index, caption)
     if kind not in _LEAST:
         reader.note("read.shape_type", who=who, kind=quote(kind))
@@ -104,15 +111,14 @@ def _add(group: list[Shape], reader: Reader) -> None:
 
 
 def _add_areas(areas: list[Shape], who: dict, reader: Reader, **fields) -> None:
-    polygons = [_outline(shape) for shape in areas]
+    polygons = [np.asarray(_outline(shape)) / (reader.width, reader.height) for shape in areas]
     if len(areas) > 1 or areas[0].kind != "rectangle":
-        fields["mask"] = reader.outlines(
-            [[(x / reader.width, y / reader.height) for x, y in polygon] for polygon in polygons], who
-        )
-    reader.add(reader.pixels(points_box([point for polygon in polygons for point in polygon])), who, **fields)
+        fields["mask"] = reader.outlines(polygons, who)
+    points = np.concatenate(polygons)
+    reader.add((*points.min(axis=0).tolist(), *points.max(axis=0).tolist()), who, **fields)
 
 
-def _outline(shape: Shape) -> list[Point]:
+def _outline(shape: Shape) -> Polygon:
     """A rectangle's corners, a circle's edge from its centre and a point on it, a polygon's points."""
     if shape.kind == "rectangle":
         return corners(points_box(shape.points))

@@ -6,8 +6,14 @@ import re
 from collections.abc import Mapping
 
 from ..notes import quote
-from ..safe_text import lines_of, parse_yaml
+from ..safe_text import lines_of, parse_json, parse_yaml
 from .common import Reader
+from .readable import readable
+from .told import as_json
+
+_NAMES = re.compile(r"\s*names\s*:")
+_NUMBERED = re.compile(r"\s*([0-9]{1,9})\s*:[ \t](.*)")  # a mapping from numbers, without the names: above it
+_PRINTED = 256 * 1024  # characters of what Python printed
 
 
 class ClassNames:
@@ -15,7 +21,7 @@ class ClassNames:
 
     def __init__(self, reader: Reader, own: Mapping[int, str] | None = None) -> None:
         self.reader = reader
-        self.names = own or given_names(reader.names)
+        self.names = own or given_names(reader.names, reader)
         self.unnamed = False
 
     def caption(self, number: int) -> str:
@@ -34,13 +40,39 @@ class ClassNames:
             self.reader.note("read.classes_without_names")
 
 
-def given_names(text: str) -> dict[int, str]:
-    """Names from one per line, or from a data.yaml's ``names:`` (a list, or a mapping from numbers)."""
-    lines = lines_of(text.strip(), "The list of names")
-    if not any(re.match(r"\s*names\s*:", line) for line in lines):
-        return {i: line.strip() for i, line in enumerate(lines)} if lines != [""] else {}
-    data = parse_yaml(text, "The file of names")
-    names = names_in(data.get("names")) if isinstance(data, dict) else None
+def given_names(text: str, reader: Reader) -> dict[int, str]:
+    """Names from one per line, or from one line with commas; from JSON, or a data.yaml's ``names:``.
+
+    What holds them there may be a list, or a mapping from numbers.
+    """
+    text = readable(text, reader, "The list of names", "read.names_not_utf8")
+    lines = lines_of(text, "The list of names")
+    if text[:1] in ("[", "{"):
+        return _names_or_refusal(_json(text))
+    if any(_NAMES.match(line) for line in lines):
+        return _names_or_refusal(parse_yaml(text, "The file of names"))
+    if all(numbered := [_NUMBERED.match(line) for line in lines]):
+        return {int(match[1]): match[2].strip() for match in numbered}
+    if len(lines) == 1 and "," in text:
+        lines = text.strip(",").split(",")
+    return {i: line.strip() for i, line in enumerate(lines)} if lines != [""] else {}
+
+
+def _json(text: str) -> object:
+    """JSON, or what Python prints; raises ValueError with a sentence."""
+    try:
+        return parse_json(text, "The list of names")
+    except ValueError as error:
+        if len(text) > _PRINTED:
+            raise
+        try:
+            return parse_json(as_json(text), "The list of names")
+        except ValueError:
+            raise error from None
+
+
+def _names_or_refusal(data: object) -> dict[int, str]:
+    names = names_in(data["names"] if isinstance(data, dict) and "names" in data else data)
     if names is None:
         raise ValueError("The names of the YOLO file must be a list, or a mapping from class numbers to names.")
     return names

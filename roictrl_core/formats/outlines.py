@@ -17,7 +17,7 @@ MAX_CROSSINGS = 1_000_000  # and points, of all outlines of one reading; an outl
 MASK_COST = 400  # crossings that take as long as all else that a mask needs
 _FAR = 1e6  # pictures; a point beyond is no place, and would overflow
 
-Polygon = Sequence[tuple[float, float]]
+Polygon = Sequence[tuple[float, float]] | np.ndarray  # [N, 2]
 
 
 def polygon_mask(

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..layout import MAX_INSTANCES
 from .arrays import is_row
-from .common import entries, first_filled
-from .detection_keys import CORNERS, KEYS, NAME_KEYS, SIDE_BY_SIDE, WRAPPERS, plain_keys
-from .reading import CXCYWH, XYWH, Way, ways
+from .common import entries, finite_numbers, first_filled, points_box
+from .detection_keys import CORNERS, KEYS, NAME_KEYS, QUAD, SIDE_BY_SIDE, WRAPPERS, plain_keys
+from .reading import CXCYWH, XYWH, XYXY, Way, ways
 
 _DEPTH = 4  # objects around the boxes
 _LOOKED_AT = 100  # entries among which one with a box must be
@@ -79,9 +79,10 @@ def _is_column(value: object) -> bool:
 def _side_by_side(keys: dict, column: str) -> list[dict]:
     """One object for each box of lists that stand side by side."""
     rows = keys[column]
+    more = plain_keys(keys["data"]) if isinstance(keys.get("data"), Mapping) else {}  # Supervision's names
     beside = {
         SIDE_BY_SIDE.get(key, key): values
-        for key, values in keys.items()
+        for key, values in {**more, **keys}.items()
         if key != column and _is_list(values) and len(values) == len(rows)
     }
     return [{column: row, **{key: values[i] for key, values in beside.items()}} for i, row in enumerate(rows)]
@@ -152,8 +153,20 @@ def box_of(keys: dict) -> tuple[object, tuple[Way, ...], tuple[str, ...]] | None
     return _corners(keys)
 
 
+def quad_of(keys: dict) -> list[tuple[float, float]] | None:
+    """The four corners of a turned box, which Ultralytics names one by one; None where there are none."""
+    for holder in (keys, *(plain_keys(keys[key]) for key in KEYS if isinstance(keys.get(key), Mapping))):
+        values = finite_numbers([holder.get(key) for key in QUAD])
+        if values is not None:
+            return list(zip(values[::2], values[1::2]))
+    return None
+
+
 def _corners(keys: dict) -> tuple[list, tuple[Way, ...], tuple[str, ...]] | None:
-    """The same of four keys."""
+    """The same of four keys, or of the eight of a turned box, which is then the upright one around it."""
+    if all(key in keys for key in QUAD):
+        quad = quad_of(keys)
+        return list(points_box(quad)) if quad else [keys[key] for key in QUAD], ways((XYXY,)), QUAD
     for corners, order in CORNERS:
         if all(key in keys for key in corners):
             if order == XYWH and corners[0] == "x" and {"class", "confidence"} <= keys.keys():

@@ -5,14 +5,27 @@ A reader of a format gives its entries as :class:`Found`, and the ways that its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ..layout import Box
+from ..layout import Box, Point
 from .common import Reader
-from .reading import AUTO, PERCENT, PIXELS, SHARES, THOUSANDTHS, XYXY, Way, conflicts, decide, in_the_first_100, to_xyxy
+from .outlines import Polygon
+from .reading import (
+    AUTO,
+    PERCENT,
+    PIXELS,
+    SHARES,
+    THOUSANDTHS,
+    Way,
+    conflicts,
+    decide,
+    in_the_first_100,
+    sides_in,
+    to_xyxy,
+)
 
 _NOTES = {
     PIXELS: "read.assumed_pixels",
@@ -33,7 +46,7 @@ class Found(NamedTuple):
     values: tuple[float, ...] | None
     fields: dict
     among: tuple[Way, ...] = ()
-    outline: Sequence[Sequence[tuple[float, float]]] = ()
+    outline: Sequence[Polygon] = ()
     alone: bool = False
 
 
@@ -90,18 +103,47 @@ def chosen_way(rows: Sequence | np.ndarray, among: Sequence[Way], reader: Reader
     return decide(np.asarray(rows), list(dict.fromkeys(among)), reader.width, reader.height)
 
 
+def settle_unit(numbers: Iterable[float], reader: Reader) -> None:
+    """For a format of pixels, whose picture's size is known: the unit of a file's numbers, by a person's choice, else shares
+    where all lie in 0..1; from then on :func:`in_pixels` makes pixels of them."""
+    unit = reader.read_as.unit
+    if unit != AUTO:
+        reader.choice_used = True
+        if reader.read_as.order != AUTO:
+            reader.note("read.order_unused")
+    if unit == AUTO and _are_shares(numbers):
+        unit = SHARES
+        reader.note("read.shares_not_pixels")
+    if unit not in (AUTO, PIXELS):
+        across, down = sides_in(unit, reader.width, reader.height)
+        reader.to_pixels = (reader.width / across, reader.height / down)
+
+
+def _are_shares(numbers: Iterable[float]) -> bool:
+    """Whether all numbers lie in 0..1 and are not whole, as they are of one pixel in the corner."""
+    broken = False
+    for number in numbers:
+        if not 0 <= number <= 1:
+            return False
+        broken |= 0 < number < 1
+    return broken
+
+
+def in_pixels(points: Iterable[Point], reader: Reader) -> list[Point]:
+    """Points of a file as pixels."""
+    across, down = reader.to_pixels
+    return [(x * across, y * down) for x, y in points]
+
+
 def _add(entry: Found, unit: str, box: Box, reader: Reader) -> None:
     mask = {"mask": reader.outlines(_normalised(entry.outline, unit, reader), entry.who)} if entry.outline else {}
     reader.add(box, entry.who, **entry.fields, **mask)
 
 
-def _normalised(
-    outline: Sequence[Sequence[tuple[float, float]]], unit: str, reader: Reader
-) -> list[list[tuple[float, float]]]:
-    """Polygons, points in ``unit``, as polygons of normalised points."""
-    flat = np.asarray([(x, y, x, y) for polygon in outline for x, y in polygon])
-    points = iter(map(tuple, to_xyxy(flat, Way(XYXY, unit), reader.width, reader.height)[:, :2].tolist()))
-    return [[next(points) for _ in polygon] for polygon in outline]
+def _normalised(outline: Sequence[Polygon], unit: str, reader: Reader) -> list[np.ndarray]:
+    """Polygons, points in ``unit``, as polygons of normalised points, ``[N, 2]``."""
+    sides = sides_in(unit, reader.width, reader.height)
+    return [np.asarray(polygon, dtype=np.float64) / sides for polygon in outline]
 
 
 def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:

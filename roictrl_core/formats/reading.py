@@ -99,9 +99,7 @@ def conflicts(rows: np.ndarray, way: Way, usual: str, width: float, height: floa
 
 def to_xyxy(rows: np.ndarray, way: Way, width: float, height: float) -> np.ndarray:
     """``[N, 4]`` numbers to normalised x1, y1, x2, y2; pixels of an unknown picture stay pixels."""
-    sides = {PIXELS: (width or 1, height or 1), SHARES: (1, 1), THOUSANDTHS: (1000, 1000), PERCENT: (100, 100)}[
-        way.unit
-    ]
+    sides = sides_in(way.unit, width, height)
     rows = np.asarray(rows, dtype=np.float64)
     if way.order == YXYX:
         rows = rows[:, [1, 0, 3, 2]]
@@ -112,6 +110,11 @@ def to_xyxy(rows: np.ndarray, way: Way, width: float, height: float) -> np.ndarr
         elif way.order == CXCYWH:
             first, second = first - second / 2, first + second / 2
     return np.concatenate((first, second), axis=1)
+
+
+def sides_in(unit: str, width: float, height: float) -> tuple[float, float]:
+    """What the picture measures in the unit."""
+    return {PIXELS: (width or 1, height or 1), THOUSANDTHS: (1000, 1000), PERCENT: (100, 100)}.get(unit, (1, 1))
 
 
 def _is_percent(rows: np.ndarray, width: float, height: float) -> bool:

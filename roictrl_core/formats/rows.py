@@ -51,11 +51,22 @@ def read_rows(data: object, reader: Reader) -> Layout:
     row = rows[choose(titles, reader.pick, "image", reader)]
     reader.own_size(row.get("width"), row.get("height"), "The row")
     names = ClassNames(reader)
+    _say_left_over(row.get("objects"), reader)
     items = entries(_objects(row) or [], "The row's objects")
     found = [_found(item, i, names, reader) for i, item in enumerate(items, 1)]
     place(found, ways((XYWH, XYXY), (PIXELS, SHARES)), reader, "The row", always=False)
     names.close()
     return reader.layout(extra={"file_name": row["file_name"]} if text_of(row.get("file_name")) else {})
+
+
+def _say_left_over(objects: object, reader: Reader) -> None:
+    """Lists that should stand beside the boxes and have another length."""
+    boxes = objects.get(_key(objects, _BOXES)) if isinstance(objects, Mapping) else None
+    if not isinstance(boxes, (list, tuple)):
+        return
+    for key, values in objects.items():
+        if isinstance(values, (list, tuple)) and len(values) != len(boxes):
+            reader.note("read.lists_differ", key=key, count=len(values), boxes=len(boxes))
 
 
 def _name(row: Mapping, index: int) -> str:

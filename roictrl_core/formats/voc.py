@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 from ..layout import Layout
 from ..notes import quote, subject
 from .common import Reader, entries
+from .placing import in_pixels, settle_unit
 from .xml_text import number, whole
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -27,8 +28,10 @@ def read_voc(root: Element, reader: Reader) -> Layout:
         reader.own_size(width, height, "The Pascal VOC file")
     reader.need_size("The Pascal VOC file")
     objects = entries(root.findall("object"), "The Pascal VOC file")
-    first = 0 if any(number(item.findtext(f"bndbox/{side}")) == 0 for item in objects for side in _SIDES[:2]) else 1
-    if first == 0:
+    settle_unit((value for item in objects for value in _values(item) if value is not None), reader)
+    first = 1 if reader.to_pixels == (1, 1) else 0
+    if first and any(0 in _values(item)[:2] for item in objects):
+        first = 0
         reader.note("read.voc_from_zero")
     for i, item in enumerate(objects, 1):
         _read_object(item, i, first, reader)
@@ -44,15 +47,20 @@ def _read_object(item: Element, index: int, first: int, reader: Reader) -> None:
             "read.other_kind", who=who, kind=quote(next((child.tag for child in item if "box" in child.tag), "object"))
         )
         return
-    texts = [item.findtext(f"bndbox/{side}") for side in _SIDES]
-    values = [number(text) for text in texts]
+    values = _values(item)
     if None in values:
+        texts = [item.findtext(f"bndbox/{side}") for side in _SIDES]
         reader.note("read.not_numbers", who=who, count=4, value=quote(texts))
         return
-    x1, y1, x2, y2 = values
+    (x1, y1), (x2, y2) = in_pixels((values[:2], values[2:]), reader)
     imported = {
         tag: item.findtext(tag)
         for tag in ("pose", "truncated", "difficult", "occluded")
         if (item.findtext(tag) or "").strip() not in ("", "0", "Unspecified")
     }
     reader.add(reader.pixels((x1 - first, y1 - first, x2, y2)), who, caption=caption, imported=imported)
+
+
+def _values(item: Element) -> list[float | None]:
+    """An object's four numbers; None in the place of one that is missing or none."""
+    return [number(item.findtext(f"bndbox/{side}")) for side in _SIDES]

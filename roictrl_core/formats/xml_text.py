@@ -16,6 +16,8 @@ MAX_DIGITS = 40  # of a number
 _BEGINS = re.compile(
     r"<(?:\?xml|!|annotation|html)", re.IGNORECASE
 )  # others, such as <OD>, are marks in a model's answer
+_INSIDE = re.compile(r"<\?xml\s|<annotations?[\s>]")
+_ENDS = ("</annotations>", "</annotation>")
 _DOCTYPE = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
@@ -38,9 +40,13 @@ class _Tree(ElementTree.TreeBuilder):
         return super().end(tag)
 
 
-def is_xml(text: str) -> bool:
-    """Whether the text begins as XML or a web page does."""
-    return bool(_BEGINS.match(text))
+def xml_part(text: str) -> str | None:
+    """The XML or web page that begins the text, or the box file inside it, up to its end; None where there is none."""
+    end = max(text.rfind(tag) + len(tag) if tag in text else 0 for tag in _ENDS)
+    if _BEGINS.match(text):
+        return text[: end or len(text)]
+    begin = _INSIDE.search(text, 0, end)
+    return text[begin.start() : end] if begin else None
 
 
 def parse_xml(text: str) -> Element:

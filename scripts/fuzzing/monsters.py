@@ -339,6 +339,20 @@ MONSTERS: dict[str, Callable[[int], str]] = {
     "a sentence": repeated("{ ", "Here it is: ", most=100_000),
     "prose with digits": repeated("1", 'Here it is: {"a": ', most=100_000),
     "prose with lists": repeated("[ [", "Here: ", most=50_000),
+    "told JSON": repeated('{"a":1} ', "Here: ", most=30_000),
+    "told boxes": repeated('{"label": "a", "bbox": [0, 0, 1, 1]} ', "Here: ", most=7000),
+    "told broken JSON": repeated("{'a':x}\n", "Here: ", most=30_000),
+    "told JSON that is not closed": repeated('[{"a":\n', "Here: ", most=35_000),
+    "told quotation marks": repeated('"\\', "Here: [{", most=130_000),
+    "JSON lines with a broken one": repeated('{"label": "a fox", "bbox": [0.1, 0.2, 0.4, 0.6]}\n', "{x}\n", most=9_999),
+    "fences of JSON": repeated('```\n{"label": "a", "bbox": [0, 0, 1, 1]}\n```\n', most=1000),
+    "many fields": numbered(lambda i: {"label": "a", "box": [1, 1, 9, 9], **{f"k{k}": i for k in range(30)}}),
+    "many lists side by side": lambda size: json.dumps(
+        {
+            "boxes": [[1, 1, 9, 9]] * min(9999, size // 400),
+            **{f"k{k}": [0] * min(9999, size // 400) for k in range(115)},
+        }
+    ),
     "Python": repeated("{'a': [1, 2]},", "[", "]", 9_000),
     "labelme points": repeated(
         "[1,1],", '{"imageWidth": 64, "imageHeight": 64, "shapes": [{"label": "a", "points": [', "]}]}", 290_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,6 +161,18 @@ def test_prompt_prefers_what_is_drawn(node, layout):
     assert any("the drawn ones are used" in note["text"] for note in ui["roictrl"][0]["notes"])
     out, _ = prompt(node, boxes=layout)
     assert out["layout"].instances == layout.instances
+
+
+def test_foreign_values_leave_the_output_plain(node, pack):
+    """ComfyUI ends where it cannot write a node's output as JSON."""
+    box = {"x": 0, "y": 0, "width": 32, "height": 32, "label": "fox", "score": np.float32(0.5), "odd": {1}, (1,): 2}
+    out, ui = prompt(node, boxes=[box])
+    assert json.loads(json.dumps(ui, allow_nan=False))["roictrl"] and "read.not_kept" in said(ui, "read")
+    foreign = replace(out["layout"], extra={"n": np.int64(1), "set": {1}})
+    _, ui = prompt(node, boxes=foreign)
+    assert json.loads(json.dumps(ui, allow_nan=False))["roictrl"][0]["boxes"]["n"] == 1
+    for kind in pack.module("roictrl_core.formats").WRITABLE:
+        assert run(node("ROICtrlExportLayout"), layout=foreign, format=kind)
 
 
 def test_prompt_picks_and_names(node):

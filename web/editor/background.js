@@ -49,7 +49,7 @@ export class Background {
   fail(url) {
     this.show(null);
     const { searchParams, pathname } = new URL(url, location.href);
-    this.complaint = this.editor.notice([this.editor.t("background.failed", { name: searchParams.get("filename") ?? pathname })]);
+    this.complaint = this.editor.notices.show([this.editor.t("background.failed", { name: searchParams.get("filename") ?? pathname })], "background");
   }
 
   /** @param {HTMLImageElement|null} image */

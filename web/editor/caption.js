@@ -8,6 +8,7 @@
 import { h } from "./dom.js";
 import { SLOP } from "./gestures.js";
 import { field } from "./layout.js";
+import { endsTyping } from "./typing.js";
 
 /** Least width: room for a caret; and how far it grows with the text beyond a narrow box. CSS pixels. */
 const LEAST = 30;
@@ -23,6 +24,8 @@ export class CaptionField {
     /** @type {string|null} the box being captioned */
     this.id = null;
     this.before = "";
+    /** Whether anything was typed, were it taken away again. */
+    this.touched = false;
     /** @type {PointerEvent|null} a press on the field outside its box, until it is known for a click or a drag */
     this.pressed = null;
     this.element = h("textarea", {
@@ -41,6 +44,7 @@ export class CaptionField {
     if (!it || field(it, "hidden")) return;
     this.id = id;
     this.before = field(it, "caption");
+    this.touched = false;
     this.element.value = this.before;
     this.element.hidden = false;
     this.place();
@@ -74,6 +78,7 @@ export class CaptionField {
   }
 
   typed() {
+    this.touched = true;
     if (this.id) this.editor.type(this.id, "caption", this.element.value);
     this.place();
   }
@@ -113,11 +118,11 @@ export class CaptionField {
     if (refocus) this.editor.focus();
   }
 
-  /** What is meant for the box, as there is no text yet to undo or delete. @param {KeyboardEvent} e @returns {import("./state.js").Action|null} */
+  /** What is meant for the box, as there has been no text to undo or delete. @param {KeyboardEvent} e @returns {import("./state.js").Action|null} */
   regret(e) {
     const undo = (e.ctrlKey || e.metaKey) && !e.shiftKey && e.key.toLowerCase() === "z";
     if (undo && this.element.value === this.before) return { type: "undo" };
-    return e.key === "Delete" && !this.element.value ? { type: "remove", ids: [this.id] } : null;
+    return e.key === "Delete" && !this.before && !this.touched ? { type: "remove", ids: [this.id] } : null;
   }
 
   /** @param {KeyboardEvent} e */
@@ -128,7 +133,7 @@ export class CaptionField {
       this.close(true);
       this.editor.store.dispatch(action);
       this.editor.host.captureUndo();
-    } else if (e.key === "Escape" || (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.metaKey)) {
+    } else if (endsTyping(e)) {
       this.close(true); // with the words; undo takes them away
     } else if (e.key === "Tab") {
       this.close(true);

@@ -31,7 +31,8 @@ export function createCommands(editor) {
       editor.insert(list, aside(list, store.state.doc, editor.size, 1));
     },
     newBox() {
-      editor.insert([{ box: [0.375, 0.375, 0.625, 0.625] }]);
+      const [box] = aside([{ box: [0.375, 0.375, 0.625, 0.625] }], store.state.doc, editor.size);
+      editor.insert([{ box }]);
       this.editCaption();
     },
     editCaption() {

@@ -25,13 +25,14 @@
 import { saidChange } from "./a11y.js";
 import { Background, DIM } from "./background.js";
 import { createCommands } from "./commands.js";
-import { h, iconButton } from "./dom.js";
+import { h } from "./dom.js";
 import { helpOverlay } from "./help.js";
 import { Inspector } from "./inspector.js";
 import { LayoutError, emptyDoc, field, parse } from "./layout.js";
 import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { MENUS } from "./menus.js";
+import { Notices } from "./notices.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
 import { Store, initial, toText } from "./state.js";
@@ -72,9 +73,9 @@ export class Editor {
     this.menu = new Menu(this.root, () => this.focus());
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
     this.sizeLabel = h("span", { class: "roictrl-size" });
-    this.notices = h("div", { class: "roictrl-notices", role: "alert" });
+    this.notices = new Notices(t);
     this.panel = h("div", { class: "roictrl-panel" }, this.list.element, this.inspector.element);
-    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices,
+    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices.element,
       h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
     this.transfer = new Transfer(this);
     this.root.addEventListener("keydown", (e) => this.key(e));
@@ -271,9 +272,10 @@ export class Editor {
 
   /** A name for a template is typed where the status line is. */
   askTemplateName() {
-    this.report.ask(this.t("template.name"), (name) => {
+    this.notices.ask(this.t("template.name"), (name) => {
+      this.focus();
       const boxes = this.state.doc.items.map((it) => it.fields.box);
-      this.writeTemplates([...this.ownTemplates.filter((own) => own.name !== name), { name, boxes }]);
+      if (name) this.writeTemplates([...this.ownTemplates.filter((own) => own.name !== name), { name, boxes }]);
     });
   }
 
@@ -285,20 +287,11 @@ export class Editor {
   /** @param {import("./templates.js").Template[]} list */
   writeTemplates(list) {
     this.ownTemplates = list;
-    this.host.writeTemplates(JSON.stringify(list)).catch((error) => this.notice([this.t("template.failed", { reason: String(error) })]));
+    this.host.writeTemplates(JSON.stringify(list)).catch((error) => this.notices.show([this.t("template.failed", { reason: String(error) })], "template"));
   }
 
   /** @param {string} sentence for the live region */
   say(sentence) {
     this.status.textContent = sentence;
-  }
-
-  /** Sentences that stay until they are dismissed. @param {string[]} sentences @returns {HTMLElement|undefined} */
-  notice(sentences) {
-    if (!sentences.length) return undefined;
-    const close = iconButton("close", this.t("notice.close"), () => note.remove());
-    const note = h("div", { class: "roictrl-notice" }, h("div", {}, ...sentences.map((s) => h("p", {}, s))), close);
-    this.notices.replaceChildren(note);
-    return note;
   }
 }

@@ -50,8 +50,8 @@ function patchEach(doc, change) {
 }
 
 /** Whether two instances say the same. What is the same object, or the same text, is not looked into: masks are long.
- * @param {Fields} a @param {Fields} b */
-function same(a, b) {
+ * @param {Record<string, any>} a @param {Record<string, any>} b */
+export function same(a, b) {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => key in b
     && (a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key])));

@@ -25,6 +25,39 @@ export function originOf(node, name) {
   return null;
 }
 
+/** What hands a layout on, by its inputs: whether an instance keeps its index on the way. @type {Record<string, Record<string, boolean>>} */
+export const HANDS_ON = { ROICtrlEditInstance: { layout: true }, ROICtrlMergeLayouts: { layout_1: true, layout_2: false } };
+
+/**
+ * The nodes that a layout at an input was made by, however it came: through reroutes, over the borders of subgraphs, through
+ * nodes that hand it on.
+ * @param {any} node @param {string} name @param {any} root the whole graph @param {{direct?: boolean, indexed?: boolean}} [way] what was passed so far
+ * @param {number} [hops] that may follow @returns {{node: any, direct: boolean, indexed: boolean}[]} `direct`: nothing has handed it on
+ */
+export function makersOf(node, name, root, { direct = true, indexed = true } = {}, hops = 50) {
+  return ends(node.graph, linkOf(node, name), root, hops).flatMap((end) => {
+    const inputs = HANDS_ON[end.comfyClass ?? end.type];
+    return !inputs || hops < 1 ? [{ node: end, direct, indexed }] : Object.entries(inputs).flatMap(([input, keeps]) =>
+      makersOf(end, input, root, { direct: false, indexed: indexed && keeps }, hops - 1));
+  });
+}
+
+/** The nodes at a link's beginning, reroutes and the borders of subgraphs passed over; several where a subgraph is used more than once.
+ * @param {any} graph @param {any} link @param {any} root @param {number} hops @returns {any[]} */
+function ends(graph, link, root, hops) {
+  if (!link || hops < 1) return [];
+  const follow = (/** @type {any} */ inside, /** @type {any} */ id) => ends(inside, linkById(inside, id), root, hops - 1);
+  const origin = graph.getNodeById(link.origin_id);
+  if (origin?.type === "Reroute") return follow(graph, origin.inputs?.[0]?.link);
+  if (origin?.subgraph) return (origin.subgraph.outputs?.[link.origin_slot]?.linkIds ?? []).flatMap((/** @type {any} */ id) => follow(origin.subgraph, id));
+  if (origin) return [origin];
+  return users(root, graph).flatMap((outer) => follow(outer.graph, outer.inputs?.[link.origin_slot]?.link));
+}
+
+/** The nodes that stand for a subgraph. @param {any} graph where to look, subgraphs included @param {any} subgraph @returns {any[]} */
+const users = (graph, subgraph) => (graph?.nodes ?? []).filter((/** @type {any} */ n) => n.subgraph)
+  .flatMap((/** @type {any} */ n) => (n.subgraph === subgraph ? [n] : users(n.subgraph, subgraph)));
+
 /** What a widget is set to; where it is linked, what the node above says, and undefined where that cannot be told.
  * @param {any} node @param {string} name @returns {any} */
 export function widgetValue(node, name) {

@@ -4,9 +4,11 @@ import { h, set } from "./dom.js";
 import { clamp, fit, minimum } from "./geometry.js";
 import { DEFAULTS, field } from "./layout.js";
 import { PALETTE } from "./palette.js";
+import { STEP, scheduled } from "./schedule.js";
 import { extent, isPoint } from "./shapes.js";
+import { endsTyping } from "./typing.js";
 
-const NUMBERS = /** @type {const} */ ([["strength", 0, 2, 0.05], ["start", 0, 1, 0.05], ["end", 0, 1, 0.05]]);
+const NUMBERS = /** @type {const} */ ([["strength", 0, 2, 0.05], ["start", 0, 1, STEP], ["end", 0, 1, STEP]]);
 const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
 
 export class Inspector {
@@ -40,13 +42,14 @@ export class Inspector {
 
   /** @param {string} key */
   area(key) {
-    this.fields[key] = h("textarea", { rows: 2, spellcheck: "true", dir: "auto", placeholder: this.editor.t(`hint.${key}`), oninput: () => this.typed(key) });
+    this.fields[key] = h("textarea", { rows: 2, spellcheck: "true", dir: "auto", placeholder: this.editor.t(`hint.${key}`),
+      oninput: () => this.typed(key), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) });
     return this.labelled(key, this.fields[key]);
   }
 
   /** @param {string} key */
   line(key) {
-    this.fields[key] = h("input", { type: "text", dir: "auto", oninput: () => this.typed(key) });
+    this.fields[key] = h("input", { type: "text", dir: "auto", oninput: () => this.typed(key), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) });
     return this.labelled(key, this.fields[key]);
   }
 
@@ -61,16 +64,25 @@ export class Inspector {
     return this.labelled(key, input);
   }
 
-  /** Start stays before end: whichever is typed pushes the other. @param {string} key @param {number} value */
+  /** @param {string} key @param {number} value */
   setNumber(key, value) {
-    /** @type {Record<string, number>} */
-    const changes = { [key]: value };
-    const [first] = this.editor.store.selected;
-    if (key === "start" && value >= field(first, "end")) changes.end = Math.min(1, value + 0.05);
-    if (key === "end" && value <= field(first, "start")) changes.start = Math.max(0, value - 0.05);
-    if (changes.end !== undefined && changes.end <= (changes.start ?? field(first, "start"))) changes.start = Math.max(0, changes.end - 0.05);
-    if (changes.start !== undefined && changes.start >= (changes.end ?? field(first, "end"))) changes.end = Math.min(1, changes.start + 0.05);
-    this.patch(changes);
+    if (key === "start" || key === "end") this.setSchedule(key, value);
+    else this.patch({ [key]: value });
+  }
+
+  /** Start stays before end in every selected box: whichever is typed pushes the other, and that is said. @param {"start"|"end"} key @param {number} value */
+  setSchedule(key, value) {
+    const { store, host, t } = this.editor;
+    const [other, pushed] = [key === "start" ? "end" : "start", /** @type {number[]} */ ([])];
+    store.dispatch({ type: "begin" });
+    for (const it of store.selected) {
+      const changes = /** @type {Record<string, number>} */ (scheduled(key, value, { start: field(it, "start"), end: field(it, "end") }));
+      store.dispatch({ type: "patch", ids: [it.id], changes });
+      if (other in changes) pushed.push(changes[other]);
+    }
+    store.dispatch({ type: "commit" });
+    host.captureUndo();
+    if (pushed.length) this.editor.say(t(`pushed.${other}`, { value: pushed[0] }));
   }
 
   /** @param {"x"|"y"|"w"|"h"} key */
@@ -108,6 +120,14 @@ export class Inspector {
   typed(key) {
     const ids = this.editor.store.state.selection;
     this.editor.store.dispatch({ type: "patch", changes: { [key]: this.fields[key].value }, merge: `${key} ${ids.join()}` });
+  }
+
+  /** As in the field on the box. @param {KeyboardEvent} e */
+  key(e) {
+    if (!endsTyping(e)) return;
+    e.preventDefault();
+    e.stopPropagation();
+    this.editor.focus();
   }
 
   /** @param {Record<string, any>} changes */

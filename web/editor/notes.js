@@ -13,6 +13,14 @@ export const FORESEEN = {
   "cells.none": "warn.nothing", "cells.few": "warn.small", "layout.over_border": "warn.border", "layout.twins": "warn.twin",
 };
 
+/** Notes for the editor of a layout that has come to the speaker like this: where other boxes were put before its own they
+ * are about none of them by number.  What every editor foresees is not said again for boxes of others.
+ * @param {Note[]} notes @param {{direct: boolean, indexed: boolean}} way @returns {Note[]} */
+export function cameBy(notes, { direct, indexed }) {
+  const news = direct ? notes : notes.filter((note) => !FORESEEN[note.code]);
+  return indexed ? news : news.map((note) => ({ ...note, instance: null }));
+}
+
 /** @param {Note} note @param {Translate} t */
 export function sentence(note, t) {
   const key = `note.${note.code}`;

@@ -9,6 +9,7 @@
 import { h } from "./dom.js";
 import { fromData, parse } from "./layout.js";
 import { FORESEEN, sentence } from "./notes.js";
+import { actAlike } from "./sent.js";
 
 const MOST_SHOWN = 12; // sentences of one notice
 
@@ -18,7 +19,7 @@ export class Report {
     this.editor = editor;
     /** What was said of a box, with the fields that it was said of: @type {Map<string, {fields: any, notes: Note[]}>} */
     this.notes = new Map();
-    /** The boxes as they ran, in the layout's order: @type {{id: string, fields: any}[]} */
+    /** The boxes as they ran, in the layout's order; undefined where one is no longer here: @type {(import("./layout.js").Item|undefined)[]} */
     this.ran = [];
     /** What was said by this node ("") and by the ones that its layout goes to, by their ids: @type {Map<string, Note[]>} */
     this.said = new Map();
@@ -35,39 +36,39 @@ export class Report {
 
   /** The node ran, or its last output was shown again after a reload. @param {Output} output */
   take({ layout, notes = [], boxes }) {
-    const { items } = this.editor.state.doc;
     this.ghosts = instances(boxes);
-    const used = items.length ? instances(layout) : [];
-    const same = (/** @type {any} */ it, /** @type {number} */ i) => used[i] && JSON.stringify(used[i].box) === JSON.stringify(it.fields.box);
-    this.ran = items.every(same) ? items.map(({ id, fields }) => ({ id, fields })) : [];
+    this.ran = stillHere(instances(layout), this.editor.state.doc.items);
     this.said = new Map([["", notes]]);
     this.share();
   }
 
-  /** A node that this layout goes to ran, and spoke of the same boxes. @param {string} id of that node @param {Output} output */
-  takeFrom(id, { notes = [] }) {
+  /** A node that this layout goes to ran, and spoke of the same boxes. @param {string} id of that node @param {Note[]} notes */
+  takeFrom(id, notes) {
     this.said.set(id, notes);
     this.share();
   }
 
-  /** Gives each box what was said of it, and the rest to the notice. */
+  /** Gives each box what was said of it, and the rest to the notice: of a box that has gone or changed only what is not foreseen
+   * here anyway, as long as it is boxes from here that ran. */
   share() {
     this.notes.clear();
     const rest = [];
+    const drawn = this.editor.state.doc.items.length > 0 && !this.editor.host.linked();
     for (const note of unique([...this.said.values()].flat())) {
       const box = note.instance ? this.ran[note.instance - 1] : undefined;
+      if (!box && note.instance && drawn && FORESEEN[note.code]) continue;
       if (!box) rest.push(sentence(note, this.editor.t));
       else this.notes.set(box.id, { fields: box.fields, notes: [...this.notes.get(box.id)?.notes ?? [], note] });
     }
     const more = rest.length - MOST_SHOWN;
-    this.editor.notice(more > 0 ? [...rest.slice(0, MOST_SHOWN), this.editor.t("notice.more", { n: more })] : rest);
+    this.editor.notices.show(more > 0 ? [...rest.slice(0, MOST_SHOWN), this.editor.t("notice.more", { n: more })] : rest, "run");
     this.editor.invalidate();
   }
 
-  /** What was said of a box, as long as the box is what it was then; without what is foreseen here anyway. @param {string} id @returns {Note[]} */
+  /** What was said of a box, as long as it acts as it did then; without what is foreseen here anyway. @param {string} id @returns {Note[]} */
   of(id) {
-    const said = this.notes.get(id);
-    return said && said.fields === this.editor.find(id)?.fields ? said.notes.filter((note) => !FORESEEN[note.code]) : [];
+    const [said, now] = [this.notes.get(id), this.editor.find(id)];
+    return said && now && actAlike(said.fields, now.fields) ? said.notes.filter((note) => !FORESEEN[note.code]) : [];
   }
 
   /** All that is to be said about a box. @param {string} id */
@@ -126,25 +127,24 @@ export class Report {
     await editor.transfer.takeText(text);
     if (!editor.state.doc.items.length) editor.setText(text);
   }
-
-  /** One line of text. @param {string} question @param {(answer: string) => void} then */
-  ask(question, then) {
-    const done = (/** @type {boolean} */ ok) => {
-      line.remove();
-      this.editor.focus();
-      if (ok && input.value.trim()) then(input.value.trim());
-    };
-    const input = h("input", { type: "text", maxlength: 60, onkeydown: (/** @type {KeyboardEvent} */ e) => {
-      if (e.key === "Enter" || e.key === "Escape") done(e.key === "Enter");
-    } });
-    const line = h("label", { class: "roictrl-notice" }, question, input);
-    this.editor.notices.replaceChildren(line);
-    input.focus();
-  }
 }
 
 /** Two nodes say the same of the same layout. @param {Note[]} notes @returns {Note[]} */
 const unique = (notes) => [...new Map(notes.map((note) => [`${note.code} ${note.instance} ${note.text}`, note])).values()];
+
+/** For each box that ran, the one that still is it: drawing went on meanwhile. The server writes masks in its own way.
+ * @param {import("./layout.js").Fields[]} ran @param {readonly import("./layout.js").Item[]} items */
+function stillHere(ran, items) {
+  const place = (/** @type {any} */ fields) => JSON.stringify(fields.box);
+  /** @type {Map<string, import("./layout.js").Item[]>} */
+  const left = new Map(items.map((it) => [place(it.fields), []]));
+  for (const it of items) left.get(place(it.fields))?.push(it);
+  return ran.map(({ mask, ...fields }) => {
+    const here = left.get(place(fields)) ?? [];
+    const at = here.findIndex((it) => actAlike(fields, { ...it.fields, mask: null }));
+    return at < 0 ? undefined : here.splice(at, 1)[0];
+  });
+}
 
 /** @param {any} layout @returns {import("./layout.js").Fields[]} */
 function instances(layout) {

@@ -2,33 +2,34 @@
 /**
  * What of a layout is sent to the server.  ComfyUI runs again whatever has another input than before, and all that comes
  * after it: so a layout goes out without what cannot change the picture, always written in the same way.  The workflow keeps
- * everything; colours and labels go along where a connected node shows them.
+ * everything; labels and colours go along where a connected node reads them.
  *
  * It is the prompt that is gone over, and not the widget's own value for it (`serializeValue`): only there is it known what
  * is connected, through subgraphs, reroutes and muted nodes, and for a widget promoted out of a subgraph newer pages do not
  * ask the widget at all.
  *
  * @typedef {Record<string, {class_type: string, inputs: Record<string, any>}>} Prompt
- * @typedef {0|1|2} Level
+ * @typedef {0|1|2|3} Level
  */
+import { same } from "./edits.js";
+import { HANDS_ON } from "./graph.js";
 import { DEFAULTS, LayoutError, parse, toData } from "./layout.js";
 import { colorOf } from "./palette.js";
 
 const NODE = "ROICtrlInstanceBoxPrompt";
 const PREVIEW = "ROICtrlPreviewLayout";
 
-/** How much of what cannot change the picture a node reads: nothing, colours and labels, or it may be anything. */
-const [NOTHING, LOOKS, ALL] = /** @type {[Level, Level, Level]} */ ([0, 1, 2]);
+/** How much of what cannot change the picture a node reads: nothing, labels, colours as well, or it may be anything. */
+const [NOTHING, LABELS, LOOKS, ALL] = /** @type {[Level, Level, Level, Level]} */ ([0, 1, 2, 3]);
 
-/** What reads a layout, and how much of it; `passes`: whoever gets its layout reads it as well. Not listed: ALL.
- * @type {Record<string, {reads: Level, passes?: boolean}>} */
+/** How much of a layout is read by a node itself; whoever gets its layout from there reads it as well. Not listed: ALL.
+ * @type {Record<string, Level>} */
 const READERS = {
-  ROICtrlApply: { reads: NOTHING }, ROICtrlApplyROIPrompts: { reads: NOTHING },
-  ROICtrlApplyGLIGEN: { reads: NOTHING }, ROICtrlApplyInstanceDiffusion: { reads: NOTHING },
-  ROICtrlLayoutToPrompt: { reads: NOTHING }, ROICtrlMergeLayouts: { reads: NOTHING, passes: true },
-  ROICtrlEditInstance: { reads: LOOKS, passes: true }, // finds an instance by its label
-  ROICtrlLayoutInstance: { reads: LOOKS }, // as well, and gives it and the color on
-  ROICtrlPreviewLayout: { reads: LOOKS }, ROICtrlExportLayout: { reads: ALL },
+  ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyGLIGEN: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING,
+  ROICtrlLayoutToPrompt: NOTHING, ROICtrlMergeLayouts: NOTHING,
+  ROICtrlEditInstance: LABELS, // finds an instance by its label
+  ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
+  [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,
 };
 
 /** The outputs `bboxes` and `preview` of the node show colours and labels; all but the first, the layout, tell nothing else. */
@@ -55,7 +56,7 @@ export function plain(prompt) {
     const doc = read === ALL ? null : docOf(inputs.layout);
     if (!doc) continue;
     set(next, id, "layout", written(doc, read));
-    if (read === NOTHING && doc.items.some((it) => it.fields.color)) {
+    if (read < LOOKS && doc.items.some((it) => it.fields.color)) {
       const colors = doc.items.map((it, i) => colorOf(it.fields.color, i)).join(" ");
       for (const to of previews(prompt, id)) set(next, to, "colors", colors);
     }
@@ -72,22 +73,28 @@ function set(prompt, id, name, value) {
 const linksOf = (prompt, id) => Object.entries(prompt).flatMap(([to, { inputs }]) => Object.entries(inputs).flatMap(([name, value]) =>
   (Array.isArray(value) && String(value[0]) === id ? [/** @type {[string, string, number]} */ ([to, name, Number(value[1])])] : [])));
 
-/** How much is read of a node's layout. @param {Prompt} prompt @param {string} id @param {string[]} [before] the nodes that passed it on @returns {Level} */
-function readOf(prompt, id, before = []) {
-  const levels = linksOf(prompt, id).map(([to, , slot]) => {
+/** How much is read of a node's layout. @param {Prompt} prompt @param {string} id @param {string[]} [before] the nodes that handed it on
+ * @param {boolean} [indexed] whether the instances still have their indices @returns {Level} */
+function readOf(prompt, id, before = [], indexed = true) {
+  const levels = linksOf(prompt, id).map(([to, name, slot]) => {
     if (!before.length && slot) return SHOWN.includes(slot) ? LOOKS : NOTHING;
     if (before.includes(to)) return NOTHING;
     const { class_type: type } = prompt[to];
-    const { reads, passes } = READERS[type] ?? { reads: ALL };
-    if (type === PREVIEW && !before.length) return NOTHING; // it is told the colours beside the layout
-    return passes ? Math.max(reads, readOf(prompt, to, [...before, id])) : reads;
+    if (type === PREVIEW && indexed) return NOTHING; // it is told the colours beside the layout
+    const [reads, inputs] = [READERS[type] ?? ALL, HANDS_ON[type]];
+    return inputs ? Math.max(reads, readOf(prompt, to, [...before, id], indexed && inputs[name])) : reads;
   });
   return /** @type {Level} */ (Math.max(NOTHING, ...levels));
 }
 
-/** The Preview Layout nodes that draw the layout itself. @param {Prompt} prompt @param {string} id */
-const previews = (prompt, id) => linksOf(prompt, id).filter(([to, name, slot]) =>
-  prompt[to].class_type === PREVIEW && name === "layout" && !slot && prompt[to].inputs.colors === undefined).map(([to]) => to);
+/** The Preview Layout nodes to which the layout comes with its indices, and which nothing else tells colours.
+ * @param {Prompt} prompt @param {string} id @param {string[]} [before] as above @returns {string[]} */
+const previews = (prompt, id, before = []) => linksOf(prompt, id).flatMap(([to, name, slot]) => {
+  if (slot || before.includes(to)) return [];
+  const { class_type: type, inputs } = prompt[to];
+  if (type === PREVIEW) return name === "layout" && inputs.colors === undefined ? [to] : [];
+  return HANDS_ON[type]?.[name] ? previews(prompt, to, [...before, id]) : [];
+});
 
 /** Null where the text is no layout of ours: it goes out as it is. @param {string} text */
 function docOf(text) {
@@ -102,12 +109,18 @@ function docOf(text) {
 /** The layout as text: keys in order, without defaults and without what is not read. @param {import("./layout.js").Doc} doc @param {Level} read */
 function written(doc, read) {
   const { instances, ...head } = toData(doc);
-  return JSON.stringify({ ...kept(head, HEAD), instances: instances.map((fields) =>
-    kept(fields, [...MARKS, ...(read < LOOKS ? unseen(fields) : [])], DEFAULTS)) });
+  return JSON.stringify({ ...kept(head, HEAD), instances: instances.map((fields) => sentOf(fields, read)) });
 }
 
-/** An instance without a caption is called by its label. @param {any} fields */
-const unseen = (fields) => (fields.caption?.trim() ? ["color", "label"] : ["color"]);
+/** What of an instance is sent. The server trims captions itself. @param {any} fields @param {Level} read */
+const sentOf = (fields, read) =>
+  kept({ ...fields, caption: fields.caption?.trim() ?? "" }, [...MARKS, ...(read < LOOKS ? unseen(fields, read) : [])], DEFAULTS);
+
+/** An instance without a caption is called by its label. @param {any} fields @param {Level} read */
+const unseen = (fields, read) => (read < LABELS && fields.caption?.trim() ? ["color", "label"] : ["color"]);
+
+/** Whether two instances are the same to whoever makes the picture. @param {any} a @param {any} b */
+export const actAlike = (a, b) => a === b || same(sentOf(a, NOTHING), sentOf(b, NOTHING));
 
 /** @param {Record<string, any>} object @param {string[]} without @param {Record<string, any>} [defaults] */
 const kept = (object, without, defaults = {}) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1))

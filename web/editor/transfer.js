@@ -5,6 +5,12 @@ import { MAX_BYTES, aside, boundingBoxText, copyText, read } from "./io.js";
 import { LayoutError } from "./layout.js";
 import { sentence } from "./notes.js";
 
+/** The text that was copied last by any editor of the page: copies stand aside, what comes from elsewhere stays where it says. */
+let copied = "";
+
+/** @param {string} text from the clipboard, which on some systems has other line ends than what went in */
+const isCopy = (text) => text.replaceAll("\r\n", "\n") === copied;
+
 export class Transfer {
   /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
@@ -28,7 +34,8 @@ export class Transfer {
     e.preventDefault();
     e.stopPropagation();
     if (!state.selection.length || !e.clipboardData) return false;
-    e.clipboardData.setData("text/plain", copyText(state.doc, state.selection));
+    copied = copyText(state.doc, state.selection);
+    e.clipboardData.setData("text/plain", copied);
     this.editor.say(this.editor.t("say.copied", { n: state.selection.length }));
     return true;
   }
@@ -50,12 +57,12 @@ export class Transfer {
   async takeFiles(files) {
     const said = [];
     for (const file of files) said.push(...await this.addFile(file));
-    this.editor.notice(said);
+    this.editor.notices.show(said, "import");
   }
 
   /** @param {string} text in any known box format */
   async takeText(text) {
-    this.editor.notice(await this.addText(text));
+    this.editor.notices.show(await this.addText(text, isCopy(text)), "import");
   }
 
   /** @param {File} file @returns {Promise<string[]>} what is to be said of it */
@@ -65,16 +72,16 @@ export class Transfer {
     return sentences.map((sentence) => `${file.name}: ${sentence}`);
   }
 
-  /** @param {string} text @returns {Promise<string[]>} what is to be said of it */
-  async addText(text) {
+  /** @param {string} text @param {boolean} [copy] that is to stand aside @returns {Promise<string[]>} what is to be said of it */
+  async addText(text, copy = false) {
     const { editor } = this;
-    if (!text.trim()) return [];
+    if (!text.trim()) return [editor.t("import.blank")];
     try {
       const { doc, notes } = await read(text, editor.size, editor.host.fetchApi);
       const list = doc.items.map((it) => it.fields);
-      editor.insert(list, aside(list, editor.state.doc, editor.size));
+      editor.insert(list, copy ? aside(list, editor.state.doc, editor.size) : undefined);
       if (doc.head.caption && !editor.state.doc.head.caption) editor.store.dispatch({ type: "head", changes: { caption: doc.head.caption } });
-      return notes.map((note) => sentence(note, editor.t));
+      return list.length || notes.length ? notes.map((note) => sentence(note, editor.t)) : [editor.t("import.none")];
     } catch (error) {
       return [error instanceof LayoutError ? editor.t(error.key, error.values) : String(error)];
     }
@@ -84,7 +91,8 @@ export class Transfer {
   copyAll(kind) {
     const { editor } = this;
     const { doc } = editor.state;
-    this.write(kind === "layout" ? copyText(doc, doc.items.map((it) => it.id)) : boundingBoxText(doc, editor.size));
+    copied = kind === "layout" ? copyText(doc, doc.items.map((it) => it.id)) : boundingBoxText(doc, editor.size);
+    this.write(copied);
     editor.say(editor.t("say.copied", { n: doc.items.length }));
   }
 

@@ -431,3 +431,75 @@ def test_other_soft_edges_are_said():
     soft[0, 8:24, 8:24] = 0.75
     soft[0, 10:22, 10:22] = 1
     assert read(soft, 32, 32)[1] == ["Mask 1 has soft edges; its pixels over 0.5 are used."]
+
+
+# --- turned boxes ---
+
+CORNERS = {"x1": 300, "y1": 100, "x2": 400, "y2": 200, "x3": 300, "y3": 300, "x4": 200, "y4": 200}
+
+
+class Fields:
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+
+def turned_results():
+    quads = torch.tensor([[[300.0, 100], [400, 200], [300, 300], [200, 200]]])
+    boxes = Fields(
+        xyxy=torch.tensor([[200.0, 100, 400, 300]]), xyxyxyxy=quads, conf=torch.tensor([0.9]), cls=torch.tensor([1.0])
+    )
+    return Fields(obb=boxes, boxes=None, names={0: "plane", 1: "ship"}, orig_shape=(480, 640))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        [{"name": "ship", "class": 1, "confidence": 0.9, "box": CORNERS}],
+        [{"name": "ship", "class": 1, "confidence": 0.9, **CORNERS}],
+        {"predictions": [{"name": "ship", "score": 0.9, "bbox": CORNERS}]},
+        turned_results(),
+        [turned_results()],
+        Fields(
+            xyxy=np.array([[200.0, 100, 400, 300]]),
+            confidence=np.array([0.9]),
+            data={"class_name": np.array(["ship"]), "xyxyxyxy": turned_results().obb.xyxyxyxy.numpy()},
+        ),
+    ],
+    ids=["box", "flat", "bbox", "results", "list of results", "supervision"],
+)
+def test_a_turned_box_has_four_corners(source):
+    layout, _ = read(source)
+    (instance,) = layout.instances
+    assert instance.box == pytest.approx((200 / 640, 100 / 480, 400 / 640, 300 / 480)) and instance.caption == "ship"
+    assert instance.extra["imported"]["score"] == 0.9 and "x3" not in instance.extra["imported"]
+    assert instance.mask.to_array().sum() == pytest.approx(200 * 200 / 2, rel=0.02)
+
+
+def test_a_turned_box_with_a_broken_corner_is_named():
+    layout, said = read([{"name": "ship", "box": {**CORNERS, "y4": "x"}}])
+    assert not layout.instances and said[0].startswith("Box 1 ('ship') has a box that is not 4 finite numbers")
+
+
+# --- words and sizes in other places ---
+
+
+@pytest.mark.parametrize("key", ["description", "prompt", "desc"])
+def test_captions_under_other_keys(key):
+    layout, _ = read([{"box": [64, 48, 320, 240], "score": 0.9, key: "a red fox"}])
+    assert layout.instances[0].caption == "a red fox"
+
+
+def test_supervisions_names_stand_in_its_data():
+    layout, _ = read({"xyxy": [[64, 48, 320, 240]], "class_id": [3], "data": {"class_name": ["fox"]}})
+    assert layout.instances[0].caption == "fox"
+
+
+def test_azures_size_stands_in_its_metadata():
+    source = {
+        "objects": [{"rectangle": {"x": 10, "y": 20, "w": 30, "h": 40}, "object": "fox", "confidence": 0.9}],
+        "metadata": {"width": 100, "height": 200},
+    }
+    layout, _ = read(source, 0, 0)
+    assert (layout.width, layout.height) == (100, 200) and layout.instances[0].box == pytest.approx(
+        (0.1, 0.1, 0.4, 0.3)
+    )

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roictrl_core import formats
+from roictrl_core.formats import geometry
 from roictrl_core.layout import Layout
 from roictrl_core.notes import sentences
 
@@ -503,3 +504,158 @@ def test_broken_ideogram_captions(elements, sentence):
             read(data)
     else:
         assert read(data)[1][0].startswith(sentence)
+
+
+# --- what other files leave out ---
+
+
+def test_a_list_beside_the_boxes_of_another_length_is_said():
+    layout, notes = read({"objects": {"bbox": [[6, 6, 20, 20], [30, 30, 9, 9]], "category": ["fox"]}}, 64, 64)
+    assert len(layout.instances) == 2
+    assert notes == ["The list of category has 1 entries for 2 boxes and is not used."]
+
+
+def test_a_row_without_objects_has_no_boxes():
+    layout, notes = read([{"objects": {"bbox": [[6, 6, 20, 20]]}}, {"file_name": "b.png"}], 64, 64, pick="b.png")
+    assert not layout.instances and notes == ["There are no boxes here."]
+
+
+ANNOS = {"width": 100, "height": 200}
+
+
+def test_a_scribble_without_a_box_gets_the_one_around_it():
+    annos = [
+        {"caption": "a fox", "scribble": [[10, 20], [50, 40], [30, 120]]},
+        {"caption": "an owl", "bbox": [0, 0, 9, 9]},
+    ]
+    layout, notes = read({**ANNOS, "annos": annos})
+    assert boxes(layout) == [(0.1, 0.1, 0.5, 0.6), (0, 0, 0.09, 0.045)] and notes == []
+    assert len(layout.instances[0].scribble[0]) == 3
+
+
+def test_a_level_scribble_without_a_box_is_a_line():
+    layout, notes = read({**ANNOS, "annos": [{"caption": "a fox", "scribble": [[10, 20], [50, 20]]}]})
+    assert layout.instances[0].point == pytest.approx((0.3, 0.1)) and layout.instances[0].scribble
+    assert notes[0].startswith("Annotation 1 ('a fox') is an upright or level line")
+
+
+def test_an_upright_labelme_line_is_called_one():
+    shapes = [{"label": "pole", "shape_type": "line", "points": [[10, 20], [10, 60]]}]
+    layout, notes = read({"imageWidth": 100, "imageHeight": 200, "shapes": shapes})
+    assert layout.instances[0].point == pytest.approx((0.1, 0.2))
+    assert [note[:41] for note in notes] == ["Shape 1 ('pole') is an upright or level l"]
+
+
+@pytest.mark.parametrize("label, caption", [(7, "7"), (1.5, "1.5"), (True, ""), (None, "")])
+def test_a_labelme_label_may_be_a_number(label, caption):
+    shapes = [{"label": label, "shape_type": "rectangle", "points": [[10, 20], [50, 60]]}]
+    assert read({"imageWidth": 100, "imageHeight": 200, "shapes": shapes})[0].instances[0].caption == caption
+
+
+def test_a_processed_omost_canvas_is_one():
+    conditions = json.loads((SAMPLES / "omost_conds.json").read_text(encoding="utf-8"))
+    layout, notes = read({"initial_latent": None, "bag_of_conditions": conditions}, 64, 64)
+    assert (layout, notes) == read(conditions, 64, 64) and len(layout.instances) > 0
+
+
+# --- Label Studio: several pictures in a task, answers that do not count ---
+
+
+def on(picture, x, **more):
+    return {**region(x=x, y=20, width=30, height=40, rectanglelabels=["fox"]), "to_name": picture, **more}
+
+
+@pytest.mark.parametrize(
+    "regions, names",
+    [
+        ([on("left", 10), on("right", 50), on("left", 20)], ("left", "right")),
+        (
+            [on("pages", 10, item_index=0), on("pages", 50, item_index=1), on("pages", 20, item_index=0)],
+            ("pages 1", "pages 2"),
+        ),
+    ],
+    ids=["side by side", "pages"],
+)
+def test_of_several_pictures_in_a_task_one_is_read(regions, names):
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": regions}]}
+    layout, notes = read(task)
+    assert boxes(layout) == [(0.1, 0.2, 0.4, 0.6), (0.2, 0.2, 0.5, 0.6)]
+    assert notes == [
+        f"There are 2 images here; the first, '{names[0]}', is used. Pick another by its name or its index."
+    ]
+    for pick in ("2", names[1]):
+        layout, notes = read([task], pick=pick)
+        assert boxes(layout) == [(0.5, 0.2, 0.8, 0.6)] and notes == []
+    layout, notes = read([task, task], pick="2")
+    assert len(layout.instances) == 2
+    assert notes == [f"The task has 2 images; the boxes of the first, '{names[0]}', are used."]
+    assert boxes(read(regions, pick="2")[0]) == [(0.5, 0.2, 0.8, 0.6)]
+
+
+def test_what_lies_on_no_picture_does_not_count():
+    text = {"from_name": "note", "to_name": "text", "type": "textarea", "value": {"text": ["a note"], "labels": []}}
+    layout, notes = read({"data": {"image": "a.png"}, "annotations": [{"result": [on("image", 10), text]}]})
+    assert len(layout.instances) == 1 and not any("images here" in note for note in notes)
+
+
+@pytest.mark.parametrize("pick", ["1", "a.png"])
+def test_a_single_task_is_picked_by_its_picture(pick):
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": [RECTANGLE]}]}
+    assert read(task, pick=pick)[1] == []
+    with pytest.raises(ValueError, match="There is no image '5' here"):
+        read(task, pick="5")
+
+
+def test_cancelled_answers_are_said():
+    task = {"data": {"image": "a.png"}, "annotations": [{"result": [RECTANGLE], "was_cancelled": True}]}
+    layout, notes = read(task)
+    assert not layout.instances
+    assert notes == ["The annotations of this picture, 1 in number, were cancelled in Label Studio and were left out."]
+
+
+# --- a pick where there is nothing to pick from ---
+
+ONE = {"x": 8, "y": 8, "width": 16, "height": 16}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        [ONE],
+        ONE,
+        [[8, 8, 24, 24]],
+        "0 .5 .5 .2 .2",
+        {"bbox_2d": [8, 8, 24, 24], "label": "fox"},
+        {"annos": [{"bbox": [8, 8, 16, 16]}]},
+    ],
+)
+def test_a_pick_that_is_not_used_is_said(source):
+    assert "There is only one set of boxes here, so the pick '5' was not used." in read(source, 64, 64, pick="5")[1]
+    assert not any("pick" in note for note in read(source, 64, 64, pick="1")[1])
+
+
+# --- more ellipses than can be drawn ---
+
+
+def many(tool, count=4000):
+    spots = [(10 + i % 80, 10 + i // 80) for i in range(count)]
+    if tool == "cvat":
+        shapes = "".join(f'<ellipse label="a" cx="{x}" cy="{y}" rx="5" ry="3" rotation="30"/>' for x, y in spots)
+        return f'<annotations><image name="a" width="100" height="100">{shapes}</image></annotations>'
+    value = {"radiusX": 5, "radiusY": 3, "rotation": 30, "ellipselabels": ["a"]}
+    return [region("ellipselabels", (100, 100), x=x, y=y, **value) for x, y in spots]
+
+
+@pytest.mark.parametrize("tool", ["cvat", "label studio"])
+def test_of_ellipses_that_cannot_be_drawn_no_point_is_computed(tool, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(geometry, "ellipse", lambda *how, ellipse=geometry.ellipse: drawn.append(1) or ellipse(*how))
+    layout, notes = formats.read(many(tool))
+    masks = sum(instance.mask is not None for instance in layout.instances)
+    assert len(layout.instances) == 4000 and masks <= len(drawn) < 2500
+    across, down = np.hypot(5 * np.cos(np.pi / 6), 3 / 2), np.hypot(5 / 2, 3 * np.cos(np.pi / 6))
+    for instance, (x, y) in ((layout.instances[0], (10, 10)), (layout.instances[-1], (89, 59))):
+        assert instance.box == pytest.approx(
+            [(x - across) / 100, (y - down) / 100, (x + across) / 100, (y + down) / 100]
+        )
+    assert "read.turned" in [note.code for note in notes]

@@ -80,13 +80,9 @@ def test_the_first_fence_that_holds_anything_is_the_one():
             "The text is not valid JSON: .* at line 1, column 55. Correct it there.",
         ),
         (
-            '[{"label": "a", "bbox": [0, 0, 1, 1]},]',
-            "The text is not valid JSON: .* at line 1, column 3[89]. Correct it there.",
-        ),
-        (
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2".decode("utf-8", "replace"),
             "This is a binary file, or a damaged text: the character with the code 26 "
-            "stands at line 2, column 1. Give JSON, YAML or YOLO's lines, in UTF-8.",
+            "stands at line 2, column 1. Save it as text in UTF-8.",
         ),
         (
             f"{LAYOUT}\n\0",

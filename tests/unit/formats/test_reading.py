@@ -227,3 +227,138 @@ def test_numbers_at_the_end_of_what_a_float_holds_are_boxes_like_any_other():
     for order in ORDERS:
         boxes, notes = read([[-1e308, -1e308, 1e308, 1e308], [1e308] * 4], read_as=ReadAs(order, SHARES))
         assert all(0 <= value <= 1 for box in boxes for value in box) and notes
+
+
+# --- formats of pixels whose numbers are none ---
+
+
+def cvat(inner):
+    return f'<annotations><image name="a" width="640" height="480">{inner}</image></annotations>'
+
+
+def voc(*values):
+    sides = "".join(f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), values))
+    return f"<annotation><size><width>640</width><height>480</height></size><object><name>fox</name><bndbox>{sides}</bndbox></object></annotation>"
+
+
+def labelme(*points, kind="rectangle"):
+    shape = {"label": "fox", "shape_type": kind, "points": points}
+    return {"shapes": [shape], "imageWidth": 640, "imageHeight": 480}
+
+
+BOX = (0.1, 0.2, 0.5, 0.6)
+IN_SHARES = {
+    "labelme": labelme([0.1, 0.2], [0.5, 0.6]),
+    "labelme polygon": labelme([0.1, 0.2], [0.5, 0.2], [0.3, 0.6], kind="polygon"),
+    "labelme line": labelme([0.1, 0.2], [0.5, 0.6], kind="line"),
+    "cvat": cvat('<box label="fox" xtl=".1" ytl=".2" xbr=".5" ybr=".6"/>'),
+    "cvat polygon": cvat('<polygon label="fox" points=".1,.2;.5,.2;.3,.6"/>'),
+    "cvat ellipse": cvat('<ellipse label="fox" cx=".3" cy=".4" rx=".2" ry=".2"/>'),
+    "cvat video": "<annotations><meta><original_size><width>640</width><height>480</height></original_size></meta>"
+    '<track label="fox"><box frame="0" xtl=".1" ytl=".2" xbr=".5" ybr=".6"/></track></annotations>',
+    "voc": voc(".1", ".2", ".5", ".6"),
+    "tracking": {"fox": {"1": [None, [0.1, 0.2, 0.5, 0.6, 640, 480]]}},
+}
+
+
+@pytest.mark.parametrize("name", IN_SHARES)
+def test_shares_in_a_format_of_pixels_are_shares(name):
+    pick = {"pick": "2"} if name == "tracking" else {}
+    found, notes = read(IN_SHARES[name], 0 if name == "tracking" else 640, **pick)
+    assert found == [pytest.approx(BOX, abs=2e-3)] and notes[0].startswith("All numbers lie between 0 and 1"), notes
+    found, notes = read(IN_SHARES[name], **pick, read_as=ReadAs(AUTO, SHARES))
+    assert found == [pytest.approx(BOX, abs=2e-3)] and not any("box_unit" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["labelme", "cvat", "voc", "tracking"])
+def test_a_chosen_unit_is_honoured_by_formats_of_pixels(name):
+    pick = {"pick": "2"} if name == "tracking" else {}
+    found, notes = read(IN_SHARES[name], **pick, read_as=ReadAs(AUTO, PIXELS))
+    assert all(box[2] < 0.01 for box in found) and not any("box_unit" in note for note in notes)
+
+
+def test_percent_and_thousandths_may_be_chosen_for_formats_of_pixels():
+    assert read(labelme([10, 20], [50, 60]), read_as=ReadAs(AUTO, PERCENT))[0] == [pytest.approx(BOX)]
+    assert read(voc(100, 200, 500, 600), read_as=ReadAs(AUTO, THOUSANDTHS))[0] == [pytest.approx(BOX)]
+
+
+def test_a_chosen_order_is_said_to_be_of_no_use_in_formats_of_pixels():
+    found, notes = read(labelme([0.1, 0.2], [0.5, 0.6]), read_as=ReadAs(XYWH, SHARES))
+    assert found == [pytest.approx(BOX)]
+    assert notes == ["This format itself says in which order its numbers stand, so box_order was not used."]
+    assert read(labelme([64, 96], [320, 288]), read_as=ReadAs(XYWH, AUTO))[1] == [
+        "This format itself says what its numbers mean, so box_order and box_unit were not used."
+    ]
+
+
+def test_one_pixel_in_the_corner_stays_one():
+    assert read(labelme([0, 0], [1, 1])) == ([pytest.approx((0, 0, 1 / 640, 1 / 480))], [])
+    assert read(voc(1, 1, 1, 1)) == ([pytest.approx((0, 0, 1 / 640, 1 / 480))], [])
+
+
+def caption(*rows):
+    return {
+        "compositional_deconstruction": {"background": "x", "elements": [{"bbox": row, "desc": "fox"} for row in rows]}
+    }
+
+
+def test_a_structured_captions_boxes_may_be_shares():
+    found, notes = read(caption([0.2, 0.1, 0.6, 0.5]))
+    assert found == [pytest.approx(BOX)] and any(note.startswith(said(YXYX, SHARES)) for note in notes)
+    assert read(caption([200, 100, 600, 500]))[0] == [pytest.approx(BOX)]
+    found, _ = read(caption([0.2, 0.1, 0.6, 0.5]), read_as=ReadAs(AUTO, SHARES))
+    assert found == [pytest.approx(BOX)]
+    assert read(caption([96, 64, 288, 320]), read_as=ReadAs(AUTO, PIXELS))[0] == [pytest.approx(BOX)]
+
+
+# --- COCO as other tools write it ---
+
+
+def coco(annotation, **image):
+    return {
+        "images": [{"id": 1, "width": 640, "height": 480, **image}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [64, 96, 256, 192], **annotation}],
+        "categories": [{"id": 1, "name": "fox"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        coco({}, width=0, height=0),
+        coco({}, width="640", height="480"),
+        coco({"image_id": 1.0, "category_id": 1.0}),
+        coco({"image_id": "1"}, id=1.0),
+    ],
+    ids=["no size", "size as text", "float ids", "text and float ids"],
+)
+def test_coco_with_sizes_and_ids_of_other_kinds(source):
+    layout, notes = formats.read(source, 640, 480)
+    assert (layout.width, layout.height, notes) == (640, 480, []) and layout.instances[0].caption == "fox"
+    assert layout.instances[0].box == pytest.approx(BOX)
+
+
+def test_other_formats_of_unknown_size_take_the_given_one_too():
+    assert read({**labelme([64, 96], [320, 288]), "imageWidth": 0, "imageHeight": 0}) == ([pytest.approx(BOX)], [])
+    with pytest.raises(ValueError, match="has the size 0 x 0"):
+        read({**labelme([64, 96], [320, 288]), "imageWidth": 0, "imageHeight": 0}, 0, 0)
+
+
+def test_cocos_outlines_have_the_unit_of_its_boxes():
+    layout, notes = formats.read(
+        coco({"bbox": [0.1, 0.2, 0.4, 0.4], "segmentation": [[0.1, 0.2, 0.5, 0.2, 0.5, 0.6, 0.1, 0.6]]}), 640, 480
+    )
+    assert layout.instances[0].box == pytest.approx(BOX) and sentences(notes)[0].startswith(said(XYWH, SHARES))
+    assert layout.instances[0].mask.to_array().sum() == 256 * 192
+
+
+def test_instance_diffusions_points_and_scribbles_have_the_unit_of_its_boxes():
+    shape = [[0.1, 0.2], [0.5, 0.6]]
+    annos = [{"bbox": [0.1, 0.2, 0.4, 0.4], "point": [0.3, 0.4], "scribble": shape}, {"scribble": shape}]
+    layout, notes = formats.read({"width": 640, "height": 480, "annos": annos})
+    first, second = layout.instances
+    assert first.box == second.box == pytest.approx(BOX) and first.point == pytest.approx((0.3, 0.4))
+    assert first.scribble == second.scribble == ((pytest.approx((0.1, 0.2)), pytest.approx((0.5, 0.6))),)
+    assert [note[:50] for note in sentences(notes)] == [said(XYWH, SHARES)[:50]]
+    alone, notes = formats.read({"width": 640, "height": 480, "annos": annos[1:]}, read_as=ReadAs(AUTO, SHARES))
+    assert alone.instances[0].box == pytest.approx(BOX)

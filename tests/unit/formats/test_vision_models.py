@@ -282,3 +282,17 @@ def test_lists_of_frames():
         layout, notes = read(frames, 512, 512, pick="2")
         assert layout.instances[0].box == pytest.approx(FOX) and not any("frames here" in note for note in notes)
         assert "frames here; the first, 'frame 1', is used." in read(frames, 512, 512)[1][0]
+
+
+@pytest.mark.parametrize(
+    "source", [{"person": {"1": [None, None]}}, {"person": {}}, {"person": {"1": [None]}, "dog": {}}]
+)
+def test_a_tracking_without_a_box_is_no_prompt(source):
+    layout, notes = formats.read(source, 64, 64)
+    assert not layout.instances and layout.caption == ""
+    assert sentences(notes) == ["There are no boxes here: no frame of the tracking has one."]
+
+
+def test_prompts_without_boxes_stay_prompts():
+    layout, _ = formats.read({"a fox": {"fox": [], "coco_id": "1"}}, 64, 64)
+    assert layout.caption == "a fox"

@@ -306,3 +306,12 @@ def test_the_union_of_all_masks():
     expected[:, :2] = 1
     assert union.dtype == np.float32 and np.array_equal(union, expected)
     assert not write_union(Layout(8, 4)).any()
+
+
+def test_a_caption_that_is_a_word_of_mig_bench_keeps_its_box():
+    layout = Layout(
+        64, 64, (Instance((0.1, 0.1, 0.5, 0.5), "coco_id"), Instance((0.2, 0.2, 0.6, 0.6), "fox")), "a photo"
+    )
+    data, notes = formats.write(layout, "migc")
+    assert data == {"a photo": {"coco id": [[0.1, 0.1, 0.5, 0.5]], "fox": [[0.2, 0.2, 0.6, 0.6]], "coco_id": ""}}
+    assert notes[0].sentence().startswith("The caption of instance 1 ('coco_id') is a word of MIG-Bench's own")

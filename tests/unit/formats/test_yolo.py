@@ -171,3 +171,162 @@ def test_unusable_lines_are_named(text, sentence, left):
     instances, notes = read(text)
     assert any(note.startswith(sentence) for note in notes), notes
     assert len(instances) == left
+
+
+# --- a score and a track's id after a polygon, of which the id is mostly 1 ---
+
+TURNED = "0 .1 .1 .5 .1 .5 .4 .1 .4"  # a box that is turned, by no degrees
+SEGMENT = "0 .1 .1 .5 .1 .3 .5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TURNED} .88 1",
+        f"{TURNED} .88 1.0",
+        f"{TURNED} .88 1\n{TURNED} .91 2",
+        f"{TURNED} .91 2\n{TURNED} .88 1\n{TURNED} .88 1",
+        f"{TURNED} .88 1\n1 .2 .3 .4 .5 .6 .2 .7 .7 .91 2",
+        f"{SEGMENT} .88 1\n1 .2 .3 .4 .5 .6 .2 .7 .7 .91 2",
+        f"{SEGMENT} .88 1",
+        "0 .3 .2 .45 .05 .6 .2 .45 .35 .88 1",
+        "0 6.4 6.4 32 6.4 32 25.6 6.4 25.6 .88 1",
+    ],
+)
+def test_a_score_and_an_id_after_a_polygon(text):
+    instances, notes = read(text)
+    imported = [instance.extra["imported"] for instance in instances]
+    assert {"score": 0.88, "track_id": 1} in imported and all(
+        entry.keys() == {"score", "track_id"} for entry in imported
+    )
+    assert columns(text) == ["x1, y1, x2, y2, x3, y3, ..., score, track id"]
+    if text.startswith("0 .1 .1") and ".5 .4" in text:
+        assert instances[0].box == pytest.approx((0.1, 0.1, 0.5, 0.4))
+
+
+def test_dense_outlines_with_a_score_and_the_id_1():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        instances, _ = read(polygon(rng, int(rng.integers(8, 60)), f" {rng.uniform(0, 0.25):.4f} 1"))
+        assert instances[0].extra["imported"]["track_id"] == 1 and instances[0].box[3] < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 .2 .5 .8 .5 .8 1 .2 1",
+        "0 .1 .1 .5 .1 .5 .9 .1 1",
+        "0 .2 .5 .4 .3 .8 .5 .8 1 .5 .9 .2 1",
+        f"{SEGMENT} .28 .8\n{SEGMENT} .28 1",  # the first ends in no id
+        "0 .1 .1 .5 .1 .5 .4 .1 .4 .05 0",
+    ],
+)
+def test_a_point_at_the_border_is_no_id(text):
+    instances, _ = read(text)
+    assert all("imported" not in instance.extra for instance in instances) and columns(text) in (
+        [],
+        ["x1, y1, x2, y2, x3, y3, ..."],
+    )
+
+
+def test_an_id_may_be_written_as_a_float():
+    instances, _ = read("0 .5 .5 .2 .2 .9 1.0")
+    assert instances[0].box == pytest.approx((0.4, 0.4, 0.6, 0.6))
+    assert instances[0].extra["imported"] == {"score": 0.9, "track_id": 1} and instances[0].mask is None
+
+
+# --- keypoints that were not found; few keypoints, well inside their box ---
+
+
+@pytest.mark.parametrize("missing", ["0 0 0", "-1 -1 -1", "0 0", "-1 -1", "0 0 0.0"])
+@pytest.mark.parametrize("beside", [0, 2])
+def test_a_box_without_one_keypoint_found_is_a_box(missing, beside):
+    rng = np.random.default_rng(3)
+    third = None if len(missing.split()) == 2 else lambda: rng.integers(1, 3)
+    good = [pose(rng, 17, third) for _ in range(beside)]
+    instances, notes = read("\n".join([*good, f"{WITH_BOX} " + " ".join([missing] * 17)]))
+    assert (
+        len(instances) == 1 + beside
+        and instances[-1].box == pytest.approx((0.4, 0.3, 0.6, 0.7))
+        and instances[-1].mask is None
+    )
+    if beside:
+        assert len(instances[-1].extra["imported"]["keypoints"]) == 17
+
+
+FACE = "0 .5 .5 .2 .3 .46 .45 .54 .45 .5 .5 .47 .57 .53 .57"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [FACE],
+        [FACE] * 3,
+        [
+            FACE,
+            "0 .3 .3 .1 .14 .28 .27 .32 .27 .3 .3 .285 .33 .315 .33",
+            "0 .7 .4 .12 .16 .68 .37 .72 .37 .7 .4 .68 .43 .72 .43",
+        ],
+    ],
+    ids=len,
+)
+def test_landmarks_of_a_face_lie_inside_its_box(lines):
+    instances, _ = read("\n".join(lines))
+    assert instances[0].box == pytest.approx((0.4, 0.35, 0.6, 0.65))
+    assert all(instance.mask is None and len(instance.extra["imported"]["keypoints"]) == 5 for instance in instances)
+
+
+def test_small_outlines_around_the_middle_are_no_landmarks():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(6, 12)))
+        points = rng.uniform(0.4, 0.6, 2) + rng.uniform(0.03, 0.12) * np.stack([np.cos(angles), np.sin(angles)], 1)
+        assert read("1 " + " ".join(f"{x:.4f} {y:.4f}" for x, y in points))[0][0].mask is not None
+
+
+# --- MOT files, whose lines look like YOLO's with commas ---
+
+ANNOTATED = "1,1,6.4,12.8,32,25.6,1,1,1\n1,2,0,0,32,32,1,0,0.5\n2,1,9,9,9,9,1,1,1"
+TRACKED = "1,1,6.4,12.8,32,25.6,0.9,-1,-1,-1\n2,1,9,9,9,9,1,-1,-1,-1"
+FOUND = "3,-1,6.4,12.8,32,25.6,67.5,-1,-1,-1\n4,-1,9,9,9,9,8.5,-1,-1,-1"
+
+
+@pytest.mark.parametrize(
+    "text, captions, imported",
+    [
+        (ANNOTATED, ["owl", "fox"], {"track_id": 1}),
+        (TRACKED, [""], {"track_id": 1, "score": 0.9}),
+        (FOUND, [""], {}),
+        (TRACKED.replace(",-1,-1,-1", ""), [""], {"track_id": 1, "score": 0.9}),
+    ],
+    ids=["annotated", "tracked", "found", "short"],
+)
+def test_a_mot_file_is_read_frame_by_frame(text, captions, imported):
+    instances, notes = read(text)
+    assert instances[0].box == pytest.approx((0.1, 0.2, 0.6, 0.6)) and instances[0].mask is None
+    assert [instance.caption for instance in instances] == captions
+    assert instances[0].extra.get("imported", {}) == imported
+    assert len(notes) == 1 and notes[0].startswith("There are 2 frames here; the first, 'frame ")
+    instances, notes = read(text, pick="2")
+    assert instances[0].box == pytest.approx((9 / 64, 9 / 64, 18 / 64, 18 / 64)) and notes == []
+
+
+def test_broken_lines_of_a_mot_file_are_named():
+    text = "\n".join([TRACKED.splitlines()[0]] * 5 + ["1,x,9"])
+    instances, notes = read(text)
+    assert len(instances) == 5 and notes[0].startswith("Line 6 is not the seven, nine or ten numbers of a MOT file")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,0.1,0.1,0.5,0.1,0.5,0.4,0.1,0.4",
+        "1,6,6,32,6,32,26,6,26",
+        "0,0.5,0.5,0.2,0.4",
+        "1,32,32,12,20,0.9,1",
+        "1,9,9,32,9,20,32",
+    ],
+)
+def test_yolos_lines_with_commas_stay_yolos(text):
+    instances, notes = read(text)
+    assert len(instances) == 1 and not any("MOT" in note or "frame" in note for note in notes)

@@ -26,6 +26,18 @@ async function ran(page) {
   });
 }
 
+/** Edit Instance between the node and its Apply ROICtrl. @param {Page} page @param {import("./harness.mjs").Node} node */
+export const editBetween = (page, node) => page.evaluate((id) => {
+  const { app, LiteGraph } = /** @type {any} */ (window);
+  const edit = LiteGraph.createNode("ROICtrlEditInstance");
+  edit.pos = [820, 460];
+  app.graph.add(edit);
+  const slot = (/** @type {any} */ node) => node.inputs.findIndex((/** @type {any} */ i) => i.name === "layout");
+  const apply = app.graph.nodes.find((/** @type {any} */ n) => n.type === "ROICtrlApply");
+  app.graph.getNodeById(id).connect(0, edit, slot(edit));
+  edit.connect(0, apply, slot(apply));
+}, node.id);
+
 /** @param {Page} page @param {import("./harness.mjs").Node} node whose layout is being sampled, with nothing else in the graph */
 export async function looksRunNothing(page, node) {
   await page.waitForFunction(async () => {
@@ -48,8 +60,14 @@ export async function looksRunNothing(page, node) {
     w.value = JSON.stringify(JSON.parse(w.value), null, 2);
   });
   assert.deepEqual(await ran(page), [], "a label, a lock, an eye, the editor's settings, white space");
-  await patch({ color: "#cc79a7" });
+  await patch({ color: "#009e73" });
   assert.deepEqual(await ran(page), ["ROICtrlPreviewLayout"], "the preview is drawn in the new colour");
+  await patch({ caption: `${await node.eval((n, w, e) => e.state.doc.items[0].fields.caption)} ` });
+  assert.deepEqual(await ran(page), [], "white space around a caption");
+  await editBetween(page, node);
+  await ran(page);
+  await patch({ color: "#cc79a7" });
+  assert.deepEqual(await ran(page), ["ROICtrlPreviewLayout"], "Edit Instance reads no colours");
   const saved = await page.evaluate(() => JSON.stringify(/** @type {any} */ (window).app.graph.serialize()));
   for (const kept of ["#cc79a7", '\\"label\\":\\"circle\\"', '\\"hidden\\":true', '\\"grid\\":true']) assert.ok(saved.includes(kept), `the workflow keeps ${kept}`);
 }

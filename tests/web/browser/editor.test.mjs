@@ -6,7 +6,7 @@ import { looksRunNothing } from "./cached.mjs";
 import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
 import * as more from "./more_scenarios.mjs";
 import * as rows from "./rows.mjs";
-import { notesReachTheirBoxes } from "./said.mjs";
+import { notesReachTheirBoxes, noticesComeAndGo } from "./said.mjs";
 import * as scenario from "./scenario.mjs";
 import * as sight from "./sight.mjs";
 import * as surroundings from "./surroundings.mjs";
@@ -57,6 +57,7 @@ for (const frontend of [undefined, BETWEEN, "1.58.1"]) {
         }
         await shared("what the server says reaches its box", async () => { node = await notesReachTheirBoxes(page); });
         await shared("a colour, a label, a lock run nothing again", () => looksRunNothing(page, node));
+        await shared("what is said of the whole layout comes and goes", () => noticesComeAndGo(page, node));
         await step("promoted out of a subgraph", () => more.promoted(page));
         await step("with a finger", () => more.touch(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));

@@ -141,7 +141,7 @@ export async function pointAlone(page) {
   assert.deepEqual(await selected(node), ["a star"]);
 }
 
-/** Undo and Delete right after a box was drawn, while its caption is waited for; once something is typed they are the text's. @param {Page} page */
+/** Undo and Delete right after a box was drawn, while its caption is waited for; once something is or was there they are the text's. @param {Page} page */
 export async function secondThoughts(page) {
   const node = await fresh(page, []);
   for (const [key, left] of /** @type {[string, number][]} */ ([["Control+z", 0], ["Delete", 0], ["Backspace", 1]])) {
@@ -158,6 +158,14 @@ export async function secondThoughts(page) {
   assert.deepEqual(await each(node), ["a black cat"], "Escape keeps what was typed");
   await node.press("Control+z");
   assert.deepEqual(await each(node), [undefined], "and one step takes it away");
+  for (const words of ["", "a fox"]) {
+    await node.press("Enter");
+    await page.keyboard.type(words || "x");
+    if (words) for (const key of ["Enter", "Enter"]) await node.press(key); // opened again, with a caption
+    for (const key of ["Control+a", "Delete", "Delete"]) await node.press(key);
+    assert.deepEqual(await each(node), [undefined], "the box stays, however often Delete is pressed");
+    await node.press("Enter");
+  }
 }
 
 /** The list: drag a row, its four switches, double-click for the caption. @param {Page} page */
@@ -188,6 +196,56 @@ export async function list(page) {
   await node.settle();
   await page.keyboard.type("second");
   assert.deepEqual(await each(node), ["second", "three", "one"]);
+}
+
+/** Enter and Escape end typing in a field beside the stage as on it; one undo takes the words away. @param {Page} page */
+export async function fieldKeys(page) {
+  const node = await fresh(page, [instance([0.25, 0.25, 0.5, 0.5], "cat")]);
+  await node.eval((n, w, e) => e.setPref("more", true));
+  await node.click([0.375, 0.375]);
+  for (const [label, field] of [["Caption", "caption"], ["Negative caption", "negative"], ["Label", "label"]]) {
+    const [before] = await each(node, field);
+    for (const key of ["Enter", "Escape"]) {
+      await node.root().getByLabel(label, { exact: true }).focus();
+      await page.keyboard.type(" words");
+      await node.press(key);
+      assert.ok(await node.eval((n, w, e) => document.activeElement === e.view.focus), `${key} in ${label} ends typing`);
+      const [typed] = await each(node, field);
+      assert.ok(typed.includes("words") && !typed.includes("\n"), JSON.stringify(typed));
+      await node.press("Control+z");
+      assert.deepEqual(await each(node, field), [before], `${label}, ${key}`);
+    }
+  }
+  const caption = node.root().getByLabel("Caption", { exact: true });
+  await caption.focus();
+  await node.press("Control+a");
+  await page.keyboard.type("one");
+  await node.press("Shift+Enter");
+  await page.keyboard.type("two");
+  assert.deepEqual(await each(node), ["one\ntwo"]);
+}
+
+/** The start that the end pushes is on a step, and it is said; of several boxes each keeps its order. @param {Page} page */
+export async function schedules(page) {
+  const node = await fresh(page, [instance([0, 0, 0.25, 0.25], "cat"), instance([0.5, 0, 0.75, 0.25], "dog", { end: 0.3 })]);
+  await node.eval((n, w, e) => e.setPref("more", true));
+  await node.click([0.125, 0.125]);
+  const set = async (/** @type {string} */ label, /** @type {string} */ value) => {
+    await node.root().getByLabel(label, { exact: true }).fill(value);
+    await node.root().getByLabel(label, { exact: true }).press("Tab");
+  };
+  const times = async () => [await each(node, "start"), await each(node, "end")];
+  const before = await times();
+  await set("Start", "0.9");
+  await set("End", "0.2");
+  assert.deepEqual(await times(), [[0.15, undefined], [0.2, 0.3]]);
+  assert.match(await node.root().locator(".roictrl-status").innerText(), /^Start is now 0\.15/);
+  await node.eval((n, w, e) => e.focus());
+  for (let n = 0; n < 2; n++) await node.press("Control+z");
+  assert.deepEqual(await times(), before, "each is one step");
+  await node.press("Control+a");
+  await set("Start", "0.5");
+  assert.deepEqual(await times(), [[0.5, 0.5], [undefined, 0.55]]);
 }
 
 /** The fields of the selected box. @param {Page} page */

@@ -27,7 +27,36 @@ export async function notesReachTheirBoxes(page) {
   await node.eval((n, w, e) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[1].id], changes: { caption: "a star" } }));
   assert.equal(await node.eval((n, w, e) => e.report.sentences(e.state.doc.items[1].id)), "", "a box that has changed is not what was spoken of");
   await node.eval((n, w, e) => e.store.dispatch({ type: "undo" }));
+  await node.eval((n, w, e) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[1].id], changes: { color: "#000000" } }));
+  assert.match(await node.eval((n, w, e) => e.report.sentences(e.state.doc.items[1].id)), /is empty/, "a colour changes nothing about it");
   return node;
+}
+
+/** What Apply says of the whole layout is shown below the boxes until it has nothing to say, also out of a subgraph.
+ * @param {import("playwright-core").Page} page @param {Node} node whose layout was sampled, with Edit Instance in between */
+export async function noticesComeAndGo(page, node) {
+  const strength = async (/** @type {number} */ value) => {
+    await page.evaluate((to) => {
+      const apply = /** @type {any} */ (window).app.graph.nodes.find((/** @type {any} */ n) => n.type === "ROICtrlApply");
+      apply.widgets.find((/** @type {any} */ w) => w.name === "strength").value = to;
+    }, value);
+    await page.getByTestId("queue-button").first().click();
+  };
+  const notice = node.root().locator(".roictrl-notice", { hasText: /strength/i });
+  await strength(0);
+  await notice.waitFor();
+  await strength(1);
+  await notice.waitFor({ state: "detached" });
+  const outer = await node.wrap();
+  await strength(0);
+  await page.waitForFunction((id) => {
+    const [inner] = /** @type {any} */ (window).app.graph.getNodeById(id).subgraph.nodes;
+    return /strength/i.test(inner.widgets.find((/** @type {any} */ w) => w.name === "layout").roictrl.notices.element.textContent);
+  }, outer);
+  await page.waitForFunction(async () => {
+    const queue = await (await /** @type {any} */ (window).app.api.fetchApi("/queue")).json();
+    return !queue.queue_running.length && !queue.queue_pending.length;
+  });
 }
 
 /** The demo model, one step, with the node's layout. Runs in the page. @param {any} id */

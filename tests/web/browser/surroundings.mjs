@@ -95,7 +95,8 @@ export async function leastHeight(page) {
 export async function noTooltip(page) {
   await emptyGraph(page);
   const node = await Node.add(page, [90, 160]);
-  assert.equal(await node.eval((n, w, e) => e.view.stage.closest("[title]")?.title ?? ""), "");
+  const [own, title] = await node.eval((n, w, e) => [e.view.stage.closest("[title]") === e.root, e.root.getAttribute("title")]);
+  assert.deepEqual([own, title], [true, ""], "an empty one of the editor's own, also where nothing around it has any yet");
 }
 
 /** What axe holds for a serious or critical fault in the editor, as it is now. @param {Node} node @param {string} when */
@@ -116,7 +117,7 @@ export async function axe(page) {
   await node.settle();
   await node.click([0.25, 0.25]);
   await node.root().locator("summary").click();
-  await node.eval((n, w, e) => e.notice(["Something is to be said."]));
+  await node.eval((n, w, e) => e.notices.show(["Something is to be said."], "test"));
   await node.settle();
   await node.press("Enter");
   await accessible(node, "a box chosen, its caption, more settings and a notice");

@@ -81,6 +81,13 @@ for (const { key, command, args = [] } of SHORTCUTS) {
   });
 }
 
+test("each new box by key stands aside of the ones before", () => {
+  const e = editor();
+  for (let n = 0; n < 4; n++) e.commands.newBox();
+  const made = [3, 4, 5, 6].map((i) => e.box(i).map((/** @type {number} */ v) => Math.round(v * 512)));
+  assert.deepEqual(made, [0, 8, 16, 24].map((by) => [192, 192, 320, 320].map((v) => v + by)));
+});
+
 test("Escape: the gesture first, then the tool, then the selection; Tab leaves at either end", () => {
   const e = editor();
   e.view.gestures.cancel = () => true;

@@ -2,7 +2,7 @@
 /** What of a layout goes to the server: nothing that cannot change the picture, unless a connected node shows it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plain, sendPlain } from "../../../web/editor/sent.js";
+import { actAlike, plain, sendPlain } from "../../../web/editor/sent.js";
 
 const BOX = [0.1, 0.2, 0.5, 0.9];
 const LAYOUT = { version: 1, width: 512, height: 384, caption: "a forest", instances: [
@@ -48,15 +48,31 @@ test("nothing that cannot change the picture changes what is sent; all else does
   }
 });
 
+test("captions go out as the server trims them; one of white space alone is none", () => {
+  const sent = (/** @type {string} */ caption) => plain(prompt({ ...LAYOUT, instances: [{ box: BOX, caption, label: "fox" }] }, { 7: apply({ layout: ["4", 0] }) }))[4].inputs.layout;
+  assert.equal(sent(" a fox \n"), sent("a fox"));
+  assert.notEqual(sent("a  fox"), sent("a fox"));
+  assert.deepEqual(JSON.parse(sent("  ")).instances, [{ box: BOX, label: "fox" }]);
+});
+
+test("boxes act alike whatever they look like, and only then", () => {
+  const [fox] = LAYOUT.instances;
+  for (const change of [{ color: "#000000" }, { label: "dog" }, { locked: false }, { hidden: false }, { caption: "a fox " }]) assert.ok(actAlike(fox, { ...fox, ...change }), JSON.stringify(change));
+  for (const change of [{ caption: "an owl" }, { box: [0, 0, 1, 1] }, { enabled: false }, { mask: null }]) assert.ok(!actAlike(fox, { ...fox, ...change }), JSON.stringify(change));
+});
+
 test("colours and labels go along where a connected node shows them", () => {
+  const withLabels = { ...ACTS, instances: [{ box: BOX, caption: "a fox", label: "fox", mask: { size: [1, 1], counts: "01" }, mood: 1, strength: 0.8 }, ...ACTS.instances.slice(1)] };
+  const edit = /** @type {[string, any]} */ (["ROICtrlEditInstance", { layout: ["4", 0], instance: "fox" }]);
   const withLooks = { ...ACTS, instances: [{ box: BOX, caption: "a fox", color: "#e69f00", label: "fox", mask: { size: [1, 1], counts: "01" }, mood: 1, strength: 0.8 }, ...ACTS.instances.slice(1)] };
   const merged = /** @type {[string, any]} */ (["ROICtrlMergeLayouts", { layout_1: ["4", 0], layout_2: ["9", 0] }]);
   /** @type {[Record<string, [string, any]>, any][]} */
   const cases = [
     [{ 7: ["AnyNode", { boxes: ["4", 1] }] }, withLooks], [{ 7: ["SaveImage", { images: ["4", 3] }] }, withLooks],
     [{ 7: ["AnyNode", { mask: ["4", 2], width: ["4", 4] }] }, ACTS], [{}, ACTS],
-    [{ 7: ["ROICtrlEditInstance", { layout: ["4", 0], instance: "fox" }] }, withLooks],
-    [{ 6: merged, 7: apply({ layout: ["6", 0] }) }, ACTS], [{ 6: merged, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLooks],
+    [{ 7: edit }, withLabels], [{ 6: edit, 7: apply({ layout: ["6", 0] }) }, withLabels], [{ 6: edit, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLabels],
+    [{ 6: merged, 7: apply({ layout: ["6", 0] }) }, ACTS], [{ 6: merged, 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, ACTS],
+    [{ 6: ["ROICtrlMergeLayouts", { layout_1: ["9", 0], layout_2: ["4", 0] }], 7: ["ROICtrlPreviewLayout", { layout: ["6", 0] }] }, withLooks],
     [{ 6: merged, 7: ["AnotherPacksNode", { layout: ["6", 0] }] }, LAYOUT],
     [{ 7: ["ROICtrlExportLayout", { layout: ["4", 0] }] }, LAYOUT], [{ 5: ["ROICtrlInstanceBoxPrompt", { layout: "", boxes: ["4", 0] }] }, LAYOUT],
     [{ 6: ["ROICtrlMergeLayouts", { layout_1: ["4", 0], layout_2: ["6", 0] }] }, ACTS], // round in a circle
@@ -71,6 +87,14 @@ test("Preview Layout is told the colours beside the layout, so that only it runs
   assert.equal(sent[8].inputs.colors, "#e69f00 #56b4e9 #009e73");
   assert.deepEqual(sent[9].inputs.colors, ["3", 0], "a link of one's own comes first");
   assert.equal(plain(prompt(ACTS, { 8: preview() }))[8].inputs.colors, undefined);
+  const edit = /** @type {[string, any]} */ (["ROICtrlEditInstance", { layout: ["4", 0], instance: "fox" }]);
+  const merge = (/** @type {string} */ name, /** @type {string} */ from) => /** @type {[string, any]} */ (["ROICtrlMergeLayouts", { [name]: [from, 0] }]);
+  /** @type {Record<string, [string, any]>[]} */
+  const cases = [{ 6: edit, 8: preview() }, { 6: edit, 8: preview({ layout: ["6", 0] }) }, { 6: edit, 7: merge("layout_1", "6"), 8: preview({ layout: ["7", 0] }) }];
+  for (const others of cases) {
+    assert.equal(plain(prompt(LAYOUT, others))[8].inputs.colors, "#e69f00 #56b4e9 #009e73", "also behind a node that keeps the boxes' order");
+  }
+  assert.equal(plain(prompt(LAYOUT, { 7: merge("layout_2", "4"), 8: preview({ layout: ["7", 0] }) }))[8].inputs.colors, undefined, "there other boxes come first");
 });
 
 test("what is no layout, or comes through a link, goes out as it is", () => {
