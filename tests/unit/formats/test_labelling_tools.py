@@ -512,7 +512,7 @@ def test_broken_ideogram_captions(elements, sentence):
 def test_a_list_beside_the_boxes_of_another_length_is_said():
     layout, notes = read({"objects": {"bbox": [[6, 6, 20, 20], [30, 30, 9, 9]], "category": ["fox"]}}, 64, 64)
     assert len(layout.instances) == 2
-    assert notes == ["The list of category has 1 entries for 2 boxes and is not used."]
+    assert notes == ["The list of category has 1 entry for 2 boxes and is not used."]
 
 
 def test_a_row_without_objects_has_no_boxes():
