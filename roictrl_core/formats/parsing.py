@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from ..safe_text import parse_json, parse_yaml
 from .common import Reader
 from .readable import readable
-from .told import BROKEN, Told, broken_json, values_in
+from .told import BROKEN, UNCLOSED, Told, broken_json, values_in
 from .xml_text import parse_xml, xml_part
 from .yolo import is_yolo
 
@@ -29,6 +29,7 @@ _OBJECTS = re.compile(r'\{\s*"|\[\s*\{')  # where JSON's objects may begin in pr
 _OTHERS = re.compile(r"\[\s*[\[(]|\{\s*'")  # lists of lists, and Python's
 MAX_LINES = 50_000  # of objects in a row
 MAX_FENCES = 1000
+_NO_VALUES = (BROKEN, UNCLOSED)
 _PROSE = 256 * 1024  # characters; longer texts are not searched for JSON
 
 
@@ -112,14 +113,14 @@ def _json(text: str, kind: Kind) -> list[Told]:
         if rows and kind(rows) and kind(rows) == kind(rows[0]):
             return [_whole(rows)]
         found = values_in(text) if len(text) <= _PROSE else _lines(text)
-        if not any(_kinds(found, kind)) and (not found or any(told.value is BROKEN for told in found)):
+        if not any(_kinds(found, kind)) and (not found or any(told.value in _NO_VALUES for told in found)):
             raise error from None
         return found
 
 
 def _usable(text: str, found: Sequence[Told], kind: Kind) -> Sequence[Told]:
     """Values from prose; raises ValueError with a sentence where the only ones of any use are broken."""
-    broken = next((told for told in found if told.value is BROKEN), None)
+    broken = next((told for told in found if told.value in _NO_VALUES), None)
     if broken and not any(_kinds(found, kind)):
         raise broken_json(text, broken.start)
     return found or [_whole(text)]
@@ -191,13 +192,15 @@ def _joined(found: Sequence[Told], reader: Reader, kind: Kind) -> object:
         return found[0].value
     kinds = list(_kinds(found, kind))
     first = next((name for name in kinds if name), None)
-    same = [told.value for told, name in zip(found, kinds) if name == first and told.value is not BROKEN]
+    same = [told.value for told, name in zip(found, kinds) if name == first and told.value not in _NO_VALUES]
     value = same[0]
     if first and len(same) > 1 and kind(together := _together(same)) == first:
         value, same = together, []
     for told, name in zip(found, kinds):
         if told.value is BROKEN:
             reader.note("read.broken", line=told.line)
+        elif told.value is UNCLOSED:
+            reader.note("read.unclosed", line=told.line)
         elif _says_something(told.value) and told.value is not value and (name != first or same):
             reader.note("read.another", line=told.line)
     return value
