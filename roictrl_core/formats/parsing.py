@@ -27,6 +27,7 @@ _YAML_BLOCK = re.compile(r"^[^\s#-][^\n]*:[ \t]*\n(?=[ \t]+\S)", re.MULTILINE)  
 _AFTER_YAML = re.compile(r"^(?!.*:[ \t]*$)\S(?!.*:[ \t]).*", re.MULTILINE)  # a line at the border that is no key
 _OBJECTS = re.compile(r'\{\s*"|\[\s*\{')  # where JSON's objects may begin in prose
 _OTHERS = re.compile(r"\[\s*[\[(]|\{\s*'")  # lists of lists, and Python's
+_NUMBERS = re.compile(r"\[\s*-?[\d.]")
 MAX_LINES = 50_000  # of objects in a row
 MAX_FENCES = 1000
 _NO_VALUES = (BROKEN, UNCLOSED)
@@ -127,15 +128,16 @@ def _usable(text: str, found: Sequence[Told], kind: Kind) -> Sequence[Told]:
 
 
 def _rows(text: str) -> list[str]:
-    """The lines with anything on them, where each may be an object; [] where they are anything else."""
+    """The lines with anything on them, where each may be an object, or each numbers; [] where they are anything else."""
     if text.count("\n") > MAX_LINES:
         return []
     lines = [line.strip().rstrip(",") for line in text.splitlines() if line.strip()]
-    return lines if len(lines) > 1 and all(line[:1] == "{" for line in lines) else []
+    alike = all(line[:1] == "{" for line in lines) or all(map(_NUMBERS.match, lines))
+    return lines if len(lines) > 1 and alike else []
 
 
 def _objects_in_a_row(text: str) -> list | None:
-    """Several objects, one a line; None where the lines are anything else."""
+    """Several objects, or boxes of four numbers, one a line; None where the lines are anything else."""
     if not (lines := _rows(text)):
         return None
     try:

@@ -58,6 +58,11 @@ def test_all_values_are_read(text):
     assert captions == ["cat", "dog"] and notes == []
 
 
+@pytest.mark.parametrize("text", ["[10, 20, 300, 400]\n[20, 20, 300, 400]\n", "[10,20,300,400],\n[-0.5,20,300,400]"])
+def test_a_row_of_numbers_each_line(text):
+    assert read(text)[0] == ["", ""]
+
+
 @pytest.mark.parametrize(
     "text, lines",
     [
