@@ -29,8 +29,6 @@ from dataclasses import replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-import numpy as np
-
 from ..layout import Layout
 from ..notes import Note, quote
 from ..safe_text import check_depth
