@@ -202,6 +202,9 @@ SENTENCES = {
         "UTF-8, or correct the captions by hand."
     ),
     "read.broken": "What begins in line {line} of the text cannot be read and was left out. Correct it if it is meant to hold boxes.",
+    "read.unclosed": (
+        "The list that begins in line {line} of the text has no end. What is whole in it was read; look whether boxes are missing."
+    ),
     "read.another": (
         "What begins in line {line} of the text does not belong to the boxes that were read and was left out. Give it by "
         "itself if its boxes are meant."

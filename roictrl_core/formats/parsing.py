@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from ..safe_text import parse_json, parse_yaml
 from .common import Reader
 from .readable import readable
-from .told import BROKEN, Told, broken_json, values_in
+from .told import BROKEN, UNCLOSED, Told, broken_json, values_in
 from .xml_text import parse_xml, xml_part
 from .yolo import is_yolo
 
@@ -27,8 +27,10 @@ _YAML_BLOCK = re.compile(r"^[^\s#-][^\n]*:[ \t]*\n(?=[ \t]+\S)", re.MULTILINE)  
 _AFTER_YAML = re.compile(r"^(?!.*:[ \t]*$)\S(?!.*:[ \t]).*", re.MULTILINE)  # a line at the border that is no key
 _OBJECTS = re.compile(r'\{\s*"|\[\s*\{')  # where JSON's objects may begin in prose
 _OTHERS = re.compile(r"\[\s*[\[(]|\{\s*'")  # lists of lists, and Python's
+_NUMBERS = re.compile(r"\[\s*-?[\d.]")
 MAX_LINES = 50_000  # of objects in a row
 MAX_FENCES = 1000
+_NO_VALUES = (BROKEN, UNCLOSED)
 _PROSE = 256 * 1024  # characters; longer texts are not searched for JSON
 
 
@@ -112,29 +114,30 @@ def _json(text: str, kind: Kind) -> list[Told]:
         if rows and kind(rows) and kind(rows) == kind(rows[0]):
             return [_whole(rows)]
         found = values_in(text) if len(text) <= _PROSE else _lines(text)
-        if not any(_kinds(found, kind)) and (not found or any(told.value is BROKEN for told in found)):
+        if not any(_kinds(found, kind)) and (not found or any(told.value in _NO_VALUES for told in found)):
             raise error from None
         return found
 
 
 def _usable(text: str, found: Sequence[Told], kind: Kind) -> Sequence[Told]:
     """Values from prose; raises ValueError with a sentence where the only ones of any use are broken."""
-    broken = next((told for told in found if told.value is BROKEN), None)
+    broken = next((told for told in found if told.value in _NO_VALUES), None)
     if broken and not any(_kinds(found, kind)):
         raise broken_json(text, broken.start)
     return found or [_whole(text)]
 
 
 def _rows(text: str) -> list[str]:
-    """The lines with anything on them, where each may be an object; [] where they are anything else."""
+    """The lines with anything on them, where each may be an object, or each numbers; [] where they are anything else."""
     if text.count("\n") > MAX_LINES:
         return []
     lines = [line.strip().rstrip(",") for line in text.splitlines() if line.strip()]
-    return lines if len(lines) > 1 and all(line[:1] == "{" for line in lines) else []
+    alike = all(line[:1] == "{" for line in lines) or all(map(_NUMBERS.match, lines))
+    return lines if len(lines) > 1 and alike else []
 
 
 def _objects_in_a_row(text: str) -> list | None:
-    """Several objects, one a line; None where the lines are anything else."""
+    """Several objects, or boxes of four numbers, one a line; None where the lines are anything else."""
     if not (lines := _rows(text)):
         return None
     try:
@@ -191,13 +194,15 @@ def _joined(found: Sequence[Told], reader: Reader, kind: Kind) -> object:
         return found[0].value
     kinds = list(_kinds(found, kind))
     first = next((name for name in kinds if name), None)
-    same = [told.value for told, name in zip(found, kinds) if name == first and told.value is not BROKEN]
+    same = [told.value for told, name in zip(found, kinds) if name == first and told.value not in _NO_VALUES]
     value = same[0]
     if first and len(same) > 1 and kind(together := _together(same)) == first:
         value, same = together, []
     for told, name in zip(found, kinds):
         if told.value is BROKEN:
             reader.note("read.broken", line=told.line)
+        elif told.value is UNCLOSED:
+            reader.note("read.unclosed", line=told.line)
         elif _says_something(told.value) and told.value is not value and (name != first or same):
             reader.note("read.another", line=told.line)
     return value

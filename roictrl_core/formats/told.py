@@ -15,6 +15,7 @@ from ..safe_text import parse_json
 
 MAX_VALUES = 10_000
 BROKEN = object()  # stands for a value that cannot be read
+UNCLOSED = object()  # stands for a list without an end, whose items follow as far as they are whole
 
 # Strings end with their line, as in JSON. Single quotes are Python's only where a value may begin: else they are apostrophes.
 _TOKEN = re.compile(r"""([][{}(,:])[ \t\n]*'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"?|[][{}]""")
@@ -24,7 +25,7 @@ _OPENS = {"]": "[", "}": "{"}
 
 
 class Told(NamedTuple):
-    """A value, or BROKEN, and where it begins: the line from 1, and the index in the text."""
+    """A value, or one of BROKEN and UNCLOSED, and where it begins: the line from 1, and the index in the text."""
 
     line: int
     start: int
@@ -41,7 +42,8 @@ def values_in(text: str) -> list[Told]:
             )
         line += text.count("\n", at, start)
         at = start
-        found.append(Told(line, start, BROKEN if end is None else _value(text[start:end])))
+        closed = _value(text[start:end]) if end is not None else UNCLOSED if text[start] == "[" else BROKEN
+        found.append(Told(line, start, closed))
     return found
 
 
@@ -66,16 +68,27 @@ def broken_json(text: str, start: int) -> ValueError:
 
 
 def _places(text: str) -> Iterator[tuple[int, int | None]]:
-    """Where values begin and end (None = it is not closed), none of them inside another."""
-    ends, after = _ends(text), 0
-    for start, end in ends.items():
-        if start >= after and _BEGINS.match(text, start):
+    """Where values begin and end (None = it is not closed), none of them inside another; and where an object only ends."""
+    last = text.rfind("\n")
+    after = 0
+    for start, end in _ends(text).items():
+        if start < after:
+            continue
+        if text[start] == "}" and "\n" not in text[after:start]:
+            after = start + 1  # a brace too many, after what could be read, is no loss
+        elif text[start] == "[" and end is None and start < last and _BEGINS.match(text, start):
+            yield start, None
+            after = start + 1
+        elif text[start] == "}" or _BEGINS.match(text, start):
             yield start, end
-            after = _after_cut(text, start) if end is None else end
+            after = end or _after_cut(text, start)
 
 
 def _ends(text: str) -> dict[int, int | None]:
-    """Of each bracket that opens, in the text's order, the index after the one that closes it; None where none does."""
+    """Of each bracket that opens, in the text's order, the index after the one that closes it; None where none does.
+
+    Also with None the braces that close what nothing opens.
+    """
     ends: dict[int, int | None] = {}
     stack: list[tuple[str, int]] = []
     depth = {"[": 0, "{": 0}
@@ -85,6 +98,8 @@ def _ends(text: str) -> dict[int, int | None]:
             ends[token.start()] = None
             stack.append((sign, token.start()))
             depth[sign] += 1
+        elif sign == "}" and not depth["{"]:
+            ends[token.start()] = None
         elif sign in _OPENS and depth[_OPENS[sign]]:
             opened = ""
             while opened != _OPENS[sign]:  # what was opened later is not closed

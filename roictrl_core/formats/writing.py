@@ -39,6 +39,6 @@ def _fit(instance: Instance, index: int, title: str, carries: Collection[str], n
 def _lost(instance: Instance, carries: Collection[str]) -> list[str]:
     """The fields that ``instance`` sets and the format does not keep."""
     kept = {key: getattr(instance, key) for key in carries}
-    plain = replace(Instance(instance.box), **kept, extra=instance.extra)
-    lost = [key for key in instance.to_dict() if key not in plain.to_dict()]
+    written = Instance(instance.box, **kept).to_dict()
+    lost = [key for key in replace(instance, extra={}).to_dict() if key not in written]
     return lost + (["conditioning"] if instance.conditioning is not None else [])

@@ -58,6 +58,11 @@ def test_all_values_are_read(text):
     assert captions == ["cat", "dog"] and notes == []
 
 
+@pytest.mark.parametrize("text", ["[10, 20, 300, 400]\n[20, 20, 300, 400]\n", "[10,20,300,400],\n[-0.5,20,300,400]"])
+def test_a_row_of_numbers_each_line(text):
+    assert read(text)[0] == ["", ""]
+
+
 @pytest.mark.parametrize(
     "text, lines",
     [
@@ -71,6 +76,7 @@ def test_all_values_are_read(text):
         (f"The answer is a list [{{...}}] as asked:\n[{CAT},{DOG}]", [1]),
         (f'{FENCE}\n[{{"box_2d": [1,\n{FENCE}\n{FENCE}\n{CAT}\n{DOG}\n{FENCE}', [2]),
         (f"{FENCE}\nx: [1\n{FENCE}\nand\n{FENCE}\n[{CAT}, {DOG}]\n{FENCE}", [2]),
+        (f'{CAT}\n"box_2d":[1,2,3,4],"label":"c"}}\n{DOG}}}', [2]),
         (f'[{{"a": "b", "a": "c"}}]\n[{CAT},{DOG}]', [1]),
         (f'Boxes:\n{{"box_2d": [\n  1,\n  2\n[{CAT},{DOG}]', [2]),
     ],
@@ -78,6 +84,24 @@ def test_all_values_are_read(text):
 )
 def test_what_is_broken_is_named_by_its_line_and_costs_nothing_else(text, lines):
     assert read(text) == (["cat", "dog"], left_out(*lines))
+
+
+@pytest.mark.parametrize("before", ["", "Here:\n", f"{FENCE}json\n"])
+@pytest.mark.parametrize("cut", ["", f",\n{CAT[:20]}"])
+@pytest.mark.parametrize("indent", ["", "\n  "])
+def test_a_list_that_is_cut_off_is_read_as_far_as_it_is_whole(before, cut, indent):
+    captions, notes = read(f"{before}[{indent}{CAT},\n{indent[1:]}{DOG}{cut}\n")
+    line = 1 + before.count("\n")
+    assert captions == ["cat", "dog"] and notes[0].startswith(
+        f"The list that begins in line {line} of the text has no end."
+    )
+    assert notes[1:] == (left_out(line + 2 + indent.count("\n")) if cut else [])
+
+
+def test_an_object_that_is_cut_off_is_refused():
+    """What is whole in it would be read as something else: annotations of COCO without their categories."""
+    with pytest.raises(ValueError, match="is not valid JSON"):
+        read(json.dumps({"annotations": [{"image_id": 1, "bbox": [0, 0, 9, 9]}] * 2, "images": []}, indent=1)[:-9])
 
 
 @pytest.mark.parametrize(
@@ -196,6 +220,9 @@ def test_no_other_python_is_json(text):
         "(",
         "]}",
         "{1:",
+        "}",
+        "}\n",
+        "[{\n",
     ],
 )
 def test_any_text_is_searched_in_linear_time(unit):
