@@ -16,6 +16,7 @@ MODULES: tuple[str, ...] = (
     "preview",
     "convert",
     "instances",
+    "gligen",
     "instance_diffusion",
     "instance_diffusion_sampling",
     "demo",

@@ -13,9 +13,11 @@ from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
-from .patch.fit import check_adapter_fits, text_width, unet_blocks
 from .patch.hooks import attach
-from .patch.methods import AdapterMethod, Method, PromptMethod
+from .patch.hosts import Host, host_of
+from .patch.methods import Method
+from .patch.methods.roi_prompts import ROIPrompts
+from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import said
 from .types import ADAPTER, LAYOUT, advanced, schema
 from .widgets import check_widgets
@@ -27,7 +29,7 @@ PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 
 def slots_of(
-    model,
+    host: Host,
     clip,
     layout: Layout,
     limit: int | None,
@@ -39,7 +41,7 @@ def slots_of(
     instances, notes = usable_instances(layout, limit, node)
     encoder = CaptionEncoder(clip, node, suffix)
     slots = make_slots(instances, encoder)
-    check_text_width(slots, text_width(model), node)
+    check_text_width(slots, host.text_width, node)
     slots = tuple(
         replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
         for slot, (_, instance) in zip(slots, instances)
@@ -207,8 +209,9 @@ class ApplyROICtrl(io.ComfyNode):
             mask_feather=mask_feather,
         )
         network = adapter_of(adapter, APPLY)
-        check_adapter_fits(model, network.config, APPLY)
-        slots, notes = slots_of(model, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
+        host = host_of(model, APPLY)
+        check_fits(host, network.config, APPLY)
+        slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
         control = Control(
             node=APPLY,
             slots=slots,
@@ -218,7 +221,7 @@ class ApplyROICtrl(io.ComfyNode):
             shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed,
             picture=(layout.width, layout.height),
         )
-        return applied(model, control, AdapterMethod(network, adapter), notes)
+        return applied(model, control, ROICtrl(network, adapter), notes)
 
 
 class ApplyROIPrompts(io.ComfyNode):
@@ -281,8 +284,7 @@ class ApplyROIPrompts(io.ComfyNode):
             end_percent=end_percent,
             mask_feather=mask_feather,
         )
-        unet_blocks(model, PROMPTS)
-        slots, notes = slots_of(model, clip, layout, None, caption_suffix, mask_feather, PROMPTS)
+        slots, notes = slots_of(host_of(model, PROMPTS), clip, layout, None, caption_suffix, mask_feather, PROMPTS)
         control = Control(
             node=PROMPTS,
             slots=slots,
@@ -290,7 +292,7 @@ class ApplyROIPrompts(io.ComfyNode):
             window=(start_percent, end_percent),
             picture=(layout.width, layout.height),
         )
-        return applied(model, control, PromptMethod(global_weight), notes + many_boxes(slots))
+        return applied(model, control, ROIPrompts(global_weight), notes + many_boxes(slots))
 
 
 NODES = [ApplyROICtrl, ApplyROIPrompts]

@@ -10,15 +10,23 @@ from comfy_api.latest import io
 
 from ..roictrl_core.instance_diffusion.checkpoint import load
 from ..roictrl_core.instance_diffusion.config import FORMATS, Formats
-from ..roictrl_core.instance_diffusion.grounding import GroundedInstance, largest
+from ..roictrl_core.instance_diffusion.grounding import GroundedInstance
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
-from ..roictrl_core.notes import Note
 from . import model_folders
 from .patch.captions import PooledCaptionEncoder, check_text_width, make_slots
-from .patch.control import usable_instances
-from .patch.fit import text_width
-from .patch.instance_diffusion import CORRECTED, NO_MASK, TRANSPOSED, GroundingControl, attach, check_fits
+from .patch.control import Control, largest_instances
+from .patch.hooks import attach
+from .patch.hosts import host_of
+from .patch.methods.instance_diffusion import (
+    CORRECTED,
+    NO_MASK,
+    TRANSPOSED,
+    InstanceDiffusionMethod,
+    Settings,
+    check_fits,
+)
+from .patch.multi_instance import offer
 from .patch.weights import instance_diffusion_patcher
 from .report import named, said
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema
@@ -54,19 +62,6 @@ def grounded(instance: Instance, encoder: PooledCaptionEncoder, name: str) -> Gr
         mask=None if instance.mask is None else instance.mask.to_array(),
         presence=min(instance.strength, 1.0),
     )
-
-
-def chosen_instances(layout: Layout, limit: int) -> tuple[list[tuple[int, Instance]], list[Note]]:
-    """The enabled instances, index from 1 each, of more than ``limit`` the largest; and notes on the others."""
-    numbered = [pair for pair in usable_instances(layout, None, APPLY)[0] if pair[1].enabled and pair[1].strength > 0]
-    kept, left = largest([_area(instance) for _, instance in numbered], limit)
-    notes = [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)]
-    return [numbered[i] for i in kept], notes
-
-
-def _area(instance: Instance) -> float:
-    x1, y1, x2, y2 = (min(max(edge, 0.0), 1.0) for edge in instance.box)
-    return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)
 
 
 def network_of(patcher) -> InstanceDiffusion:
@@ -210,26 +205,26 @@ class ApplyInstanceDiffusion(io.ComfyNode):
             masked_attention=masked_attention,
         )
         config = network_of(instance_diffusion).config
-        check_fits(model, config, APPLY)
-        instances, notes = chosen_instances(layout, config.slots)
-        encoder = PooledCaptionEncoder(clip, APPLY, config.text_width)
+        host = host_of(model, APPLY)
+        check_fits(host, config, APPLY)
+        instances, notes = largest_instances(layout, config.slots, APPLY)
+        encoder = PooledCaptionEncoder(clip, APPLY, config.text_width, "InstanceDiffusion")
         slots = make_slots(instances, encoder)
-        check_text_width(slots, text_width(model), APPLY)
-        control = GroundingControl(
+        check_text_width(slots, host.text_width, APPLY)
+        read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
+        settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
+        method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
+        control = Control(
             node=APPLY,
             slots=slots,
             strength=strength,
             window=(start_percent, end_percent),
-            instances=tuple(grounded(instance, encoder, instance.name(i)) for i, instance in instances),
-            formats=choose_formats(formats, layout),
-            alpha=alpha,
-            scaleu=scaleu,
-            attention=masked_attention,
-            null_missing=null_missing,
             picture=(layout.width, layout.height),
         )
-        notes = notes + layout.warnings() + encoder.notes + control.why_off
-        return io.NodeOutput(attach(model, control, instance_diffusion), ui=said(APPLY, notes))
+        patched = attach(model, control, method)
+        if not control.is_off:
+            offer(patched, slots)
+        return io.NodeOutput(patched, ui=said(APPLY, notes + layout.warnings() + encoder.notes + control.why_off))
 
 
 def _schedule() -> list[io.Input]:

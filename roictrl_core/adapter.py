@@ -54,10 +54,9 @@ class ROICtrlAdapter(nn.Module):
             )
             _add_module(self, f"{block.name}.roifuser", fuser)
 
-    def fuser(self, block_id: tuple[str, int], block_index: int = 0) -> ROIFuser | None:
-        """The fuser of ComfyUI's block id and block_index, or None where the adapter has none."""
-        block = self.config.block(block_id, block_index)
-        return None if block is None else self.get_submodule(f"{block.name}.roifuser")
+    def fuser(self, block: str) -> ROIFuser:
+        """The fuser of one of the config's blocks, by its name."""
+        return self.get_submodule(f"{block}.roifuser")
 
     def plan(
         self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str

@@ -75,7 +75,7 @@ class BlockAttention:
         for members, unique, caption_of in self._groups(pairs):
             keys, values = self._keys_values(unique, queries)
             keys, values = _rows(keys, caption_of), _rows(values, caption_of)  # [m', L, I]
-            attended = self.attention(_rows(queries, members), keys, values)  # [m', P * P, I]
+            attended = self.attention(_rows(queries, members), keys, values, [pairs[member] for member in members])
             if len(members) == len(pairs):
                 result = attended
             else:
@@ -83,8 +83,8 @@ class BlockAttention:
                 result = result.index_copy(0, torch.tensor(members, device=queries.device), attended)
         return result
 
-    def attention(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The attention kernel itself; a host replaces it with its own."""
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, pairs: Sequence[int]) -> Tensor:
+        """The attention kernel itself, `[m', P * P, I]` for the ROIs in `pairs`; a host replaces it with its own."""
         return multi_head_attention(q, k, v, self.attn2.heads)
 
     def project_out(self, attended: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Learned attention blending: which slot shows at each cell (spec/roictrl.md section 1, step 5, and section 3)."""
+"""Learned attention blending: which slot shows at each cell (docs/roictrl.md section 4)."""
 
 from __future__ import annotations
 

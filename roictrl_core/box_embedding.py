@@ -1,4 +1,4 @@
-"""Box tokens: Fourier features of the boxes through a small MLP (spec/roictrl.md section 1, "Box tokens")."""
+"""Box tokens: Fourier features of the boxes through a small MLP (docs/roictrl.md section 5)."""
 
 from __future__ import annotations
 

@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass
 from .notes import quote
 from .settings import check_share, check_whole, list_in, made_of, object_of_json
 
-VERSION = 1  # of the config's JSON
+VERSION = 2  # of the config's JSON; 1 also named ComfyUI's ids of the blocks
 GRIDS = (25, 19, 13, 7)  # P at stride 8, 16, 32, 64 px (U-Net levels 0..3)
 # What a config may ask for, well beyond every known UNet: a file, or a person, is not believed with more.
 MAX_GRID = 64  # an ROI of as many cells as the finest map of a 512 x 512 picture
 MAX_SLOTS = 256
 MAX_BLOCKS = 1000  # SDXL has 70
 MAX_WIDTH = 16384
-MAX_NUMBER = 999  # of a block, in its name
-SECTIONS = ("input", "middle", "output")
+MAX_LEVEL = 999
+PARTS = ("down", "mid", "up")
 BLOCK_NAME = r"(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d{1,3})\.)?attentions\.(?P<layer>\d{1,3})\.transformer_blocks\.(?P<index>\d{1,3}))"
 BLOCK_KEY = re.compile(rf"^{BLOCK_NAME}\.roifuser\.")
 
@@ -29,15 +29,11 @@ class BlockConfig:
 
     Attributes:
         name: the block's name in diffusers' UNet, as in the published checkpoint.
-        comfy: ComfyUI's block id, such as ("input", 1).
-        index: the block's place among the transformer blocks of its spatial transformer (ComfyUI's block_index).
         channels, heads: C and the block's head count.
         level: U-Net level, 0 at stride 8 px; names the ROI grid.
     """
 
     name: str
-    comfy: tuple[str, int]
-    index: int
     channels: int
     heads: int
     level: int
@@ -49,13 +45,7 @@ class BlockConfig:
                 f"The adapter's config names a block {quote(self.name)}; blocks are named as in diffusers' UNets."
             )
         what = f"of block {self.name}"
-        if not (isinstance(self.comfy, tuple) and len(self.comfy) == 2 and self.comfy[0] in SECTIONS):
-            raise ValueError(
-                f"ComfyUI's id {what} must be one of {', '.join(SECTIONS)} and a number, not {quote(self.comfy)}."
-            )
-        check_whole(self.comfy[1], 0, MAX_NUMBER, f"The number in ComfyUI's id {what}")
-        check_whole(self.index, 0, MAX_NUMBER, f"The index {what}")
-        check_whole(self.level, 0, MAX_NUMBER, f"The U-Net level {what}")
+        check_whole(self.level, 0, MAX_LEVEL, f"The U-Net level {what}")
         check_whole(self.channels, 1, MAX_WIDTH, f"The number of channels {what}")
         check_whole(self.heads, 1, self.channels, f"The number of heads {what}")
         if self.channels % self.heads:
@@ -91,9 +81,9 @@ class AdapterConfig:
                     f"Block {block.name} is on U-Net level {block.level}, but the adapter's config has ROI grids for {len(self.grids)} levels only."
                 )
 
-    def block(self, comfy: tuple[str, int], index: int) -> BlockConfig | None:
-        """The block of ComfyUI's id, or None where the adapter has none there."""
-        return next((b for b in self.blocks if b.comfy == tuple(comfy) and b.index == index), None)
+    def block(self, name: str) -> BlockConfig | None:
+        """The block of that name, or None where the adapter has none there."""
+        return next((block for block in self.blocks if block.name == name), None)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -102,10 +92,13 @@ class AdapterConfig:
     def from_json(cls, text: str) -> AdapterConfig:
         """Raises ValueError for text that is no config, or one of a later version."""
         data = object_of_json(text)
-        if data.get("version") != VERSION:
-            raise ValueError(f"It is of version {quote(data.get('version'))}; this pack reads version {VERSION}.")
-        blocks = tuple(_block_of_json(block) for block in list_in(data, "blocks"))
-        return made_of(cls, {**data, "blocks": blocks, "grids": tuple(list_in(data, "grids"))}, "The config")
+        version = data.get("version")
+        if version not in (1, VERSION):
+            raise ValueError(f"It is of version {quote(version)}; this pack reads version {VERSION}.")
+        blocks = tuple(_block_of_json(block, version) for block in list_in(data, "blocks"))
+        return made_of(
+            cls, {**data, "blocks": blocks, "grids": tuple(list_in(data, "grids")), "version": VERSION}, "The config"
+        )
 
     @classmethod
     def sd15(cls, width: int = 320, heads: int = 8) -> AdapterConfig:
@@ -160,9 +153,9 @@ def _first_size(shapes: Mapping[str, Sequence[int]], key: str) -> int:
     return shapes[key][0]
 
 
-def _block_of_json(data: object) -> BlockConfig:
-    if isinstance(data, dict) and isinstance(data.get("comfy"), list):
-        data = {**data, "comfy": tuple(data["comfy"])}
+def _block_of_json(data: object, version: int) -> BlockConfig:
+    if version == 1 and isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key not in ("comfy", "index")}
     return made_of(BlockConfig, data, "A block in the config")
 
 
@@ -174,52 +167,39 @@ def _blocks_of_keys(shapes: Mapping[str, Sequence[int]], heads: int | None) -> l
     up = {int(m["level"]) for m in found.values() if m["part"] == "up"}
     # The decoder mirrors the encoder: its first level with attention is the encoder's last.
     levels = max(down) + min(up) + 1 if down and up else 4
-    per_level = 1 + max((int(m["layer"]) for m in found.values() if m["part"] == "down"), default=1)
     deep = any(int(m["index"]) for m in found.values())
     blocks = []
     for name, match in found.items():
         channels = _first_size(shapes, f"{name}.roifuser.norm1.weight")
         count = heads or (channels // 64 if deep else 8)
-        layer, index = int(match["layer"]), int(match["index"])
-        if match["part"] == "mid":
-            place, level = ("middle", layer), levels - 1
-        elif match["part"] == "down":
-            level = int(match["level"])
-            place = ("input", 1 + level * (per_level + 1) + layer)
-        else:
-            level = levels - 1 - int(match["level"])
-            place = ("output", int(match["level"]) * (per_level + 1) + layer)
-        blocks.append(BlockConfig(name, place, index, channels, count, level))
+        below = {"mid": 0, "down": levels - 1 - int(match["level"] or 0), "up": int(match["level"] or 0)}[match["part"]]
+        blocks.append(BlockConfig(name, channels, count, levels - 1 - below))
     return sorted(blocks, key=_forward_order)
 
 
-def _forward_order(block: BlockConfig) -> tuple[int, int, int]:
-    return SECTIONS.index(block.comfy[0]), block.comfy[1], block.index
+def _forward_order(block: BlockConfig) -> tuple[int, ...]:
+    match = re.fullmatch(BLOCK_NAME, block.name)
+    return PARTS.index(match["part"]), *(int(match[number] or 0) for number in ("level", "layer", "index"))
 
 
 def _blocks_of_unet(unet: Mapping) -> Iterable[BlockConfig]:
     mult, res = list(unet["channel_mult"]), list(unet["num_res_blocks"])
     width, levels = unet["model_channels"], len(mult)
 
-    def blocks(name: str, comfy: tuple[str, int], level: int, depth: int) -> Iterable[BlockConfig]:
+    def blocks(name: str, level: int, depth: int) -> Iterable[BlockConfig]:
         channels = width * mult[level]
         per_head = unet.get("num_head_channels", -1)
         heads = channels // per_head if per_head and per_head > 0 else unet["num_heads"]
         for index in range(depth):
-            yield BlockConfig(f"{name}.transformer_blocks.{index}", comfy, index, channels, heads, level)
+            yield BlockConfig(f"{name}.transformer_blocks.{index}", channels, heads, level)
 
-    depths, place = list(unet["transformer_depth"]), 1
+    depths = list(unet["transformer_depth"])
     for level in range(levels):
         for layer in range(res[level]):
-            yield from blocks(f"down_blocks.{level}.attentions.{layer}", ("input", place), level, depths.pop(0))
-            place += 1
-        place += 1  # the downsampler is a block of its own
-    yield from blocks("mid_block.attentions.0", ("middle", 0), levels - 1, max(unet["transformer_depth_middle"], 0))
-    depths, place = list(unet["transformer_depth_output"]), 0
-    per_block = []
-    for level in range(levels):
-        per_block.append([depths.pop(0) for _ in range(res[level] + 1)])
+            yield from blocks(f"down_blocks.{level}.attentions.{layer}", level, depths.pop(0))
+    yield from blocks("mid_block.attentions.0", levels - 1, max(unet["transformer_depth_middle"], 0))
+    depths = list(unet["transformer_depth_output"])
+    per_block = [[depths.pop(0) for _ in range(res[level] + 1)] for level in range(levels)]
     for up, level in enumerate(reversed(range(levels))):
         for layer, depth in enumerate(reversed(per_block[level])):
-            yield from blocks(f"up_blocks.{up}.attentions.{layer}", ("output", place), level, depth)
-            place += 1
+            yield from blocks(f"up_blocks.{up}.attentions.{layer}", level, depth)

@@ -1,6 +1,7 @@
 """Masks inside boxes: how much of each feature cell an instance's mask covers, soft at its edge.
 
-An extension: the paper leaves masks as future work.  Coverage multiplies the instance's blending weight at each cell, and
+An extension, docs/roictrl.md section 7.2: the paper leaves masks as future work.
+Coverage multiplies the instance's blending weight at each cell, and
 whatever else shows there gets what is left (blending.py, roi_prompts.py).  A mask is averaged over the area of each
 cell, after a moving average as wide as the feather, which turns a straight edge into a linear ramp of that width,
 half of it on either side.  Both averages are separable, so a map is rows x mask x columns: for a mask of h x w pixels

@@ -1,4 +1,4 @@
-"""ROIFuser: the instance path of one transformer block (spec/roictrl.md section 1)."""
+"""ROIFuser: the instance path of one transformer block (docs/roictrl.md section 2)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class InstanceBatch:
         strength: `[B, S]` float32, multiplies the instance's blending weight; the rest goes to the global slot.
         masks: by (row, slot), for the instances that show only inside a mask.
 
-    The two masks differ where the unconditional row keeps its box tokens and loses its ROIs (spec section 4).
+    The two masks differ where the unconditional row keeps its box tokens and loses its ROIs: docs/roictrl.md section 6.
 
     Raises:
         ValueError: the shapes do not belong together.

@@ -1,4 +1,4 @@
-"""ROI-Align and ROI-Unpool between feature maps and fixed P x P grids (spec/roictrl.md sections 1 and 3).
+"""ROI-Align and ROI-Unpool between feature maps and fixed P x P grids (docs/roictrl.md section 3).
 
 Both are linear and separable: per axis, every result reads a few cells with bilinear weights (its taps), and the taps
 of a two-dimensional result are the products of its two axes' taps. Boxes are xyxy, normalised to 0..1 of the map,

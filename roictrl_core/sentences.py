@@ -32,6 +32,14 @@ SENTENCES = {
         "A sampling pass over a {size} latent, where the picture's is {picture}, runs without the boxes, because nothing says "
         "which part of the picture it is. If a tiled sampler makes it, remove that, or use area conditioning."
     ),
+    "run.no_step": (
+        "No sampling step fell into the part of the schedule in which the boxes act, so they had no effect. Widen start and "
+        "end of the node or of the boxes, or sample with more steps."
+    ),
+    "run.no_step_for": (
+        "No sampling step fell into the part of the schedule in which {names} acts, so nothing of it is in the picture. Widen "
+        "its start and end, or sample with more steps."
+    ),
     "run.prompt_left_alone": "A sampling pass is neither of the guider's prompts; the boxes leave it alone.",
     "run.prompt_unknown": "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes.",
     "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",
@@ -146,9 +154,13 @@ SENTENCES = {
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. Move "
         "the box over the mask, or remove the mask."
     ),
+    "apply.box_alone": (
+        "{who} has a point and no box, and this node reads boxes alone, so it will not act. Draw a box for it, or use "
+        "InstanceDiffusion, which reads points."
+    ),
     "apply.not_among_largest": (
-        "InstanceDiffusion has {limit} slots, so the largest {limit} boxes are used; {who} has no effect. Delete boxes, or "
-        "put the rest into a second Apply."
+        "The weights have {limit} slots, so the largest {limit} boxes are used; {who} has no effect. Delete boxes, or put "
+        "the rest into a second Apply."
     ),
     "read.no_boxes": "There are no boxes here.",
     "read.other_shape": (

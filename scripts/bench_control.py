@@ -17,7 +17,8 @@ import os
 import sys
 from pathlib import Path
 
-from demo_common import CACHE, ROOT, start
+from demo_common import CACHE, start
+from devtools.pack import ROOT
 
 DOCS, README = ROOT / "docs", ROOT / "README.md"
 PAGE = DOCS / "demo_benchmark.md"

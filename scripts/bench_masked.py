@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 
-from demo_common import ROOT, start
+from demo_common import start
 from demo_train import ADAPTER
+from devtools.pack import ROOT
 
 GRIDS, SLOTS = tuple(int(side) for side in ADAPTER["--grids"]), int(ADAPTER["--slots"][0])
 LATENT_CELLS = 16 * 16 * 32  # per forward pass: 32 pictures of the demo's size, or fewer of a larger

@@ -15,7 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from demo_common import CACHE, ROOT, start
+from demo_common import CACHE, start
+from devtools.pack import ROOT
 
 SHORT = 400  # optimiser steps of the ablations
 ADDON_STEPS, ADDON_PICTURES = 300, 1200

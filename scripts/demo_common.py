@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from devtools.inprocess import start_comfyui
-from devtools.pack import ROOT, register_core
+from devtools.pack import register_core
 from devtools.places import cache_folder
 
 CACHE = Path(os.environ.get("ROICTRL_DEMO_CACHE", cache_folder() / "demo"))

@@ -10,7 +10,8 @@ import math
 
 from PIL import Image, ImageDraw
 
-from demo_common import CACHE, ROOT, start
+from demo_common import CACHE, start
+from devtools.pack import ROOT
 
 start()
 from roictrl_core.training.logbook import loss_curve

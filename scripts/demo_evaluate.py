@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from demo_common import CACHE, ROOT, start
+from demo_common import CACHE, start
+from devtools.pack import ROOT
 
 start()
 from devtools.pack import load_pack

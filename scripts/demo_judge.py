@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from demo_common import ROOT, start
+from demo_common import start
+from devtools.pack import ROOT
 
 start()
 from devtools.pack import pack_module

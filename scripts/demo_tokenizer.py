@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from demo_common import ROOT
-from devtools.pack import register_core
+from devtools.pack import ROOT, register_core
 
 register_core()
 from roictrl_core.demo.captions import WORDS

@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from demo_common import CACHE, ROOT
+from demo_common import CACHE
+from devtools.pack import ROOT
 
 SCRIPTS = Path(__file__).resolve().parent
 ADAPTER = {  # train.py's options; cells across the latents' levels are 16, 8, 4, 2

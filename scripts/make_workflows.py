@@ -35,6 +35,7 @@ SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
 SDXL = "sd_xl_base_1.0.safetensors"
 ADAPTER = "ROICtrl_sdv14_30K.safetensors"
 INSTANCE_DIFFUSION = "instancediffusion_sd15.safetensors"
+GLIGEN = "gligen_sd14_textbox_pruned.safetensors"
 NEGATIVE = "worst quality, low quality, blurry"
 
 WEIGHTS = f"""## Weights
@@ -47,6 +48,12 @@ WEIGHTS_SDXL = f"""## Weights
 
 Nothing else: **Apply ROI Prompts** uses the cross-attention that the model already has. It needs no adapter, and so it places things more
 loosely than a trained adapter does."""
+
+WEIGHTS_GLIGEN = f"""## Weights
+- **Checkpoint**: any Stable Diffusion 1.x file, in `models/checkpoints`.
+- **GLIGEN**: `{GLIGEN}` from Hugging Face `comfyanonymous/GLIGEN_pruned_safetensors`, in `models/gligen`.
+
+Draw or type the boxes in **Instance Box Prompt**: one caption for each. **Apply GLIGEN** takes them as they are drawn, to the pixel."""
 
 WEIGHTS_INSTANCE_DIFFUSION = f"""## Weights
 - **Checkpoint**: any Stable Diffusion 1.5 file, in `models/checkpoints`.
@@ -334,6 +341,28 @@ def sdxl_roi_prompts(g: Graph) -> str:
     return MARKET
 
 
+def gligen(g: Graph) -> str:
+    """The same drawing through GLIGEN's weights, which ComfyUI's own loader reads."""
+    g.note(0, WEIGHTS_GLIGEN, 260)
+    model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
+    weights = g.add(0, "GLIGENLoader", gligen_name=GLIGEN)
+    drawn = boxes(g, 1, ANIMALS)
+    whole = g.add(1, "ROICtrlLayoutToPrompt", layout=drawn["layout"], prefix="a photo of")
+    positive, negative = prompts(g, 2, model["CLIP"], whole[0])
+    controlled = g.add(
+        2,
+        "ROICtrlApplyGLIGEN",
+        model=model["MODEL"],
+        gligen=weights[0],
+        clip=model["CLIP"],
+        layout=drawn["layout"],
+    )
+    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
+    sampled = sample(g, 3, controlled[0], positive, negative, latent[0])
+    finish(g, 4, sampled, model["VAE"], drawn["layout"], "gligen")
+    return ANIMALS
+
+
 def grounded(g: Graph, text: str, more: str, formats: str = "auto") -> dict[str, Output]:
     """The InstanceDiffusion graphs up to their sampler: its inputs, and what `finish` wants."""
     g.note(0, WEIGHTS_INSTANCE_DIFFUSION + more, 330)
@@ -453,7 +482,7 @@ def demo(g: Graph) -> str:
 
 
 WORKFLOWS: tuple[Callable[[Graph], str], ...] = (
-    text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, masks, sdxl_roi_prompts, demo,
+    text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, masks, sdxl_roi_prompts, demo, gligen,
     instance_diffusion, instance_diffusion_scribbles, instance_diffusion_masks, multi_instance_sampler,
 )  # fmt: skip
 KEPT = ("demo",)  # thumbnails that are real pictures

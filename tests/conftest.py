@@ -27,7 +27,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The project's shared folder beside the checkout (specs, golden files); the test is skipped where it does not exist."""
+    """The larger set of golden files beside the checkout, no part of it; tests that ask are skipped without it."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("no ../shared beside this checkout: only the golden files in tests/golden are checked")

@@ -1,16 +1,17 @@
-"""The only place that knows ComfyUI's UNet: ModelPatcher hooks on one side, calls into `roictrl_core` on the other.
+"""Instances in ComfyUI's models: ModelPatcher hooks on one side, calls into `roictrl_core` on the other.
 
-control.py    what an Apply node asks for: slots with boxes, captions, strengths and windows
-captions.py   captions -> embeddings, through the CLIP's own tokenizer
-topology.py   the transformer blocks of a UNet
-roles.py      which cond lists want the captions, and which the negative prompt
-frames.py     area conds: the boxes as seen from inside a crop
-run.py        the state of one sampling run, and how it prepares a UNet call
-call.py       what the blocks need to know of one UNet call
-attention.py  a block's own cross-attention, read from inside the ROIs
-methods.py    the fusers behind the Apply nodes
-hooks.py      the wrappers and patches on a model
-instance_diffusion.py  InstanceDiffusion's fusers and ScaleU, on the same hooks
-multi_instance.py      its Multi-Instance Sampler: a guider and a sampler
-training.py   a UNet forward with the adapter's hooks and gradients
+hosts/             model families: the only places that know ComfyUI's model classes
+methods/           what instances do at a host's points
+points.py          the points, and what a method's functions are told there
+control.py         what an Apply node asks for: slots with boxes, captions, strengths and windows
+captions.py        captions -> embeddings, through the CLIP's own tokenizer
+hooks.py           the wrappers of one Apply on a model
+run.py             the state of one sampling run, and how it prepares a call of the model
+rows.py            the rows of a call: whose text they read, which crop they see, which instances act in them
+roles.py           which cond lists want the captions, and which the negative prompt
+frames.py          area conds: the boxes as seen from inside a crop
+memo.py            what is made once per run
+multi_instance.py  InstanceDiffusion's Multi-Instance Sampler: a guider and a sampler
+training.py        a forward of the model with the adapter in its blocks and gradients
+weights.py         weights as ComfyUI keeps models
 """

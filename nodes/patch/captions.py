@@ -80,11 +80,12 @@ def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
 
 
 class PooledCaptionEncoder(CaptionEncoder):
-    """Also gives captions as one vector of ``width`` numbers: CLIP's pooled output before its projection."""
+    """Also gives captions as one vector of ``width`` numbers, as ``reader`` wants it: CLIP's pooled output before its
+    projection."""
 
-    def __init__(self, clip, node: str, width: int) -> None:
+    def __init__(self, clip, node: str, width: int, reader: str) -> None:
         super().__init__(clip, node)
-        self.width = width
+        self.width, self.reader = width, reader
         self._pooled: dict[str, Tensor] = {}
 
     def pooled(self, instance: Instance, name: str) -> Tensor:
@@ -99,12 +100,12 @@ class PooledCaptionEncoder(CaptionEncoder):
         )
         if not torch.is_tensor(vector):
             raise ValueError(
-                f"{self.node}: the custom conditioning of {name} has no pooled output, which InstanceDiffusion "
-                "reads. Connect the output of a CLIP Text Encode node."
+                f"{self.node}: the custom conditioning of {name} has no pooled output, which "
+                f"{self.reader} reads. Connect the output of a CLIP Text Encode node."
             )
         if vector.shape[-1] != self.width:
             raise ValueError(
-                f"{self.node}: the pooled caption of {name} has {vector.shape[-1]} numbers, and InstanceDiffusion "
+                f"{self.node}: the pooled caption of {name} has {vector.shape[-1]} numbers, and {self.reader} "
                 f"reads {self.width}. Use the CLIP of an SD1.5 checkpoint."
             )
         if not torch.isfinite(vector).all():

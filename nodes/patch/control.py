@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...roictrl_core.coverage import SoftMask
+from ...roictrl_core.instance_diffusion.grounding import largest
 from ...roictrl_core.layout import Instance, Layout
 from ...roictrl_core.notes import Note, capped
 
@@ -14,9 +15,9 @@ PROMPT, NONE, OFF = "negative prompt", "none", "off"  # what rows that read no c
 Window = tuple[float, float]  # percents of the schedule, 0..1; in a run: sigmas, high to low
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slot:
-    """One instance in its slot.
+    """One instance in its slot; the same only as itself.
 
     ``caption`` and ``negative`` are text embeddings ``[L, c]``, or ``[layers, L, c]`` with one per transformer
     (ED-LoRA).  Without a ``negative`` the uncond rows read their own context.  Equal captions share one tensor.
@@ -86,3 +87,19 @@ def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list
         numbered = [pair for pair in numbered if pair[1].enabled]
         return numbered[:limit], [instance.note("apply.no_slot", i, limit=limit) for i, instance in numbered[limit:]]
     return numbered, []
+
+
+def largest_instances(layout: Layout, limit: int, node: str) -> tuple[list[tuple[int, Instance]], list[Note]]:
+    """The instances that are on, index from 1 each, of more than ``limit`` the largest; and notes on the others.
+
+    Raises as `usable_instances` does.
+    """
+    numbered = [pair for pair in usable_instances(layout, None, node)[0] if pair[1].enabled and pair[1].strength > 0]
+    kept, left = largest([_area(instance) for _, instance in numbered], limit)
+    notes = [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)]
+    return [numbered[i] for i in kept], notes
+
+
+def _area(instance: Instance) -> float:
+    x1, y1, x2, y2 = (min(max(edge, 0.0), 1.0) for edge in instance.box)
+    return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)

@@ -1,6 +1,6 @@
 """The Multi-Instance Sampler in ComfyUI: a guider that knows every branch's prompt, and a sampler that runs them.
 
-Rows of a UNet call belong to branches, and the sampler says which in transformer_options; the prompts of several branches
+Rows of a call belong to branches, and the sampler says which in transformer_options; the prompts of several branches
 become one cond over the whole batch, so they run together with the negative prompt as long as memory allows.
 """
 
@@ -20,10 +20,28 @@ from ...roictrl_core.instance_diffusion.sampler import alone_steps, multi_instan
 from ...roictrl_core.instance_diffusion.schedule import as_latent, noised
 from ...roictrl_core.notes import Note
 from ..report import warn
-from .instance_diffusion import BRANCHES, STEP, control_of
+from .control import Slot
+from .methods.instance_diffusion import STEP
+from .run import BRANCHES
+
+SLOTS = (
+    "roictrl.instances"  # in a model's transformer_options: a closure that gives the instances that can have a branch
+)
 
 # A cond with one of these acts on a part of the picture, of the schedule or of the batch: it runs by itself.
 _APART = {"area", "mask", "control", "hooks", "gligen", "timestep_start", "timestep_end", "default"}
+
+
+def offer(model, slots: Sequence[Slot]) -> None:
+    """Lets a guider of ``model`` draw each of these instances alone; of several Applies the last one's."""
+    # A closure: up to ComfyUI 0.12 clone() deep-copies everything else in model_options.
+    model.model_options.setdefault("transformer_options", {})[SLOTS] = lambda: slots
+
+
+def offered(model) -> Sequence[Slot]:
+    """What was offered last; nothing where nobody did."""
+    found = model.model_options.get("transformer_options", {}).get(SLOTS)
+    return () if found is None else found()
 
 
 class MultiInstanceGuider(comfy.samplers.CFGGuider):
@@ -35,8 +53,7 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
 
     def set_branches(self, positive, negative) -> None:
         """Conditionings of the whole picture; the captions come from the model's Apply InstanceDiffusion."""
-        control = control_of(self.model_patcher)
-        slots = control.slots if control else ()
+        slots = offered(self.model_patcher)
         self.instances = len(slots)
         # A ControlNet on the positive prompt guides the branches too: they become one picture.
         shared = {key: positive[0][1][key] for key in ("control", "control_apply_to_uncond") if key in positive[0][1]}
@@ -58,7 +75,7 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
         )
 
     def groups(self, branches: Sequence[int], shape: Sequence[int]) -> list[Sequence[int]]:
-        """The branches in as few UNet batches as their conds and the memory allow; ``shape`` is one branch's latent."""
+        """The branches in as few batches as their conds and the memory allow; ``shape`` is one branch's latent."""
         if len(branches) == 1 or not all(self._is_plain(branch) for branch in branches):
             return [(branch,) for branch in branches]
         free = comfy.model_management.get_free_memory(self.model_patcher.load_device)

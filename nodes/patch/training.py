@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.instances import InstanceBatch
-from .call import Chunk, UNetCall
-from .hooks import make_patches, pick_layer, with_patches
-from .methods import AdapterMethod
+from .hosts.unet import UNet
+from .memo import Memo
+from .methods.captioned import Order
+from .methods.roictrl import ROICtrl
+from .points import Points, Reading
 from .roles import CAPTION
-from .topology import Block, text_blocks, unwrapped
+from .rows import Chunk, Rows
 
 KEY = "roictrl.training"
 
@@ -33,10 +35,9 @@ class AdaptedUNet:
     """
 
     def __init__(self, model: torch.nn.Module, adapter: ROICtrlAdapter) -> None:
-        self.unet = unwrapped(getattr(model, "diffusion_model", model))
-        self.adapter = adapter
-        self.blocks = text_blocks(self.unet)
-        self._patches = make_patches(KEY, AdapterMethod(adapter))
+        self.host = UNet(getattr(model, "diffusion_model", model))
+        self.method = ROICtrl(adapter)
+        self._install = UNet.installer(KEY)
 
     def __call__(
         self,
@@ -46,7 +47,7 @@ class AdaptedUNet:
         instances: InstanceBatch,
         captions: Sequence[Tensor],
         *,
-        order: Callable[[Block], Tensor | None] = lambda block: None,
+        order: Order = lambda block: None,
         **unet_inputs,
     ) -> tuple[Tensor, list[BlockRecord]]:
         """The UNet's raw output (eps or v), and what each block blended.
@@ -72,19 +73,12 @@ class AdaptedUNet:
                 f"The instances fill {len(instances.pairs)} slots, and there are {len(captions)} captions."
             )
         records: list[BlockRecord] = []
-        call = UNetCall(
-            size=(x.shape[0], *x.shape[-2:]),
-            chunks=(Chunk(0, CAPTION),),
-            instances=instances,
-            contexts=list(captions),
-            own_text=[False] * len(captions),
-            blocks=self.blocks,
-            order=order,
-            record=lambda weight, covered: records.append((weight, covered)),
-            box_tokens=self.adapter.box_tokens(instances),
-        )
-        options = with_patches({"cond_or_uncond": [0], KEY: call}, self._patches)
-        if context.ndim == 4:
-            options = with_patches(options, {"attn2_patch": pick_layer})
-        output = self.unet(x, timesteps, context=context, transformer_options=options, **unet_inputs)
+        size = (x.shape[0], *x.shape[-2:])
+        rows = Rows((Chunk(0, CAPTION),), x.shape[0], size)
+        reading = Reading(rows, instances.pairs, list(captions), [False] * len(captions))
+        fuse = self.method.fuse(instances, reading, order, lambda weight, covered: records.append((weight, covered)))
+        points = Points(after=lambda h, a, n, spot: fuse(h, a, n, spot) - h)
+        options = self._install(self.host, {"cond_or_uncond": [0]}, points, size, Memo(), reading.say)
+        options = self.host.reading_layers(options, context)
+        output = self.host.module(x, timesteps, context=context, transformer_options=options, **unet_inputs)
         return output, records

@@ -18,7 +18,7 @@ from ...roictrl_core.config import AdapterConfig
 from ...roictrl_core.training.batches import Batch
 from ...roictrl_core.training.objective import Predict, Records
 from ...roictrl_core.training.schedule import NoiseSchedule
-from ..patch.topology import is_unet, unwrapped
+from ..patch.hosts.unet import UNet, unwrapped
 from ..patch.training import AdaptedUNet
 
 PLAIN_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -102,9 +102,7 @@ def plan_adapter(patcher, begin: AdapterConfig | None, **settings: object) -> Ad
     fresh = AdapterConfig.for_unet(patcher.model.model_config.unet_config, **({} if begin else settings))
     if begin is None:
         return fresh
-    wanted, found = (
-        {(block.comfy, block.index, block.channels) for block in config.blocks} for config in (begin, fresh)
-    )
+    wanted, found = ({(block.name, block.channels) for block in config.blocks} for config in (begin, fresh))
     if not wanted <= found:
         raise ValueError(
             f"the adapter to go on from is for another model: it acts in {len(wanted)} blocks, of which this model has "
@@ -116,7 +114,7 @@ def plan_adapter(patcher, begin: AdapterConfig | None, **settings: object) -> Ad
 def check_base(patcher) -> None:
     """Raise ValueError for a MODEL that cannot be trained on."""
     unet = patcher.model.diffusion_model
-    if not is_unet(unet):
+    if not UNet.owns(unet):
         raise ValueError(
             f"the model is a {type(unet).__name__}, not a UNet with text "
             "cross-attention. Take an SD1.x, SD2 or SDXL model."

@@ -18,7 +18,7 @@ from ...roictrl_core.layout import Instance, Layout
 from ...roictrl_core.training.cache import DROPPED, Embedding, TrainingCache
 from ..patch.control import Control, Slot
 from ..patch.hooks import attach
-from ..patch.methods import AdapterMethod
+from ..patch.methods.roictrl import ROICtrl
 from ..patch.weights import adapter_patcher
 
 SMALLEST_TILE = 384  # pixels: captions must be readable on the pictures of small models
@@ -47,7 +47,7 @@ def sample_grid(
 ) -> Image.Image:
     """Two lines of pictures with their boxes: the training pictures above, samples from their captions below."""
     patcher = adapter_patcher(AdapterFile(config, weights, {}, node))
-    method = AdapterMethod(patcher.model, patcher)
+    method = ROICtrl(patcher.model, patcher)
     tiles: list[tuple[Image.Image, Image.Image]] = []
     for number, index in enumerate(settings.rows):
         row = cache.row(index)

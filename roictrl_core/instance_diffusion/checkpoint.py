@@ -1,4 +1,6 @@
-"""InstanceDiffusion's weights on disk: recognised by keys, read part by part, written as one safetensors (spec section 1).
+"""InstanceDiffusion's weights on disk: recognised by keys, read by parts, written as one safetensors.
+
+Names and forms: docs/instance_diffusion.md section 9.
 
 Every form is brought to the official names (`position_net.*`, `*.transformer_blocks.0.fuser.*`, `scaleu_*`); the base
 UNet, EMA bookkeeping, optimizer, text encoder and VAE of the official file are left out.
@@ -209,12 +211,12 @@ def _wanted(named: Mapping) -> dict:
 
 
 def _is_position_net(keys: Iterable[str], prefix: str) -> bool:
-    """Spec section 1.3: five token MLPs and a polygon null; GLIGEN has neither."""
+    """docs/instance_diffusion.md section 9.3: five token MLPs and a polygon null; GLIGEN has neither."""
     return {f"{prefix}linears_list.4.4.weight", f"{prefix}null_polygon_feature"} <= set(keys)
 
 
 def _split_fusers(tree: Mapping, source: str) -> dict[str, object]:
-    """Section 1.2: section -> block -> {params, state}. The dict's order means nothing, its keys are block numbers."""
+    """Section -> block number -> {params, state}, in any order (docs/instance_diffusion.md section 9.2)."""
     named = {}
     for section in _SECTIONS:
         for number, block in _below(tree, section).items():

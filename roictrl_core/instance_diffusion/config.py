@@ -42,7 +42,7 @@ _FUSER_KEY = re.compile(_BLOCK + r"\.transformer_blocks\.0\.fuser\.linear\.weigh
 
 @dataclass(frozen=True)
 class InstanceDiffusionConfig:
-    """Widths and places of the three trained parts (spec sections 1 to 3 and 7).
+    """Widths and places of the three trained parts (docs/instance_diffusion.md sections 2, 3 and 7).
 
     `fusers` lists (official block name, channels) in execution order, which is ComfyUI's `transformer_index`;
     `scaleu` the decoder channels of each output block. Heads cannot be read from weights: 8 in every published file.
@@ -130,9 +130,9 @@ def _sizes(shapes: Mapping[str, tuple[int, ...]], key: str, rank: int) -> tuple[
 
 @dataclass(frozen=True)
 class Formats:
-    """Which location formats a run reads (True) and which it replaces by their learned nulls (spec section 2.2).
+    """Which location formats a run reads (True) and which it replaces by their learned nulls.
 
-    If nothing at all is kept the box is, as published.
+    docs/instance_diffusion.md section 2.2. If nothing at all is kept the box is, as published.
     """
 
     box: bool = True
@@ -146,7 +146,7 @@ class Formats:
 
     @property
     def instance_attention(self) -> bool:
-        """Whether instance-masked attention applies: not when box and mask are both dropped (spec section 4)."""
+        """Whether masked attention applies (docs/instance_diffusion.md section 4): not with box and mask dropped."""
         return self.box or self.mask
 
 

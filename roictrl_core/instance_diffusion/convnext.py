@@ -30,7 +30,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class ConvNeXtTiny(nn.Module):
-    """Features only: no final norm, no head (spec section 2.5)."""
+    """Features only: no final norm, no head (docs/instance_diffusion.md section 2.5)."""
 
     def __init__(self, *, operations=nn, dtype=None, device=None):
         super().__init__()

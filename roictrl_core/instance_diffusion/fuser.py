@@ -1,4 +1,7 @@
-"""The gated self-attention fuser of one transformer block, and its optional instance mask (spec sections 3 and 4)."""
+"""The gated self-attention fuser of one transformer block, and its optional instance mask.
+
+docs/instance_diffusion.md sections 3 and 4.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ class GroundingKV(NamedTuple):
 
 
 class InstanceFuser(nn.Module):
-    """x + s tanh(alpha_attn) attention(x, grounding) + s tanh(alpha_dense) feed-forward (spec section 3.2)."""
+    """x + s tanh(alpha_attn) attention(x, grounding) + s tanh(alpha_dense) feed-forward.
+
+    docs/instance_diffusion.md section 3.2.
+    """
 
     def __init__(self, channels: int, token_width: int, heads: int, *, operations=nn, dtype=None, device=None):
         super().__init__()
@@ -112,7 +118,7 @@ def box_regions(boxes: Tensor, used: Tensor, height: int, width: int, transposed
     """Boxes rasterised on the token grid: boxes [B, n, 4] xyxy normalised, used [B, n] -> [B, n, height, width] bool.
 
     Edges are rounded half to even. `transposed` swaps x and y as the published code does, in training too, so these are
-    the masks the released weights saw (spec section 4.1).
+    the masks the released weights saw (docs/instance_diffusion.md section 4.1).
     """
     x1, y1, x2, y2 = boxes.float().unbind(-1)  # [B, n] each
     if transposed:
@@ -128,10 +134,11 @@ def _interval(start: Tensor, end: Tensor, size: int) -> Tensor:
 
 
 def allow_matrix(regions: Tensor, seg_tokens: int = 64) -> Tensor:
-    """Which keys a visual token may look at: regions [B, n, H, W] bool -> [B, V, V + 4n + seg_tokens] bool (section 4.2).
+    """Which keys a visual token may look at: regions [B, n, H, W] bool -> [B, V, V + 4n + seg_tokens] bool.
 
-    Visual tokens see each other only inside a common region (and themselves); the box and polygon tokens of slot i only
-    inside region i; point, scribble and segmentation tokens everywhere. A row without any region is not masked at all.
+    docs/instance_diffusion.md section 4.2. Visual tokens see each other only inside a common region (and themselves);
+    the box and polygon tokens of slot i only inside region i; point, scribble and segmentation tokens everywhere.
+    A row without any region is not masked at all.
     """
     batch, slots = regions.shape[:2]
     inside = regions.flatten(2).bool()  # [B, n, V]

@@ -1,4 +1,4 @@
-"""What UniFusion reads: up to 30 instances per image as fixed-size tensors (spec section 2.1)."""
+"""What UniFusion reads: up to 30 instances per image as fixed-size tensors (docs/instance_diffusion.md section 2.1)."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Grounding:
         return cls(**{name: torch.cat(tensors) for name, tensors in joined.items()})
 
     def alone(self, slot: int) -> Grounding:
-        """Instance `slot` moved to slot 0 and all others removed: a branch of the multi-instance sampler (section 8.3)."""
+        """Instance `slot` moved to slot 0, all others removed: a branch (docs/instance_diffusion.md section 8.3)."""
         moved = {}
         for name, tensor in self.tensors().items():
             moved[name] = torch.zeros_like(tensor)
@@ -139,7 +139,7 @@ class Grounding:
 
 
 def largest(areas: Sequence[float], limit: int = SLOTS) -> tuple[list[int], list[int]]:
-    """Indices of the `limit` largest instances and of those left out, both in drawing order (spec section 2.6)."""
+    """Indices of the `limit` largest and of the others, in drawing order (docs/instance_diffusion.md section 2.6)."""
     order = sorted(range(len(areas)), key=lambda index: -areas[index])
     return sorted(order[:limit]), sorted(order[limit:])
 

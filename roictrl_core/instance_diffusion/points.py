@@ -1,4 +1,4 @@
-"""Masks and strokes as the fixed-size point sets that UniFusion reads (spec section 6).
+"""Masks and strokes as the fixed-size point sets that UniFusion reads (docs/instance_diffusion.md section 6).
 
 Plain numpy on the CPU, once per layout; float64 is fine here, nothing of it reaches a device.
 Points are (x, y). Results are normalised to 0..1 by the image's width and height.

@@ -1,4 +1,6 @@
-"""The published PLMS sampler and the Multi-Instance Sampler, free of any host (spec sections 8.2 and 8.3).
+"""The published PLMS sampler and the Multi-Instance Sampler, free of any host.
+
+docs/instance_diffusion.md sections 8.2 and 8.3.
 
 A host supplies `model(x, sigma, step, branches) -> eps`: x [k, B, C, H, W] in sigma space (x / sqrt(alpha bar)), one
 entry per branch; sigma the noise level; step the index of the step, which decides whether the fusers are on; branches

@@ -1,4 +1,7 @@
-"""ScaleU: learned gains on the decoder feature and on the lowest frequencies of the skip feature (spec section 7)."""
+"""ScaleU: learned gains on the decoder feature and on the lowest frequencies of the skip feature.
+
+docs/instance_diffusion.md section 7.
+"""
 
 from __future__ import annotations
 

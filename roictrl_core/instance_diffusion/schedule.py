@@ -1,4 +1,4 @@
-"""When the fusers are on (scheduled sampling, spec section 5), and the published PLMS noise levels (section 8.2)."""
+"""When the fusers are on and the published PLMS noise levels (docs/instance_diffusion.md sections 5 and 8.2)."""
 
 from __future__ import annotations
 

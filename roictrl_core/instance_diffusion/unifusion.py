@@ -1,4 +1,7 @@
-"""UniFusion (`position_net`): captions and places of up to 30 instances become 184 grounding tokens (spec section 2)."""
+"""UniFusion (`position_net`): captions and places of up to 30 instances become 184 grounding tokens.
+
+docs/instance_diffusion.md section 2.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ _LOCATION_WIDTHS = {"position": 4, "point": 2, "scribble": 40, "polygon": 512}  
 
 
 def fourier(coordinates: Tensor) -> Tensor:
-    """Fourier features of [..., D] coordinates -> [..., 32 D] float32: for each frequency sin of all D, then cos (2.3).
+    """Fourier features of [..., D] coordinates -> [..., 32 D] float32: for each frequency sin of all D, then cos.
 
-    Frequencies are 100^(i/16), without 2 pi. Always float32: a 16-bit product loses the position.
+    docs/instance_diffusion.md section 2.3. Frequencies are 100^(i/16), without 2 pi. Always float32: a 16-bit product
+    loses the position.
     """
     index = torch.arange(FREQUENCIES, device=coordinates.device, dtype=torch.float32)
     phase = coordinates.float()[..., None, :] * (TEMPERATURE ** (index / FREQUENCIES))[:, None]  # [..., 16, D]
@@ -60,7 +64,7 @@ class UniFusion(nn.Module):
         The result has the dtype of `grounding.text`, in which all but the Fourier features is computed; plain torch
         layers need it to be the weights' own. It depends on the conditioning alone: call it once per sampling run.
         null_missing: a used slot without scribble or polygon gets the learned null instead of the published features of
-        zeros (section 2.4).
+        zeros (docs/instance_diffusion.md section 2.4).
         """
         g, dtype = grounding, grounding.text.dtype
         used = g.used[..., None].float()  # [B, n, 1]
@@ -82,7 +86,10 @@ class UniFusion(nn.Module):
         return torch.cat(tokens, 1)
 
     def _mask_features(self, masks: Tensor, keep: bool) -> Tensor:
-        """Masks [B, n, S, S] -> [B, 64, 3072]; pictures without a mask get the null, and cost no ConvNeXt (2.5)."""
+        """Masks [B, n, S, S] -> [B, 64, 3072]; pictures without a mask get the null.
+
+        docs/instance_diffusion.md section 2.5. The null costs no ConvNeXt.
+        """
         batch = masks.shape[0]
         features = self.null_seg_feature.to(masks).expand(batch, SEG_TOKENS, -1).clone()
         present = masks.flatten(1).any(1)  # [B]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from roictrl_pack.nodes.demo_model import DemoTokenizer, load_vae_file
-from roictrl_pack.nodes.patch.topology import text_blocks
+from roictrl_pack.nodes.patch.hosts.unet import UNet
 from roictrl_pack.roictrl_core.files import write_atomically
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -148,7 +148,7 @@ def add_lora(model: Base) -> nn.ModuleList:
     """A low-rank term on every projection of the UNet's cross-attention; returns the terms."""
     torch.manual_seed(SEED)
     terms = nn.ModuleList()
-    for block in text_blocks(model.unet).values():
+    for block in UNet(model.unet).blocks:
         attn2 = block.module.attn2
         for layer in (attn2.to_q, attn2.to_k, attn2.to_v, attn2.to_out[0]):
             terms.append(LowRank(layer.weight).to(layer.weight.device))

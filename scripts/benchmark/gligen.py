@@ -1,9 +1,8 @@
-"""GLIGEN-style box and text tokens (CVPR 2023) on the demo base: core's own modules, conditioning and sampler path.
+"""GLIGEN-style box and text tokens (CVPR 2023) on the demo base: core's own modules, and the code of Apply GLIGEN.
 
 Core's loader cannot build them for this base: it takes 64 channels per head, so none for a block of 32 channels (or 8 heads when
 the tokens are 768 wide, but then it pads with 768 numbers where this CLIP's pooled text has 128). The modules are therefore made
-here with the base's own head counts; `Gligen`, its PositionNet and everything that the sampler does with them are core's. Boxes
-are exact, where the widgets of core's GLIGEN node round them to cells of 8 px.
+here with the base's own head counts; `Gligen` and its PositionNet are core's.
 """
 
 from __future__ import annotations
@@ -18,25 +17,31 @@ import comfy.model_patcher
 import numpy as np
 import torch
 from comfy.gligen import GatedSelfAttentionDense, Gligen, PositionNet
-from roictrl_pack.nodes.patch.topology import text_blocks
+from roictrl_pack.nodes.gligen import grounding
+from roictrl_pack.nodes.patch.control import Control
+from roictrl_pack.nodes.patch.hooks import attach
+from roictrl_pack.nodes.patch.hosts import host_of
+from roictrl_pack.nodes.patch.hosts.unet import UNet
+from roictrl_pack.nodes.patch.methods import Method, Session
+from roictrl_pack.nodes.patch.roles import CAPTION
+from roictrl_pack.nodes.patch.run import Call, Run
 from roictrl_pack.roictrl_core.training.batches import Batch, BatchStream
 from roictrl_pack.roictrl_core.training.losses import prediction_loss
 from roictrl_pack.roictrl_core.training.objective import Losses, Objective
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .rows import NODE, layout_of
 from .sampling import Conditioned, encode
 
 if TYPE_CHECKING:
     from .layouts import Case
     from .methods import Parts
 
-CELL = 8  # px per latent cell, the unit of core's box positions
-
 
 def new_gligen(unet, slots: int) -> Gligen:
     """A gated self-attention per text block of the UNet, in forward order; torch's default initialisation, gates at zero."""
-    blocks = list(text_blocks(unet).values())
+    blocks = UNet(unet).blocks
     width = blocks[0].text_width
     fusers = [
         GatedSelfAttentionDense(block.channels, width, block.heads, block.channels // block.heads) for block in blocks
@@ -61,22 +66,30 @@ def read_gligen(path: Path, model):
     )
 
 
+class EveryRow:
+    """A method in which the rows of the negative prompt have the instances as well, as core does by itself."""
+
+    def __init__(self, method: Method) -> None:
+        self.method, self.models = method, method.models
+
+    def open(self, run: Run) -> Session:
+        """The method's own session, told of other roles."""
+        session = self.method.open(run)
+
+        def begin(call: Call):
+            chunks = tuple(replace(chunk, role=CAPTION) for chunk in call.rows.chunks)
+            return session(replace(call, rows=replace(call.rows, chunks=chunks)))
+
+        return begin
+
+
 def prepare(parts: Parts, case: Case, settings: Mapping) -> Conditioned:
-    """The entry of core's GLIGEN Textbox Apply. uncond: "null" tokens as published, or the "same" boxes as core does by itself."""
-    positions = []
-    for (x1, y1, x2, y2), caption in zip(case.boxes, case.captions):
-        pooled = parts.clip.encode_from_tokens(parts.clip.tokenize(caption), return_pooled="unprojected")[1]
-        cells = case.size / CELL
-        positions.append((pooled, (y2 - y1) * cells, (x2 - x1) * cells, y1 * cells, x1 * cells))
-    positive, negative = encode(parts.clip, case.text), encode(parts.clip, "")
-    positive = _with(positive, ("position", parts.control, positions))
-    if settings["uncond"] == "null":
-        negative = _with(negative, ("null", parts.control, []))
-    return Conditioned(parts.model, positive, negative)
-
-
-def _with(conditioning: list, entry: tuple) -> list:
-    return [[text, {**about, "gligen": entry}] for text, about in conditioning]
+    """Apply GLIGEN in all steps. uncond: "null" tokens as published, or the "same" boxes as core does by itself."""
+    slots, method, _ = grounding(host_of(parts.model, NODE), parts.control, parts.clip, layout_of(case))
+    if settings["uncond"] == "same":
+        method = EveryRow(method)
+    model = attach(parts.model, Control(NODE, slots), method)
+    return Conditioned(model, encode(parts.clip, case.text), encode(parts.clip, ""))
 
 
 # ---- training --------------------------------------------------------------------------------------------------------

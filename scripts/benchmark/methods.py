@@ -16,11 +16,11 @@ import torch
 from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model import load_demo
 from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
-from roictrl_pack.nodes.patch.methods import AdapterMethod, PromptMethod
+from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
+from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
 from roictrl_pack.nodes.patch.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
-from roictrl_pack.roictrl_core.layout import Instance, Layout
 
 import nodes as comfy_nodes
 
@@ -28,7 +28,7 @@ from . import ablations, gligen
 from .layouts import Case
 from .palettes import PALETTES, Palette
 from .places import Places
-from .rows import apply_rows
+from .rows import apply_rows, layout_of
 from .sampling import Conditioned, encode, encode_rows
 
 Settings = Mapping[str, Any]
@@ -156,16 +156,10 @@ def roi_prompts_rows(parts: Parts, cases: Sequence[Case], settings: Settings) ->
         parts.model,
         parts.clip,
         [layout_of(case) for case in cases],
-        PromptMethod(settings["global_weight"]),
+        ROIPrompts(settings["global_weight"]),
         (0.0, settings["end_percent"]),
     )
     return global_prompts(parts._replace(model=model), cases, settings)
-
-
-def layout_of(case: Case) -> Layout:
-    return Layout(
-        case.size, case.size, tuple(Instance(box, caption) for box, caption in zip(case.boxes, case.captions))
-    )
 
 
 # ---- with an adapter -------------------------------------------------------------------------------------------------
@@ -181,7 +175,7 @@ def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Con
         parts.model,
         parts.clip,
         [layout_of(case) for case in cases],
-        AdapterMethod(parts.control.model, parts.control),
+        ROICtrl(parts.control.model, parts.control),
         uncond=settings["uncond_boxes"],
     )
     return global_prompts(parts._replace(model=model), cases, settings)

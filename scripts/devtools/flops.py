@@ -32,9 +32,10 @@ def check_attention_is_counted() -> None:
 
 
 def required_flops(config, rows: int, instances: int, height: int, width: int, text: int) -> int:
-    """What ROICtrl's equations ask for in one UNet call, all blocks (spec section 1, with queries projected on whichever side has fewer tokens).
+    """What ROICtrl's equations ask for in one UNet call, all blocks (docs/roictrl.md section 2).
 
-    Resampling and norms are not counted; keys and values of captions and box tokens do not depend on the step and are not counted either.
+    Queries are projected on whichever side has fewer tokens. Resampling and norms are not counted; keys and values of
+    captions and box tokens do not depend on the step and are not counted either.
 
     Args:
         config: the adapter's config.
@@ -69,7 +70,10 @@ def _block_flops(channels: int, config, rows: int, instances: int, cells: int, b
 
 
 def required_by_instance_diffusion(config, rows: int, height: int, width: int) -> int:
-    """What InstanceDiffusion's fusers ask for in one UNet call (spec section 3.2); tokens, their keys and values are made once per run."""
+    """What InstanceDiffusion's fusers ask for in one UNet call (docs/instance_diffusion.md section 3.2).
+
+    Tokens, their keys and values are made once per run and not counted.
+    """
     grounding, finest, total = 4 * config.slots + 64, min(channels for _, channels in config.fusers), 0
     for name, channels in config.fusers:
         # The middle block has the third level's channels at a quarter of its cells.

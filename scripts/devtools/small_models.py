@@ -33,6 +33,7 @@ SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
 CONTROLNET = "controlnet/control_v11p_sd15_canny_fp16.safetensors"
 ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
 INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.safetensors"
+GLIGEN = "gligen/gligen_sd14_textbox_pruned.safetensors"
 LORA = "loras/style_lora_sd15.safetensors"
 
 SD15 = {
@@ -180,12 +181,25 @@ def instance_diffusion() -> StateDict:
     return filled(lambda: InstanceDiffusion(config))
 
 
+def gligen() -> StateDict:
+    """GLIGEN for the small SD1.5 UNet: as many fusers as it has text blocks, under the names that core's loader reads."""
+    from comfy.gligen import GatedSelfAttentionDense, PositionNet
+
+    from roictrl_core.instance_diffusion.config import InstanceDiffusionConfig
+
+    parts = filled(lambda: PositionNet(768, 768), "position_net.")
+    for name, _ in InstanceDiffusionConfig().fusers:
+        parts.update(filled(lambda: GatedSelfAttentionDense(320, 768, 8, 40), f"{name}.transformer_blocks.0.fuser."))
+    return parts
+
+
 WRITERS: dict[str, Callable[[], StateDict]] = {
     SD15_CHECKPOINT: sd15_checkpoint,
     SDXL_CHECKPOINT: sdxl_checkpoint,
     CONTROLNET: controlnet,
     LORA: lambda: lora(unet(SD15)),
     INSTANCE_DIFFUSION: instance_diffusion,
+    GLIGEN: gligen,
 }
 NAMES = (*WRITERS, ADAPTER, COMMUNITY_CHECKPOINT)
 

@@ -119,6 +119,7 @@ EFFECTS = {
     ],
     "sdxl_roi_prompts": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
     "demo": [("ROICtrlApply", "strength", 0.0)],
+    "gligen": [("ROICtrlApplyGLIGEN", "strength", 0.0)],
     "instance_diffusion": [("ROICtrlApplyInstanceDiffusion", "strength", 0.0)],
     "instance_diffusion_scribbles": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
     "instance_diffusion_masks": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],

@@ -1,4 +1,7 @@
-"""InstanceDiffusion written down literally, slowly and without sharing code with the pack (spec sections 3, 4, 7 and 8)."""
+"""InstanceDiffusion written down literally, slowly and without sharing code with the pack.
+
+docs/instance_diffusion.md sections 3, 4, 7 and 8.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from torch.nn import functional as F
 
 
 def scaleu_skip(skip, gain):
-    """Section 7 with the Fourier transform it is defined by."""
+    """docs/instance_diffusion.md section 7 with the Fourier transform it is defined by."""
     height, width = skip.shape[-2:]
     spectrum = torch.fft.fftshift(torch.fft.fftn(skip.double(), dim=(-2, -1)), dim=(-2, -1))
     window = torch.ones(height, width, dtype=torch.float64)
@@ -24,7 +27,7 @@ def scaleu_skip(skip, gain):
 
 
 def allow_matrix(box_masks, seg_tokens=64):
-    """Section 4.2 entry by entry over the flattened masks [n, V]: the whole (N', N') matrix."""
+    """docs/instance_diffusion.md section 4.2 entry by entry: masks [n, V] to the whole (N', N') matrix."""
     slots, visual = box_masks.shape
     total = visual + 4 * slots + seg_tokens
     allowed = np.ones((total, total), dtype=bool)
@@ -38,7 +41,7 @@ def allow_matrix(box_masks, seg_tokens=64):
 
 
 def published_box_mask(box, side):
-    """Section 4.1: the first index is x, and the result is read row-major against tokens y * side + x."""
+    """docs/instance_diffusion.md section 4.1: the first index is x; read row-major against tokens y * side + x."""
     x1, y1, x2, y2 = (int(round(value * side)) for value in box)
     mask = np.zeros((side, side), dtype=bool)
     mask[x1:x2, y1:y2] = True
@@ -46,7 +49,7 @@ def published_box_mask(box, side):
 
 
 def fuser(w, x, objs, heads, scale, allowed=None):
-    """Section 3.2 on the concatenation of visual and grounding tokens; w is the fuser's state dict."""
+    """docs/instance_diffusion.md section 3.2 on visual and grounding tokens together; w: the fuser's state dict."""
     visual = x.shape[1]
     o = F.linear(objs, w["linear.weight"], w["linear.bias"])
     y = F.layer_norm(torch.cat([x, o], 1), x.shape[-1:], w["norm1.weight"], w["norm1.bias"], 1e-5)
@@ -77,7 +80,9 @@ def alphas_cumprod():
 
 
 class PublishedPLMS:
-    """Section 8.2 in the original variables: x has variance 1, a step goes through the predicted clean latent.
+    """docs/instance_diffusion.md section 8.2 in the original variables.
+
+    x has variance 1, a step goes through the predicted clean latent.
 
     `model(x, t, step, branch) -> eps` (after CFG) is asked with one branch at a time; every call is recorded.
     """
@@ -117,7 +122,7 @@ class PublishedPLMS:
         return math.sqrt(before) * clean + math.sqrt(1 - before) * e
 
     def run(self, noise, instances=0, share=0.0):
-        """Section 8.3: each branch alone from the same noise, their mean, then branch 0 with its own history."""
+        """docs/instance_diffusion.md section 8.3: each branch alone, their mean, then branch 0 with its own history."""
         steps = len(self.times)
         alone = int(share * steps)
         ends, histories = [], []

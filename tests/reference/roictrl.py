@@ -1,6 +1,7 @@
-"""ROICtrl written down literally from spec/roictrl.md: every slot dense, one scalar rule at a time, no sharing, no caching.
+"""docs/roictrl.md written down literally: every slot dense, one scalar rule at a time, no sharing, no caching.
 
-Slow on purpose. Works in the dtype of its inputs (float32 or float64); geometry is float32 throughout, as the spec says.
+Slow on purpose. Works in the dtype of its inputs (float32 or float64); geometry is always float32, as in
+docs/roictrl.md section 3.
 Weights are plain dictionaries with the published names.
 """
 

@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from devtools.pack import ROOT, load_pack
+from devtools.pack import ROOT, load_pack, pack_module
 
 
 def absolute_imports(folder: str) -> Iterator[tuple[str, str]]:
@@ -28,6 +28,16 @@ def test_the_root_module_offers_the_entrypoint_and_nothing_older():
     assert pack.__name__ == "roictrl_pack"
     assert (ROOT / pack.WEB_DIRECTORY).is_dir()
     assert not hasattr(pack, "NODE_CLASS_MAPPINGS"), "even an empty one would hide comfy_entrypoint"
+
+
+def test_there_is_one_core():
+    """Two copies would have two of every class, and no instance of one would be one of the other."""
+    import roictrl_core.formats.reading
+    import roictrl_core.layout
+
+    assert pack_module("roictrl_core.layout") is roictrl_core.layout
+    assert pack_module("roictrl_core.formats.reading") is roictrl_core.formats.reading
+    assert roictrl_core.layout.__spec__.name == "roictrl_core.layout"
 
 
 def test_our_own_packages_are_imported_relatively():

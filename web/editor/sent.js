@@ -25,7 +25,8 @@ const [NOTHING, LABELS, LOOKS, ALL] = /** @type {[Level, Level, Level, Level]} *
 /** How much of a layout is read by a node itself; whoever gets its layout from there reads it as well. Not listed: ALL.
  * @type {Record<string, Level>} */
 const READERS = {
-  ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING, ROICtrlLayoutToPrompt: NOTHING, ROICtrlMergeLayouts: NOTHING,
+  ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyGLIGEN: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING,
+  ROICtrlLayoutToPrompt: NOTHING, ROICtrlMergeLayouts: NOTHING,
   ROICtrlEditInstance: LABELS, // finds an instance by its label
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
   [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,

@@ -11,7 +11,7 @@ import { area, overlap } from "./geometry.js";
 import { field } from "./layout.js";
 import { isPoint } from "./shapes.js";
 
-/** Slots of the published adapter (spec: exactly 30 instances). */
+/** Slots of the published adapter (docs/roictrl.md section 1). */
 export const BOX_LIMIT = 30;
 const LATENT_PX = 8;
 const STRIDES = [8, 16, 32, 64];

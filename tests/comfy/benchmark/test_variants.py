@@ -209,16 +209,17 @@ def test_gligen_reads_the_text_that_cores_node_reads(bench, random_demo):
 
 
 def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_demo, places, tmp_path, monkeypatch):
-    """Boxes, masks and text of one layout, as core's sampler hands them to `Gligen` and as training does."""
-    from comfy.gligen import Gligen
+    """Boxes, masks and text of one layout, as Apply GLIGEN hands them to core's PositionNet and as training does."""
+    from comfy.gligen import PositionNet
     from roictrl_pack.roictrl_core.training.cache import CacheWriter
 
     clip, case = random_demo.parts.clip, bench.layouts.case_of("test", 4)
-    sampled, real = [], Gligen._set_position
+    sampled, real = [], PositionNet.forward
     bench.training.train_variant("gligen", bench.variants.VARIANTS["gligen"], options_of(bench, random_demo, places))
-    monkeypatch.setattr(Gligen, "_set_position", lambda self, *tokens: sampled.append(tokens) or real(self, *tokens))
+    monkeypatch.setattr(PositionNet, "forward", lambda self, *tokens: sampled.append(tokens) or real(self, *tokens))
     painted(bench, places, "gligen", case)
     boxes, masks, text = next(tokens for tokens in sampled if tokens[1].any())
+    row = int(masks.any(1).nonzero()[0])  # the negative's have none
 
     writer = CacheWriter(tmp_path / "one")
     writer.add(torch.zeros(4, 8, 8), np.array(case.boxes, np.float32), [case.text], list(case.captions))
@@ -233,9 +234,9 @@ def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_dem
         augmentation=bench.training.Augmentation(0, 0, 0, 0, random_slots=False),
     )
     trained = bench.gligen.placed(next(stream.step(0)), text.shape[-1])
-    assert torch.equal(trained[1][0], masks[0]) and int(masks[0].sum()) == len(case.boxes)
-    assert torch.allclose(trained[0][0], boxes[0].float(), atol=1e-6)
-    assert torch.allclose(trained[2][0], text[0].float(), atol=5e-3)  # the cache is float16
+    assert torch.equal(trained[1][0], masks[row]) and int(masks[row].sum()) == len(case.boxes)
+    assert torch.allclose(trained[0][0], boxes[row].float(), atol=1e-6)
+    assert torch.allclose(trained[2][0], text[row].float(), atol=5e-3)  # the cache is float16
 
 
 def test_masked_attention_equals_a_literal_version(bench):

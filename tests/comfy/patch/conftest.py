@@ -96,6 +96,34 @@ def apply_prompts(pack, base) -> Callable:
 
 
 @pytest.fixture(scope="session")
+def gligen(pack, base):
+    """A GLIGEN for the tiny UNet and CLIP: core's modules, random, their gates open."""
+    import comfy.gligen
+
+    host = pack.module("nodes.patch.hosts.unet").UNet(base.model.diffusion_model)
+    fusers = []
+    for block in host.blocks:
+        width = block.channels
+        fuser = tiny_models.randomize(comfy.gligen.GatedSelfAttentionDense(width, 64, 8, width // 8), seed=block.number)
+        fuser.load_state_dict({**fuser.state_dict(), "alpha_attn": torch.tensor(0.7), "alpha_dense": torch.tensor(0.7)})
+        fusers.append(fuser)
+    position = tiny_models.randomize(comfy.gligen.PositionNet(64, 64), seed=3)
+    return tiny_models.patcher(comfy.gligen.Gligen(fusers, position, 64))
+
+
+@pytest.fixture(scope="session")
+def apply_gligen(pack, base, gligen) -> Callable:
+    """Apply GLIGEN as the node executes it, in all steps."""
+    node = pack.module("nodes.gligen").ApplyGLIGEN
+
+    def run(model, layout, **settings):
+        given = {"gligen": gligen, "clip": base.clip, "end_percent": 1.0, **settings}
+        return node.execute(model, given.pop("gligen"), given.pop("clip"), layout, **given)[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def encode(base) -> Callable:
     """CLIP Text Encode."""
     return lambda text: base.clip.encode_from_tokens_scheduled(base.clip.tokenize(text))
@@ -164,18 +192,34 @@ def all_goldens(shared) -> Golden:
 
 
 @pytest.fixture
-def spy(pack) -> Callable:
-    """spy(model) -> (model, calls): every UNet call with its sigma and what our hooks prepared for it (None: nothing)."""
-    from comfy.patcher_extension import WrappersMP
+def prepared(pack, monkeypatch) -> list:
+    """What the methods with captions made of the calls since somebody emptied it, one entry for each Apply."""
+    found = []
+    for kind in (
+        pack.module("nodes.patch.methods.roictrl").ROICtrl,
+        pack.module("nodes.patch.methods.roi_prompts").ROIPrompts,
+    ):
 
-    kind = pack.module("nodes.patch.call").UNetCall
+        def noting(self, instances, reading, order, *args, fuse=kind.fuse):
+            found.append(SimpleNamespace(instances=instances, reading=reading, chunks=reading.rows.chunks))
+            return fuse(self, instances, reading, order, *args)
+
+        monkeypatch.setattr(kind, "fuse", noting)
+    return found
+
+
+@pytest.fixture
+def spy(prepared) -> Callable:
+    """spy(model) -> (model, calls): every UNet call with its sigma and what our methods prepared for it (nothing: left alone)."""
+    from comfy.patcher_extension import WrappersMP
 
     def watch(model):
         calls, watched = [], model.clone()
 
         def wrapper(executor, x, t, *args, **kwargs):
             options = args[3] if len(args) > 3 else args[2]
-            ours = [value for value in options.values() if isinstance(value, kind)]
+            ours = prepared[:]
+            prepared.clear()
             calls.append(
                 SimpleNamespace(
                     sigma=float(options["sigmas"][0]),

@@ -50,10 +50,10 @@ def boxes(apply, adapter_for):
 @pytest.fixture(scope="module")
 def grounded(pack, base, small):
     """Apply InstanceDiffusion for the small model: random, with open gates."""
-    patch, core = pack.module("nodes.patch.instance_diffusion"), pack.module("roictrl_core.instance_diffusion.model")
-    blocks = pack.module("nodes.patch.fit").unet_blocks(small, "test")
+    core = pack.module("roictrl_core.instance_diffusion.model")
+    blocks = pack.module("nodes.patch.hosts").host_of(small, "test").blocks
     config = pack.module("roictrl_core.instance_diffusion.config").InstanceDiffusionConfig(
-        fusers=tuple((patch.block_name(key[:2]), block.channels) for key, block in blocks.items()),
+        fusers=tuple((block.official.removesuffix(".transformer_blocks.0"), block.channels) for block in blocks),
         heads=8,
         scaleu=(32, 32),
         text_width=64,

@@ -7,7 +7,7 @@ import torch
 
 from devtools import tiny_models
 
-REL, MAX = 1e-5, 1e-4  # the goldens' INDEX.md: the noise floor of a ComfyUI host is 3e-6 / 1e-5
+REL, MAX = 1e-5, 1e-4  # the noise floor of a ComfyUI host is 3e-6 / 1e-5
 NAMES = ("unet_p1_square_3", "unet_p2_cfg_pair_3", "unet_p3_wide_5", "unet_p4_square_3_perm", "unet_p5_small_trace")
 
 
@@ -90,7 +90,7 @@ def test_a_guided_pair(pack, all_goldens, golden_model, golden_adapter, one_call
         control.Slot(f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, caption, negative)
         for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives))
     )
-    method = pack.module("nodes.patch.methods").AdapterMethod(golden_adapter.model, golden_adapter)
+    method = pack.module("nodes.patch.methods.roictrl").ROICtrl(golden_adapter.model, golden_adapter)
     patched = hooks.attach(golden_model, control.Control("test", slots), method)
     output = one_call(patched, case["x"], case["t"][0], [[case["context"][1:], {}]], [[case["context"][:1], {}]])
     assert output.shape[0] == 4  # negative with x0, x1, then positive with x0, x1

@@ -75,7 +75,16 @@ def test_an_interrupt_leaves_no_state(model, apply, two_boxes, sample):
 def test_nothing_of_a_run_outlives_it(pack, model, apply, two_boxes, sample):
     import gc
 
-    kinds = (pack.module("nodes.patch.run").Run, pack.module("nodes.patch.call").UNetCall)
+    kinds = tuple(
+        getattr(pack.module(f"nodes.patch.{name}"), kind)
+        for name, kind in (
+            ("run", "Run"),
+            ("run", "Batch"),
+            ("run", "Call"),
+            ("points", "Reading"),
+            ("methods.captioned", "CaptionedSession"),
+        )
+    )
 
     def alive() -> int:
         gc.collect()
@@ -101,33 +110,42 @@ def test_keys_and_values_of_captions_are_made_once(model, apply, two_boxes, samp
 
 
 class Recorder:
-    """A method of the pack that notes what its fuser is given and gives."""
+    """A method of the pack that notes what it is given and gives after cross-attention."""
 
     def __init__(self, method) -> None:
-        self.method, self.blocks = method, []
+        self.method, self.models, self.blocks = method, method.models, []
 
-    def __getattr__(self, name):
-        return getattr(self.method, name)
+    def open(self, run):
+        session = self.method.open(run)
 
-    def fuse(self, call, block, h, a, n, options):
-        fused = self.method.fuse(call, block, h, a, n, options)
-        self.blocks.append((block.key, h.clone(), a.clone(), n.clone(), fused.clone()))
-        return fused
+        def noting(call):
+            points = session(call)
+
+            def after(h, a, n, spot):
+                given = points.after(h, a, n, spot)
+                self.blocks.append((spot.block.name, h.clone(), a.clone(), n.clone(), given.clone()))
+                return given
+
+            return points._replace(after=after)
+
+        return noting
 
 
 def test_a_second_apply_takes_the_first_ones_output_as_its_a(pack, model, adapter, base, layout, sample):
     nodes, control, hooks = (pack.module(f"nodes.{name}") for name in ("apply", "patch.control", "patch.hooks"))
     recorders = []
     for boxes in (layout(((0.0, 0.0, 0.5, 1.0), "left")), layout(((0.5, 0.0, 1.0, 1.0), "right"))):
-        slots, _ = nodes.slots_of(model, base.clip, boxes, 30, "", 0, "test")
-        recorders.append(Recorder(pack.module("nodes.patch.methods").AdapterMethod(adapter.model, adapter)))
+        slots, _ = nodes.slots_of(
+            pack.module("nodes.patch.hosts").host_of(model, "test"), base.clip, boxes, 30, "", 0, "test"
+        )
+        recorders.append(Recorder(pack.module("nodes.patch.methods.roictrl").ROICtrl(adapter.model, adapter)))
         model = hooks.attach(model, control.Control("test", slots), recorders[-1])
     sample(model, steps=1)
     first, second = (recorder.blocks for recorder in recorders)
     assert len(first) == len(second) == 16
-    for (key1, h1, a1, n1, fused1), (key2, h2, a2, n2, _) in zip(first, second):
-        assert key1 == key2 and torch.equal(h1, h2) and torch.equal(n1, n2)
-        assert torch.equal(a2, fused1 - h1) and not torch.equal(a1, a2)
+    for (name1, h1, a1, n1, given), (name2, h2, a2, n2, _) in zip(first, second):
+        assert name1 == name2 and torch.equal(h1, h2) and torch.equal(n1, n2)
+        assert torch.equal(a2, given) and not torch.equal(a1, a2)
 
 
 def test_stacked_applies_load_the_adapter_once(model, apply, two_boxes, layout, sample):

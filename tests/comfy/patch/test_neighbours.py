@@ -119,6 +119,53 @@ def test_an_attention_override_acts_inside_the_boxes(model, apply, two_boxes, sa
     assert {25 * 25, 19 * 19, 13 * 13, 7 * 7} <= seen
 
 
+@pytest.fixture
+def other_caption(layout, two_boxes):
+    """The two boxes, the first with another caption."""
+    first, second = two_boxes.instances
+    return layout((first.box, "a green car at night"), (second.box, second.caption))
+
+
+@pytest.mark.parametrize("nodes", ["apply", "apply_prompts"])
+def test_an_override_that_knows_places_gets_those_of_the_boxes(nodes, request, model, two_boxes, sample):
+    put, told = request.getfixturevalue(nodes), []
+
+    def override(attention, q, k, v, *args, **kwargs):
+        options = kwargs["transformer_options"]
+        h, w = options["activations_shape"][-2:]
+        told.append((len(options["cond_or_uncond"]), len(options["uuids"]), q.shape[0], options["original_shape"][0]))
+        return attention(q, k, v, *args, **kwargs) * torch.ones(h * w, 1)  # as a regional one weighs its own cells
+
+    patched = put(model, two_boxes).clone()
+    patched.model_options["transformer_options"]["optimized_attention_override"] = override
+    assert torch.allclose(sample(patched), sample(put(model, two_boxes)), atol=1e-4)
+    assert told and all(rows % chunks == 0 and chunks == uuids and rows == shape for chunks, uuids, rows, shape in told)
+
+
+@pytest.mark.parametrize("nodes", ["apply", "apply_prompts"])
+@pytest.mark.parametrize("kind", ["override", "patch"])
+def test_attention_that_does_not_read_the_text_leaves_the_captions(
+    nodes, kind, request, model, two_boxes, other_caption, sample, encode, caplog
+):
+    put, fixed = request.getfixturevalue(nodes), encode("a stone")[0][0]
+
+    def deaf(model):
+        model = model.clone()
+        if kind == "patch":
+            model.set_model_attn2_patch(lambda n, k, v, o: (n, *(fixed.expand(len(n), -1, -1),) * 2))
+        else:
+
+            def override(attention, q, k, v, *args, **kwargs):
+                return q if k.shape[1] != q.shape[1] else attention(q, k, v, *args, **kwargs)
+
+            model.model_options["transformer_options"]["optimized_attention_override"] = override
+        return model
+
+    one, two = (sample(deaf(put(model, boxes))) for boxes in (two_boxes, other_caption))
+    assert not torch.allclose(one, two, atol=1e-2)
+    assert caplog.text.count("does not read the text that it is handed") == 2
+
+
 def test_a_controlnet_on_the_same_model(model, apply, two_boxes, sample, spy, prompts):
     import comfy.cldm.cldm
     import comfy.controlnet
@@ -138,45 +185,27 @@ def test_a_controlnet_on_the_same_model(model, apply, two_boxes, sample, spy, pr
     assert not torch.allclose(both, sample(model, positive=positive), atol=1e-3)
 
 
-def gligen(base):
-    """A GLIGEN for the tiny UNet: random, its gates open."""
-    import comfy.gligen
-
-    parts = {}
-    unet = base.model.diffusion_model
-    for name, stages in (
-        ("input_blocks", unet.input_blocks),
-        ("middle_block", [unet.middle_block]),
-        ("output_blocks", unet.output_blocks),
-    ):
-        for number, stage in enumerate(stages):
-            if any(hasattr(member, "transformer_blocks") for member in stage):
-                width = next(member for member in stage if hasattr(member, "transformer_blocks")).in_channels
-                fuser = tiny_models.randomize(
-                    comfy.gligen.GatedSelfAttentionDense(width, 768, 8, width // 8), seed=number
-                )
-                state = {**fuser.state_dict(), "alpha_attn": torch.tensor(0.7), "alpha_dense": torch.tensor(0.7)}
-                parts.update({f"{name}.{number}.1.fuser.{key}": value for key, value in state.items()})
-    position = tiny_models.randomize(comfy.gligen.PositionNet(768, 768), seed=3)
-    parts.update({f"position_net.{key}": value for key, value in position.state_dict().items()})
-    return tiny_models.patcher(comfy.gligen.load_gligen(parts))
-
-
-def test_a_gligen_patch_that_runs_before_the_capture(pack, model, base, adapter, apply, two_boxes, sample, prompts):
+def test_a_gligen_patch_that_runs_before_the_capture(
+    pack, model, base, gligen, adapter, apply, two_boxes, sample, prompts
+):
     """GLIGEN's middle_patch joins the list at the UNet call; the h that the fuser gets has gone through it."""
     seen = []
-    original = pack.module("nodes.patch.methods").AdapterMethod.fuse
-    text = torch.randn(1, 768, generator=torch.Generator().manual_seed(0))
-    positive = [
-        [cond, {**extra, "gligen": ("position", gligen(base), [(text, 8, 12, 0, 0)])}] for cond, extra in prompts[0]
-    ]
+    text = torch.randn(1, 64, generator=torch.Generator().manual_seed(0))
+    positive = [[cond, {**extra, "gligen": ("position", gligen, [(text, 8, 12, 0, 0)])}] for cond, extra in prompts[0]]
 
-    class Noting(pack.module("nodes.patch.methods").AdapterMethod):
-        def fuse(self, call, block, h, a, n, options):
-            seen.append((h.clone(), n.clone(), block))
-            return original(self, call, block, h, a, n, options)
+    class Noting(pack.module("nodes.patch.methods.roictrl").ROICtrl):
+        def fuse(self, instances, reading, order):
+            fuse = super().fuse(instances, reading, order)
 
-    slots, _ = pack.module("nodes.apply").slots_of(model, base.clip, two_boxes, 30, "", 0, "test")
+            def noting(h, a, n, spot):
+                seen.append((h.clone(), n.clone(), spot.block))
+                return fuse(h, a, n, spot)
+
+            return noting
+
+    slots, _ = pack.module("nodes.apply").slots_of(
+        pack.module("nodes.patch.hosts").host_of(model, "test"), base.clip, two_boxes, 30, "", 0, "test"
+    )
     control = pack.module("nodes.patch.control").Control("test", slots)
     patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))
     assert not torch.allclose(sample(patched, positive=positive), sample(apply(model, two_boxes)), atol=1e-3)
@@ -297,5 +326,5 @@ def test_scheduled_lora_hooks_are_read_afresh(model, base, apply, two_boxes, sam
     positive = [[text, {**extra, "hooks": hooks}] for text, extra in prompts[0]]
     patched, calls = spy(apply(model, two_boxes))
     hooked = sample(patched, positive=positive)
-    assert calls and all(call.ours[0].cache is None for call in calls)
+    assert calls and all(call.ours[0].reading.cache is None for call in calls)
     assert not torch.allclose(hooked, sample(patched), atol=1e-4)

@@ -27,7 +27,7 @@ def test_the_global_prompts_own_words_change_nothing(model, apply_prompts, layou
 def test_two_boxes_share_a_picture(model, apply_prompts, two_boxes, sample, spy):
     patched, calls = spy(apply_prompts(model, two_boxes, end_percent=1.0))
     assert not torch.allclose(sample(patched), sample(model), atol=1e-3)
-    assert calls[0].ours[0].own_text == [True, True, False, False] and calls[0].ours[0].box_tokens is None
+    assert calls[0].ours[0].reading.own == [True, True, False, False]
 
 
 def test_more_boxes_than_any_adapter_has_slots(model, apply_prompts, layout, sample):
@@ -49,11 +49,11 @@ def sdxl():
     return tiny_models.patcher(tiny_models.sdxl_model())
 
 
-def test_an_sdxl_shaped_unet(sdxl, apply_prompts, two_boxes, layout, sample, spy, encode):
+def test_an_sdxl_shaped_unet(pack, sdxl, apply_prompts, two_boxes, layout, sample, spy, encode):
     """Transformers of depth 2 and 3, linear projections, text on two levels only."""
     patched, calls = spy(apply_prompts(sdxl, two_boxes, end_percent=1.0))
     assert not torch.allclose(sample(patched), sample(sdxl), atol=1e-3)
-    assert len(calls[0].ours[0].blocks) == 28
+    assert calls[0].ours and len(pack.module("nodes.patch.hosts").host_of(sdxl, "test").blocks) == 28
     whole = apply_prompts(sdxl, layout((WHOLE, "a red fox")), global_weight=0.0, end_percent=1.0)
     fox = [[encode("a red fox")[0][0], encode("a photo of a forest")[0][1]]]  # SDXL also reads the pooled prompt
     assert torch.allclose(sample(whole), sample(sdxl, positive=fox), atol=1e-4)

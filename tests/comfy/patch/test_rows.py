@@ -28,8 +28,8 @@ def test_ksampler_with_cfg(model, apply, two_boxes, sample, spy):
         assert call.indices == [1, 0] and call.roles == [NEGATIVE, CAPTION] and call.rows == 2
         (ours,) = call.ours
         assert [tuple(pair) for pair in ours.instances.pairs] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-        assert ours.own_text == [True, True, False, False]
-        assert not torch.equal(ours.contexts[2], ours.contexts[3])
+        assert ours.reading.own == [True, True, False, False]
+        assert not torch.equal(ours.reading.contexts[2], ours.reading.contexts[3])
 
 
 def test_cfg_1_runs_the_captions_alone(model, apply, two_boxes, sample, spy):
@@ -86,7 +86,7 @@ def test_off_leaves_the_negative_rows_to_the_model(model, apply, two_boxes, samp
     assert (
         calls[0].rows == 2 * size
         and calls[0].roles == [CAPTION]
-        and calls[0].ours[0].acting.tolist() == list(range(size, 2 * size))
+        and calls[0].ours[0].reading.rows.chosen.tolist() == list(range(size, 2 * size))
     )
     assert torch.equal(negative, predictions(model)[1])
     assert torch.allclose(caption, predictions(apply(model, two_boxes))[0], atol=1e-5)
@@ -105,7 +105,7 @@ def test_an_instance_with_a_negative_of_its_own(model, apply, layout, sample, sp
     boxes = layout(((0.1, 0.1, 0.6, 0.9), "a fox", {"negative": "a cat"}), ((0.4, 0.2, 0.9, 0.9), "a bird"))
     patched, calls = spy(apply(model, boxes))
     sample(patched)
-    assert calls[0].ours[0].own_text == [False, True, False, False]
+    assert calls[0].ours[0].reading.own == [False, True, False, False]
 
 
 @pytest.mark.parametrize("area, box", [((8, 12, 0, 0), (0.0, 0.0, 0.5, 0.5)), ((8, 24, 8, 0), (0.0, 0.5, 1.0, 1.0))])

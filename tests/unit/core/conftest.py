@@ -1,4 +1,4 @@
-"""Golden files (the repository's copies first, then ../shared) and the literal reference, by path: tests are not a package."""
+"""Golden files (the repository's copies, then the larger set where there is one) and the reference, by path."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ SDXL = {
     "num_head_channels": 64,
     "num_heads": -1,
 }
-PUBLISHED_BLOCKS = {  # spec/roictrl.md section 2
-    "down_blocks.0.attentions.0": ("input", 1, 320), "down_blocks.0.attentions.1": ("input", 2, 320),
-    "down_blocks.1.attentions.0": ("input", 4, 640), "down_blocks.1.attentions.1": ("input", 5, 640),
-    "down_blocks.2.attentions.0": ("input", 7, 1280), "down_blocks.2.attentions.1": ("input", 8, 1280),
-    "mid_block.attentions.0": ("middle", 0, 1280),
-    "up_blocks.1.attentions.0": ("output", 3, 1280), "up_blocks.1.attentions.1": ("output", 4, 1280), "up_blocks.1.attentions.2": ("output", 5, 1280),
-    "up_blocks.2.attentions.0": ("output", 6, 640), "up_blocks.2.attentions.1": ("output", 7, 640), "up_blocks.2.attentions.2": ("output", 8, 640),
-    "up_blocks.3.attentions.0": ("output", 9, 320), "up_blocks.3.attentions.1": ("output", 10, 320), "up_blocks.3.attentions.2": ("output", 11, 320),
+PUBLISHED_BLOCKS = {  # docs/roictrl.md section 8
+    "down_blocks.0.attentions.0": 320, "down_blocks.0.attentions.1": 320,
+    "down_blocks.1.attentions.0": 640, "down_blocks.1.attentions.1": 640,
+    "down_blocks.2.attentions.0": 1280, "down_blocks.2.attentions.1": 1280,
+    "mid_block.attentions.0": 1280,
+    "up_blocks.1.attentions.0": 1280, "up_blocks.1.attentions.1": 1280, "up_blocks.1.attentions.2": 1280,
+    "up_blocks.2.attentions.0": 640, "up_blocks.2.attentions.1": 640, "up_blocks.2.attentions.2": 640,
+    "up_blocks.3.attentions.0": 320, "up_blocks.3.attentions.1": 320, "up_blocks.3.attentions.2": 320,
 }  # fmt: skip
 
 
@@ -49,9 +49,9 @@ def test_sd15_has_the_published_keys_and_shapes(published):
 
 def test_published_blocks():
     blocks = AdapterConfig.sd15().blocks
-    assert {b.name.removesuffix(".transformer_blocks.0"): (*b.comfy, b.channels) for b in blocks} == PUBLISHED_BLOCKS
+    assert {b.name.removesuffix(".transformer_blocks.0"): b.channels for b in blocks} == PUBLISHED_BLOCKS
     assert [b.level for b in blocks] == [0, 0, 1, 1, 2, 2, 3, 2, 2, 2, 1, 1, 1, 0, 0, 0]
-    assert all(b.heads == 8 and b.index == 0 for b in blocks)
+    assert all(b.heads == 8 for b in blocks)
 
 
 def test_recognised_from_keys(published, golden):
@@ -65,17 +65,12 @@ def test_recognised_from_keys(published, golden):
 def test_sdxl():
     config = AdapterConfig.for_unet(SDXL)
     assert len(config.blocks) == 2 * 2 + 2 * 10 + 10 + 3 * 10 + 3 * 2
-    assert {b.comfy for b in config.blocks} == {
-        *(("input", i) for i in (4, 5, 7, 8)),
-        ("middle", 0),
-        *(("output", i) for i in range(6)),
-    }
-    assert config.block(("output", 2), 9) == BlockConfig(
-        "up_blocks.0.attentions.2.transformer_blocks.9", ("output", 2), 9, 1280, 20, 2
-    )
-    assert config.block(("input", 4), 1) == BlockConfig(
-        "down_blocks.1.attentions.0.transformer_blocks.1", ("input", 4), 1, 640, 10, 1
-    )
+    assert {b.name.rsplit(".", 2)[0] for b in config.blocks} == {
+        "mid_block.attentions.0", *(f"down_blocks.{level}.attentions.{layer}" for level in (1, 2) for layer in (0, 1)),
+        *(f"up_blocks.{level}.attentions.{layer}" for level in (0, 1) for layer in (0, 1, 2))}  # fmt: skip
+    last, second = "up_blocks.0.attentions.2.transformer_blocks.9", "down_blocks.1.attentions.0.transformer_blocks.1"
+    assert config.block(last) == BlockConfig(last, 1280, 20, 2)
+    assert config.block(second) == BlockConfig(second, 640, 10, 1)
     assert AdapterConfig.from_state_dict(shapes_of(config)) == config
 
 
@@ -90,9 +85,10 @@ def test_grids_slots_and_widths_come_from_the_config():
     adapter = ROICtrlAdapter(config)
     instances = InstanceBatch.from_boxes(torch.rand(2, 3, 4), slots=6)
     assert adapter.box_tokens(instances).shape == (2, 6, 24)
-    fuser = adapter.fuser(("middle", 0), 9)
+    fuser = adapter.fuser("mid_block.attentions.0.transformer_blocks.9")
     assert fuser.context_proj.in_features == 24 and fuser.roiattn_fuser.channel_gate.mlp[0].in_features == 7
-    assert adapter.fuser(("input", 1)) is None and adapter.fuser(("input", 4), 2) is None
+    assert config.block("down_blocks.0.attentions.0.transformer_blocks.0") is None
+    assert config.block("down_blocks.1.attentions.0.transformer_blocks.2") is None
 
 
 def test_more_instances_than_slots():
@@ -112,6 +108,15 @@ def test_json_round_trip(config):
     assert AdapterConfig.from_json(config.to_json()) == config
 
 
+def test_a_file_of_the_first_version_says_the_same():
+    """It also named ComfyUI's ids of the blocks."""
+    config = AdapterConfig.sd15()
+    data = json.loads(config.to_json())
+    for number, block in enumerate(data["blocks"]):
+        block.update(comfy=["input", number], index=0)
+    assert AdapterConfig.from_json(json.dumps({**data, "version": 1})) == config
+
+
 def edited(**changes) -> str:
     """A config's JSON with other fields; those named `block_...` are the first block's."""
     data = json.loads(AdapterConfig.sd15(16, heads=2).to_json())
@@ -125,7 +130,7 @@ BAD_CONFIGS = [
     ("[]", "The config must be an object, not a list"),
     ("[" * 100_000, "nested more than"),
     (" " * (2**20 + 1), "at most 1048576 are read"),
-    (edited(version=2), "version 2; this pack reads version 1"),
+    (edited(version=3), "version 3; this pack reads version 2"),
     (edited(version="9" * 5000), "version '999"),
     (edited(grids=[25, 19, 13, -3]), "ROI grid of U-Net level 3 must be a whole number from 1 to 64, not -3"),
     (edited(grids=[2.5, 19, 13, 7]), "ROI grid of U-Net level 0 must be a whole number from 1 to 64, not 2.5"),
@@ -142,10 +147,6 @@ BAD_CONFIGS = [
     (edited(block_name=".".join("a" * 1000)), "names a block 'a.a.a"),
     (edited(block_name=None), "names a block None"),
     (edited(block_name=json.loads(edited())["blocks"][1]["name"]), "names a block twice"),
-    (edited(block_comfy=["output"]), "must be one of input, middle, output and a number"),
-    (edited(block_comfy=["nowhere", 1]), "must be one of input, middle, output and a number"),
-    (edited(block_comfy=["input", "1"]), "The number in ComfyUI's id of block .*, not '1'"),
-    (edited(block_comfy=[[], 1]), "must be one of input, middle, output and a number"),
     (edited(block_channels=0), "The number of channels of block .* from 1 to 16384, not 0"),
     (edited(block_heads=0), "The number of heads of block .* from 1 to 16, not 0"),
     (edited(block_heads=3), "The 16 channels of block .* cannot be shared among 3 heads"),

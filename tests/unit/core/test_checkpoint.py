@@ -131,7 +131,7 @@ def test_published_layout_is_recognised_and_runs_a_full_size_block(full_size):
     )
     model = ROICtrlAdapter(adapter.config, device="meta")
     model.load_state_dict(adapter.weights, assign=True)
-    fuser = model.fuser(("input", 1)).eval()
+    fuser = model.fuser("down_blocks.0.attentions.0.transformer_blocks.0").eval()
     torch.nn.init.normal_(fuser.roiattn_fuser.channel_reduction.weight)
     instances = InstanceBatch.from_boxes(torch.tensor([[[0.1, 0.2, 0.6, 0.8], [0.3, 0.3, 0.9, 0.9]]]))
     attn2 = torch.nn.Module()
@@ -195,10 +195,10 @@ def test_each_of_the_communitys_three_files_is_named(key):
     assert recognise(["linears_list.0.0.weight", key]).name == "an InstanceDiffusion checkpoint"
 
 
-def test_real_key_lists_are_named(shared, golden):
+def test_real_key_lists_are_named(root, golden):
     assert recognise(golden("unet_ldm_smallA")[0]).name == "a UNet without an adapter"
     assert recognise(golden("adapter_smallA")[0]) is ROICTRL
-    lines = (shared / "spec" / "instancediffusion-keys.txt").read_text().splitlines()
+    lines = (root / "tests" / "golden" / "instancediffusion" / "keys.txt").read_text().splitlines()
     assert recognise(line.split("\t")[0] for line in lines if "\t" in line).name == "an InstanceDiffusion checkpoint"
 
 
@@ -239,7 +239,7 @@ def test_bad_weights(tmp_path, weights, change, sentence):
 def test_blocks_that_a_config_only_names_are_not_built(tmp_path, weights, monkeypatch, count, sentence):
     """A config of a few kilobytes may name a thousand, each of another width."""
     names = [f"down_blocks.0.attentions.{i}.transformer_blocks.0" for i in range(count)]
-    blocks = tuple(BlockConfig(name, ("input", i), 0, 8 * (i + 1), 8, 0) for i, name in enumerate(names))
+    blocks = tuple(BlockConfig(name, 8 * (i + 1), 8, 0) for i, name in enumerate(names))
     config = AdapterConfig(blocks=blocks)
     built = []
 
@@ -345,7 +345,7 @@ def test_config_that_cannot_be_read(tmp_path, weights):
         "{",
         "{}",
         '{"version": 1, "blocks": [{}], "grids": []}',
-        CONFIG.to_json().replace('"version": 1', '"version": 2'),
+        CONFIG.to_json().replace('"version": 2', '"version": 3'),
     ):
         save_file(weights, tmp_path / "x.safetensors", metadata={CONFIG_KEY: text})
         with pytest.raises(ValueError, match="adapter config that cannot be read"):

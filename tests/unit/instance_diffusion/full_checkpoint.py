@@ -1,6 +1,6 @@
 """Write the official checkpoint's shape, 13.6 GB of zeros sparse on disk, with foreign objects in `config_dict`.
 
-python full_checkpoint.py KEYS TARGET        # KEYS: the spec's key list
+python full_checkpoint.py KEYS TARGET        # KEYS: tests/golden/instancediffusion/keys.txt
 """
 
 from __future__ import annotations

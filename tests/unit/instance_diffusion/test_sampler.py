@@ -1,4 +1,4 @@
-"""PLMS, the Multi-Instance Sampler and the alpha schedule against the spec's section 8, written literally."""
+"""PLMS, the Multi-Instance Sampler and the alpha schedule against docs/instance_diffusion.md section 8."""
 
 from __future__ import annotations
 

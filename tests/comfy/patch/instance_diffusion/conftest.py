@@ -83,42 +83,73 @@ def all_formats(pack, layout):
 
 
 @pytest.fixture(scope="module")
-def given_run(pack):
-    """given_run(control, network, grounding): the run's part that a call reads, with a given grounding in place of a layout's."""
+def given_unet(pack):
+    """given_unet(unet, patcher, grounding, scale, settings) -> a function (x, t, text): the UNet with our patches at one row,
+    its grounding and the fusers' strength given in place of a layout's."""
+    module = pack.module("nodes.patch.methods.instance_diffusion")
+    rows, memo = pack.module("nodes.patch.rows"), pack.module("nodes.patch.memo").Memo
 
-    class Given(pack.module("nodes.patch.instance_diffusion").GroundingRun):
-        def __init__(self, control, network, grounding):
-            self.control, self.model, self.memo = control, network, pack.module("nodes.patch.call").Memo()
-            self.given = grounding
+    class Given(module.InstanceDiffusionSession):
+        def __init__(self, patcher, given, scale, settings):
+            run = SimpleNamespace(control=SimpleNamespace(strength=1.0), memo=memo(), say=lambda code, **values: None)
+            super().__init__(SimpleNamespace(network=patcher.model, settings=settings), run)
+            self.given, self.scale = given, scale
 
         def grounding(self, subject):
             return self.given
 
-    return Given
+        def _scale(self, call):
+            return self.scale
+
+    def run(unet, patcher, given, scale, settings):
+        host = pack.module("nodes.patch.hosts").UNet(unet)
+        session, install = Given(patcher, given, scale, settings), host.installer("test")
+
+        def evaluate(x, t, text):
+            size = (1, *x.shape[-2:])
+            points = session(
+                SimpleNamespace(
+                    host=host, options={}, rows=rows.Rows((rows.Chunk(0, "negative", slots=((),)),), 1, size)
+                )
+            )
+            options = install(host, {"cond_or_uncond": [0]}, points, size, memo(), session.run.say)
+            return unet(x, t, context=text, transformer_options=options)
+
+        return evaluate
+
+    return run
 
 
 @pytest.fixture
-def spy(pack):
-    """spy(model) -> (model, calls): the patches and cond lists of every UNet call."""
+def spy(pack, monkeypatch):
+    """spy(model) -> (model, calls): the patches and cond lists of every UNet call, and the subjects of its rows."""
     from comfy.patcher_extension import WrappersMP
 
-    kind = pack.module("nodes.patch.instance_diffusion").GroundingCall
+    module, prepared = pack.module("nodes.patch.methods.instance_diffusion"), []
+    begin = module.InstanceDiffusionSession.__call__
+
+    def noting(self, call):
+        part = call.rows.count // len(call.rows.branches)
+        prepared.append(SimpleNamespace(subjects=module.subjects(call.rows)[::part]))
+        return begin(self, call)
+
+    monkeypatch.setattr(module.InstanceDiffusionSession, "__call__", noting)
 
     def watch(model):
         calls, watched = [], model.clone()
 
         def wrapper(executor, x, t, *args, **kwargs):
             options = args[3] if len(args) > 3 else args[2]
-            ours = [value for value in options.values() if isinstance(value, kind)]
             calls.append(
                 SimpleNamespace(
                     rows=x.shape[0],
                     indices=options["cond_or_uncond"],
-                    ours=ours,
+                    ours=prepared[:],
                     middle_patches=options.get("patches", {}).get("middle_patch", []),
                     output_patches=options.get("patches", {}).get("output_block_patch", []),
                 )
             )
+            prepared.clear()
             return executor(x, t, *args, **kwargs)
 
         watched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "test.spy", wrapper)

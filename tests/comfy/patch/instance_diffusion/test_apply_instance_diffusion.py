@@ -39,9 +39,8 @@ def golden_model(pack, hashfill, config_of):
 
 @pytest.mark.parametrize("size", ["32", "24x40"])
 @pytest.mark.parametrize("case", ["cond", "null", "scale0"])
-def test_the_golden_unet(pack, golden, golden_model, given_run, size, case):
+def test_the_golden_unet(pack, golden, golden_model, given_unet, size, case):
     """ComfyUI's UNetModel with our patches equals the published UNet."""
-    patch = pack.module("nodes.patch.instance_diffusion")
     grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
     formats = pack.module("roictrl_core.instance_diffusion.config").FORMATS["mask"]
     model, patcher = golden_model
@@ -55,13 +54,15 @@ def test_the_golden_unet(pack, golden, golden_model, given_run, size, case):
         "masks": "segs",
     }
     given = grounding(**{ours: golden[f"in.{theirs}"].float() for ours, theirs in names.items()})
-    control = patch.GroundingControl(node="test", slots=(), formats=formats)
-    run = given_run(control, patcher.model, grounding.null(1, 16) if case == "null" else given)
-    x = golden[f"x.{size}"]
-    call = patch.GroundingCall(run, (1, *x.shape[-2:]), (patch.NULL,), 0.0 if case == "scale0" else 1.0)
-    patches = {"middle_patch": patch._fuse("k", patcher.model), "output_block_patch": patch._scale("k", patcher.model)}
-    options = patch._with_patches(patches, {"k": call, "cond_or_uncond": [0]}, call)
-    result = model.diffusion_model(x, golden["timestep"], context=golden["ctx"], transformer_options=options)
+    settings = pack.module("nodes.patch.methods.instance_diffusion").Settings(formats=formats)
+    unet = given_unet(
+        model.diffusion_model,
+        patcher,
+        grounding.null(1, 16) if case == "null" else given,
+        0.0 if case == "scale0" else 1.0,
+        settings,
+    )
+    result = unet(golden[f"x.{size}"], golden["timestep"], golden["ctx"])
     assert (result - golden[f"{case}.{size}"]).abs().max() < 1e-4
 
 
@@ -106,7 +107,7 @@ def test_the_window_ends_scaleu_too(base, use, sample, two_boxes, spy):
 
 
 def test_cond_and_uncond_stay_one_batch_and_uncond_reads_the_null(pack, base, use, sample, two_boxes, spy):
-    null = pack.module("nodes.patch.instance_diffusion").NULL
+    null = pack.module("nodes.patch.methods.instance_diffusion").NULL
     model, calls = spy(use(base.patcher, two_boxes))
     sample(model)
     assert all(call.rows == 2 for call in calls) and len(calls) == 2
@@ -117,7 +118,7 @@ def test_cond_and_uncond_stay_one_batch_and_uncond_reads_the_null(pack, base, us
 
 def instances_by_index(pack, calls) -> list[dict[int, bool]]:
     """Of each UNet call: which conds of its list read the instances."""
-    null = pack.module("nodes.patch.instance_diffusion").NULL
+    null = pack.module("nodes.patch.methods.instance_diffusion").NULL
     return [dict(zip(call.indices, (subject != null for subject in call.ours[0].subjects))) for call in calls]
 
 

@@ -32,43 +32,45 @@ def run(nodes, prompts):
 
 
 @pytest.fixture
-def literal(pack, base, trained, given_run, reference, prompts):
+def literal(pack, base, trained, given_unet, reference, prompts):
     """The published sampler over ComfyUI's UNet, each branch and each half of CFG in a UNet call of its own."""
-    patch = pack.module("nodes.patch.instance_diffusion")
     grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
-    hooks = {"middle_patch": patch._fuse("k", trained.model), "output_block_patch": patch._scale("k", trained.model)}
 
-    def eps(x, t, text, given, control, scale):
-        run = given_run(control, trained.model, given)
-        call = patch.GroundingCall(run, (1, *x.shape[-2:]), (patch.NULL,), scale)
-        options = patch._with_patches(hooks, {"k": call, "cond_or_uncond": [0]}, call)
-        return base.model.diffusion_model(x, torch.tensor([float(t)]), context=text, transformer_options=options)
+    def sample(method, noise, share, steps=STEPS):
+        instances = list(method.instances.values())
+        captions = [slot.caption[None] for slot in method.instances]
+        everything = grounding.of(instances, 64)
+        on = int(method.settings.alpha * steps)
 
-    def sample(model, noise, instances, share, steps=STEPS):
-        control = patch.control_of(model)
-        everything = grounding.of(control.instances, 64)
-        on = int(control.alpha * steps)
+        def eps(x, t, text, given, scale):
+            return given_unet(base.model.diffusion_model, trained, given, scale, method.settings)(
+                x, torch.tensor([float(t)]), text
+            )
 
         def guided(x, t, step, branch):
-            text = control.slots[branch - 1].caption[None] if branch else prompts[0][0][0]
-            given = everything.alone(branch - 1) if branch else everything
+            text = captions[branch - 1] if branch else prompts[0][0][0]
+            given = grounding.of([instances[branch - 1]], 64) if branch else everything
             scale = 1.0 if step < on else 0.0
-            cond = eps(x, t, text, given, control, scale)
-            uncond = eps(x, t, prompts[1][0][0], grounding.null(1, 64), control, scale)
+            cond, uncond = eps(x, t, text, given, scale), eps(x, t, prompts[1][0][0], grounding.null(1, 64), scale)
             return uncond + CFG * (cond - uncond)
 
-        return reference.PublishedPLMS(guided, steps).run(noise, instances, share)
+        return reference.PublishedPLMS(guided, steps).run(noise, len(instances), share)
 
     return sample
 
 
 @pytest.mark.parametrize("share", [0.0, SHARE])
-def test_the_node_is_the_published_sampler(base, use, run, literal, all_formats, share):
+def test_the_node_is_the_published_sampler(pack, base, use, run, literal, all_formats, share, monkeypatch):
     import comfy.sample
 
+    nodes, methods = pack.module("nodes.instance_diffusion"), []
+    attach = nodes.attach
+    monkeypatch.setattr(
+        nodes, "attach", lambda model, control, method: methods.append(method) or attach(model, control, method)
+    )
     model = use(base.patcher, all_formats, alpha=ALPHA)
     noise = comfy.sample.prepare_noise(torch.zeros(LATENT), 1)
-    expected = literal(model, noise, 2, share)
+    expected = literal(methods[0], noise, share)
     result = run(model, mis_share=share) * SCALE
     assert (result - expected).abs().max() < 1e-4 * expected.std().clamp(min=1)
 
@@ -79,7 +81,7 @@ def test_branches_run_in_one_batch(base, use, run, two_boxes, spy):
     # 2 of 5 steps alone: 3 evaluations of 3 branches, cond and uncond; then 3 steps of one
     assert [call.rows for call in calls] == [6] * 3 + [2] * 3
     first = calls[0].ours[0].subjects
-    caption = [subject.branch for subject in first if subject.active]
+    caption = [subject.branch for subject in first if subject.slots]
     assert caption == [0, 1, 2] and len(first) == 6
 
 

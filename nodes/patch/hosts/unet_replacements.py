@@ -16,13 +16,14 @@ import comfy.ldm.modules.attention as comfy_attention
 import torch
 from torch import Tensor
 
-from .call import OURS, UNetCall
+from ..memo import Memo
+from ..points import OURS
 
 EFFECT = "roictrl.effect"  # in a block's options: the Effect of the replacement that it just called
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]
 
-_NOISE = 1e-3  # shares of the largest value of the model's own attention: what rounding and other kernels change,
+NOISE = 1e-3  # shares of the largest value of the model's own attention: what rounding and other kernels change,
 _SAME = 1e-2  # and below what two results are the same
 _MOVE = 0.38  # of the map's sides: no mask in use looks the same when it is moved so far
 
@@ -36,14 +37,14 @@ class Effect:
     added: Tensor | None = None
 
 
-def watched(options: dict, call: UNetCall) -> dict:
+def watched(options: dict, memo: Memo, say: Callable[..., None]) -> dict:
     """A copy of transformer_options whose attn2 replacements leave their `Effect` in the options of each block call."""
     everything = options.get("patches_replace", {})
     found = everything.get("attn2", {})
     if not found:
         return options
     # A second Apply reads what the first one's watch leaves.
-    own = {key: f if hasattr(f, OURS) else _watch(f, call) for key, f in found.items()}
+    own = {key: f if hasattr(f, OURS) else _watch(f, memo, say) for key, f in found.items()}
     return {**options, "patches_replace": {**everything, "attn2": own}}
 
 
@@ -54,11 +55,11 @@ def named_rows(options: Mapping, pictures: Sequence[int], count: int) -> dict:
     return {"ad_params": {"full_length": count, **known, "sub_idxs": [frames[picture] for picture in pictures]}}
 
 
-def _watch(replacement: Replacement, call: UNetCall) -> Replacement:
+def _watch(replacement: Replacement, memo: Memo, say: Callable[..., None]) -> Replacement:
     @torch.compiler.disable()
     def watch(q, k, v, options):
         out = replacement(q, k, v, options)
-        options[EFFECT] = _effect(replacement, q, k, v, out, options, call)
+        options[EFFECT] = _effect(replacement, q, k, v, out, options, memo, say)
         return out
 
     setattr(watch, OURS, True)
@@ -66,7 +67,14 @@ def _watch(replacement: Replacement, call: UNetCall) -> Replacement:
 
 
 def _effect(
-    replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, options: dict, call: UNetCall
+    replacement: Replacement,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    options: dict,
+    memo: Memo,
+    say: Callable[..., None],
 ) -> Effect:
     plain = comfy_attention.optimized_attention(
         q, k, v, options["n_heads"], attn_precision=options.get("attn_precision"), transformer_options=options
@@ -74,18 +82,18 @@ def _effect(
     if out.shape != plain.shape:
         return Effect()
     added, scale = out - plain, plain.abs().amax()
-    if added.abs().amax() <= _NOISE * scale:
+    if added.abs().amax() <= NOISE * scale:
         return Effect()  # it does not act in this step
     place = *options["block"], options.get("block_index", 0), tuple(options["cond_or_uncond"]), q.shape
-    deaf = call.memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
+    deaf = memo.make(("deaf", *place), lambda: _deaf(replacement, q, k, v, out, plain, options))
     if deaf is not None:
-        call.say("run.text_ignored")
+        say("run.text_ignored")
         return Effect(added=added.masked_fill(deaf, 0))
     # Looked at again in every call while it is called inside: one with a mask may set in later.
-    if call.memo.get(("knows places", *place)) or not _alike(
-        replacement, q, k, v, out, options, _NOISE * scale + 0.05 * added.abs().amax()
+    if memo.get(("knows places", *place)) or not _alike(
+        replacement, q, k, v, out, options, NOISE * scale + 0.05 * added.abs().amax()
     ):
-        call.memo[("knows places", *place)] = True
+        memo[("knows places", *place)] = True
         return Effect(added=added)
     return Effect(inside=replacement)
 

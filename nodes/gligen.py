@@ -1,0 +1,100 @@
+"""Lets a layout's boxes act through GLIGEN's weights, which ComfyUI's own loader reads."""
+
+from __future__ import annotations
+
+from comfy.gligen import Gligen
+from comfy_api.latest import io
+
+from ..roictrl_core.layout import Layout
+from ..roictrl_core.notes import Note
+from .patch.captions import PooledCaptionEncoder, make_slots
+from .patch.control import Control, Slot, largest_instances
+from .patch.hooks import attach
+from .patch.hosts import Host, host_of
+from .patch.methods.gligen import GLIGEN, check_fits, text_width
+from .report import said
+from .types import LAYOUT, schema
+from .widgets import check_widgets
+
+APPLY = "Apply GLIGEN"
+
+
+def network_of(patcher) -> Gligen:
+    """The network inside a GLIGEN input; raises ValueError for anything else."""
+    network = getattr(patcher, "model", None)
+    if not isinstance(network, Gligen):
+        raise ValueError(f"{APPLY}: the gligen input holds {type(patcher).__name__}. Connect GLIGENLoader.")
+    return network
+
+
+def grounding(host: Host, gligen, clip, layout: Layout) -> tuple[tuple[Slot, ...], GLIGEN, list[Note]]:
+    """The slots of a layout, and the method that reads them with the weights of ``gligen``; and notes."""
+    network = network_of(gligen)
+    check_fits(host, network, APPLY)
+    instances, notes = largest_instances(layout, network.max_objs, APPLY)
+    notes += [instance.note("apply.box_alone", i) for i, instance in instances if not instance.has_area]
+    instances = [(i, instance) for i, instance in instances if instance.has_area]
+    encoder = PooledCaptionEncoder(clip, APPLY, text_width(network), "GLIGEN")
+    slots = make_slots(instances, encoder)
+    texts = (encoder.pooled(instance, instance.name(i)) for i, instance in instances)
+    method = GLIGEN(gligen, zip(slots, texts, strict=True))
+    return slots, method, notes + layout.warnings() + encoder.notes
+
+
+class ApplyGLIGEN(io.ComfyNode):
+    """MODEL + GLIGEN + ROICTRL_LAYOUT -> MODEL."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        share = {"min": 0.0, "max": 1.0, "step": 0.001}
+        return schema(
+            "ROICtrlApplyGLIGEN",
+            APPLY,
+            description="The boxes of a layout act through GLIGEN's weights: exact boxes, the negative prompt without "
+            "them, and one batch of both. For the SD1.x models that GLIGEN was trained on and their fine-tunes.",
+            search_aliases=["gligen", "gligen textbox apply", "box control", "grounding", "layout to image"],
+            inputs=[
+                io.Model.Input("model", tooltip="An SD1.x model, after its LoRAs. It is not changed; use the output."),
+                io.Gligen.Input("gligen", tooltip="From GLIGENLoader."),
+                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint."),
+                LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt. 30 at most act."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="1 is as trained, 0 leaves the model as it is.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    **share,
+                    tooltip="Where in the sampling schedule the boxes begin to act, 0 to 1.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=0.3,
+                    **share,
+                    tooltip="Where they stop. Published: 0.3; what stands where is settled by then, and later steps "
+                    "draw better without.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+        )
+
+    @classmethod
+    def execute(cls, model, gligen, clip, layout, strength=1.0, start_percent=0.0, end_percent=0.3) -> io.NodeOutput:
+        check_widgets(cls, strength=strength, start_percent=start_percent, end_percent=end_percent)
+        slots, method, notes = grounding(host_of(model, APPLY), gligen, clip, layout)
+        control = Control(
+            node=APPLY,
+            slots=slots,
+            strength=strength,
+            window=(start_percent, end_percent),
+            picture=(layout.width, layout.height),
+        )
+        return io.NodeOutput(attach(model, control, method), ui=said(APPLY, notes + control.why_off))
+
+
+NODES = [ApplyGLIGEN]

@@ -1,0 +1,54 @@
+"""Model families as the pack sees them: one host for each, the only places that know ComfyUI's model classes.
+
+unet.py               SD1.x, SD2, SDXL: blocks and points
+unet_attention.py     a block's own cross-attention, read from inside the ROIs
+unet_replacements.py  what other packs' replacements of it do, watched
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..points import Block
+from .unet import UNet
+
+HOSTS = (UNet,)
+
+
+class Host(Protocol):
+    """One model of a family.
+
+    Attributes:
+        points: the names of the points (see `points.Points`) that the family offers.
+        family: what ComfyUI recognised the model as, such as SD15 or SDXL.
+        blocks: those that read text, in forward order.
+        text_width: numbers per token of that text.
+        shape: the model in words, for a sentence that says that something does not fit; ``described`` the same of the
+            blocks that weights were made for.
+    """
+
+    points: frozenset[str]
+    family: str
+    blocks: Sequence[Block]
+    text_width: int
+    shape: str
+
+    def described(self, blocks: Sequence) -> str: ...
+
+
+def host_of(model, node: str) -> Host:
+    """The host of a ModelPatcher's model; raises ValueError, in the name of ``node``, where instances cannot act in it."""
+    diffusion_model, config = model.get_model_object("diffusion_model"), model.model.model_config
+    family = type(config).__name__
+    kind = next((host for host in HOSTS if host.owns(diffusion_model)), None)
+    why_not = "is a diffusion transformer, and boxes act in the cross-attention of a UNet"
+    if kind is not None:
+        host = kind(diffusion_model, family)
+        why_not = host.why_not(config)
+    if why_not:
+        raise ValueError(
+            f"{node}: this model ({family}) {why_not}. "
+            "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
+        )
+    return host

@@ -1,0 +1,112 @@
+"""Methods whose ROIs read captions after cross-attention: which rows act, and which text each ROI reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ....roictrl_core.blending import slot_order
+from ....roictrl_core.instances import InstanceBatch
+from ..control import NONE, OFF
+from ..points import Block, Points, Reading, Spot
+from ..roles import CAPTION
+from ..rows import Rows, place_instances
+from ..run import Call, Run
+
+Order = Callable[[Block], Tensor | None]  # the slot permutation of a block, or None for the layout's order
+Fuse = Callable[
+    [Tensor, Tensor, Tensor, Spot], Tensor
+]  # h, a, n [B, T, C], spot -> the state after the method [B, T, C]
+
+
+class Fuser(Protocol):
+    """What such a method brings."""
+
+    def slot_count(self, used: int) -> int:
+        """How many slots S a row has, where so many are in use."""
+
+    def fuse(self, instances: InstanceBatch, reading: Reading, order: Order) -> Fuse:
+        """The function for one call."""
+
+
+class CaptionedSession:
+    """One sampling run of such a method."""
+
+    def __init__(self, fuser: Fuser, run: Run) -> None:
+        self.fuser, self.run = fuser, run
+
+    def __call__(self, call: Call) -> Points | None:
+        rows = self._acting(call)
+        if not rows.chunks:
+            return None
+        slots = self.fuser.slot_count(max(len(slots) for _, slots, _ in rows))
+        zero_uncond = self.run.control.uncond == NONE
+        key = ("instances", rows.chunks, slots, call.device)
+        instances = self.run.memo.make(key, lambda: place_instances(rows, slots, zero_uncond, call.device))
+        reading, order = self._reading(call, rows, instances), self._order(call.batch.number, slots)
+        return Points(after=_after(self.fuser.fuse(instances, reading, order), rows.chosen, self.run.control.strength))
+
+    def _acting(self, call: Call) -> Rows:
+        """The rows that the instances act in."""
+        if self.run.control.uncond != OFF:
+            return call.rows
+        key = ("acting", call.rows, call.device)
+        return self.run.memo.make(key, lambda: call.rows.only(lambda chunk: chunk.role == CAPTION, call.device))
+
+    def _order(self, batch: int, slots: int) -> Order:
+        """One permutation for all rows of a batch, as in the published code."""
+        seed = self.run.control.shuffle_seed
+        return lambda block: None if seed is None else slot_order(slots, seed, batch, block.number)
+
+    def _reading(self, call: Call, rows: Rows, instances: InstanceBatch) -> Reading:
+        """What every ROI reads: its caption, or its own negative, or its row's own context."""
+        context = call.context if rows.chosen is None else call.context[rows.chosen.to(call.context.device)]
+        own = [text for c, (chunk, uuid) in enumerate(zip(rows.chunks, rows.uuids, strict=True))
+               for text in self._own_context((chunk, uuid), context[c * rows.count:(c + 1) * rows.count], call)]  # fmt: skip
+        texts, which = list(rows), []
+        for row, slot in instances.pairs:
+            chunk, slots, _ = texts[row]
+            text = slots[slot].caption if chunk.role == CAPTION else slots[slot].negative
+            which.append((own[row], True) if text is None else (self._on_device(text, call), False))
+        contexts, is_own = [text for text, _ in which], [flag for _, flag in which]
+        return Reading(
+            rows, instances.pairs, contexts, is_own, self.run.cache(call.device), self.run.memo, self.run.say
+        )
+
+    def _on_device(self, text: Tensor, call: Call) -> Tensor:
+        """One tensor per embedding for the whole run: keys and values are kept by its identity."""
+        key = ("text", id(text), call.dtype, call.device)
+        return self.run.memo.make(key, lambda: text.to(device=call.device, dtype=call.dtype))
+
+    def _own_context(self, key: tuple, context: Tensor, call: Call) -> list[Tensor]:
+        """``[R, ...]`` -> R embeddings; the same tensors as in the last call where the text is still the same."""
+        key = ("own", *key, len(context), call.device)
+        context = context.to(device=call.device, dtype=call.dtype)
+        kept, texts = self.run.memo.get(key) or (None, [])
+        if kept is not None and kept.shape == context.shape and torch.equal(kept, context):
+            return texts
+        first = context[0]
+        texts = [first if torch.equal(row, first) else row for row in context]
+        self.run.memo[key] = (context, texts)
+        return texts
+
+
+def _after(fuse: Fuse, chosen: Tensor | None, strength: float) -> Callable[[Tensor, Tensor, Tensor, Spot], Tensor]:
+    """What a block is to add to h instead of a: the method's state at the Apply's strength, less h; in the chosen rows."""
+
+    def output(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+        fused = fuse(h, a, n, spot)
+        if strength != 1:
+            base = h + a
+            fused = base + strength * (fused - base)
+        return fused - h
+
+    def after(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+        if chosen is None:
+            return output(h, a, n, spot)
+        return a.index_copy(0, chosen, output(h[chosen], a[chosen], n[chosen], spot))
+
+    return after

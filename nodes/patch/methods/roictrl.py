@@ -1,0 +1,73 @@
+"""ROICtrl: the adapter's fuser of each block (docs/roictrl.md section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from torch import Tensor
+
+from ....roictrl_core.adapter import ROICtrlAdapter
+from ....roictrl_core.config import AdapterConfig
+from ....roictrl_core.fuser import Record
+from ....roictrl_core.instances import InstanceBatch
+from ....roictrl_core.plan import LevelPlan
+from ....roictrl_core.sampling import weighted_rows, working_dtype
+from ..hosts import Host
+from ..points import Reading, Spot
+from ..run import Run
+from .captioned import CaptionedSession, Fuse, Order
+
+
+class ROICtrl:
+    """``patcher`` is the ModelPatcher around the adapter, where ComfyUI is to load it."""
+
+    def __init__(self, adapter: ROICtrlAdapter, patcher=None) -> None:
+        self.adapter, self.models = adapter, [] if patcher is None else [patcher]
+
+    def open(self, run: Run) -> CaptionedSession:
+        """A session for one sampling run."""
+        return CaptionedSession(self, run)
+
+    def slot_count(self, used: int) -> int:
+        """The adapter's own."""
+        return self.adapter.config.slots
+
+    def fuse(self, instances: InstanceBatch, reading: Reading, order: Order, record: Record | None = None) -> Fuse:
+        """The function for one call; ``record`` takes (global weight, foreground) of every block in training."""
+        adapter, memo = self.adapter, reading.memo
+        box_tokens = memo.make(("tokens", id(instances)), lambda: adapter.box_tokens(instances))
+
+        def fuse(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+            spec = adapter.config.block(spot.block.name)
+            if spec is None:
+                return h + a
+            key = ("plan", id(instances), spec.level, *spot.size, h.device)
+            plan = memo.make(key, lambda: adapter.plan(instances, spec.level, *spot.size, h.device))
+            attention = spot.attention(reading, partial(_at_rois, plan))
+            return adapter.fuser(spec.name)(
+                h, a, n, instances, plan, attention, box_tokens,
+                order=order(spot.block), record=record, cache=reading.cache)  # fmt: skip
+
+        return fuse
+
+
+def _at_rois(plan: LevelPlan, maps: Tensor, pairs: Sequence[int]) -> Tensor:
+    """ROI-Align of ``maps`` ``[B, T, I]`` for some of the plan's active pairs: ``[m, P * P, I]``."""
+    bins, places = plan.size * plan.size, [plan.active.index(pair) for pair in pairs]
+    index, weight = (taps.unflatten(0, (-1, bins))[places].flatten(0, 1) for taps in plan.align)  # [m * P * P, 16]
+    table = maps.flatten(0, 1).to(working_dtype(maps.dtype))  # [B * T, I]
+    return weighted_rows(table, index, weight).unflatten(0, (-1, bins))
+
+
+def check_fits(host: Host, config: AdapterConfig, node: str) -> None:
+    """Raises ValueError where the adapter was made for another model."""
+    wanted = {spec.name: (spec.channels, spec.heads) for spec in config.blocks}
+    found = {block.name: (block.channels, block.heads) for block in host.blocks}
+    if wanted.items() <= found.items():
+        return
+    made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else host.described(config.blocks)
+    raise ValueError(
+        f"{node}: the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
+        "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model."
+    )

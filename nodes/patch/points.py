@@ -1,0 +1,88 @@
+"""The points of a model at which a method may act, and what its functions are told there.
+
+A host (`hosts/`) says where its family has these points and calls the functions; a method (`methods/`) brings functions
+for some of them.  Neither knows the other's classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from ...roictrl_core.attention import InstanceAttention
+from ...roictrl_core.cache import KeyValueCache
+from ...roictrl_core.instances import Pair
+from .memo import Memo
+from .rows import Rows
+
+OURS = "_roictrl"  # marks our own patches: to another Apply they are not other packs' patches
+
+Size = tuple[int, int]  # rows and columns of a map of tokens
+Carry = Callable[[Tensor, Sequence[int]], Tensor]  # maps [rows, T, I], ROIs -> what they read there, [m, T of a ROI, I]
+
+
+class Block(Protocol):
+    """One transformer block that reads text, the ``number``-th in forward order.
+
+    ``name`` is its name in diffusers, ``official`` the one in the checkpoints of the model's authors; adapters are
+    published under one or the other.
+    """
+
+    name: str
+    official: str
+    number: int
+    channels: int
+    heads: int
+    text_width: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the ROIs of a call read.
+
+    Attributes:
+        rows: the rows that the ROIs lie in; ``pairs``: row and slot of each ROI.
+        contexts: the embedding ``[L, c]`` or ``[layers, L, c]`` of each.
+        own: whether that is just the text of the ROI's row.
+        cache: their keys and values, or None where they may change between steps.
+        memo: what else is kept for the sampling run.
+        say: a note by its code and values, said once per run.
+    """
+
+    rows: Rows
+    pairs: Sequence[Pair]
+    contexts: list[Tensor]
+    own: list[bool]
+    cache: KeyValueCache | None = None
+    memo: Memo = field(default_factory=Memo)
+    say: Callable[..., None] = lambda code, **values: None
+
+
+class Spot(Protocol):
+    """One block in one call of the model. ``size``: rows and columns of its tokens."""
+
+    block: Block
+    size: Size
+
+    def attention(self, reading: Reading, carry: Carry) -> InstanceAttention:
+        """The block's own cross-attention on other cells and other text; ``carry`` reads maps as the method reads its own."""
+
+    def kernel(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+        """The attention kernel that the model runs with: ``[B, T, C]`` of queries, keys and values."""
+
+
+class Points(NamedTuple):
+    """A method's functions for one call of the model; the state of the call is in their closures.
+
+    Attributes:
+        before: state ``[B, T, C]``, spot -> the state before cross-attention.
+        after: state h, cross-attention's output a and its input n, ``[B, T, C]`` each, spot -> what takes a's place.
+        skip: number of a decoder's step, its state and its skip ``[B, C, H, W]`` -> both.
+    """
+
+    before: Callable[[Tensor, Spot], Tensor] | None = None
+    after: Callable[[Tensor, Tensor, Tensor, Spot], Tensor] | None = None
+    skip: Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
