@@ -1,4 +1,5 @@
-"""The fuser without an adapter: each box attends to its own caption through the block's own attn2, blended by fixed weights.
+"""The fuser without an adapter: each box attends to its own caption through the block's own attn2,
+blended by fixed weights.
 
 Cross-attention treats every token alone, so no fixed grid and no resampling is needed: the cells inside a box are read
 with the box's caption and put back (docs/roictrl.md section 10).  Cost follows the boxes' area.  Any UNet with text
@@ -26,7 +27,8 @@ MAX_CELLS = (
 
 @dataclass(frozen=True)
 class Patch:
-    """The cells ``[top:bottom, left:right]`` of one row's map that a box touches, and its weight ``[height, width]`` there."""
+    """The cells ``[top:bottom, left:right]`` of one row's map that a box touches,
+    and its weight ``[height, width]`` there."""
 
     pair: int
     row: int

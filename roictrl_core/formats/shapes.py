@@ -53,7 +53,8 @@ def polygons_of(data: object) -> list[list[Point]] | None:
 
 
 def segmentation_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
-    """COCO's segmentation: polygons in pixels, an RLE, or both in one list, as one mask; None with a note where it is unusable."""
+    """COCO's segmentation: polygons in pixels, an RLE, or both in one list, as one mask;
+    None with a note where it is unusable."""
     if isinstance(data, np.ndarray):
         return array_mask(data, who, reader)
     if not data or isinstance(data, Mapping):

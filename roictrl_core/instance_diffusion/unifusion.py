@@ -112,7 +112,8 @@ def _features(coordinates: int) -> int:
 
 
 def _presence(coordinates: Tensor, used: Tensor, null_missing: bool) -> Tensor:
-    """1 where a slot's drawing counts as present [B, n, 1]; published: any coordinate, or the slot merely being used."""
+    """1 where a slot's drawing counts as present [B, n, 1]; published: any coordinate,
+    or the slot merely being used."""
     drawn = coordinates.float().sum(-1, keepdim=True)
     return ((drawn if null_missing else drawn + used) > 0).float()
 

@@ -2,10 +2,11 @@
 
 A cache is a folder of safetensors parts and a manifest.json, written last, so a folder without one is unfinished.
 
-rows-NNNNN.safetensors     latents [n, V, C, h, w]  before the model's scaling; view 1, where V = 2, is the mirrored picture
+rows-NNNNN.safetensors     latents [n, V, C, h, w]  before the model's scaling; where V = 2, view 1 is mirrored
                            boxes [m, 4] float32, instance_text [m] int64, first_instance [n + 1] int64
                            global_text [g] int64, first_global [n + 1] int64, mirrorable [n] bool
-texts-NNNNN.safetensors    tokens [sum of lengths, c], first_token [u + 1] int64, and pooled [u, p] where the base has it,
+texts-NNNNN.safetensors    tokens [sum of lengths, c], first_token [u + 1] int64
+                           pooled [u, p], where the base has it
                            utf8 [bytes] uint8, first_byte [u + 1] int64
 Text number 0 is the empty caption, which stands for a dropped one.
 """
@@ -88,7 +89,8 @@ class CacheWriter:
         boxes = box_array(boxes)
         if tuple(latents.shape) != self.latent_shape:
             raise ValueError(
-                f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: one size per cache"
+                f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: "
+                "one size per cache"
             )
         if len(boxes) != len(instance_captions) or not captions:
             raise ValueError(
@@ -96,7 +98,8 @@ class CacheWriter:
             )
         if not latents.isfinite().all():
             raise ValueError(
-                f"the VAE made values that are not numbers of this picture: run it in fp32 or bf16 (ComfyUI's --fp32-vae)"
+                "the VAE made values that are not numbers of this picture: run it in fp32 "
+                "or bf16 (ComfyUI's --fp32-vae)"
             )
         self.pending.append(
             Row(
@@ -107,7 +110,8 @@ class CacheWriter:
             self._write_rows()
 
     def check_room(self, rows: int, texts: int, embedding: Embedding) -> None:
-        """After the first rows: raise WriteError where the latents of all, and as many texts' embeddings, will not fit on the disk."""
+        """After the first rows: raise WriteError where the latents of all, and as many texts' embeddings,
+        will not fit on the disk."""
         row = math.prod(self.latent_shape) * self.dtype.itemsize
         text = sum(part.numel() * self.dtype.itemsize for part in embedding if part is not None)
         written = sum(self.row_parts)

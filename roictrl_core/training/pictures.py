@@ -18,7 +18,8 @@ SIDED = re.compile(r"\b(left|right|leftmost|rightmost|clockwise|counterclockwise
 
 @dataclass(frozen=True)
 class Prepared:
-    """pixels: [height, width, 3] float32 in 0..1.  boxes: [n, 4] float32, xyxy normalised in the crop.  where: its row."""
+    """pixels: [height, width, 3] float32 in 0..1.  boxes: [n, 4] float32, xyxy normalised
+    in the crop.  where: its row."""
 
     pixels: np.ndarray
     boxes: np.ndarray
