@@ -94,9 +94,19 @@ class Block:
         """Every slot computed, as the published code does; an unused slot's box is empty and so fills no cell."""
         weights, attn2 = dict(self.fuser.named_parameters()), dict(self.attn2.named_parameters())
         return reference.block_row(
-            weights, attn2, HEADS, self.grid, (self.side, self.side), self.h[0], self.a[0], self.n[0],
-            self.instances.boxes[0], torch.ones(SLOTS, dtype=torch.bool), self.contexts, self.tokens[0],
-        )  # fmt: skip
+            weights,
+            attn2,
+            HEADS,
+            self.grid,
+            (self.side, self.side),
+            self.h[0],
+            self.a[0],
+            self.n[0],
+            self.instances.boxes[0],
+            torch.ones(SLOTS, dtype=torch.bool),
+            self.contexts,
+            self.tokens[0],
+        )
 
 
 @torch.inference_mode()
@@ -113,10 +123,12 @@ def main() -> None:
     assert flops_of(lambda: nn.functional.scaled_dot_product_attention(q, q, q)) == 4 * 100 * 100 * 128
     reference = dense_reference()
     print(
-        f"{options.channels} channels, {options.side} x {options.side} cells, grid {options.grid}, float32, one thread, torch {torch.__version__}"
+        f"{options.channels} channels, {options.side} x {options.side} cells, grid {options.grid}, float32, "
+        f"one thread, torch {torch.__version__}"
     )
     print(
-        f"{'instances':>9} {'fast s':>8} {'dense s':>8} {'ratio':>6} {'fast GFLOP':>11} {'dense GFLOP':>12} {'ratio':>6}"
+        f"{'instances':>9} {'fast s':>8} {'dense s':>8} {'ratio':>6} {'fast GFLOP':>11} "
+        f"{'dense GFLOP':>12} {'ratio':>6}"
     )
     for count in options.instances:
         block = Block(options.channels, options.side, options.grid, count)

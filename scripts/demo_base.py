@@ -2,13 +2,15 @@
 
     python scripts/demo_base.py STAGE [--processes 2]
 
-Stages run one after the other, each from the weights of the one before: `small` (64-px pictures of one object: a quarter of the
-cost, and the UNet has no positions that would bind it to a size), `train` (in turn those and 128-px pictures of 1 to 6
-objects, mostly few: what a single caption means is learned from single objects) and `crowded` (128-px pictures alone, mostly
-of many objects, so that small objects near others become sharp; the text encoder, the deepest level and the two blocks before it
-stay: they draw no detail, and git stores only what of a file has changed if that is less than half).
-Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout. Resumes from its last checkpoint.
-Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys) and base_STAGE_log.csv into the cache folder.
+Stages run one after the other, each from the weights of the one before: `small` (64-px pictures of one object:
+a quarter of the cost, and the UNet has no positions that would bind it to a size), `train` (in turn those
+and 128-px pictures of 1 to 6 objects, mostly few: what a single caption means is learned from single objects)
+and `crowded` (128-px pictures alone, mostly of many objects, so that small objects near others become sharp;
+the text encoder, the deepest level and the two blocks before it stay: they draw no detail, and git stores only what
+of a file has changed if that is less than half).
+Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout.
+Resumes from its last checkpoint. Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys)
+and base_STAGE_log.csv into the cache folder.
 """
 
 from __future__ import annotations
@@ -88,7 +90,8 @@ class Base(torch.nn.Module):
                 torch.nn.init.zeros_(module.weight)
 
     def embed(self, tokens):
-        """[B, 77] -> [B, 77, 128]. CLIPTextModel's forward without its in-place additions, which autograd cannot take back."""
+        """[B, 77] -> [B, 77, 128]. CLIPTextModel's forward without its in-place additions,
+        which autograd cannot take back."""
         model = self.text.text_model
         x = model.embeddings(tokens)
         for layer in model.encoder.layers:

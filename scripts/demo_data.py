@@ -2,8 +2,9 @@
 
     python scripts/demo_data.py NAME [NAME ...] [--vae FILE]
 
-Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them) and NAME_captions.jsonl
-(per picture its global captions, and its instances' boxes and captions) into the cache folder. Nothing is drawn twice.
+Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them)
+and NAME_captions.jsonl (per picture its global captions, and its instances' boxes and captions) into the cache folder.
+Nothing is drawn twice.
 """
 
 from __future__ import annotations

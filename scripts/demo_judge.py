@@ -1,4 +1,5 @@
-"""Measures the judge itself: on drawn pictures, on their VAE round trips, by object size, and with another layout's captions.
+"""Measures the judge itself: on drawn pictures, on their VAE round trips, by object size,
+and with another layout's captions.
 
 python scripts/demo_judge.py [--folder demo_model] [--pictures 300]
 """
@@ -42,7 +43,7 @@ def rates(pictures: np.ndarray, scenes: list, wanted: list | None = None) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "demo_model")
     parser.add_argument("--pictures", type=int, default=300)
     a = parser.parse_args()

@@ -24,7 +24,8 @@ from roictrl_core.files import write_atomically
 
 
 def preview_factors() -> dict:
-    """The linear map from normalised latents to RGB in -1..1 that fits 256 pictures best, for previews while sampling."""
+    """The linear map from normalised latents to RGB in -1..1 that fits 256 pictures best,
+    for previews while sampling."""
     from demo_data import DATA_SETS, scene_of
     from roictrl_core.demo.world import render
 

@@ -2,7 +2,8 @@
 
     python scripts/demo_probe.py [base_small.safetensors] [--count 48] [--side 64] [--steps 20] [--cfg 2]
 
-Reads the weights from the cache folder, samples through ComfyUI, appends a row to probe_log.csv there and writes probe.png.
+Reads the weights from the cache folder, samples through ComfyUI, appends a row to probe_log.csv
+there and writes probe.png.
 """
 
 from __future__ import annotations

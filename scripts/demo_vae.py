@@ -2,12 +2,13 @@
 
     python scripts/demo_vae.py
 
-Pictures alone teach it to string the hues up along one line of latents, neighbours half a deviation apart, which no small UNet
-samples cleanly: parts of objects take a neighbouring hue. So a second phase begins the latents anew on the features of the first:
-white (uncorrelated channels of deviation 1), noisy, and with each cell's mean colour as a linear function of its latent, as in
-SD's VAE. That parts the hues; the last phases bring the textures back with less noise.
-Writes vae.safetensors, vae_log.csv and vae_statistics.json (mean and deviation of each latent channel) into the cache folder.
-Resumes from its last checkpoint.
+Pictures alone teach it to string the hues up along one line of latents, neighbours half a deviation apart,
+which no small UNet samples cleanly: parts of objects take a neighbouring hue.
+So a second phase begins the latents anew on the features of the first: white (uncorrelated channels of deviation 1),
+noisy, and with each cell's mean colour as a linear function of its latent, as in SD's VAE. That parts the hues;
+the last phases bring the textures back with less noise.
+Writes vae.safetensors, vae_log.csv and vae_statistics.json (mean and deviation of each latent channel)
+into the cache folder. Resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ LOG_EVERY, CHECKPOINT_EVERY = 25, 200  # steps
 
 @dataclass(frozen=True)
 class Phase:
-    """Part of the training. Noises are in deviations of a latent channel: per cell, and of patches of some 20 px, over which
-    a decoder could average the former away."""
+    """Part of the training. Noises are in deviations of a latent channel: per cell, and of patches of some 20 px,
+    over which a decoder could average the former away."""
 
     steps: int
     rate: float

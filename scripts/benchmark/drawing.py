@@ -102,8 +102,11 @@ class Bench:
                 shown = now
                 each = (now - began) / done
                 self.say(
-                    f"{' '.join([job.method, *_settings(job)])}, {job.split}: {len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
-                    f"{_duration(each * (len(todo) - done))} left"
+                    (
+                        f"{' '.join([job.method, *_settings(job)])}, {job.split}: "
+                        f"{len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
+                        f"{_duration(each * (len(todo) - done))} left"
+                    )
                     + (f", about {_duration(each * (len(todo) - done + ahead))} for all" if ahead else "")
                 )
         return results

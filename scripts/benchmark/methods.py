@@ -1,6 +1,7 @@
 """The methods: how each turns a layout into what ComfyUI's sampler takes. Import after the pack is loaded.
 
-All get the same base, layouts, seeds and steps, and captions joined to one global prompt unless a setting says otherwise.
+All get the same base, layouts, seeds and steps, and captions joined to one global prompt
+unless a setting says otherwise.
 """
 
 from __future__ import annotations

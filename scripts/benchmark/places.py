@@ -14,7 +14,8 @@ BASE = "base"  # metadata of what bench_train.py makes: the digest of the base t
 
 @dataclass(frozen=True)
 class Places:
-    """demo: folder of the demo model.  adapter: ROICtrl's weights.  trained: a folder per name of bench_train.py.  results: ours."""
+    """demo: folder of the demo model.  adapter: ROICtrl's weights.  trained: a folder per name
+    of bench_train.py.  results: ours."""
 
     demo: Path
     adapter: Path

@@ -111,7 +111,8 @@ def plot_cost(report: Mapping, path: Path) -> None:
 
 
 def plot_losses(report: Mapping, logs: Mapping[str, Path], path: Path) -> None:
-    """Prediction losses of the runs by optimiser step, each the mean of a window: single steps are noise. logs: by name."""
+    """Prediction losses of the runs by optimiser step, each the mean of a window:
+    single steps are noise. logs: by name."""
 
     def draw(axes, rows: Rows) -> None:
         for index, (name, found) in enumerate(rows.items()):

@@ -74,7 +74,8 @@ def report(what: str, made: Made, layout: Layout) -> None:
         )
         say(f"  {'right' if verdict.success else 'wrong'}: the box says '{instance.caption}', the judge sees {found}")
     say(
-        f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, mean IoU {summarise(verdicts)['iou']:.2f}"
+        f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, "
+        f"mean IoU {summarise(verdicts)['iou']:.2f}"
     )
 
 
