@@ -43,7 +43,7 @@ class SoftMask:
     def touches(self, box: Box) -> bool:
         """Whether a pixel of the mask lies in a box, xyxy normalised."""
         height, width = self.pixels.shape
-        left, top, right, bottom = (max(edge, 0.0) * size for edge, size in zip(box, (width, height) * 2))
+        left, top, right, bottom = (max(edge, 0.0) * size for edge, size in zip(box, (width, height) * 2, strict=True))
         return bool(self.pixels[int(top) : ceil(bottom), int(left) : ceil(right)].any())
 
     def coverage(self, frame: Box, height: int, width: int) -> Tensor:

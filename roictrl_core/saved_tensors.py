@@ -84,7 +84,11 @@ class SavedTensor:
     @property
     def span(self) -> int:
         """Elements from its first to its last one in the storage."""
-        return 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride)) if prod(self.shape) else 0
+        return (
+            1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+            if prod(self.shape)
+            else 0
+        )
 
 
 @dataclass(frozen=True)

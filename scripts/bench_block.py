@@ -134,8 +134,8 @@ def main() -> None:
         block = Block(options.channels, options.side, options.grid, count)
         error = (block.fast() - block.dense(reference)).abs().max()  # fills the cache as well
         assert error < 1e-3, f"the fast path is off by {error}"
-        times = seconds_of(block.fast), seconds_of(lambda: block.dense(reference))
-        flops = flops_of(block.fast), flops_of(lambda: block.dense(reference))
+        times = seconds_of(block.fast), seconds_of(lambda block=block: block.dense(reference))
+        flops = flops_of(block.fast), flops_of(lambda block=block: block.dense(reference))
         print(
             f"{count:>9} {times[0]:>8.2f} {times[1]:>8.2f} {times[0] / times[1]:>6.2f}"
             f" {flops[0] / 1e9:>11.1f} {flops[1] / 1e9:>12.1f} {flops[0] / flops[1]:>6.2f}"

@@ -109,7 +109,7 @@ def measured(base, clip, batch, grids: tuple[int, ...], repeats: int) -> list[tu
         ],
         0,
     )
-    return list(zip(kept, seconds.tolist()))
+    return list(zip(kept, seconds.tolist(), strict=True))
 
 
 def seconds_of(run) -> float:

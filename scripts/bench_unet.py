@@ -255,7 +255,7 @@ def sampled(model, conds: tuple, shape: tuple, steps: int) -> tuple[float, float
 
     sample(model, conds, shape, steps, after_step)
     return (
-        min(after - before for before, after in zip(times[1:], times[2:])),
+        min(after - before for before, after in zip(times[1:], times[2:], strict=False)),
         times[-1] - times[0],
         counter.get_total_flops(),
     )

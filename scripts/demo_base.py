@@ -26,12 +26,12 @@ import torch
 import torch.distributed as dist
 
 from demo_common import CACHE, Log, device, start
+from devtools.pack import pack_module
 
 start()
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # noqa: E402
 
-from devtools.pack import pack_module
-from roictrl_core.files import write_atomically
+from roictrl_core.files import write_atomically  # noqa: E402
 
 SEED = 40
 CAPTION_DROPOUT = 0.1
@@ -121,7 +121,8 @@ class Data:
         statistics = json.loads((CACHE / "vae_statistics.json").read_text())
         mean, std = (np.array(statistics[k], np.float32)[None, :, None, None] for k in ("mean", "std"))
         self.latents = ((np.load(CACHE / f"{name}_latents.npy") - mean) / std).astype(np.float32)
-        rows = [json.loads(line) for line in open(CACHE / f"{name}_captions.jsonl")]
+        with open(CACHE / f"{name}_captions.jsonl") as file:
+            rows = [json.loads(line) for line in file]
         weights = np.array([counts[len(row["instances"]) - 1] for row in rows], np.float64)
         self.share = np.cumsum(weights / weights.sum())
         encode = pack_module("nodes.demo_model").DemoTokenizer()
@@ -226,7 +227,8 @@ def share_gradients(model: Base, processes: int) -> None:
     dist.all_reduce(flat)
     flat /= processes
     torch._foreach_copy_(
-        gradients, [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in gradients]), gradients)]
+        gradients,
+        [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)],
     )
 
 

@@ -19,19 +19,17 @@ import numpy as np
 from PIL import Image
 
 from demo_common import CACHE, start
-from devtools.pack import ROOT
+from devtools.pack import ROOT, load_pack
 
 start()
-from devtools.pack import load_pack
-
 load_pack()
-from benchmark.drawing import BATCH, CEILING, Job, Painter
-from benchmark.layouts import LEVELS, SPLITS, Case, case_of
-from benchmark.methods import METHODS
-from benchmark.places import Places
-from benchmark.sampling import Sampler
-from roictrl_core.demo.judge import judge, summarise
-from roictrl_core.demo.world import render
+from benchmark.drawing import BATCH, CEILING, Job, Painter  # noqa: E402
+from benchmark.layouts import LEVELS, SPLITS, Case, case_of  # noqa: E402
+from benchmark.methods import METHODS  # noqa: E402
+from benchmark.places import Places  # noqa: E402
+from benchmark.sampling import Sampler  # noqa: E402
+from roictrl_core.demo.judge import judge, summarise  # noqa: E402
+from roictrl_core.demo.world import render  # noqa: E402
 
 
 def evaluate(painter: Painter, job: Job, cases: list[Case]) -> tuple[dict, list[np.ndarray]]:

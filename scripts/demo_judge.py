@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from demo_common import start
-from devtools.pack import ROOT
+from devtools.pack import ROOT, pack_module
 
 start()
-from devtools.pack import pack_module
-from roictrl_core.demo.judge import judge, summarise
-from roictrl_core.demo.world import normalised_boxes, random_scene, render
+from roictrl_core.demo.judge import judge, summarise  # noqa: E402
+from roictrl_core.demo.world import normalised_boxes, random_scene, render  # noqa: E402
 
 SEED = 800
 SIZES = (20, 24, 28, 32, 36, 44)  # px, shortest side; up to two more
@@ -37,7 +36,7 @@ def round_trips(vae, pictures: np.ndarray) -> np.ndarray:
 def rates(pictures: np.ndarray, scenes: list, wanted: list | None = None) -> dict:
     """wanted: scenes whose attributes are asked for, when not the pictures' own (as many instances each)."""
     verdicts = []
-    for picture, scene, other in zip(pictures, scenes, wanted or scenes):
+    for picture, scene, other in zip(pictures, scenes, wanted or scenes, strict=True):
         verdicts += judge(picture, normalised_boxes(scene), [thing.attributes for thing in other.things])
     return {name: round(value, 3) for name, value in summarise(verdicts).items()} | {"instances": len(verdicts)}
 

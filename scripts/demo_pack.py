@@ -17,10 +17,10 @@ import torch
 from demo_common import CACHE, start
 
 start()
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # noqa: E402
 
-from roictrl_core.checkpoint import read_adapter, save_adapter
-from roictrl_core.files import write_atomically
+from roictrl_core.checkpoint import read_adapter, save_adapter  # noqa: E402
+from roictrl_core.files import write_atomically  # noqa: E402
 
 
 def preview_factors() -> dict:

@@ -20,16 +20,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demo_common import CACHE, Log, device, start
+from demo_common import CACHE, Log, device, save_array, start
 
 start()
-import torch
-import torch.nn.functional as F
-from comfy.taesd.taesd import TAESD
-from safetensors.torch import save_file
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from comfy.taesd.taesd import TAESD  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
-from roictrl_core.demo.world import SIZE, random_scene, render
-from roictrl_core.files import write_atomically
+from roictrl_core.demo.world import SIZE, random_scene, render  # noqa: E402
+from roictrl_core.files import write_atomically  # noqa: E402
 
 SEED = 10  # of the training scenes, (SEED, index)
 PICTURES = 6000
@@ -66,7 +66,7 @@ def pictures() -> np.ndarray:
     path = CACHE / "vae_pictures.npy"
     if not path.exists():
         drawn = np.stack([render(random_scene((SEED, index), 1 + index % 6)) for index in range(PICTURES)])
-        write_atomically(path, lambda p: np.save(open(p, "wb"), drawn))
+        write_atomically(path, lambda p: save_array(p, drawn))
     return np.load(path, mmap_mode="r")
 
 
@@ -85,7 +85,7 @@ def crops(source: np.ndarray, step: int) -> torch.Tensor:
     rng = np.random.default_rng((SEED, 1, step))
     index = rng.integers(len(source), size=BATCH)
     corner = rng.integers(SIZE - CROP + 1, size=(BATCH, 2))
-    batch = np.stack([source[i, y : y + CROP, x : x + CROP] for i, (y, x) in zip(index, corner)])
+    batch = np.stack([source[i, y : y + CROP, x : x + CROP] for i, (y, x) in zip(index, corner, strict=True)])
     return torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255
 
 

@@ -22,7 +22,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 10):
+if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
 
 from devtools.comfyui import get_comfyui

@@ -111,7 +111,7 @@ def soak(server: Server, count: int, seed: int = 0) -> Report:
     """Runs ``count`` prompts. Raises PromptError where one fails that should not, AssertionError
     where one does not that should."""
     report, process = Report(), psutil.Process(server.process)
-    for (kind, prompt), number in zip(prompts(server.object_info, seed), range(count)):
+    for (kind, prompt), number in zip(prompts(server.object_info, seed), range(count), strict=False):
         if kind == FREE:
             post(server, "/free", {"unload_models": True, "free_memory": True})
         picture = _run(server, kind, prompt)

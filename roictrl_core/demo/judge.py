@@ -8,8 +8,8 @@ Success = IoU of the extent with the box >= 0.5 and all three attributes right (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -156,7 +156,7 @@ class Reading:
     def _objects(self):
         numbers, areas = np.unique(self.patches, return_counts=True)
         objects = {}
-        for number, area in zip(numbers, areas):
+        for number, area in zip(numbers, areas, strict=True):
             extent = _extent(self.patches == number) if number and area >= MIN_AREA else None
             if extent:
                 objects[int(number)] = extent

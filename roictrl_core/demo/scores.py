@@ -45,12 +45,12 @@ class Marks:
 
     @property
     def successes(self) -> tuple[bool, ...]:
-        return tuple(right and iou >= IOU_SUCCESS for iou, right in zip(self.iou, self.right))
+        return tuple(right and iou >= IOU_SUCCESS for iou, right in zip(self.iou, self.right, strict=True))
 
     @property
     def gated(self) -> tuple[float, ...]:
         """IoUs, 0 where an attribute is wrong (MIG-Bench's mIoU is their mean)."""
-        return tuple(iou if right else 0.0 for iou, right in zip(self.iou, self.right))
+        return tuple(iou if right else 0.0 for iou, right in zip(self.iou, self.right, strict=True))
 
 
 def mark(image: np.ndarray, boxes: Sequence, wanted: Sequence[Attributes]) -> Marks:

@@ -149,6 +149,7 @@ FORMATS: dict[str, Format] = {
 }
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
+_AS_TOLD = ReadAs()  # as the source says itself, or its numbers make likeliest
 
 _KNOWN_FORMS = (
     "ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
@@ -165,7 +166,7 @@ def read(
     *,
     pick: str = "",
     names: str = "",
-    read_as: ReadAs = ReadAs(),
+    read_as: ReadAs = _AS_TOLD,
 ) -> tuple[Layout, list[Note]]:
     """Any of the formats of this package to a Layout, and the notes.
 

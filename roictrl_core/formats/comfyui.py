@@ -322,7 +322,7 @@ def without_plain(mask: np.ndarray | None, box: tuple[int, int, int, int]) -> Ru
 def write_masks(layout: Layout) -> np.ndarray:
     """[N, H, W] float32, one mask per enabled instance (see :func:`instance_mask`); [0, H, W] if none."""
     masks = np.empty((len(layout.enabled), layout.height, layout.width), dtype=np.float32)
-    for canvas, (_, instance) in zip(masks, layout.enabled):
+    for canvas, (_, instance) in zip(masks, layout.enabled, strict=True):
         canvas[:] = instance_mask(instance, layout)
     return masks
 

@@ -197,11 +197,13 @@ def _joined(found: Sequence[Told], reader: Reader, kind: Kind) -> object:
         return found[0].value
     kinds = list(_kinds(found, kind))
     first = next((name for name in kinds if name), None)
-    same = [told.value for told, name in zip(found, kinds) if name == first and told.value not in _NO_VALUES]
+    same = [
+        told.value for told, name in zip(found, kinds, strict=True) if name == first and told.value not in _NO_VALUES
+    ]
     value = same[0]
     if first and len(same) > 1 and kind(together := _together(same)) == first:
         value, same = together, []
-    for told, name in zip(found, kinds):
+    for told, name in zip(found, kinds, strict=True):
         if told.value is BROKEN:
             reader.note("read.broken", line=told.line)
         elif told.value is UNCLOSED:

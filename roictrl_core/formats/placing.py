@@ -81,7 +81,7 @@ def place(
         _doubt(rows, way, reader)
         placed |= {
             index: (way.unit, tuple(box))
-            for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist())
+            for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist(), strict=True)
         }
     for index, entry in enumerate(found):
         if entry.alone:

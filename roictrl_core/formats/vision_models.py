@@ -235,7 +235,10 @@ def _florence_entries(key: str, task: Mapping, reader: Reader) -> list[Found | N
     if len(labels) > len(places):
         reader.note("read.labels_left", labels=len(labels), boxes=len(places), left=len(labels) - len(places))
     titles = [text_of(label) for label in labels[: len(places)]] + [""] * (len(places) - len(labels))
-    return [_florence_entry(key, value, title, i, reader) for i, (value, title) in enumerate(zip(places, titles), 1)]
+    return [
+        _florence_entry(key, value, title, i, reader)
+        for i, (value, title) in enumerate(zip(places, titles, strict=True), 1)
+    ]
 
 
 def _florence_entry(key: str, value: object, title: str, index: int, reader: Reader) -> Found | None:

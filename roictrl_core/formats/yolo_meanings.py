@@ -130,9 +130,10 @@ def _is_polygon(line: Line, tail: int, sides: tuple[float, float]) -> bool:
     flat = line.values[: len(line.values) - tail]
     x, y = flat[::2], flat[1::2]
     in_picture = all(
-        -_SLACK * side <= min(values) and max(values) <= (1 + _SLACK) * side for values, side in zip((x, y), sides)
+        -_SLACK * side <= min(values) and max(values) <= (1 + _SLACK) * side
+        for values, side in zip((x, y), sides, strict=True)
     )
-    return in_picture and (flat.count(0) < 4 or list(zip(x, y)).count((0, 0)) < 2)
+    return in_picture and (flat.count(0) < 4 or list(zip(x, y, strict=True)).count((0, 0)) < 2)
 
 
 # --- what it is ---

@@ -149,7 +149,7 @@ def _crop(mask: np.ndarray | None, frame: tuple[float, float, float, float]) -> 
     if mask is None:
         return None
     height, width = mask.shape
-    left, top, right, bottom = (round(edge * size) for edge, size in zip(frame, (width, height) * 2))
+    left, top, right, bottom = (round(edge * size) for edge, size in zip(frame, (width, height) * 2, strict=True))
     return mask[min(top, height - 1) : max(bottom, top + 1), min(left, width - 1) : max(right, left + 1)]
 
 

@@ -235,7 +235,7 @@ class TrainingCache:
         """Raise ValueError where the parts do not fit the manifest or each other."""
         if len(self.latent_shape) != 4:
             raise ValueError(f"latents of shape {list(self.latent_shape)}")
-        for part, rows in zip(self._rows.parts, self._rows.sizes):
+        for part, rows in zip(self._rows.parts, self._rows.sizes, strict=True):
             boxes = _last(part["first_instance"], rows)
             if (
                 tuple(part["latents"].shape) != (rows, *self.latent_shape)
@@ -253,7 +253,7 @@ class TrainingCache:
                     and not 0 <= int(numbers.min()) <= int(numbers.max()) < self.text_count
                 ):
                     raise ValueError("captions of another number")
-        for part, texts in zip(self._texts.parts, self._texts.sizes):
+        for part, texts in zip(self._texts.parts, self._texts.sizes, strict=True):
             if len(part["tokens"]) != _last(part["first_token"], texts) or len(part["utf8"]) != _last(
                 part["first_byte"], texts
             ):
@@ -319,4 +319,4 @@ def _last(offsets: Tensor, items: int) -> int:
 def _map(path: Path) -> dict[str, Tensor]:
     """The file's tensors as views of the mapped file; nothing is read before it is used."""
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping: it cannot be iterated)

@@ -174,7 +174,7 @@ def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smoot
     for x, y in (place(*value) for value in values):
         draw.ellipse((x - OVERSAMPLING, y - OVERSAMPLING, x + OVERSAMPLING, y + OVERSAMPLING), fill="#c8c8c8")
     draw.line(
-        [place(step, loss) for (step, _), loss in zip(values, smooth)],
+        [place(step, loss) for (step, _), loss in zip(values, smooth, strict=True)],
         fill="#0072b2",
         width=2 * OVERSAMPLING,
         joint="curve",

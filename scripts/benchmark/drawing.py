@@ -75,9 +75,9 @@ class Painter:
         pictures = self.paint(job, cases, [seed for _, seed in pairs])
         marks = [
             mark(picture, case.boxes, [recoloured(wanted, palette) for wanted in case.wanted])
-            for case, picture in zip(cases, pictures)
+            for case, picture in zip(cases, pictures, strict=True)
         ]
-        return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures)]
+        return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures, strict=True)]
 
 
 class Bench:

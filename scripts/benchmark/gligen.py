@@ -140,6 +140,6 @@ def placed(batch: Batch, width: int) -> tuple[Tensor, Tensor, Tensor]:
     instances = batch.instances
     text = batch.context.new_zeros(instances.rows, instances.slots, width)
     if instances.pairs:
-        rows, slots = zip(*instances.pairs)
+        rows, slots = zip(*instances.pairs, strict=True)
         text[list(rows), list(slots)] = torch.cat(batch.instance_contexts)
     return instances.boxes, instances.token_mask.float(), text

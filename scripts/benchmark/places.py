@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from safetensors import safe_open
@@ -53,6 +53,6 @@ def digest(path: Path) -> str:
     return _digest(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _digest(path: Path, modified: int, size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

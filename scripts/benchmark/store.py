@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class Record:
         return json.dumps(asdict(self))
 
 
-@lru_cache(maxsize=None)
+@cache
 def judge_version() -> str:
     """Changes with the code that makes and judges layouts."""
     sources = (Path(module.__file__).read_bytes() for module in (world, captions, judge, scores, layouts))

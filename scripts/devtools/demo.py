@@ -66,7 +66,7 @@ def report(what: str, made: Made, layout: Layout) -> None:
     verdicts = judge(
         np.asarray(Image.open(made.picture).convert("RGB")), [instance.box for instance in layout.instances], wanted
     )
-    for instance, verdict in zip(layout.instances, verdicts):
+    for instance, verdict in zip(layout.instances, verdicts, strict=True):
         found = (
             "nothing"
             if verdict.found is None

@@ -126,7 +126,7 @@ class Outputs:
 def _outputs(schema: dict) -> list[dict]:
     return [
         {"name": name, "type": kind if isinstance(kind, str) else "COMBO", "links": []}
-        for name, kind in zip(schema["output_name"], schema["output"])
+        for name, kind in zip(schema["output_name"], schema["output"], strict=False)
     ]
 
 
