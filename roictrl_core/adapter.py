@@ -23,7 +23,8 @@ class ROICtrlAdapter(nn.Module):
         operations: where the layers come from (`torch.nn`, or a host's own such as comfy.ops).
         attention: kernel for the fusers' self-attentions.
 
-    A variant of the method is a subclass with a `Fuser`, or a `plan`, of its own; everything that runs adapters runs it.
+    A variant of the method is a subclass with a `Fuser`, or a `plan`, of its own;
+    everything that runs adapters runs it.
     """
 
     Fuser = ROIFuser

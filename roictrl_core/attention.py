@@ -28,7 +28,8 @@ class InstanceAttention(Protocol):
         ...
 
     def project_queries(self, n: Tensor) -> Tensor | None:
-        """Queries `[B, T, I]` of the normed state `[B, T, C]`, or None where they cannot be computed before ROI-Align."""
+        """Queries `[B, T, I]` of the normed state `[B, T, C]`, or None where they cannot
+        be computed before ROI-Align."""
         ...
 
     def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
@@ -100,7 +101,8 @@ class BlockAttention:
         return tuple((id(p), None if p.is_inference() else p._version) for p in parameters)
 
     def _groups(self, pairs: Sequence[int]) -> list[tuple[list[int], list[Tensor], list[int]]]:
-        """ROIs of equal caption length: (positions in `pairs`, the distinct captions, each ROI's caption among them)."""
+        """ROIs of equal caption length: (positions in `pairs`, the distinct captions,
+        each ROI's caption among them)."""
         by_length: dict[int, tuple[list[int], dict[int, int], list[Tensor], list[int]]] = {}
         for position, pair in enumerate(pairs):
             context = self.contexts[pair]

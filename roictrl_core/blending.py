@@ -14,7 +14,8 @@ from .sampling import weighted_rows, working_dtype
 
 
 class Blend(NamedTuple):
-    """f `[B, T, C]`, and at every cell the global slot's weight `[B, T]` and whether any instance shows there `[B, T]`."""
+    """f `[B, T, C]`, and at every cell the global slot's weight `[B, T]` and whether any
+    instance shows there `[B, T]`."""
 
     fused: Tensor
     global_weight: Tensor
@@ -91,7 +92,8 @@ class AttentionBlending(nn.Module):
         return self.channel_reduction(image).view(tokens.shape[:2])
 
     def _maxima(self, global_logit: Tensor, cell_logit: Tensor, instances: InstanceBatch, plan: LevelPlan) -> Tensor:
-        """The gate's input `[B, 1 + S]`: maxima over the whole map, zeros outside the ROI included, zero for empty slots."""
+        """The gate's input `[B, 1 + S]`: maxima over the whole map, zeros outside the ROI
+        included, zero for empty slots."""
         maxima = global_logit.new_zeros(plan.rows, 1 + instances.slots)
         maxima[:, 0] = global_logit.amax(1)
         if plan.active:
@@ -114,7 +116,8 @@ class AttentionBlending(nn.Module):
     def _apply_masks(weights: Tensor, coverage: Tensor) -> Tensor:
         """What a mask takes from an instance goes to all others at that cell, in proportion to what those show there.
 
-        A cell outside the only mask thus looks as if that instance did not exist, and a soft edge fades linearly between the two.
+        A cell outside the only mask thus looks as if that instance did not exist, and a soft edge
+        fades linearly between the two.
 
         Args:
             weights: `[N, 1 + K]` of the softmax, the global slot first.

@@ -21,7 +21,8 @@ def fourier_features(boxes: Tensor) -> Tensor:
 
 
 class BoxEmbedding(nn.Module):
-    """Boxes to box tokens; empty slots get the token of a learned null feature. Float32 whatever the adapter's dtype."""
+    """Boxes to box tokens; empty slots get the token of a learned null feature.
+    Float32 whatever the adapter's dtype."""
 
     def __init__(
         self, width: int, hidden: int, operations: Any = nn, dtype: torch.dtype | None = None, device: Any = None

@@ -25,7 +25,8 @@ class _Entry:
 
 
 class KeyValueCache:
-    """Belongs to one sampling run. Entries are dropped when a source tensor or the weights change, oldest first when full.
+    """Belongs to one sampling run. Entries are dropped when a source tensor or the weights change,
+    oldest first when full.
 
     Nothing is kept or read while gradients are on: such keys and values belong to one backward pass.
     """

@@ -29,7 +29,7 @@ def covered(boxes: Sequence[Box], width: int, height: int, stride: int) -> list[
     A cell counts when its centre lies in the box and in the picture.
     """
     x1, y1, x2, y2 = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4).unbind(1)  # [n] each
-    return list(zip(_spans(x1, x2, level_size(width, stride)), _spans(y1, y2, level_size(height, stride))))
+    return list(zip(_spans(x1, x2, level_size(width, stride)), _spans(y1, y2, level_size(height, stride)), strict=True))
 
 
 def _spans(low: torch.Tensor, high: torch.Tensor, size: int) -> list[int]:
@@ -40,8 +40,8 @@ def _spans(low: torch.Tensor, high: torch.Tensor, size: int) -> list[int]:
 def _levels(layout: Layout) -> list[tuple[int, Instance, list[tuple[int, int]]]]:
     """The enabled instances, index from 1 each, with what they cover at each of :data:`STRIDES`."""
     boxes = [instance.box for _, instance in layout.enabled]
-    levels = zip(*(covered(boxes, layout.width, layout.height, stride) for stride in STRIDES))
-    return [(i, instance, list(spans)) for (i, instance), spans in zip(layout.enabled, levels)]
+    levels = zip(*(covered(boxes, layout.width, layout.height, stride) for stride in STRIDES), strict=True)
+    return [(i, instance, list(spans)) for (i, instance), spans in zip(layout.enabled, levels, strict=True)]
 
 
 def table(layout: Layout) -> list[list[str]]:
@@ -56,7 +56,7 @@ def warnings(layout: Layout) -> list[Note]:
     """One note for each enabled instance that covers no cell at some level, naming the finest such level."""
     found = []
     for i, instance, spans in _levels(layout):
-        missed = [stride for stride, span in zip(STRIDES, spans) if 0 in span]
+        missed = [stride for stride, span in zip(STRIDES, spans, strict=True) if 0 in span]
         if not missed:
             continue
         code = "cells.none" if missed[0] == STRIDES[0] else "cells.few"

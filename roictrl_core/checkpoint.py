@@ -1,7 +1,7 @@
 """ROICtrl weights: recognised by their keys, checked, and written as one safetensors file with the config inside.
 
-The published file is a diffusers UNet's keys containing `roifuser` or `position_net`. Read as well: the whole UNet around
-them, any prefix in front of them, and PyTorch files, of which nothing is ever run.
+The published file is a diffusers UNet's keys containing `roifuser` or `position_net`. Read as well:
+the whole UNet around them, any prefix in front of them, and PyTorch files, of which nothing is ever run.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def read_adapter(path: str | Path, *, heads: int | None = None) -> AdapterFile:
 
     Args:
         path: `.safetensors`, `.bin`, `.pt`, `.pth` or `.ckpt`.
-        heads: head count, which weights do not show; None takes the metadata's, or the rule of `AdapterConfig.from_state_dict`.
+        heads: head count, which weights do not show; None takes the metadata's, or the rule
+            of `AdapterConfig.from_state_dict`.
 
     Raises:
         ValueError: a sentence that names the file, what it is, and what to do.
@@ -77,7 +78,8 @@ def read_adapter(path: str | Path, *, heads: int | None = None) -> AdapterFile:
 def save_adapter(
     path: str | Path, config: AdapterConfig, weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Writes one safetensors file: published keys, the config in its metadata; the old file stays until the new one is whole.
+    """Writes one safetensors file: published keys, the config in its metadata; the old file
+    stays until the new one is whole.
 
     Raises:
         ValueError: weights that do not fit the config, or that hold NaN or infinite values.
@@ -104,12 +106,14 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     if not prefixes:
         key = next(key for key in file.shapes if ".roifuser." in key)
         raise ValueError(
-            f"{name} has ROICtrl keys in an unknown naming ({quote(key)}). Use diffusers' names, as in the published file."
+            f"{name} has ROICtrl keys in an unknown naming ({quote(key)}). Use diffusers' names, "
+            "as in the published file."
         )
     if len(prefixes) > 1:
         listed = _some([quote(prefix) for prefix in prefixes])
         raise ValueError(
-            f"{name} holds {len(prefixes)} ROICtrl adapters, under the prefixes {listed}. Save one of them to a file of its own."
+            f"{name} holds {len(prefixes)} ROICtrl adapters, under the prefixes {listed}. "
+            "Save one of them to a file of its own."
         )
     return {m["key"]: m.string for m in matches if m["prefix"] == prefixes[0]}
 
@@ -121,7 +125,8 @@ def _read_config(file: WeightsFile, shapes: Mapping[str, tuple[int, ...]], heads
             return AdapterConfig.from_json(file.metadata[CONFIG_KEY])
         except ValueError as error:
             raise ValueError(
-                f"{name} has an adapter config that cannot be read ({_inside(error)}). It was written by another version, or edited."
+                f"{name} has an adapter config that cannot be read ({_inside(error)}). "
+                "It was written by another version, or edited."
             ) from None
     try:
         config = AdapterConfig.from_state_dict(shapes, heads)
@@ -131,12 +136,14 @@ def _read_config(file: WeightsFile, shapes: Mapping[str, tuple[int, ...]], heads
         ) from None
     except ValueError as error:
         raise ValueError(
-            f"{name} holds ROICtrl blocks that no adapter can be built from ({_inside(error)}). The file is damaged or was edited."
+            f"{name} holds ROICtrl blocks that no adapter can be built from ({_inside(error)}). "
+            "The file is damaged or was edited."
         ) from None
     lost = {b.name for b in AdapterConfig.sd15().blocks} - {b.name for b in config.blocks}
     if lost and len(lost) + len(config.blocks) == len(AdapterConfig.sd15().blocks):
         raise ValueError(
-            f"{name} is an incomplete ROICtrl adapter: of SD1.x's blocks, {_some(sorted(lost))} missing. Download or convert it again."
+            f"{name} is an incomplete ROICtrl adapter: of SD1.x's blocks, {_some(sorted(lost))} missing. "
+            "Download or convert it again."
         )
     return config
 
@@ -155,7 +162,8 @@ def _check_shapes(name: str, config: AdapterConfig, shapes: Mapping[str, tuple[i
         )
     if unexpected:
         raise ValueError(
-            f"{name} is a ROICtrl adapter with keys that this version does not know: {_some(unexpected)}. Use a version of this pack that knows them."
+            f"{name} is a ROICtrl adapter with keys that this version does not know: {_some(unexpected)}. "
+            "Use a version of this pack that knows them."
         )
     for channels in dict.fromkeys(block.channels for block in config.blocks):
         for key, shape in _expected(config, [block for block in config.blocks if block.channels == channels]).items():
@@ -167,8 +175,8 @@ def _check_shapes(name: str, config: AdapterConfig, shapes: Mapping[str, tuple[i
 
 
 def _expected(config: AdapterConfig, blocks: Sequence[BlockConfig]) -> dict[str, tuple[int, ...]]:
-    """Shapes by key of an adapter with these blocks, which are taken to be as wide as the first: only that one is built.
-    Building takes milliseconds a block, and a small file may name a thousand."""
+    """Shapes by key of an adapter with these blocks, which are taken to be as wide as the first:
+    only that one is built. Building takes milliseconds a block, and a small file may name a thousand."""
     adapter = ROICtrlAdapter(replace(config, blocks=tuple(blocks[:1])), device="meta")
     shapes = {key: tuple(tensor.shape) for key, tensor in adapter.state_dict().items()}
     return shapes | {
@@ -188,10 +196,12 @@ def _check_values(name: str, weights: Mapping[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} stores {key} as {str(tensor.dtype).removeprefix('torch.')}. Adapters are read as {dtypes}."
             )
-        # The sum is finite only if every value is, and costs a tenth of looking at each; a sum that overflows is looked into.
+        # The sum is finite only if every value is, and costs a tenth of looking at each;
+        # a sum that overflows is looked into.
         if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
             raise ValueError(
-                f"{name} holds NaN or infinite values in {key}. The file is damaged, or was converted to float16 with values out of its range."
+                f"{name} holds NaN or infinite values in {key}. The file is damaged, or was converted to float16 "
+                "with values out of its range."
             )
 
 
@@ -199,7 +209,10 @@ def _describe(file: WeightsFile, config: AdapterConfig, names: Mapping[str, str]
     parameters = sum(t.numel() for t in weights.values())
     dtypes = "/".join(sorted({str(t.dtype).removeprefix("torch.") for t in weights.values()}))
     widths = "/".join(str(w) for w in sorted({b.channels for b in config.blocks}))
-    text = f"ROICtrl adapter for {_unet_name(config)}: {len(config.blocks)} blocks of {widths} channels, {config.slots} boxes at most, {parameters / 1e6:.1f} M parameters in {dtypes}"
+    text = (
+        f"ROICtrl adapter for {_unet_name(config)}: {len(config.blocks)} blocks of {widths} channels, "
+        f"{config.slots} boxes at most, {parameters / 1e6:.1f} M parameters in {dtypes}"
+    )
     others = len(file.shapes) - len(names)
     prefix = next(iter(names.values()))[: -len(next(iter(names)))]
     text += f", under the prefix '{prefix}'" if prefix else ""

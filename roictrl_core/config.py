@@ -1,4 +1,5 @@
-"""What an adapter is built for: the transformer blocks of a UNet, grids, slots and widths; saved in the weights' metadata."""
+"""What an adapter is built for: the transformer blocks of a UNet, grids, slots and widths;
+saved in the weights' metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +20,10 @@ MAX_BLOCKS = 1000  # SDXL has 70
 MAX_WIDTH = 16384
 MAX_LEVEL = 999
 PARTS = ("down", "mid", "up")
-BLOCK_NAME = r"(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d{1,3})\.)?attentions\.(?P<layer>\d{1,3})\.transformer_blocks\.(?P<index>\d{1,3}))"
+BLOCK_NAME = (
+    r"(?P<block>(?P<part>down|mid|up)_blocks?\.(?:(?P<level>\d{1,3})\.)?"
+    r"attentions\.(?P<layer>\d{1,3})\.transformer_blocks\.(?P<index>\d{1,3}))"
+)
 BLOCK_KEY = re.compile(rf"^{BLOCK_NAME}\.roifuser\.")
 
 
@@ -78,7 +82,8 @@ class AdapterConfig:
         for block in self.blocks:
             if block.level >= len(self.grids):
                 raise ValueError(
-                    f"Block {block.name} is on U-Net level {block.level}, but the adapter's config has ROI grids for {len(self.grids)} levels only."
+                    f"Block {block.name} is on U-Net level {block.level}, but the adapter's config has ROI grids "
+                    f"for {len(self.grids)} levels only."
                 )
 
     def block(self, name: str) -> BlockConfig | None:
@@ -133,7 +138,8 @@ class AdapterConfig:
 
         Args:
             shapes: tensor shapes by key.
-            heads: head count; not visible in the weights. None: 8 in UNets of depth-1 blocks (SD1.x), else 64 channels each.
+            heads: head count; not visible in the weights. None: 8 in UNets of depth-1 blocks
+                (SD1.x), else 64 channels each.
 
         Raises:
             ValueError: no adapter block among the keys, or sizes that no adapter has.

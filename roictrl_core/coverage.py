@@ -25,14 +25,16 @@ from .masks import RunLengthMask
 
 @dataclass(frozen=True, eq=False)
 class SoftMask:
-    """A mask of the whole picture, `pixels` `[h, w]` bool, and the width of its soft edge in its own pixels, `feather` (x, y)."""
+    """A mask of the whole picture, `pixels` `[h, w]` bool, and the width of its soft edge
+    in its own pixels, `feather` (x, y)."""
 
     pixels: Tensor
     feather: tuple[float, float]
 
     @classmethod
     def of(cls, mask: RunLengthMask, feather: float, width: int, height: int) -> SoftMask | None:
-        """The mask with a feather in pixels of a `width` x `height` picture; None for a mask of ones, which is no mask."""
+        """The mask with a feather in pixels of a `width` x `height` picture;
+        None for a mask of ones, which is no mask."""
         if mask.area() == mask.size[0] * mask.size[1]:
             return None
         rows, columns = mask.size
@@ -41,11 +43,12 @@ class SoftMask:
     def touches(self, box: Box) -> bool:
         """Whether a pixel of the mask lies in a box, xyxy normalised."""
         height, width = self.pixels.shape
-        left, top, right, bottom = (max(edge, 0.0) * size for edge, size in zip(box, (width, height) * 2))
+        left, top, right, bottom = (max(edge, 0.0) * size for edge, size in zip(box, (width, height) * 2, strict=True))
         return bool(self.pixels[int(top) : ceil(bottom), int(left) : ceil(right)].any())
 
     def coverage(self, frame: Box, height: int, width: int) -> Tensor:
-        """`[height, width]` float32 in 0..1 of a feature map that shows `frame` (xyxy, normalised); on the CPU, where all devices agree on it."""
+        """`[height, width]` float32 in 0..1 of a feature map that shows `frame` (xyxy, normalised);
+        on the CPU, where all devices agree on it."""
         left, top, right, bottom = frame
         rows = axis_weights(top, bottom, height, self.pixels.shape[0], self.feather[1])  # [H, h]
         columns = axis_weights(left, right, width, self.pixels.shape[1], self.feather[0])  # [W, w]
@@ -60,7 +63,8 @@ class PlacedMask(NamedTuple):
 
 
 def coverage_maps(masks: Sequence[PlacedMask | None], height: int, width: int) -> Tensor | None:
-    """`[n, height, width]` of n instances, 1 where one has no mask; None where none has. Equal ones are computed once."""
+    """`[n, height, width]` of n instances, 1 where one has no mask; None where none has.
+    Equal ones are computed once."""
     if not any(masks):
         return None
     made = {placed: placed.mask.coverage(placed.frame, height, width) for placed in set(masks) - {None}}
@@ -76,7 +80,8 @@ def axis_weights(low: float, high: float, cells: int, pixels: int, feather: floa
     """
     edges = low + (high - low) * np.arange(cells) / cells
     side = (high - low) * pixels / cells
-    # In double precision, as a thin crop's weights are small differences of sums; in numpy, as no run may make double tensors (Apple GPUs).
+    # In double precision, as a thin crop's weights are small differences of sums;
+    # in numpy, as no run may make double tensors (Apple GPUs).
     offset = np.arange(pixels + 1) - edges[:, None] * pixels  # [cells, pixels + 1]
     # Clamped before it is squared: far away only rounding would be left.
     offset = offset.clip(-feather / 2, side + feather / 2) + feather / 2
@@ -86,6 +91,7 @@ def axis_weights(low: float, high: float, cells: int, pixels: int, feather: floa
 
 
 def _ramp(x: np.ndarray, width: float) -> np.ndarray:
-    """Integral from 0 to x of a line that climbs from 0 to 1 within `width`, and of zeros before it and ones after it."""
+    """Integral from 0 to x of a line that climbs from 0 to 1 within `width`, and of zeros
+    before it and ones after it."""
     climbed = x.clip(0, width) ** 2 / (2 * width) if width else 0
     return climbed + (x - width).clip(min=0)

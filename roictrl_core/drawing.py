@@ -55,12 +55,12 @@ def draw_layout(
     layout = replace(layout, instances=layout.instances[:MAX_DRAWN])
     boxes = [_in_pixels(instance, width, height) for instance in layout.instances]
     tintable = max(MAX_TINTED, 4 * width * height)
-    for i, (instance, box) in enumerate(zip(layout.instances, boxes), 1):
+    for i, (instance, box) in enumerate(zip(layout.instances, boxes, strict=True), 1):
         color, own_line = color_of(instance, i), line if instance.enabled else line / 2
         tintable -= _area(_window(pixels, box))
         if instance.enabled and tintable >= 0:
             _tint(pixels, instance, box, color)
-        _outline(pixels, tuple(b + o for b, o in zip(box, (-1, -1, 1, 1))), (0, 0, 0), own_line + 2, 0.5)
+        _outline(pixels, tuple(b + o for b, o in zip(box, (-1, -1, 1, 1), strict=True)), (0, 0, 0), own_line + 2, 0.5)
         _outline(pixels, box, color, own_line, 1.0)
     picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
     _points(picture, layout, line)
@@ -75,7 +75,7 @@ def undrawn(layout: Layout) -> list[Note]:
 
 
 def _in_pixels(instance: Instance, width: int, height: int) -> Pixels:
-    return tuple(value * side for value, side in zip(instance.box, (width, height, width, height)))
+    return tuple(value * side for value, side in zip(instance.box, (width, height, width, height), strict=True))
 
 
 def _coverage(box: Pixels, rows: slice, columns: slice) -> np.ndarray:
@@ -174,7 +174,7 @@ def _captions(picture: Image.Image, layout: Layout, boxes: list[Pixels], line: f
     draw = ImageDraw.Draw(picture)
     font = _font(max(12, min(picture.size) // 36))
     placed: list[Pixels] = []
-    for i, (instance, box) in enumerate(zip(layout.instances, boxes), 1):
+    for i, (instance, box) in enumerate(zip(layout.instances, boxes, strict=True), 1):
         title = ("" if instance.enabled else "(off) ") + (instance.caption or instance.label)
         room = max(box[2] - box[0] - 2 * line, 9 * font.size)
         text = _wrapped(draw, _drawable(f"{i} {title}", font), font, room, lines=3)
@@ -240,7 +240,9 @@ def _with_text(picture: Image.Image, rows: Sequence[Sequence[str]], notes: Seque
     rows = [*rows[:MAX_LINES], *([["…"] * len(rows[0])] if len(rows) > MAX_LINES else [])]
     notes = [*notes[:MAX_LINES], *([f"… and {len(notes) - MAX_LINES} more."] if len(notes) > MAX_LINES else [])]
     rows = [[_wrapped(scratch, _drawable(cell, font), font, 14 * font.size, 1) for cell in row] for row in rows]
-    widths = [max(scratch.textlength(cell, font=font) for cell in column) + font.size for column in zip(*rows)]
+    widths = [
+        max(scratch.textlength(cell, font=font) for cell in column) + font.size for column in zip(*rows, strict=True)
+    ]
     width = max(picture.width, int(sum(widths) + font.size))
     lines = [
         line
@@ -252,7 +254,7 @@ def _with_text(picture: Image.Image, rows: Sequence[Sequence[str]], notes: Seque
     draw, y = ImageDraw.Draw(sheet), picture.height + margin
     for r, row in enumerate(rows):
         starts = itertools.accumulate(widths, initial=margin)
-        for cell, x in zip(row, starts):
+        for cell, x in zip(row, starts, strict=False):
             draw.text((x, y), cell, font=font, fill=(160, 160, 160) if r == 0 else (235, 235, 235))
         y += step
     for line in lines:

@@ -63,7 +63,8 @@ def check_room(folder: str | Path, size: float, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise WriteError(
-            f"{folder} has {megabytes(free)} left on its disk; {what} needs {megabytes(size)}. Make room, or choose a folder on another disk"
+            f"{folder} has {megabytes(free)} left on its disk; {what} needs {megabytes(size)}. Make room, "
+            "or choose a folder on another disk"
         )
 
 

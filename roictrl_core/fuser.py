@@ -148,7 +148,8 @@ class ROIFuser(nn.Module):
         return h + self._gate(self.alpha_dense, h) * self.ff(self.norm3(h))
 
     def instance_features(self, n: Tensor, plan: LevelPlan, attention: InstanceAttention) -> Tensor:
-        """ROI-Align, instance cross-attention and ROI self-attention: `[B, T, C]` to `[A, P * P, C]` of the active ROIs."""
+        """ROI-Align, instance cross-attention and ROI self-attention: `[B, T, C]`
+        to `[A, P * P, C]` of the active ROIs."""
         bins = plan.size * plan.size
         count = len(plan.active)
         if not count:
@@ -179,7 +180,8 @@ class ROIFuser(nn.Module):
         return alpha.to(like.device, working_dtype(like.dtype)).tanh().to(like.dtype)
 
     def _coordinate_attention(self, h: Tensor, box_tokens: Tensor, cache: KeyValueCache | None) -> Tensor:
-        """Visual tokens of the whole map attend to themselves and to the box tokens; the tokens' own queries are not needed."""
+        """Visual tokens of the whole map attend to themselves and to the box tokens;
+        the tokens' own queries are not needed."""
         attention, visual = self.coord_self_attn, self.norm2(h)  # [B, T, C]
 
         def token_keys_values() -> tuple[Tensor, Tensor]:

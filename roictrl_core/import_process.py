@@ -38,8 +38,7 @@ def run(body: bytes) -> tuple[bool, bytes]:
         done = subprocess.run(
             _command(),
             input=body,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=DEADLINE,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )

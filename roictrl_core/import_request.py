@@ -13,7 +13,8 @@ ENVELOPE = Limits(MAX_BODY, (("[{", 20, "lists and objects"), (",", 100, "commas
 
 
 def answer(body: bytes) -> dict:
-    """The answer to a body ``{"text": ..., "width": ..., "height": ..., "pick": ..., "class_names": ..., "box_order": ..., "box_unit": ...}``.
+    """The answer to a body ``{"text": ..., "width": ..., "height": ..., "pick": ..., "class_names": ...,
+    "box_order": ..., "box_unit": ...}``.
 
     Raises ValueError with a sentence.
     """

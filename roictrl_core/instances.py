@@ -89,5 +89,5 @@ class InstanceBatch:
         boxes = self.boxes.detach().to("cpu", torch.float32)
         if not self.pairs:
             return boxes.new_zeros(0, 4)
-        rows, slots = zip(*self.pairs)
+        rows, slots = zip(*self.pairs, strict=True)
         return boxes[list(rows), list(slots)]  # [M, 4]

@@ -24,8 +24,8 @@ Value = str | int | float | dict | list
 class Note:
     """One thing to be said.
 
-    ``code`` is a key of :data:`~.sentences.SENTENCES`; ``instance`` the index from 1 of the one in the layout that it is
-    about, if it is about one; ``values`` fill the template: text, numbers, and subjects or lists of them.
+    ``code`` is a key of :data:`~.sentences.SENTENCES`; ``instance`` the index from 1 of the one in the layout that it
+    is about, if it is about one; ``values`` fill the template: text, numbers, and subjects or lists of them.
     """
 
     code: str

@@ -117,7 +117,7 @@ class Machine:
     def fill(self, items: list) -> None:
         """Keys and values in turn for the dictionary on top; other things have no use for them."""
         if isinstance(target := self.top(), dict):
-            target.update(entries(zip(items[::2], items[1::2])))
+            target.update(entries(zip(items[::2], items[1::2], strict=False)))
 
     def extend(self, items: list) -> None:
         if isinstance(target := self.top(), list):
@@ -201,14 +201,35 @@ def _tuple_of(count: int) -> Callable[[Machine, object], None]:
     return lambda machine, _: machine.push(tuple(machine.pop() for _ in range(count))[::-1])
 
 
-_VALUES = """
-    INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8
-    BYTEARRAY8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8""".split()
+_VALUES = (
+    "INT",
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG",
+    "LONG1",
+    "LONG4",
+    "FLOAT",
+    "BINFLOAT",
+    "STRING",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+    "BINBYTES",
+    "SHORT_BINBYTES",
+    "BINBYTES8",
+    "BYTEARRAY8",
+    "UNICODE",
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "BINUNICODE8",
+)
 
 _ACTIONS: dict[str, Callable[[Machine, object], object]] = {
     **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda machine, _: None),
     **dict.fromkeys(_VALUES, Machine.push),
-    "NONE": _constant(lambda: None), "NEWTRUE": _constant(lambda: True), "NEWFALSE": _constant(lambda: False),
+    "NONE": _constant(lambda: None),
+    "NEWTRUE": _constant(lambda: True),
+    "NEWFALSE": _constant(lambda: False),
     "MARK": _constant(lambda: _MARK),
     "POP": lambda machine, _: machine.drop(),
     "POP_MARK": lambda machine, _: machine.pop_mark(),
@@ -216,19 +237,29 @@ _ACTIONS: dict[str, Callable[[Machine, object], object]] = {
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine.store),
     "MEMOIZE": lambda machine, _: machine.store(len(machine.memo)),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine.recall),
-    "EMPTY_TUPLE": _constant(tuple), "TUPLE1": _tuple_of(1), "TUPLE2": _tuple_of(2), "TUPLE3": _tuple_of(3),
+    "EMPTY_TUPLE": _constant(tuple),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
     "TUPLE": lambda machine, _: machine.push(tuple(machine.pop_mark())),
     "EMPTY_LIST": _constant(list),
     "LIST": lambda machine, _: machine.push(machine.pop_mark()),
     "APPEND": lambda machine, _: machine.extend([machine.pop()]),
     "APPENDS": lambda machine, _: machine.extend(machine.pop_mark()),
-    "EMPTY_DICT": _constant(dict), "DICT": _new_dict, "SETITEM": _set_item,
+    "EMPTY_DICT": _constant(dict),
+    "DICT": _new_dict,
+    "SETITEM": _set_item,
     "SETITEMS": lambda machine, _: machine.fill(machine.pop_mark()),
-    "EMPTY_SET": _constant(Placeholder), "FROZENSET": _set,
+    "EMPTY_SET": _constant(Placeholder),
+    "FROZENSET": _set,
     "ADDITEMS": lambda machine, _: machine.pop_mark(),
     "GLOBAL": lambda machine, names: machine.push(machine.named(*names.split(" ", 1))),
     "STACK_GLOBAL": _global_on_stack,
     "BINPERSID": lambda machine, _: machine.push(machine.persistent(machine.pop())),
-    "REDUCE": _call, "NEWOBJ": _call, "NEWOBJ_EX": _call_with_keywords, "OBJ": _call_at_mark, "INST": _call_of_name,
+    "REDUCE": _call,
+    "NEWOBJ": _call,
+    "NEWOBJ_EX": _call_with_keywords,
+    "OBJ": _call_at_mark,
+    "INST": _call_of_name,
     "BUILD": lambda machine, _: machine.pop(),
-}  # fmt: skip
+}

@@ -28,7 +28,8 @@ class LevelPlan:
         cell_pair: `[N, K]` int64, the ROIs filling each cell in slot order, A where there are fewer than K.
         unpool: taps `[N, K, 4]` over the `A * P * P` ROI bins, weights zero where there are fewer than K.
         fills_map: `[A]` bool, the ROI fills its whole map.
-        coverage: `[N, K]` float32, how much of the cell each ROI's mask covers, 1 without a mask; None where no ROI has one.
+        coverage: `[N, K]` float32, how much of the cell each ROI's mask covers, 1 without a mask;
+            None where no ROI has one.
     """
 
     size: int
@@ -77,10 +78,20 @@ def plan_level(
         coverage = _coverage_at(cells % (height * width), cell_pair, coverage).to(device)
 
     return LevelPlan(
-        size, instances.rows, height, width, tuple(active.tolist()),
-        row.to(device), slot.to(device), _to(Taps(*(t.flatten(0, 1) for t in align)), device),
-        cells.to(device), cell_pair.to(device), _to(unpool, device), filled.flatten(1).all(1).to(device), coverage,
-    )  # fmt: skip
+        size,
+        instances.rows,
+        height,
+        width,
+        tuple(active.tolist()),
+        row.to(device),
+        slot.to(device),
+        _to(Taps(*(t.flatten(0, 1) for t in align)), device),
+        cells.to(device),
+        cell_pair.to(device),
+        _to(unpool, device),
+        filled.flatten(1).all(1).to(device),
+        coverage,
+    )
 
 
 def _select(taps: Taps, index: Tensor) -> Taps:
@@ -93,7 +104,8 @@ def _to(taps: Taps, device: torch.device | str) -> Taps:
 
 
 def _cover(filled: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-    """From `[A, H, W]` bool and rows `[A]`: the covered cells `[N]` and, per cell, its ROIs in order `[N, K]`, padded with A."""
+    """From `[A, H, W]` bool and rows `[A]`: the covered cells `[N]` and, per cell, its ROIs
+    in order `[N, K]`, padded with A."""
     count, height, width = filled.shape
     pair, y, x = filled.nonzero().unbind(1)  # [E] each, pair-major
     cell, by_cell = ((row[pair] * height + y) * width + x).sort(stable=True)

@@ -20,7 +20,8 @@ WEIGHT_SUM_TOLERANCE = 1e-5  # published: a cell whose in-range bilinear weights
 
 
 class Taps(NamedTuple):
-    """Which entries of an axis each result reads, and how much of each: both `[N, results, taps]`, int64 and float32."""
+    """Which entries of an axis each result reads, and how much of each:
+    both `[N, results, taps]`, int64 and float32."""
 
     index: Tensor
     weight: Tensor
@@ -59,7 +60,8 @@ def align_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
 
 
 def box_cells(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """First cell and cell count `[N]` (float32) of boxes on one axis: edges at ceil(v * size - 0.5), so 0.5 rounds down.
+    """First cell and cell count `[N]` (float32) of boxes on one axis: edges at ceil(v *
+    size - 0.5), so 0.5 rounds down.
 
     The first cell of a box over the border is negative; the count of an inverted box is not positive.
     """
@@ -68,7 +70,8 @@ def box_cells(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def unpool_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
-    """ROI-Unpool along one axis: cell i of a box of S cells reads the ROI at i / S * P, bilinear between floor and ceil.
+    """ROI-Unpool along one axis: cell i of a box of S cells reads the ROI at i / S * P,
+    bilinear between floor and ceil.
 
     Args: as `align_taps`.
 
@@ -88,7 +91,8 @@ def unpool_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
 
 
 def fills_cell(row_weight: Tensor, column_weight: Tensor) -> Tensor:
-    """`[N, H, W]` bool: the ROI's in-range weights sum to 1 at this cell; from the weights `[N, H, 2]` and `[N, W, 2]`."""
+    """`[N, H, W]` bool: the ROI's in-range weights sum to 1 at this cell; from the weights
+    `[N, H, 2]` and `[N, W, 2]`."""
     total = row_weight.sum(-1)[:, :, None] * column_weight.sum(-1)[:, None, :]  # [N, H, W]
     return (total - 1).abs() < WEIGHT_SUM_TOLERANCE
 

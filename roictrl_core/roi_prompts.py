@@ -1,4 +1,5 @@
-"""The fuser without an adapter: each box attends to its own caption through the block's own attn2, blended by fixed weights.
+"""The fuser without an adapter: each box attends to its own caption through the block's own attn2,
+blended by fixed weights.
 
 Cross-attention treats every token alone, so no fixed grid and no resampling is needed: the cells inside a box are read
 with the box's caption and put back (docs/roictrl.md section 10).  Cost follows the boxes' area.  Any UNet with text
@@ -26,7 +27,8 @@ MAX_CELLS = (
 
 @dataclass(frozen=True)
 class Patch:
-    """The cells ``[top:bottom, left:right]`` of one row's map that a box touches, and its weight ``[height, width]`` there."""
+    """The cells ``[top:bottom, left:right]`` of one row's map that a box touches,
+    and its weight ``[height, width]`` there."""
 
     pair: int
     row: int
@@ -68,7 +70,9 @@ def plan_patches(
     strength = instances.strength.cpu()
     coverage = coverage_maps([instances.masks.get(pair) for pair in instances.pairs], height, width)  # [M, H, W]
     found, total = [], torch.zeros(instances.rows, height, width)
-    for pair, ((row, slot), (x1, y1, x2, y2)) in enumerate(zip(instances.pairs, instances.pair_boxes.tolist())):
+    for pair, ((row, slot), (x1, y1, x2, y2)) in enumerate(
+        zip(instances.pairs, instances.pair_boxes.tolist(), strict=True)
+    ):
         across, down = edge_weights(x1, x2, width), edge_weights(y1, y2, height)  # [W], [H]
         if coverage is not None:  # a mask may leave less of the box
             across, down = across * coverage[pair].any(0), down * coverage[pair].any(1)
@@ -117,7 +121,7 @@ def fuse_prompts(a: Tensor, n: Tensor, patches: Sequence[Patch], size: tuple[int
     fused = maps.clone()
     for group in _by_size(patches):
         cells = torch.stack([queries[p.window].flatten(0, 1) for p in group])  # [m, h * w, C]
-        for p, own in zip(group, attend(cells, [p.pair for p in group], group[0].size)):
+        for p, own in zip(group, attend(cells, [p.pair for p in group], group[0].size), strict=True):
             fused[p.window] += p.weight[..., None].to(a.dtype) * (own.view(*p.size, -1) - maps[p.window])
     return fused.flatten(1, 2)
 

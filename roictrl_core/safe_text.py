@@ -71,7 +71,8 @@ def lines_of(text: str, what: str = "The text", limits: Limits = LINES) -> list[
 
 
 def check_depth(value: object, what: str = "The data", finite: bool = True) -> None:
-    """Refuse what text is refused for: nesting over :data:`MAX_DEPTH`, numbers that are too long or not ``finite``; in one walk."""
+    """Refuse what text is refused for: nesting over :data:`MAX_DEPTH`, numbers that are too long
+    or not ``finite``; in one walk."""
     stack = [(value, 1)]
     while stack:
         node, depth = stack.pop()
@@ -88,7 +89,8 @@ def check_depth(value: object, what: str = "The data", finite: bool = True) -> N
 
 
 def _path_to(number: float, value: object) -> str:
-    """Where in plain data that very number stands, as [0].score; in the order of :func:`check_depth`, so no deeper than it."""
+    """Where in plain data that very number stands, as [0].score; in the order of :func:`check_depth`,
+    so no deeper than it."""
     stack: list[tuple[object, tuple]] = [(value, ())]
     while stack:
         node, trail = stack.pop()

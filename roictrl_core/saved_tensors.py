@@ -21,19 +21,38 @@ MAX_RANK = 16  # dimensions of a tensor
 MAX_NUMBER = 2**48  # elements
 
 DTYPES: dict[str, torch.dtype | None] = {
-    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16, "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8, "BoolStorage": torch.bool, "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128, "UntypedStorage": None,
-}  # fmt: skip
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
+    "UntypedStorage": None,
+}
 
 # Names that a file of weights may hold besides the calls that are understood; what they stand for is left out.
 HARMLESS = {
-    "torch._utils._rebuild_sparse_tensor", "torch._utils._rebuild_qtensor", "torch._utils._rebuild_meta_tensor_no_storage",
-    "torch._tensor._rebuild_from_type_v2", "torch.nn.parameter.Parameter", "torch.device", "torch.Generator", "_codecs.encode",
-    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "frozenset", "bytearray", "complex")),
+    "torch._utils._rebuild_sparse_tensor",
+    "torch._utils._rebuild_qtensor",
+    "torch._utils._rebuild_meta_tensor_no_storage",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.nn.parameter.Parameter",
+    "torch.device",
+    "torch.Generator",
+    "_codecs.encode",
+    *(
+        f"{module}.{name}"
+        for module in ("builtins", "__builtin__")
+        for name in ("set", "frozenset", "bytearray", "complex")
+    ),
     "collections.Counter",
-}  # fmt: skip
+}
 
 Value = TypeVar("Value")
 
@@ -65,12 +84,17 @@ class SavedTensor:
     @property
     def span(self) -> int:
         """Elements from its first to its last one in the storage."""
-        return 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride)) if prod(self.shape) else 0
+        return (
+            1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+            if prod(self.shape)
+            else 0
+        )
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a torch pickle holds: nested dictionaries with SavedTensors, every storage by its key, and every name in it."""
+    """What a torch pickle holds: nested dictionaries with SavedTensors, every storage
+    by its key, and every name in it."""
 
     tree: object
     storages: dict[str, Storage]
@@ -142,7 +166,8 @@ def _is_number(value: object) -> bool:
 
 
 def _storage(description: object) -> Storage:
-    """Of torch's persistent id: ("storage", type, key, device, size), and in old versions a view, which has to be None."""
+    """Of torch's persistent id: ("storage", type, key, device, size), and in old versions
+    a view, which has to be None."""
     fields = description if isinstance(description, tuple) and len(description) in (5, 6) else (None,) * 5
     what, kind, key, _, size = fields[:5]
     known = what == "storage" and isinstance(kind, Name) and kind.name in DTYPES and fields[5:] in ((), (None,))

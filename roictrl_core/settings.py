@@ -45,7 +45,8 @@ def list_in(data: dict, key: str) -> list:
 
 
 def made_of(kind: type[T], data: object, what: str) -> T:
-    """An instance of a dataclass from an object with its fields. Raises ValueError with a sentence, the dataclass's own included."""
+    """An instance of a dataclass from an object with its fields. Raises ValueError with a sentence,
+    the dataclass's own included."""
     if not isinstance(data, dict):
         raise ValueError(f"{what} must be an object, not {kind_of(data)}.")
     known = {field.name: field.default is MISSING for field in fields(kind)}

@@ -162,7 +162,8 @@ def _bytes_in_zip(file: BufferedReader, info: zipfile.ZipInfo) -> bytes:
 
 
 def _read_legacy(file: BufferedReader) -> tuple[Contents, dict[str, Place]]:
-    """Before torch 1.6: pickles of a magic number, a version, the machine, what was saved and the storages' keys; then their bytes."""
+    """Before torch 1.6: pickles of a magic number, a version, the machine, what was saved
+    and the storages' keys; then their bytes."""
     stream = BytesIO(file.read(MAX_PART))
     magic = read_contents(stream)
     if magic.foreign:

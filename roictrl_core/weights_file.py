@@ -18,9 +18,18 @@ from .torch_file import TorchFile, damage_named
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLES)
 NOT_WEIGHTS = {
-    b"version https://git-lfs": "is a Git LFS pointer, not the weights themselves. Download the file itself (git lfs pull, or the download button of its page).",
-    b"<!doctype html": "is a web page, not weights: the download went to a page instead of the file. Download it again from its page's download link.",
-    b"<html": "is a web page, not weights: the download went to a page instead of the file. Download it again from its page's download link.",
+    b"version https://git-lfs": (
+        "is a Git LFS pointer, not the weights themselves. Download the file itself (git lfs pull, "
+        "or the download button of its page)."
+    ),
+    b"<!doctype html": (
+        "is a web page, not weights: the download went to a page instead of the file. "
+        "Download it again from its page's download link."
+    ),
+    b"<html": (
+        "is a web page, not weights: the download went to a page instead of the file. "
+        "Download it again from its page's download link."
+    ),
     b"GGUF": "is a GGUF file. Use the .safetensors file.",
 }
 
@@ -41,7 +50,8 @@ class WeightsFile:
     _read: Callable[[list[str]], dict[str, Tensor]] = field(repr=False)
 
     def tensors(self, keys: Iterable[str]) -> dict[str, Tensor]:
-        """The tensors of these keys, on the CPU. Raises ValueError with a sentence where the file does not hold them whole."""
+        """The tensors of these keys, on the CPU. Raises ValueError with a sentence where
+        the file does not hold them whole."""
         return self._read(list(keys))
 
 
@@ -57,7 +67,8 @@ def open_weights(path: str | Path) -> WeightsFile:
 
 
 def check_is_weights(path: Path) -> None:
-    """Raises ValueError with a sentence for what cannot be a weight file: missing, a folder, another format, a web page."""
+    """Raises ValueError with a sentence for what cannot be a weight file: missing, a folder,
+    another format, a web page."""
     if not path.is_file():
         what = (
             "is a folder. Choose the weight file in it"
@@ -89,7 +100,7 @@ def _opened(path: Path) -> Iterator[safe_open]:
 
 def _open_safetensors(path: Path) -> WeightsFile:
     with _opened(path) as file:
-        names = with_names_checked((key, key) for key in file.keys())
+        names = with_names_checked((key, key) for key in file.keys())  # noqa: SIM118 (no mapping: it cannot be iterated)
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key, _ in names}
         metadata = file.metadata() or {}
 
@@ -104,8 +115,8 @@ def _open_pickle(path: Path) -> WeightsFile:
     file = TorchFile(path, path.name)
     if file.foreign:
         raise ValueError(
-            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run code "
-            f"({file.foreign[0]}). {_way_out(file.tensors)}"
+            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run "
+            f"code ({file.foreign[0]}). {_way_out(file.tensors)}"
         )
     shapes = {key: tensor.shape for key, tensor in file.tensors.items()}
     return WeightsFile(path, shapes, {}, lambda keys: {key: file.read(file.tensors[key]) for key in keys})

@@ -94,9 +94,19 @@ class Block:
         """Every slot computed, as the published code does; an unused slot's box is empty and so fills no cell."""
         weights, attn2 = dict(self.fuser.named_parameters()), dict(self.attn2.named_parameters())
         return reference.block_row(
-            weights, attn2, HEADS, self.grid, (self.side, self.side), self.h[0], self.a[0], self.n[0],
-            self.instances.boxes[0], torch.ones(SLOTS, dtype=torch.bool), self.contexts, self.tokens[0],
-        )  # fmt: skip
+            weights,
+            attn2,
+            HEADS,
+            self.grid,
+            (self.side, self.side),
+            self.h[0],
+            self.a[0],
+            self.n[0],
+            self.instances.boxes[0],
+            torch.ones(SLOTS, dtype=torch.bool),
+            self.contexts,
+            self.tokens[0],
+        )
 
 
 @torch.inference_mode()
@@ -113,17 +123,19 @@ def main() -> None:
     assert flops_of(lambda: nn.functional.scaled_dot_product_attention(q, q, q)) == 4 * 100 * 100 * 128
     reference = dense_reference()
     print(
-        f"{options.channels} channels, {options.side} x {options.side} cells, grid {options.grid}, float32, one thread, torch {torch.__version__}"
+        f"{options.channels} channels, {options.side} x {options.side} cells, grid {options.grid}, float32, "
+        f"one thread, torch {torch.__version__}"
     )
     print(
-        f"{'instances':>9} {'fast s':>8} {'dense s':>8} {'ratio':>6} {'fast GFLOP':>11} {'dense GFLOP':>12} {'ratio':>6}"
+        f"{'instances':>9} {'fast s':>8} {'dense s':>8} {'ratio':>6} {'fast GFLOP':>11} "
+        f"{'dense GFLOP':>12} {'ratio':>6}"
     )
     for count in options.instances:
         block = Block(options.channels, options.side, options.grid, count)
         error = (block.fast() - block.dense(reference)).abs().max()  # fills the cache as well
         assert error < 1e-3, f"the fast path is off by {error}"
-        times = seconds_of(block.fast), seconds_of(lambda: block.dense(reference))
-        flops = flops_of(block.fast), flops_of(lambda: block.dense(reference))
+        times = seconds_of(block.fast), seconds_of(lambda block=block: block.dense(reference))
+        flops = flops_of(block.fast), flops_of(lambda block=block: block.dense(reference))
         print(
             f"{count:>9} {times[0]:>8.2f} {times[1]:>8.2f} {times[0] / times[1]:>6.2f}"
             f" {flops[0] / 1e9:>11.1f} {flops[1] / 1e9:>12.1f} {flops[0] / flops[1]:>6.2f}"

@@ -4,9 +4,10 @@
     python scripts/dev.py bench --layouts 50           a smaller run; 100 per level are 500
     python scripts/dev.py bench --publish              and docs/demo_benchmark.json, the tables and the pictures in docs
 
-Each method's settings are chosen on tuning layouts, then it draws the test layouts, one picture each through ComfyUI's sampler.
-Every picture is judged and stored at once; started again, the command goes on where it was. Stored results belong to the weights,
-the settings and the judge that made them. `dev.py bench-train` makes the weights of the rows other than ROICtrl's.
+Each method's settings are chosen on tuning layouts, then it draws the test layouts, one picture each through
+ComfyUI's sampler. Every picture is judged and stored at once; started again, the command goes on where it was.
+Stored results belong to the weights, the settings and the judge that made them. `dev.py bench-train` makes the weights
+of the rows other than ROICtrl's.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def default_processes() -> int:
 
 
 def chosen(names: list[str] | None, places) -> list[str]:
-    """The methods to run; without `names` those whose weights are there, the others said. Raises ValueError for unusable names."""
+    """The methods to run; without `names` those whose weights are there, the others said.
+    Raises ValueError for unusable names."""
     from benchmark.methods import METHODS
 
     unknown = sorted(set(names or ()) - set(METHODS))

@@ -2,9 +2,9 @@
 
     python scripts/bench_masked.py
 
-Memory that a forward pass keeps for its backward pass and seconds of both passes, of the demo base with either adapter in one run.
-The boxes are the benchmark's tuning layouts of one level; latents are noise, since cost does not depend on what they show. The
-grids stay as the demo adapter's are, or grow with the map.
+Memory that a forward pass keeps for its backward pass and seconds of both passes, of the demo base with either adapter
+in one run. The boxes are the benchmark's tuning layouts of one level; latents are noise, since cost does not depend on
+what they show. The grids stay as the demo adapter's are, or grow with the map.
 """
 
 from __future__ import annotations
@@ -41,18 +41,23 @@ def main(arguments: list[str] | None = None) -> None:
     demo = load_demo(ROOT / "demo_model")
     base = TrainingBase.from_model(demo.model, torch.float32, (128, 128))
     print(
-        f"float32, {base.device}, one thread, torch {torch.__version__}; MB kept for the backward pass, seconds of both passes"
+        f"float32, {base.device}, one thread, torch {torch.__version__}; MB kept for the backward "
+        "pass, seconds of both passes"
     )
     print(
-        f"{'cells':>5} {'pictures':>8} {'grids':>14} {'ROI MB':>7} {'masked':>7} {'ratio':>6} {'ROI s':>6} {'masked':>7} {'ratio':>6}"
+        f"{'cells':>5} {'pictures':>8} {'grids':>14} {'ROI MB':>7} {'masked':>7} {'ratio':>6} "
+        f"{'ROI s':>6} {'masked':>7} {'ratio':>6}"
     )
     for side in options.sides:
         batch = batch_of(demo.clip, max(LATENT_CELLS // side**2, 1), options.instances, side).to(base.device)
         for grids in dict.fromkeys((GRIDS, tuple(max(grid * side // 16, 1) for grid in GRIDS))):
             (roi, roi_seconds), (masked, masked_seconds) = measured(base, demo.clip, batch, grids, options.repeats)
             print(
-                f"{side:>5} {len(batch.latents):>8} {' '.join(map(str, grids)):>14} {roi / 1e6:>7.0f} {masked / 1e6:>7.0f} {masked / roi:>6.2f}"
-                f" {roi_seconds:>6.2f} {masked_seconds:>7.2f} {masked_seconds / roi_seconds:>6.2f}",
+                (
+                    f"{side:>5} {len(batch.latents):>8} {' '.join(map(str, grids)):>14} {roi / 1e6:>7.0f} "
+                    f"{masked / 1e6:>7.0f} {masked / roi:>6.2f} {roi_seconds:>6.2f} {masked_seconds:>7.2f} "
+                    f"{masked_seconds / roi_seconds:>6.2f}"
+                ),
                 flush=True,
             )
 
@@ -104,7 +109,7 @@ def measured(base, clip, batch, grids: tuple[int, ...], repeats: int) -> list[tu
         ],
         0,
     )
-    return list(zip(kept, seconds.tolist()))
+    return list(zip(kept, seconds.tolist(), strict=True))
 
 
 def seconds_of(run) -> float:

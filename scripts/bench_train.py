@@ -3,10 +3,10 @@
     python scripts/dev.py bench-train NAME [NAME ...]    gligen, roictrl_short, no_self_attention, no_regulariser,
                                                          no_box_tokens, masked_attention, community, lora; or all
 
-gligen has ROICtrl's own budget (the steps that its file names); the ablations, and a ROICtrl beside them, SHORT steps; all with
-ROICtrl's options, data and batch (demo_train.py); the pictures are drawn first where they are not there yet. community and lora
-tune the base a little on a palette of their own. Weights, log and cost go to a folder per name; a killed run goes on where it was.
-One process each, so on a CPU run two names side by side.
+gligen has ROICtrl's own budget (the steps that its file names); the ablations, and a ROICtrl beside them, SHORT steps;
+all with ROICtrl's options, data and batch (demo_train.py); the pictures are drawn first where they are not there yet.
+community and lora tune the base a little on a palette of their own. Weights, log and cost go to a folder per name;
+a killed run goes on where it was. One process each, so on a CPU run two names side by side.
 """
 
 from __future__ import annotations
@@ -89,7 +89,10 @@ def train_addon(name: str, options: argparse.Namespace) -> None:
     from benchmark import addons
 
     print(
-        f"{name}: {addons.train_addon(name, options.demo, options.trained, options.steps or ADDON_STEPS, options.pictures)}",
+        (
+            f"{name}: "
+            f"{addons.train_addon(name, options.demo, options.trained, options.steps or ADDON_STEPS, options.pictures)}"
+        ),
         flush=True,
     )
 

@@ -1,15 +1,18 @@
-"""What the boxes cost: a whole SD1.5 UNet with 0, 1, 5 and 25 instances, against the same UNet without the pack in the same run.
+"""What the boxes cost: a whole SD1.5 UNet with 0, 1, 5 and 25 instances, against the same UNet
+without the pack in the same run.
 
     python scripts/dev.py cost                          full size, 512 and 1024 px, CPU
     python scripts/dev.py cost --width 64 --sizes 512   a fifth of the width
     python scripts/dev.py cost --device cuda            the same on a GPU, in fp16
     python scripts/dev.py cost --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
     python scripts/dev.py cost --method instancediffusion              InstanceDiffusion, its fusers on in every step
-    python scripts/dev.py cost --method instancediffusion --mis 0.36   whole pictures of its sampler, without and with branches
+    python scripts/dev.py cost --method instancediffusion --mis 0.36   whole pictures of its sampler,
+                                                                       without and with branches
 
-Weights are random: cost does not depend on them. One process per row. Time: the fastest sampling step after the first, Euler with
-CFG, cond and uncond in one batch. FLOPs: of one steady step, counted; "required": what the method's equations ask for, as a share of what
-the boxes added. Memory: the process's peak (CPU) or the allocator's (CUDA), weights included.
+Weights are random: cost does not depend on them. One process per row. Time: the fastest sampling step after the first,
+Euler with CFG, cond and uncond in one batch. FLOPs: of one steady step, counted; "required":
+what the method's equations ask for, as a share of what the boxes added. Memory: the process's peak (CPU)
+or the allocator's (CUDA), weights included.
 """
 
 from __future__ import annotations
@@ -39,11 +42,13 @@ def main() -> None:
         else [(size, count) for size in options.sizes for count in options.instances]
     )
     print(
-        f"{options.method}, {platform.machine()}, {options.device}, width {options.width}, {options.threads} threads, {options.steps} steps"
+        f"{options.method}, {platform.machine()}, {options.device}, width {options.width}, {options.threads} "
+        f"threads, {options.steps} steps"
     )
     if options.mis:
         print(
-            f"PLMS, share {options.mis:g}\n| px | instances | s, PLMS | s, Multi-Instance Sampler | ratio | TFLOPs, PLMS | TFLOPs, Multi-Instance Sampler |\n|---|---|---|---|---|---|---|"
+            f"PLMS, share {options.mis:g}\n| px | instances | s, PLMS | s, Multi-Instance Sampler | ratio | TFLOPs, "
+            "PLMS | TFLOPs, Multi-Instance Sampler |\n|---|---|---|---|---|---|---|"
         )
         for row in rows:
             print(as_picture(row, json.loads(in_a_process(row))), flush=True)
@@ -106,7 +111,10 @@ def as_line(row: tuple[int, int], found: dict) -> str:
     return (
         line
         if found["steps"] < PAPER["steps"]
-        else f"{line}\nA picture of {found['steps']} steps: {found['plain_picture']:.2f} s without, {found['boxes_picture']:.2f} s with boxes."
+        else (
+            f"{line}\nA picture of {found['steps']} steps: {found['plain_picture']:.2f} s without, "
+            f"{found['boxes_picture']:.2f} s with boxes."
+        )
     )
 
 
@@ -149,9 +157,16 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
     elif count:
         required = required_by_instance_diffusion(config, 2, *shape[2:])
     return {
-        "plain": plain[0], "boxes": boxes[0], "plain_picture": plain[1], "boxes_picture": boxes[1], "steps": options.steps,
-        "plain_flops": plain[2], "added": boxes[2] - plain[2], "required": required, "peak": peak_bytes(options.device),
-    }  # fmt: skip
+        "plain": plain[0],
+        "boxes": boxes[0],
+        "plain_picture": plain[1],
+        "boxes_picture": boxes[1],
+        "steps": options.steps,
+        "plain_flops": plain[2],
+        "added": boxes[2] - plain[2],
+        "required": required,
+        "peak": peak_bytes(options.device),
+    }
 
 
 def build(options: argparse.Namespace, size: int, count: int) -> tuple:
@@ -208,7 +223,8 @@ def with_instance_diffusion(model, clip, unet: dict, dtype, layout) -> tuple:
 
 
 def random_layout(size: int, count: int):
-    """Boxes with sides of a fifth to a half of the picture, the same on every machine, each with a caption of its own."""
+    """Boxes with sides of a fifth to a half of the picture, the same on every machine,
+    each with a caption of its own."""
     from devtools.pack import pack_module
 
     module, draw = pack_module("roictrl_core.layout"), random.Random(0)
@@ -221,14 +237,16 @@ def random_layout(size: int, count: int):
 
 
 def sampled(model, conds: tuple, shape: tuple, steps: int) -> tuple[float, float, int]:
-    """(seconds of the fastest step after the first, seconds of the whole picture's sampling, FLOPs of the second step)."""
+    """(seconds of the fastest step after the first, seconds of the whole picture's sampling,
+    FLOPs of the second step)."""
     from devtools.flops import check_attention_is_counted, flop_counter
 
     check_attention_is_counted()
     counter, times = flop_counter(), [synchronised()]
 
     def after_step(step: int, *_) -> None:
-        # Captions' keys and values are cached by the second step. Counting slows that one on a GPU: the fastest is another.
+        # Captions' keys and values are cached by the second step. Counting slows that one on a GPU:
+        # the fastest is another.
         times.append(synchronised())
         if step == 0:
             counter.__enter__()
@@ -237,7 +255,7 @@ def sampled(model, conds: tuple, shape: tuple, steps: int) -> tuple[float, float
 
     sample(model, conds, shape, steps, after_step)
     return (
-        min(after - before for before, after in zip(times[1:], times[2:])),
+        min(after - before for before, after in zip(times[1:], times[2:], strict=False)),
         times[-1] - times[0],
         counter.get_total_flops(),
     )
@@ -256,7 +274,8 @@ def sample(model, conds: tuple, shape: tuple, steps: int, callback) -> None:
 
 
 def picture(model, conds: tuple, shape: tuple, steps: int, share: float) -> tuple[float, int]:
-    """(seconds, FLOPs) of a picture by PLMS, the Multi-Instance Sampler on for that share of the steps; the first run warms up."""
+    """(seconds, FLOPs) of a picture by PLMS, the Multi-Instance Sampler on for that share of the steps;
+    the first run warms up."""
     import torch
 
     from devtools.flops import flop_counter

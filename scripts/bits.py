@@ -2,9 +2,9 @@
 
     python scripts/bits.py before.safetensors        draws and writes the file, or compares with it where it exists
 
-Small random models stand in for the published weights, and the demo model draws its own workflow; pictures are small and
-steps few.  Compared are the latents, in float: 8 bits of a picture would hide a small change.  Run it with the Python of
-the environment that `dev.py setup` makes; it wants COMFYUI_PATH, or what `dev.py setup` fetched.
+Small random models stand in for the published weights, and the demo model draws its own workflow; pictures
+are small and steps few.  Compared are the latents, in float: 8 bits of a picture would hide a small change.  Run it
+with the Python of the environment that `dev.py setup` makes; it wants COMFYUI_PATH, or what `dev.py setup` fetched.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     python scripts/convert.py diffusion_pytorch_model.bin adapter.safetensors --dtype float16
     python scripts/convert.py instancediffusion_sd15.pth instancediffusion_sd15.safetensors --dtype float16
 
-InstanceDiffusion: the official checkpoint, or any one of the community's three files with the others beside it. Tensors are
-read one by one, so the 13.6 GB file needs memory for its 1.5 GB of trained parts only.
+InstanceDiffusion: the official checkpoint, or any one of the community's three files with the others beside it.
+Tensors are read one by one, so the 13.6 GB file needs memory for its 1.5 GB of trained parts only.
 """
 
 from __future__ import annotations

@@ -2,13 +2,15 @@
 
     python scripts/demo_base.py STAGE [--processes 2]
 
-Stages run one after the other, each from the weights of the one before: `small` (64-px pictures of one object: a quarter of the
-cost, and the UNet has no positions that would bind it to a size), `train` (in turn those and 128-px pictures of 1 to 6
-objects, mostly few: what a single caption means is learned from single objects) and `crowded` (128-px pictures alone, mostly
-of many objects, so that small objects near others become sharp; the text encoder, the deepest level and the two blocks before it
-stay: they draw no detail, and git stores only what of a file has changed if that is less than half).
-Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout. Resumes from its last checkpoint.
-Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys) and base_STAGE_log.csv into the cache folder.
+Stages run one after the other, each from the weights of the one before: `small` (64-px pictures of one object:
+a quarter of the cost, and the UNet has no positions that would bind it to a size), `train` (in turn those
+and 128-px pictures of 1 to 6 objects, mostly few: what a single caption means is learned from single objects)
+and `crowded` (128-px pictures alone, mostly of many objects, so that small objects near others become sharp;
+the text encoder, the deepest level and the two blocks before it stay: they draw no detail, and git stores only what
+of a file has changed if that is less than half).
+Objective: v-prediction on SD's noise schedule, uniform timesteps, caption dropout.
+Resumes from its last checkpoint. Writes base_STAGE.safetensors (the averaged weights, "unet." and "text." keys)
+and base_STAGE_log.csv into the cache folder.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ import torch
 import torch.distributed as dist
 
 from demo_common import CACHE, Log, device, start
+from devtools.pack import pack_module
 
 start()
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # noqa: E402
 
-from devtools.pack import pack_module
-from roictrl_core.files import write_atomically
+from roictrl_core.files import write_atomically  # noqa: E402
 
 SEED = 40
 CAPTION_DROPOUT = 0.1
@@ -88,7 +90,8 @@ class Base(torch.nn.Module):
                 torch.nn.init.zeros_(module.weight)
 
     def embed(self, tokens):
-        """[B, 77] -> [B, 77, 128]. CLIPTextModel's forward without its in-place additions, which autograd cannot take back."""
+        """[B, 77] -> [B, 77, 128]. CLIPTextModel's forward without its in-place additions,
+        which autograd cannot take back."""
         model = self.text.text_model
         x = model.embeddings(tokens)
         for layer in model.encoder.layers:
@@ -118,7 +121,8 @@ class Data:
         statistics = json.loads((CACHE / "vae_statistics.json").read_text())
         mean, std = (np.array(statistics[k], np.float32)[None, :, None, None] for k in ("mean", "std"))
         self.latents = ((np.load(CACHE / f"{name}_latents.npy") - mean) / std).astype(np.float32)
-        rows = [json.loads(line) for line in open(CACHE / f"{name}_captions.jsonl")]
+        with open(CACHE / f"{name}_captions.jsonl") as file:
+            rows = [json.loads(line) for line in file]
         weights = np.array([counts[len(row["instances"]) - 1] for row in rows], np.float64)
         self.share = np.cumsum(weights / weights.sum())
         encode = pack_module("nodes.demo_model").DemoTokenizer()
@@ -223,7 +227,8 @@ def share_gradients(model: Base, processes: int) -> None:
     dist.all_reduce(flat)
     flat /= processes
     torch._foreach_copy_(
-        gradients, [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in gradients]), gradients)]
+        gradients,
+        [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)],
     )
 
 

@@ -15,23 +15,24 @@ import numpy as np
 import torch
 
 from demo_common import CACHE, start
+from devtools.pack import pack_module
 
 start()
-from devtools.pack import pack_module
 
 
 def rows_of(name: str):
     """(latents, boxes, one global caption, instance captions) of each picture."""
     latents = np.load(CACHE / f"{name}_latents.npy", mmap_mode="r")
-    for index, line in enumerate(open(CACHE / f"{name}_captions.jsonl")):
-        row = json.loads(line)
-        boxes = np.array([i["box"] for i in row["instances"]], np.float32)
-        yield (
-            torch.from_numpy(latents[index].copy()),
-            boxes,
-            row["captions"][:1],
-            [i["caption"] for i in row["instances"]],
-        )
+    with open(CACHE / f"{name}_captions.jsonl") as file:
+        for index, line in enumerate(file):
+            row = json.loads(line)
+            boxes = np.array([i["box"] for i in row["instances"]], np.float32)
+            yield (
+                torch.from_numpy(latents[index].copy()),
+                boxes,
+                row["captions"][:1],
+                [i["caption"] for i in row["instances"]],
+            )
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
+
 from devtools.inprocess import start_comfyui
 from devtools.pack import register_core
 from devtools.places import cache_folder
@@ -30,13 +32,19 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def save_array(path: Path, array: np.ndarray) -> None:
+    """np.save to that very path: to a name without .npy it would add it."""
+    with open(path, "wb") as file:
+        np.save(file, array)
+
+
 class Log:
     """Rows to a CSV file (appended), and a line with rate and time left to the terminal."""
 
     def __init__(self, path: Path, fields: tuple[str, ...], total: int, done: int = 0):
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not path.exists()
-        self.file = open(path, "a", newline="")
+        self.file = open(path, "a", newline="")  # noqa: SIM115 (open as long as the run)
         self.rows = csv.DictWriter(self.file, fields)
         if fresh:
             self.rows.writeheader()

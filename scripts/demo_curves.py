@@ -14,7 +14,7 @@ from demo_common import CACHE, start
 from devtools.pack import ROOT
 
 start()
-from roictrl_core.training.logbook import loss_curve
+from roictrl_core.training.logbook import loss_curve  # noqa: E402
 
 LOGS = {
     "VAE": "vae_log.csv",
@@ -29,9 +29,8 @@ COLUMNS, TILE = 2, (480, 280)
 def main() -> None:
     sheet = Image.new("RGB", (COLUMNS * TILE[0], math.ceil(len(LOGS) / COLUMNS) * TILE[1]), "white")
     for number, (name, file) in enumerate(LOGS.items()):
-        rows = {
-            int(row["step"]): float(row["loss"]) for row in csv.DictReader(open(CACHE / file))
-        }  # a resumed step replaces the first
+        with open(CACHE / file) as log:  # a resumed step replaces the first
+            rows = {int(row["step"]): float(row["loss"]) for row in csv.DictReader(log)}
         curve = loss_curve(sorted(rows.items()), TILE)
         ImageDraw.Draw(curve).text((TILE[0] // 2, 20), name, fill="#333333", anchor="mm")
         sheet.paste(curve, (number % COLUMNS * TILE[0], number // COLUMNS * TILE[1]))

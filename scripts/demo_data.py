@@ -2,8 +2,9 @@
 
     python scripts/demo_data.py NAME [NAME ...] [--vae FILE]
 
-Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them) and NAME_captions.jsonl
-(per picture its global captions, and its instances' boxes and captions) into the cache folder. Nothing is drawn twice.
+Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them)
+and NAME_captions.jsonl (per picture its global captions, and its instances' boxes and captions) into the cache folder.
+Nothing is drawn twice.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from demo_common import CACHE, Log, device, start
+from demo_common import CACHE, Log, device, save_array, start
 
 start()
-from comfy.taesd.taesd import TAESD
-from safetensors.torch import load_file
+from comfy.taesd.taesd import TAESD  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
-from roictrl_core.demo.captions import global_caption, instance_caption
-from roictrl_core.demo.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render
-from roictrl_core.files import write_atomically
+from roictrl_core.demo.captions import global_caption, instance_caption  # noqa: E402
+from roictrl_core.demo.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render  # noqa: E402
+from roictrl_core.files import write_atomically  # noqa: E402
 
 BATCH = 4  # fits the processor's cache; larger ones are slower on a CPU
 
@@ -59,7 +60,7 @@ def describe(data: DataSet, index: int, scene) -> dict:
         "captions": [global_caption(scene, rng) for _ in range(data.captions)],
         "instances": [
             {"box": [round(side, 6) for side in box], "caption": instance_caption(thing.attributes, rng)}
-            for thing, box in zip(scene.things, normalised_boxes(scene))
+            for thing, box in zip(scene.things, normalised_boxes(scene), strict=True)
         ],
     }
 
@@ -94,7 +95,7 @@ def make(name: str, vae_file: Path) -> None:
             if first % 2000 == 0:
                 log.row(first + len(scenes), pictures=first + len(scenes))
     write_atomically(CACHE / f"{name}_sha256.txt", lambda p: p.write_text(digest.hexdigest()))
-    write_atomically(path, lambda p: np.save(open(p, "wb"), latents))
+    write_atomically(path, lambda p: save_array(p, latents))
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""A quick look at the demo model on held-out layouts: some of bench_control.py's methods at given guidances, nothing stored.
+"""A quick look at the demo model on held-out layouts: some of bench_control.py's methods
+at given guidances, nothing stored.
 
-    python scripts/demo_evaluate.py [--folder demo_model] [--adapter FILE] [--split test] [--layouts 100] [--methods roictrl] [--cfg 1.5 2]
+    python scripts/demo_evaluate.py [--folder demo_model] [--adapter FILE] [--split test] [--layouts 100]
+        [--methods roictrl] [--cfg 1.5 2]
 
-Layouts have 2 to 6 instances in turn; one picture each through ComfyUI's own sampler, seed = layout number. Beside the rates it
-says how often each attribute is right. Writes a JSON report and a sheet of pictures into the cache folder.
+Layouts have 2 to 6 instances in turn; one picture each through ComfyUI's own sampler, seed = layout number. Beside
+the rates it says how often each attribute is right. Writes a JSON report and a sheet of pictures into the cache folder.
 """
 
 from __future__ import annotations
@@ -17,19 +19,17 @@ import numpy as np
 from PIL import Image
 
 from demo_common import CACHE, start
-from devtools.pack import ROOT
+from devtools.pack import ROOT, load_pack
 
 start()
-from devtools.pack import load_pack
-
 load_pack()
-from benchmark.drawing import BATCH, CEILING, Job, Painter
-from benchmark.layouts import LEVELS, SPLITS, Case, case_of
-from benchmark.methods import METHODS
-from benchmark.places import Places
-from benchmark.sampling import Sampler
-from roictrl_core.demo.judge import judge, summarise
-from roictrl_core.demo.world import render
+from benchmark.drawing import BATCH, CEILING, Job, Painter  # noqa: E402
+from benchmark.layouts import LEVELS, SPLITS, Case, case_of  # noqa: E402
+from benchmark.methods import METHODS  # noqa: E402
+from benchmark.places import Places  # noqa: E402
+from benchmark.sampling import Sampler  # noqa: E402
+from roictrl_core.demo.judge import judge, summarise  # noqa: E402
+from roictrl_core.demo.world import render  # noqa: E402
 
 
 def evaluate(painter: Painter, job: Job, cases: list[Case]) -> tuple[dict, list[np.ndarray]]:
@@ -58,7 +58,7 @@ def sheet(cases: list[Case], columns: dict[str, list[np.ndarray]]) -> Image.Imag
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "demo_model")
     parser.add_argument("--adapter", type=Path, help="another adapter than the folder's")
     parser.add_argument("--split", choices=SPLITS, default="test")

@@ -1,4 +1,5 @@
-"""Measures the judge itself: on drawn pictures, on their VAE round trips, by object size, and with another layout's captions.
+"""Measures the judge itself: on drawn pictures, on their VAE round trips, by object size,
+and with another layout's captions.
 
 python scripts/demo_judge.py [--folder demo_model] [--pictures 300]
 """
@@ -12,12 +13,11 @@ import numpy as np
 import torch
 
 from demo_common import start
-from devtools.pack import ROOT
+from devtools.pack import ROOT, pack_module
 
 start()
-from devtools.pack import pack_module
-from roictrl_core.demo.judge import judge, summarise
-from roictrl_core.demo.world import normalised_boxes, random_scene, render
+from roictrl_core.demo.judge import judge, summarise  # noqa: E402
+from roictrl_core.demo.world import normalised_boxes, random_scene, render  # noqa: E402
 
 SEED = 800
 SIZES = (20, 24, 28, 32, 36, 44)  # px, shortest side; up to two more
@@ -36,13 +36,13 @@ def round_trips(vae, pictures: np.ndarray) -> np.ndarray:
 def rates(pictures: np.ndarray, scenes: list, wanted: list | None = None) -> dict:
     """wanted: scenes whose attributes are asked for, when not the pictures' own (as many instances each)."""
     verdicts = []
-    for picture, scene, other in zip(pictures, scenes, wanted or scenes):
+    for picture, scene, other in zip(pictures, scenes, wanted or scenes, strict=True):
         verdicts += judge(picture, normalised_boxes(scene), [thing.attributes for thing in other.things])
     return {name: round(value, 3) for name, value in summarise(verdicts).items()} | {"instances": len(verdicts)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "demo_model")
     parser.add_argument("--pictures", type=int, default=300)
     a = parser.parse_args()

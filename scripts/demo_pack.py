@@ -17,14 +17,15 @@ import torch
 from demo_common import CACHE, start
 
 start()
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # noqa: E402
 
-from roictrl_core.checkpoint import read_adapter, save_adapter
-from roictrl_core.files import write_atomically
+from roictrl_core.checkpoint import read_adapter, save_adapter  # noqa: E402
+from roictrl_core.files import write_atomically  # noqa: E402
 
 
 def preview_factors() -> dict:
-    """The linear map from normalised latents to RGB in -1..1 that fits 256 pictures best, for previews while sampling."""
+    """The linear map from normalised latents to RGB in -1..1 that fits 256 pictures best,
+    for previews while sampling."""
     from demo_data import DATA_SETS, scene_of
     from roictrl_core.demo.world import render
 

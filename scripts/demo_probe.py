@@ -2,13 +2,15 @@
 
     python scripts/demo_probe.py [base_small.safetensors] [--count 48] [--side 64] [--steps 20] [--cfg 2]
 
-Reads the weights from the cache folder, samples through ComfyUI, appends a row to probe_log.csv there and writes probe.png.
+Reads the weights from the cache folder, samples through ComfyUI, appends a row to probe_log.csv
+there and writes probe.png.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import time
 
 import numpy as np
@@ -16,18 +18,16 @@ import torch
 from PIL import Image
 
 from demo_common import CACHE, start
+from devtools.pack import pack_module
 
 start()
-import json
+import comfy.sample  # noqa: E402
+import comfy.sd  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
-import comfy.sample
-import comfy.sd
-from safetensors.torch import load_file
-
-from devtools.pack import pack_module
-from roictrl_core.demo.captions import instance_caption
-from roictrl_core.demo.judge import Reading
-from roictrl_core.demo.world import random_scene
+from roictrl_core.demo.captions import instance_caption  # noqa: E402
+from roictrl_core.demo.judge import Reading  # noqa: E402
+from roictrl_core.demo.world import random_scene  # noqa: E402
 
 SEED = 900  # of the probe's scenes; none is trained on
 
@@ -83,10 +83,14 @@ def main() -> None:
     )
     found = [Reading(picture).largest_object() for picture in pictures]
     rates = {
-        name: float(np.mean([f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted)]))
+        name: float(
+            np.mean(
+                [f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted, strict=True)]
+            )
+        )
         for name in ("shape", "colour", "texture")
     }
-    rates["all"] = float(np.mean([f == w for f, w in zip(found, wanted)]))
+    rates["all"] = float(np.mean([f == w for f, w in zip(found, wanted, strict=True)]))
     row = {
         "time": time.strftime("%H:%M:%S", time.gmtime()),
         "weights": a.weights,

@@ -14,7 +14,7 @@ from collections import Counter
 from devtools.pack import ROOT, register_core
 
 register_core()
-from roictrl_core.demo.captions import WORDS
+from roictrl_core.demo.captions import WORDS  # noqa: E402
 
 FOLDER = ROOT / "demo_model" / "tokenizer"
 
@@ -31,7 +31,7 @@ def learn_merges(words) -> list[tuple[str, str]]:
     pieces = [[*word[:-1], word[-1] + "</w>"] for word in words]
     merges = []
     while any(len(word) > 1 for word in pieces):
-        counts = Counter(pair for word in pieces for pair in zip(word, word[1:]))
+        counts = Counter(pair for word in pieces for pair in zip(word, word[1:], strict=False))
         best = min(counts, key=lambda pair: (-counts[pair], pair))
         merges.append(best)
         for word in pieces:

@@ -2,8 +2,9 @@
 
     python scripts/demo_train.py [--adapter-steps 5000] [--until STAGE]
 
-Every stage keeps its checkpoints in the cache folder; what is finished is not done again, and a killed run goes on where it
-was when the command is given again. `--publish` copies the weights into demo_model. On a CPU there is one process per core.
+Every stage keeps its checkpoints in the cache folder; what is finished is not done again,
+and a killed run goes on where it was when the command is given again. `--publish` copies the weights into demo_model.
+On a CPU there is one process per core.
 """
 
 from __future__ import annotations

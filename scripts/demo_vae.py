@@ -2,12 +2,13 @@
 
     python scripts/demo_vae.py
 
-Pictures alone teach it to string the hues up along one line of latents, neighbours half a deviation apart, which no small UNet
-samples cleanly: parts of objects take a neighbouring hue. So a second phase begins the latents anew on the features of the first:
-white (uncorrelated channels of deviation 1), noisy, and with each cell's mean colour as a linear function of its latent, as in
-SD's VAE. That parts the hues; the last phases bring the textures back with less noise.
-Writes vae.safetensors, vae_log.csv and vae_statistics.json (mean and deviation of each latent channel) into the cache folder.
-Resumes from its last checkpoint.
+Pictures alone teach it to string the hues up along one line of latents, neighbours half a deviation apart,
+which no small UNet samples cleanly: parts of objects take a neighbouring hue.
+So a second phase begins the latents anew on the features of the first: white (uncorrelated channels of deviation 1),
+noisy, and with each cell's mean colour as a linear function of its latent, as in SD's VAE. That parts the hues;
+the last phases bring the textures back with less noise.
+Writes vae.safetensors, vae_log.csv and vae_statistics.json (mean and deviation of each latent channel)
+into the cache folder. Resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demo_common import CACHE, Log, device, start
+from demo_common import CACHE, Log, device, save_array, start
 
 start()
-import torch
-import torch.nn.functional as F
-from comfy.taesd.taesd import TAESD
-from safetensors.torch import save_file
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from comfy.taesd.taesd import TAESD  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
-from roictrl_core.demo.world import SIZE, random_scene, render
-from roictrl_core.files import write_atomically
+from roictrl_core.demo.world import SIZE, random_scene, render  # noqa: E402
+from roictrl_core.files import write_atomically  # noqa: E402
 
 SEED = 10  # of the training scenes, (SEED, index)
 PICTURES = 6000
@@ -39,8 +40,8 @@ LOG_EVERY, CHECKPOINT_EVERY = 25, 200  # steps
 
 @dataclass(frozen=True)
 class Phase:
-    """Part of the training. Noises are in deviations of a latent channel: per cell, and of patches of some 20 px, over which
-    a decoder could average the former away."""
+    """Part of the training. Noises are in deviations of a latent channel: per cell, and of patches of some 20 px,
+    over which a decoder could average the former away."""
 
     steps: int
     rate: float
@@ -65,7 +66,7 @@ def pictures() -> np.ndarray:
     path = CACHE / "vae_pictures.npy"
     if not path.exists():
         drawn = np.stack([render(random_scene((SEED, index), 1 + index % 6)) for index in range(PICTURES)])
-        write_atomically(path, lambda p: np.save(open(p, "wb"), drawn))
+        write_atomically(path, lambda p: save_array(p, drawn))
     return np.load(path, mmap_mode="r")
 
 
@@ -84,7 +85,7 @@ def crops(source: np.ndarray, step: int) -> torch.Tensor:
     rng = np.random.default_rng((SEED, 1, step))
     index = rng.integers(len(source), size=BATCH)
     corner = rng.integers(SIZE - CROP + 1, size=(BATCH, 2))
-    batch = np.stack([source[i, y : y + CROP, x : x + CROP] for i, (y, x) in zip(index, corner)])
+    batch = np.stack([source[i, y : y + CROP, x : x + CROP] for i, (y, x) in zip(index, corner, strict=True)])
     return torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255
 
 

@@ -22,7 +22,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 10):
+if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
 
 from devtools.comfyui import get_comfyui
@@ -58,7 +58,8 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
 
 
 def set_up(comfyui: str | None, tools: bool) -> Environment:
-    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on. tools: with those of tests and plots."""
+    """Environment and ComfyUI, ready; COMFYUI_PATH names the latter from here on.
+    tools: with those of tests and plots."""
     named = comfyui or os.environ.get("COMFYUI_PATH")
     folder = Path(named).expanduser().resolve() if named else None
     if folder is not None and not (folder / "main.py").is_file():

@@ -4,9 +4,10 @@
     python scripts/fuzz.py texts --minutes 30 --seed 7
     python scripts/fuzz.py route                 the largest texts through a real server: times, pauses, memory
 
-Parts: texts (box files changed somewhere, through every reader, check and writer), monsters (texts made to be work, as
-large as they may be), weights (weight files), training (training data), route (the monsters through the import route of a server). Run it with the
-Python of the environment that `dev.py setup` makes; `route` wants COMFYUI_PATH, or what `dev.py setup` fetched.
+Parts: texts (box files changed somewhere, through every reader, check and writer), monsters (texts made to be work,
+as large as they may be), weights (weight files), training (training data), route (the monsters through the import route
+of a server). Run it with the Python of the environment that `dev.py setup` makes; `route` wants COMFYUI_PATH,
+or what `dev.py setup` fetched.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python scripts/dev.py workflows
 
-Run it after a node has changed; the files are committed. A thumbnail is the layout's own drawing, unless a picture that was really
-made with the workflow stands in its place (KEPT).
+Run it after a node has changed; the files are committed. A thumbnail is the layout's own drawing, unless a picture
+that was really made with the workflow stands in its place (KEPT).
 """
 
 from __future__ import annotations
@@ -40,34 +40,41 @@ NEGATIVE = "worst quality, low quality, blurry"
 
 WEIGHTS = f"""## Weights
 - **Checkpoint**: any Stable Diffusion 1.x file, in `models/checkpoints`.
-- **Adapter**: `{ADAPTER}` from Hugging Face `guyuchao/ROICtrl` (licence cc-by-nc-4.0: no commercial use), in `models/roictrl`.
+- **Adapter**: `{ADAPTER}` from Hugging Face `guyuchao/ROICtrl` (licence cc-by-nc-4.0: no commercial use), \
+in `models/roictrl`.
 
 Draw or type the boxes in **Instance Box Prompt**: one caption for each."""
 WEIGHTS_SDXL = f"""## Weights
 - **Checkpoint**: any SDXL file, such as `{SDXL}`, in `models/checkpoints`.
 
-Nothing else: **Apply ROI Prompts** uses the cross-attention that the model already has. It needs no adapter, and so it places things more
+Nothing else: **Apply ROI Prompts** uses the cross-attention that the model already has. \
+It needs no adapter, and so it places things more
 loosely than a trained adapter does."""
 
 WEIGHTS_GLIGEN = f"""## Weights
 - **Checkpoint**: any Stable Diffusion 1.x file, in `models/checkpoints`.
 - **GLIGEN**: `{GLIGEN}` from Hugging Face `comfyanonymous/GLIGEN_pruned_safetensors`, in `models/gligen`.
 
-Draw or type the boxes in **Instance Box Prompt**: one caption for each. **Apply GLIGEN** takes them as they are drawn, to the pixel."""
+Draw or type the boxes in **Instance Box Prompt**: one caption for each. **Apply GLIGEN** takes them \
+as they are drawn, to the pixel."""
 
 WEIGHTS_INSTANCE_DIFFUSION = f"""## Weights
 - **Checkpoint**: any Stable Diffusion 1.5 file, in `models/checkpoints`.
-- **InstanceDiffusion**: `{INSTANCE_DIFFUSION}` in `models/instance_diffusion`, made by `scripts/convert.py` from the official checkpoint (Hugging Face `xudongw/InstanceDiffusion`); or the three files of `logtd/instance_diffusion`: choose any of them.
+- **InstanceDiffusion**: `{INSTANCE_DIFFUSION}` in `models/instance_diffusion`, made by `scripts/convert.py` \
+from the official checkpoint (Hugging Face `xudongw/InstanceDiffusion`); \
+or the three files of `logtd/instance_diffusion`: choose any of them.
 """
 
 DEMO = """## Nothing to download
-The demo model comes with the pack: a tiny model of its own that draws 128-pixel pictures of coloured shapes and knows no other words.
+The demo model comes with the pack: a tiny model of its own that draws 128-pixel pictures of coloured shapes \
+and knows no other words.
 
 - **Colours**: red, yellow, green, cyan, blue, magenta, white
 - **Textures**: plain, striped, dotted
 - **Shapes**: circle, square, triangle, cross, ring, star
 
-Change a caption, move a box, run again. Strength 0 in **Apply ROICtrl** shows what the same seed gives without control."""
+Change a caption, move a box, run again. Strength 0 in **Apply ROICtrl** \
+shows what the same seed gives without control."""
 
 
 def layout(width: int, height: int, *instances: tuple) -> str:
@@ -115,8 +122,20 @@ SHAPES = layout(
     ("a green dotted square", [0.3, 0.56, 0.7, 0.95]),
 )
 LAKE = layout(
-    512, 512, ("a wooden rowing boat", [0.1, 0.55, 0.6, 0.85], {"scribble": [[[0.12, 0.7], [0.25, 0.8], [0.45, 0.8], [0.58, 0.68]]]}),
-    ("a white swan", [0.66, 0.6, 0.9, 0.85], {"point": [0.78, 0.74]}), ("a snowy mountain", [0.05, 0.08, 0.95, 0.45], {"scribble": [[[0.06, 0.42], [0.4, 0.12], [0.55, 0.3], [0.7, 0.16], [0.94, 0.42]]]}))  # fmt: skip
+    512,
+    512,
+    (
+        "a wooden rowing boat",
+        [0.1, 0.55, 0.6, 0.85],
+        {"scribble": [[[0.12, 0.7], [0.25, 0.8], [0.45, 0.8], [0.58, 0.68]]]},
+    ),
+    ("a white swan", [0.66, 0.6, 0.9, 0.85], {"point": [0.78, 0.74]}),
+    (
+        "a snowy mountain",
+        [0.05, 0.08, 0.95, 0.45],
+        {"scribble": [[[0.06, 0.42], [0.4, 0.12], [0.55, 0.3], [0.7, 0.16], [0.94, 0.42]]]},
+    ),
+)
 FRUIT = layout(
     512,
     512,
@@ -217,8 +236,8 @@ def controlnet(g: Graph) -> str:
     """ControlNet gives the edges of the whole picture, ROICtrl says what stands where."""
     g.note(
         0,
-        WEIGHTS
-        + "\n- **ControlNet**: `control_v11p_sd15_canny_fp16.safetensors`, in `models/controlnet`.\n\nDraw the boxes where the edges of your own picture have room for what they say.",
+        WEIGHTS + "\n- **ControlNet**: `control_v11p_sd15_canny_fp16.safetensors`, in `models/controlnet`.\n\n"
+        "Draw the boxes where the edges of your own picture have room for what they say.",
         330,
     )
     model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
@@ -275,8 +294,8 @@ def inpaint_one_box(g: Graph) -> str:
     """One box of an existing picture is made anew; the rest stays."""
     g.note(
         0,
-        WEIGHTS
-        + "\n\nLoad a picture of your own and move the box to what you want to replace. Its mask is the box; the rest of the picture stays as it is.",
+        WEIGHTS + "\n\nLoad a picture of your own and move the box to what you want to replace. "
+        "Its mask is the box; the rest of the picture stays as it is.",
         320,
     )
     model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
@@ -301,8 +320,9 @@ def masks(g: Graph) -> str:
     """Instances that show only inside their masks, with a soft edge."""
     g.note(
         0,
-        WEIGHTS
-        + "\n\nEach instance has a mask beside its box and shows only inside it; `mask_feather` in **Apply ROICtrl** is the width of its soft edge. To use your own masks, connect **Layout from Masks** in place of Instance Box Prompt.",
+        WEIGHTS + "\n\nEach instance has a mask beside its box and shows only inside it; "
+        "`mask_feather` in **Apply ROICtrl** is the width of its soft edge. "
+        "To use your own masks, connect **Layout from Masks** in place of Instance Box Prompt.",
         350,
     )
     model = g.add(0, "CheckpointLoaderSimple", ckpt_name=SD15)
@@ -406,21 +426,32 @@ def instance_diffusion(g: Graph) -> str:
 
 def instance_diffusion_scribbles(g: Graph) -> str:
     """Points and scribbles beside the boxes."""
-    more = "\nA scribble says roughly what an instance covers, a point only where it is. They are part of the layout's JSON: `scribble` is a list of strokes, `point` one pair of numbers, all 0 to 1."
+    more = (
+        "\nA scribble says roughly what an instance covers, a point only where it is. "
+        "They are part of the layout's JSON: `scribble` is a list of strokes, `point` one pair of numbers, all 0 to 1."
+    )
     published(g, grounded(g, LAKE, more, "scribble"), "instance_diffusion_scribbles", mis_share=0.0)
     return LAKE
 
 
 def instance_diffusion_masks(g: Graph) -> str:
     """Masks give the outline of each instance."""
-    more = "\nThe masks are part of the layout. To use your own, connect **Layout from Masks** in place of Instance Box Prompt."
+    more = (
+        "\nThe masks are part of the layout. To use your own, connect **Layout from Masks** "
+        "in place of Instance Box Prompt."
+    )
     published(g, grounded(g, FRUIT, more, "mask"), "instance_diffusion_masks", mis_share=0.0)
     return FRUIT
 
 
 def multi_instance_sampler(g: Graph) -> str:
-    """Every instance by itself for the first third of the steps, then all as one picture, with core's advanced sampler node."""
-    more = "\n**Multi-Instance Sampler** keeps captions from leaking into other boxes. It costs a third of a run more for each instance. With nothing connected to its `sampler` it is PLMS as published; connect KSamplerSelect for any other."
+    """Every instance by itself for the first third of the steps, then all as one picture,
+    with core's advanced sampler node."""
+    more = (
+        "\n**Multi-Instance Sampler** keeps captions from leaking into other boxes. "
+        "It costs a third of a run more for each instance. With nothing connected to its `sampler` "
+        "it is PLMS as published; connect KSamplerSelect for any other."
+    )
     parts = grounded(g, ANIMALS, more)
     guider = g.add(
         3,
@@ -482,9 +513,20 @@ def demo(g: Graph) -> str:
 
 
 WORKFLOWS: tuple[Callable[[Graph], str], ...] = (
-    text_to_image, checkpoint_with_lora, controlnet, two_pass_upscale, inpaint_one_box, masks, sdxl_roi_prompts, demo, gligen,
-    instance_diffusion, instance_diffusion_scribbles, instance_diffusion_masks, multi_instance_sampler,
-)  # fmt: skip
+    text_to_image,
+    checkpoint_with_lora,
+    controlnet,
+    two_pass_upscale,
+    inpaint_one_box,
+    masks,
+    sdxl_roi_prompts,
+    demo,
+    gligen,
+    instance_diffusion,
+    instance_diffusion_scribbles,
+    instance_diffusion_masks,
+    multi_instance_sampler,
+)
 KEPT = ("demo",)  # thumbnails that are real pictures
 
 

@@ -2,10 +2,10 @@
 
     python scripts/soak.py --prompts 400 --seed 7
 
-The demo model draws small pictures; layouts, methods, sizes and steps change from prompt to prompt, some prompts are
-interrupted, some end in an error, and now and then ComfyUI is told to free its memory. Prints the server's memory as it
-goes, its slope over the second half, and how many of the last pictures a fresh server draws the same. Run it with the Python
-of the environment that `dev.py setup` makes; it wants COMFYUI_PATH, or what `dev.py setup` fetched.
+The demo model draws small pictures; layouts, methods, sizes and steps change from prompt to prompt, some prompts
+are interrupted, some end in an error, and now and then ComfyUI is told to free its memory. Prints the server's memory
+as it goes, its slope over the second half, and how many of the last pictures a fresh server draws the same. Run it
+with the Python of the environment that `dev.py setup` makes; it wants COMFYUI_PATH, or what `dev.py setup` fetched.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ KINDS = (DRAW, INTERRUPT, ERROR, FREE)  # the first prompts are one of each
 
 @dataclass
 class Report:
-    """What was run: how many prompts of each kind, the server's bytes after each, and the last pictures with their prompts."""
+    """What was run: how many prompts of each kind, the server's bytes after each,
+    and the last pictures with their prompts."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     memory: list[int] = field(default_factory=list)
@@ -107,9 +108,10 @@ def _without_adapter(entry: dict, object_info: dict) -> dict:
 
 
 def soak(server: Server, count: int, seed: int = 0) -> Report:
-    """Runs ``count`` prompts. Raises PromptError where one fails that should not, AssertionError where one does not that should."""
+    """Runs ``count`` prompts. Raises PromptError where one fails that should not, AssertionError
+    where one does not that should."""
     report, process = Report(), psutil.Process(server.process)
-    for (kind, prompt), number in zip(prompts(server.object_info, seed), range(count)):
+    for (kind, prompt), number in zip(prompts(server.object_info, seed), range(count), strict=False):
         if kind == FREE:
             post(server, "/free", {"unload_models": True, "free_memory": True})
         picture = _run(server, kind, prompt)
@@ -166,8 +168,9 @@ def main() -> int:
         with Server(python, comfyui, base, arguments=frontend_arguments(python, comfyui)) as fresh:
             same = drawn_the_same(fresh, report)
     print(
-        f"{report.counts}; memory {report.memory[0] / 2**20:.0f} to {report.memory[-1] / 2**20:.0f} MB, {report.slope() / 2**10:+.1f} KB a "
-        f"prompt over the second half; {same} of {len(report.drawn)} pictures are the same on a fresh server"
+        f"{report.counts}; memory {report.memory[0] / 2**20:.0f} to {report.memory[-1] / 2**20:.0f} MB, "
+        f"{report.slope() / 2**10:+.1f} KB a prompt over the second half; {same} of {len(report.drawn)} pictures "
+        "are the same on a fresh server"
     )
     return int(same < len(report.drawn))
 

@@ -147,7 +147,8 @@ say(f"{len(cache)} pictures, {cache.text_count} different captions, latents {lis
 size = tuple(8 * side for side in cache.latent_shape[:1:-1])  # pixels: (width, height)
 if options.size not in (None, size):
     raise ValueError(
-        f"{options.cache} holds pictures of {size[0]}x{size[1]} pixels, not {options.size[0]}x{options.size[1]}: name another --cache"
+        f"{options.cache} holds pictures of {size[0]}x{size[1]} pixels, not {options.size[0]}x{options.size[1]}: "
+        "name another --cache"
     )
 if options.flip > 0 and cache.latent_shape[0] == 1:
     say("warning: the cache holds no mirrored pictures, so --flip has no effect")
@@ -160,7 +161,8 @@ if start_from:
     adapter.load_state_dict({name: tensor.float() for name, tensor in start_from.weights.items()})
 adapter.to(base.device).train()
 say(
-    f"adapter: {sum(p.numel() for p in adapter.parameters()) / 1e6:.1f} M parameters in {len(config.blocks)} blocks, on {base.device}"
+    f"adapter: {sum(p.numel() for p in adapter.parameters()) / 1e6:.1f} M parameters in {len(config.blocks)} "
+    f"blocks, on {base.device}"
 )
 
 # ---- objective, optimiser, stream ------------------------------------------------------------------------------------
@@ -207,7 +209,8 @@ if checkpoint := latest_checkpoint(options.out):
     }
     for name, (old, new) in changed.items():
         say(
-            f"warning: --{name.replace('_', '-')} was {old} when this run began and is {new} now: it is no longer the same run"
+            f"warning: --{name.replace('_', '-')} was {old} when this run began and is {new} now: "
+            "it is no longer the same run"
         )
     start = load_checkpoint(checkpoint, state)
     say(f"going on from {checkpoint.name}")

@@ -44,10 +44,12 @@ def load_base(options: Namespace):
 
 
 def check_encoders(clip, vae) -> None:
-    """Raise ValueError where pictures and captions cannot be encoded; otherwise the first caption would find it out, after all pictures."""
+    """Raise ValueError where pictures and captions cannot be encoded; otherwise the first caption would
+    find it out, after all pictures."""
     if clip is None:
         raise ValueError(
-            "the base has no text encoder to encode the captions with: name one with --clip (and --unet), or a checkpoint that holds one"
+            "the base has no text encoder to encode the captions with: name one with --clip (and --unet), "
+            "or a checkpoint that holds one"
         )
     if vae is None:
         raise ValueError("the base has no VAE to encode the pictures with: name one with --vae")

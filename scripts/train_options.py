@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options out of a command line, this process's unless given; ends the process with a sentence where they are wrong."""
+    """The options out of a command line, this process's unless given; ends the process with
+    a sentence where they are wrong."""
     parser = argparse.ArgumentParser(
         description="Train a ROICtrl adapter on a frozen base (docs/training.md).",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -136,9 +137,19 @@ def _size(text: str) -> tuple[int, int]:
 
 
 LEAST = {
-    "steps": 1, "batch_size": 1, "accumulation": 1, "slots": 1, "save_every": 1, "log_every": 1, "sample_every": 1, "keep": 1, "warmup": 0, "samples": 0,
-    "sample_steps": 1, "seed": 0,
-}  # fmt: skip
+    "steps": 1,
+    "batch_size": 1,
+    "accumulation": 1,
+    "slots": 1,
+    "save_every": 1,
+    "log_every": 1,
+    "sample_every": 1,
+    "keep": 1,
+    "warmup": 0,
+    "samples": 0,
+    "sample_steps": 1,
+    "seed": 0,
+}
 SHARES = ("flip", "box_dropout", "caption_dropout", "instance_caption_dropout", "dropout", "decay_from", "ema")
 ABOVE_ZERO = ("lr", "gate_lr", "clip_norm")
 

@@ -1,1 +1,2 @@
-"""The demo world: a procedural picture language with a judge, so that instance control can be trained and measured on a laptop."""
+"""The demo world: a procedural picture language with a judge, so that instance control can be
+trained and measured on a laptop."""

@@ -27,7 +27,24 @@ TEXTURE_WORDS = {"plain": ("plain", "solid"), "striped": ("striped", "banded"), 
 TEXTURE_NOUNS = {"striped": ("stripes", "bands"), "dotted": ("dots", "spots")}
 PREFIXES = ("", "", "", "a picture of ", "an image of ", "there is ")
 SUFFIXES = ("", "", "", " on a dark background", " in the dark")
-_OTHER_WORDS = "a an and with of the on in is there picture image background dark , .".split()
+_OTHER_WORDS = (
+    "a",
+    "an",
+    "and",
+    "with",
+    "of",
+    "the",
+    "on",
+    "in",
+    "is",
+    "there",
+    "picture",
+    "image",
+    "background",
+    "dark",
+    ",",
+    ".",
+)
 
 
 def _vocabulary() -> tuple[str, ...]:

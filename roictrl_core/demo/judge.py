@@ -1,15 +1,15 @@
 """Reads a picture of the demo world: which object is in a box, how far it reaches, and its colour, texture and shape.
 
-Nothing here is learned and nothing is told to the judge but the picture and the box: objects are bright on a dark ground, so a
-pixel belongs to the hue it shows, an object is a connected patch of one hue, its shape is the best of the world's outlines
-stretched to its extent, and its texture shows in how its brightness varies. Success = IoU of the extent with the box >= 0.5 and
-all three attributes right (the counting of MIG-Bench's ISR).
+Nothing here is learned and nothing is told to the judge but the picture and the box: objects are bright on
+a dark ground, so a pixel belongs to the hue it shows, an object is a connected patch of one hue, its shape
+is the best of the world's outlines stretched to its extent, and its texture shows in how its brightness varies.
+Success = IoU of the extent with the box >= 0.5 and all three attributes right (the counting of MIG-Bench's ISR).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -59,7 +59,8 @@ def box_iou(a, b) -> float:
 
 
 def _classes(image: np.ndarray) -> np.ndarray:
-    """[H, W, 3] in 0..1 -> int [H, W]: 0 ground, 1.. = index of the colour in COLOURS + 1; single odd pixels follow their neighbours."""
+    """[H, W, 3] in 0..1 -> int [H, W]: 0 ground, 1.. = index of the colour in COLOURS + 1;
+    single odd pixels follow their neighbours."""
     high, low = image.max(-1), image.min(-1)
     span = np.maximum(high - low, 1e-6)
     r, g, b = image[..., 0], image[..., 1], image[..., 2]
@@ -105,7 +106,8 @@ def _extent(mask: np.ndarray):
 
 
 def _read_shape(mask: np.ndarray, unknown: np.ndarray) -> str:
-    """The outline that agrees best (IoU) with a mask [h, w] cut to its extent; `unknown` pixels are covered by other objects."""
+    """The outline that agrees best (IoU) with a mask [h, w] cut to its extent; `unknown` pixels
+    are covered by other objects."""
     h, w = mask.shape
     u, v = np.meshgrid((np.arange(w) + 0.5) / w * 2 - 1, (np.arange(h) + 0.5) / h * 2 - 1)
     scores = []
@@ -154,14 +156,15 @@ class Reading:
     def _objects(self):
         numbers, areas = np.unique(self.patches, return_counts=True)
         objects = {}
-        for number, area in zip(numbers, areas):
+        for number, area in zip(numbers, areas, strict=True):
             extent = _extent(self.patches == number) if number and area >= MIN_AREA else None
             if extent:
                 objects[int(number)] = extent
         return objects
 
     def object_in(self, box):
-        """(attributes, extent, iou) of the object whose extent agrees best with a box (xyxy in 0..1), or (None, None, 0)."""
+        """(attributes, extent, iou) of the object whose extent agrees best with a box
+        (xyxy in 0..1), or (None, None, 0)."""
         h, w = self.bright.shape
         wanted = (box[0] * w, box[1] * h, box[2] * w, box[3] * h)
         overlaps = {number: box_iou(extent, wanted) for number, extent in self._extents.items()}
@@ -200,12 +203,14 @@ class Reading:
 
 
 def judge(image: np.ndarray, boxes: Sequence, wanted: Sequence[Attributes]) -> list[Verdict]:
-    """One verdict per box. image uint8 [H, W, 3] or float in 0..1, boxes xyxy in 0..1, wanted the attributes asked for."""
+    """One verdict per box. image uint8 [H, W, 3] or float in 0..1, boxes xyxy in 0..1,
+    wanted the attributes asked for."""
     return Reading(image).verdicts(boxes, wanted)
 
 
 def summarise(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Rates over instances: isr, miou (attribute-gated), fit (IoU >= 0.5), iou (ungated) and each attribute's accuracy."""
+    """Rates over instances: isr, miou (attribute-gated), fit (IoU >= 0.5), iou (ungated)
+    and each attribute's accuracy."""
     if not verdicts:
         raise ValueError("The judge has no verdicts to summarise: judge at least one box first.")
 

@@ -1,8 +1,8 @@
 """Scores of the demo benchmark: what one picture is worth, rates over many pictures, and how sure they are.
 
-Counting follows MIG-Bench: an instance succeeds when the IoU of the object's extent with its box is at least 0.5 and all of its
-attributes are right; rates are over instances, so layouts with many weigh more. Intervals come from resampling layouts, not
-instances: those of one picture share its fate.
+Counting follows MIG-Bench: an instance succeeds when the IoU of the object's extent with its box
+is at least 0.5 and all of its attributes are right; rates are over instances, so layouts with many weigh more.
+Intervals come from resampling layouts, not instances: those of one picture share its fate.
 """
 
 from __future__ import annotations
@@ -45,16 +45,17 @@ class Marks:
 
     @property
     def successes(self) -> tuple[bool, ...]:
-        return tuple(right and iou >= IOU_SUCCESS for iou, right in zip(self.iou, self.right))
+        return tuple(right and iou >= IOU_SUCCESS for iou, right in zip(self.iou, self.right, strict=True))
 
     @property
     def gated(self) -> tuple[float, ...]:
         """IoUs, 0 where an attribute is wrong (MIG-Bench's mIoU is their mean)."""
-        return tuple(iou if right else 0.0 for iou, right in zip(self.iou, self.right))
+        return tuple(iou if right else 0.0 for iou, right in zip(self.iou, self.right, strict=True))
 
 
 def mark(image: np.ndarray, boxes: Sequence, wanted: Sequence[Attributes]) -> Marks:
-    """Judges a picture, uint8 [H, W, 3] or float in 0..1, against its layout: boxes xyxy in 0..1 and the attributes asked for."""
+    """Judges a picture, uint8 [H, W, 3] or float in 0..1, against its layout: boxes xyxy in 0..1
+    and the attributes asked for."""
     reading = Reading(image)
     verdicts = reading.verdicts(boxes, wanted)
     inside = inside_boxes(boxes, *reading.bright.shape)
@@ -79,7 +80,8 @@ def inside_boxes(boxes: Sequence, height: int, width: int) -> np.ndarray:
 
 
 def leaks(verdict: Verdict, others: Sequence[Attributes]) -> bool | None:
-    """Whether the found object wears an attribute of the others' that its own caption does not ask for; None without an object."""
+    """Whether the found object wears an attribute of the others' that its own caption does not ask for;
+    None without an object."""
     if verdict.found is None:
         return None
     return any(
@@ -118,10 +120,11 @@ def measures(marks: Sequence[Marks]) -> dict[str, Measure]:
 
 
 def resampled(measure: Measure, levels: Sequence[int], seed: int = 0) -> np.ndarray:
-    """The rate in RESAMPLES bootstrap samples of the pictures, drawn within each level: how many a level has is fixed by design.
+    """The rate in RESAMPLES bootstrap samples of the pictures, drawn within each level:
+    how many a level has is fixed by design.
 
-    The draws depend on levels and seed alone: two methods on the same layouts are resampled alike, so the difference of their
-    results is a paired bootstrap.
+    The draws depend on levels and seed alone: two methods on the same layouts are resampled alike, so the difference
+    of their results is a paired bootstrap.
     """
     rng, levels = np.random.default_rng(seed), np.asarray(levels)
     above, below = np.zeros(RESAMPLES), np.zeros(RESAMPLES)

@@ -1,7 +1,8 @@
 """Scenes of coloured, textured shapes on dark backgrounds, drawn anti-aliased and deterministic by seed.
 
-A scene is plain data; `render` turns it into a picture and `visible_masks` into one mask per instance. Lengths are pixels,
-boxes of a `Scene` are xyxy in pixels (x first) and enclose the whole shape, also where another instance covers it.
+A scene is plain data; `render` turns it into a picture and `visible_masks` into one mask per instance.
+Lengths are pixels, boxes of a `Scene` are xyxy in pixels (x first) and enclose the whole shape,
+also where another instance covers it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Thing:
-    """One instance: its attributes, box (xyxy, px), and the rotation (radians) and phase (0..1, two axes) of its texture."""
+    """One instance: its attributes, box (xyxy, px), and the rotation (radians) and phase
+    (0..1, two axes) of its texture."""
 
     attributes: Attributes
     box: tuple[float, float, float, float]
@@ -62,7 +64,8 @@ class Scene:
 
 
 def inside_shape(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Whether points belong to a shape; u, v in -1..1 across the shape's box, v downwards. Returns bool of u's shape."""
+    """Whether points belong to a shape; u, v in -1..1 across the shape's box, v downwards.
+    Returns bool of u's shape."""
     if shape == "square":
         return (np.abs(u) <= 1) & (np.abs(v) <= 1)
     if shape == "triangle":
@@ -115,7 +118,8 @@ def _dark_samples(thing: Thing, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
 
 
 def coverage(thing: Thing, size: int = SIZE):
-    """Window (x1, y1, x2, y2) in px, the shape's coverage of each pixel in it and that of the texture's second tone, both [h, w] in 0..1."""
+    """Window (x1, y1, x2, y2) in px, the shape's coverage of each pixel in it and that of the texture's
+    second tone, both [h, w] in 0..1."""
     window, xs, ys = _sample_grid(thing.box, size)
     x1, y1, x2, y2 = thing.box
     u, v = (xs - x1) / (x2 - x1) * 2 - 1, (ys - y1) / (y2 - y1) * 2 - 1
@@ -202,7 +206,8 @@ def _place(rng: np.random.Generator, colour: str, placed: list[Thing], longest: 
 def random_scene(
     seed, count: int | None = None, size: int = SIZE, shortest: float = MIN_SIZE, longest: float | None = None
 ) -> Scene:
-    """A scene by seed (an int or a sequence of ints); count 1..6 instances (random when None), box sides in shortest..longest px."""
+    """A scene by seed (an int or a sequence of ints); count 1..6 instances (random when None),
+    box sides in shortest..longest px."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(1, MAX_INSTANCES + 1)) if count is None else count
     longest = min(_LARGEST[count] if longest is None else longest, size - 4)

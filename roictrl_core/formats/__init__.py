@@ -11,9 +11,11 @@ parsing.py      text to plain data: JSON, YAML or YOLO's lines, also inside pros
 readable.py     what text is, before anything parses it
 comfyui.py      BOUNDING_BOX, elements, Impact SEGS, MASK batches
 arrays.py       bare rows of numbers; detections.py what detectors answer with, by detection_keys.py
-datasets.py     COCO; labelme.py labelme; yolo.py YOLO, whose lines yolo_meanings.py tells apart; dataset_writers.py writes all three
+datasets.py     COCO; labelme.py labelme; yolo.py YOLO, whose lines yolo_meanings.py tells apart;
+                dataset_writers.py writes all three
 methods.py      InstanceDiffusion, MIG-Bench, Omost
-vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; mot.py MOTChallenge; rows.py rows of Hugging Face data sets
+vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; mot.py MOTChallenge;
+                rows.py rows of Hugging Face data sets
 captions.py     structured captions of Ideogram 4 and Krea 2
 label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
@@ -147,6 +149,7 @@ FORMATS: dict[str, Format] = {
 }
 
 WRITABLE = tuple(name for name, entry in FORMATS.items() if entry.write)
+_AS_TOLD = ReadAs()  # as the source says itself, or its numbers make likeliest
 
 _KNOWN_FORMS = (
     "ROICtrl layout JSON, BOUNDING_BOX, elements, detections, lists of boxes, answers of Gemini, Qwen-VL or "
@@ -163,7 +166,7 @@ def read(
     *,
     pick: str = "",
     names: str = "",
-    read_as: ReadAs = ReadAs(),
+    read_as: ReadAs = _AS_TOLD,
 ) -> tuple[Layout, list[Note]]:
     """Any of the formats of this package to a Layout, and the notes.
 
@@ -225,8 +228,8 @@ def _unknown(data: object) -> str:
         )
     if isinstance(data, Element):
         return (
-            f"XML with the root {quote(data.tag)} is in no format that is known here. CVAT's begins with <annotations>, "
-            "Pascal VOC's with <annotation>."
+            f"XML with the root {quote(data.tag)} is in no format that is known here. "
+            "CVAT's begins with <annotations>, Pascal VOC's with <annotation>."
         )
     seen = (
         "an object with the keys " + ", ".join(quote(key) for key in list(first)[:6])

@@ -71,7 +71,8 @@ _COLUMNS = {
 
 
 def plain(data: object, mask: bool = True) -> object:
-    """``data`` with its tensors and arrays as lists, its numbers Python's own. Pictures stay arrays where they may be masks, and are None elsewhere."""
+    """``data`` with its tensors and arrays as lists, its numbers Python's own. Pictures stay arrays where they may
+    be masks, and are None elsewhere."""
     data = scalar(data)
     if hasattr(data, "detach"):  # a tensor
         data = data.detach().float().cpu().numpy()
@@ -99,7 +100,8 @@ def _as_mapping(detected: object) -> dict:
 
 
 def _listed(array: np.ndarray) -> object:
-    """Numbers, one row, or rows of boxes, also of several pictures, as lists; any other array is a picture and stays."""
+    """Numbers, one row, or rows of boxes, also of several pictures, as lists;
+    any other array is a picture and stays."""
     if array.ndim < 2:
         return array.tolist()
     boxes = array.shape[-1] in LENGTHS and (array.ndim == 2 or not np.isin(array, (0, 1)).all())

@@ -93,7 +93,8 @@ def _global_caption(kept: dict) -> str:
 
 
 def write_caption(layout: Layout, notes: list[Note]) -> dict:
-    """What was read, with the boxes as they are now; a global caption that was changed takes the place of all other words."""
+    """What was read, with the boxes as they are now; a global caption that was changed takes
+    the place of all other words."""
     kept = layout.extra.get(KEPT)
     if (
         not isinstance(kept, dict)

@@ -219,7 +219,8 @@ def _seg_mask(seg, width: int, height: int, who: dict, reader: Reader) -> np.nda
 
 
 def joined_masks(data: object) -> np.ndarray | None:
-    """A batch, or a list of masks and batches as one; None where ``data`` is neither. Raises ValueError for several sizes."""
+    """A batch, or a list of masks and batches as one; None where ``data`` is neither.
+    Raises ValueError for several sizes."""
     if isinstance(data, np.ndarray):
         return data
     if (
@@ -256,8 +257,8 @@ def read_masks(data: np.ndarray, reader: Reader, captions: list[str] | None = No
     low, high = np.fmin.reduce(data, axis=None), np.fmax.reduce(data, axis=None)
     if np.isfinite((low, high)).all() and (low < -1 or high > 255):
         raise ValueError(
-            f"An array of the shape {list(data.shape)} with values from {low:.6g} to {high:.6g} holds neither masks, whose "
-            "values are 0 to 1, nor boxes, which are rows of 4 to 7 numbers."
+            f"An array of the shape {list(data.shape)} with values from {low:.6g} to {high:.6g} holds neither masks, "
+            "whose values are 0 to 1, nor boxes, which are rows of 4 to 7 numbers."
         )
     entries(list(data), "The MASK batch")
     reader.own_size(data.shape[2], data.shape[1], "The MASK batch")
@@ -287,7 +288,8 @@ def _read_mask(values: np.ndarray, who: dict, reader: Reader, caption: str) -> N
 
 
 def _soft_box(values: np.ndarray) -> tuple[float, float, float, float] | None:
-    """The box whose share of each pixel the mask is, as :func:`write_masks` draws one; None where it is anything else."""
+    """The box whose share of each pixel the mask is, as :func:`write_masks` draws one;
+    None where it is anything else."""
     if values.min() < 0 or values.max() > 1:
         return None
     across, down = values.max(axis=0), values.max(axis=1)  # [W], [H]
@@ -320,7 +322,7 @@ def without_plain(mask: np.ndarray | None, box: tuple[int, int, int, int]) -> Ru
 def write_masks(layout: Layout) -> np.ndarray:
     """[N, H, W] float32, one mask per enabled instance (see :func:`instance_mask`); [0, H, W] if none."""
     masks = np.empty((len(layout.enabled), layout.height, layout.width), dtype=np.float32)
-    for canvas, (_, instance) in zip(masks, layout.enabled):
+    for canvas, (_, instance) in zip(masks, layout.enabled, strict=True):
         canvas[:] = instance_mask(instance, layout)
     return masks
 

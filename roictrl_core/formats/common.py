@@ -134,7 +134,8 @@ class Reader:
         return self.width or DEFAULT_SIDE, self.height or DEFAULT_SIDE
 
     def layout(self, caption: str = "", extra: Mapping[str, object] | None = None) -> Layout:
-        """What was read; ``extra`` are the source's own fields, of which those that a layout has itself are left out."""
+        """What was read; ``extra`` are the source's own fields, of which those that
+        a layout has itself are left out."""
         own = {key: value for key, value in (extra or {}).items() if key not in LAYOUT_FIELDS}
         return Layout(*self.grid, tuple(self.instances), caption, self.carried.of(own))
 
@@ -230,7 +231,8 @@ def hex_color(rgb: object) -> str:
 
 
 def imported_of(instance: Instance) -> dict:
-    """What the source said beyond the layout's own fields; {} where a layout from elsewhere has something else there."""
+    """What the source said beyond the layout's own fields; {} where a layout from
+    elsewhere has something else there."""
     imported = instance.extra.get("imported")
     return PlainData().of(imported) if isinstance(imported, dict) else {}
 

@@ -19,7 +19,7 @@ LABELME = "5.4.1"  # the version whose fields are written
 
 def _corners(box: Box, layout: Layout) -> list[float]:
     """x1, y1, x2, y2 in pixels, to hundredths."""
-    return [round(value * side, 2) for value, side in zip(box, (layout.width, layout.height) * 2)]
+    return [round(value * side, 2) for value, side in zip(box, (layout.width, layout.height) * 2, strict=True)]
 
 
 def _classes(layout: Layout) -> dict[str, int]:
@@ -125,7 +125,7 @@ def _parts(instance: Instance, index: int, notes: list[Note]) -> list[tuple[Poin
     """The outlines, normalised, of what shows: the mask inside the box.  None with a note where the box must do."""
     mask = instance.mask.to_array()
     height, width = mask.shape
-    x1, y1, x2, y2 = (round(value * side) for value, side in zip(instance.box, (width, height) * 2))
+    x1, y1, x2, y2 = (round(value * side) for value, side in zip(instance.box, (width, height) * 2, strict=True))
     shown = np.zeros_like(mask)
     shown[y1:y2, x1:x2] = mask[y1:y2, x1:x2]
     found = outlines(shown)
@@ -146,7 +146,7 @@ def write_yolo(layout: Layout, notes: list[Note]) -> tuple[str, str]:
     names = [" ".join(instance.caption.split()) for _, instance in layout.enabled]
     classes = {name: number for number, name in enumerate(dict.fromkeys(names))}
     lines = []
-    for name, (_, instance) in zip(names, layout.enabled):
+    for name, (_, instance) in zip(names, layout.enabled, strict=True):
         x1, y1, x2, y2 = instance.box
         values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
         lines.append(" ".join([str(classes[name]), *(f"{value:.6f}" for value in values)]))

@@ -131,7 +131,8 @@ def _among(keys: Mapping, around: Mapping, among: tuple[Way, ...]) -> tuple[Way,
 
 
 def _shape(keys: Mapping, who: dict, reader: Reader) -> tuple[RunLengthMask | None, list, str]:
-    """The mask, or the polygons in the boxes' own unit, and the key that holds them; one that cannot be read is said."""
+    """The mask, or the polygons in the boxes' own unit, and the key that holds them;
+    one that cannot be read is said."""
     for key in MASK_KEYS:
         value = keys.get(key)
         if isinstance(value, np.ndarray):

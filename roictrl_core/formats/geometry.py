@@ -1,4 +1,5 @@
-"""Turned boxes, ellipses, outlines and strokes of labelling tools, as what a layout holds: a box, a mask, a scribble."""
+"""Turned boxes, ellipses, outlines and strokes of labelling tools, as what a layout holds:
+a box, a mask, a scribble."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def add_ellipse(center: Point, radii: Point, degrees: float, who: dict, reader: 
 
 
 def add_strokes(strokes: list[list[Point]], who: dict, reader: Reader, **fields) -> None:
-    """An instance with strokes through points in pixels and the box around them; of an upright or level line its middle."""
+    """An instance with strokes through points in pixels and the box around them;
+    of an upright or level line its middle."""
     scribble, box = strokes_of(strokes, who, reader), points_box([point for stroke in strokes for point in stroke])
     if scribble and (box[0] == box[2] or box[1] == box[3]):
         middle = point_of([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], who, reader)

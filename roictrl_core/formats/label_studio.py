@@ -2,7 +2,8 @@
 
 A region's ``value`` counts in percent of the picture, whose size stands beside it (``original_width``); regions of one
 ``id`` are one object (its rectangle, its labels, its text).
-Source: Label Studio's documentation (labelstud.io/guide/task_format, labelstud.io/tags/rectanglelabels and its neighbours).
+Source: Label Studio's documentation (labelstud.io/guide/task_format, labelstud.io/tags/rectanglelabels
+and its neighbours).
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def _first_answer(answers: list[dict], reader: Reader) -> list[dict]:
 
 
 def _of_one_picture(regions: list[dict], tasks: list[str], reader: Reader) -> list[dict]:
-    """Of a task of several pictures, shown side by side or as pages, the regions of one: the picked one, where the pick does
-    not already choose among the ``tasks``, else the first."""
+    """Of a task of several pictures, shown side by side or as pages, the regions of one: the picked one,
+    where the pick does not already choose among the ``tasks``, else the first."""
     pictures: dict[str, list[dict]] = {}
     for region in regions:
         pictures.setdefault(_picture(region), []).append(region)

@@ -69,8 +69,8 @@ def _anno(anno: dict, unit: str, index: int, reader: Reader) -> Found:
 
 
 def _without_box(who: dict, fields: dict, sides: tuple[float, float]) -> Found:
-    """An annotation of a point, or else of a scribble: of an upright or level one the middle, of others the box around it,
-    in the unit of the boxes, in which the picture has these ``sides``."""
+    """An annotation of a point, or else of a scribble: of an upright or level one the middle, of others the box around
+    it, in the unit of the boxes, in which the picture has these ``sides``."""
     if fields["point"]:
         return Found(who, None, fields, alone=True)
     x1, y1, x2, y2 = points_box([point for stroke in fields["scribble"] for point in stroke])
@@ -81,7 +81,8 @@ def _without_box(who: dict, fields: dict, sides: tuple[float, float]) -> Found:
 
 
 def write_instance_diffusion(layout: Layout, notes: list[Note]) -> dict:
-    """Enabled instances; ``mask`` as COCO RLE, or an empty list; ``point`` and ``scribble`` in pixels where there are any."""
+    """Enabled instances; ``mask`` as COCO RLE, or an empty list; ``point`` and ``scribble``
+    in pixels where there are any."""
     annos = []
     for index, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, layout.width, layout.height)

@@ -1,7 +1,7 @@
 """MOTChallenge's rows: ``frame, id, left, top, width, height, score, ...``, in pixels, of all frames of a video.
 
-Ten columns of a tracker or detector end in three of -1, which some leave out; nine of an annotation end in a class and a
-visibility.
+Ten columns of a tracker or detector end in three of -1, which some leave out; nine of an annotation
+end in a class and a visibility.
 A layout is one frame: the first, or the one that is picked.
 Source: motchallenge.net/instructions.
 """

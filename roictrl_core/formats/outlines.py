@@ -65,7 +65,8 @@ def _spans(
     columns: int,
     rows: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the polygons' edges from ``a`` to ``b``, [E, 2] in pixels, let pixels begin and end, counted column by column.
+    """Where the polygons' edges from ``a`` to ``b``, [E, 2] in pixels, let pixels begin and end,
+    counted column by column.
 
     Every column between an edge's ``first`` and ``last`` has its centre crossed by it.
     """

@@ -1,4 +1,5 @@
-"""Text to the plain data that it stands for: JSON, XML's tree, YOLO's lines (which stay text) or YAML, also inside prose.
+"""Text to the plain data that it stands for: JSON, XML's tree, YOLO's lines (which stay text)
+or YAML, also inside prose.
 
 What people paste is often told rather than written: JSON inside fences, between sentences, or as Python prints it; a
 file in another encoding; no text at all.  Each is read, or refused by what it is and not by the last parser's message.
@@ -128,7 +129,8 @@ def _usable(text: str, found: Sequence[Told], kind: Kind) -> Sequence[Told]:
 
 
 def _rows(text: str) -> list[str]:
-    """The lines with anything on them, where each may be an object, or each numbers; [] where they are anything else."""
+    """The lines with anything on them, where each may be an object, or each numbers;
+    [] where they are anything else."""
     if text.count("\n") > MAX_LINES:
         return []
     lines = [line.strip().rstrip(",") for line in text.splitlines() if line.strip()]
@@ -161,7 +163,8 @@ def _line(line: str) -> object:
 
 
 def _yaml(text: str, kind: Kind, only_known: bool) -> object:
-    """YAML; also after or before a sentence, which is YAML as well if it ends in a colon. Raises ValueError with a sentence."""
+    """YAML; also after or before a sentence, which is YAML as well if it ends in a colon.
+    Raises ValueError with a sentence."""
     error, value = None, text
     for part in dict.fromkeys((text, _yaml_block(text))):
         try:
@@ -194,11 +197,13 @@ def _joined(found: Sequence[Told], reader: Reader, kind: Kind) -> object:
         return found[0].value
     kinds = list(_kinds(found, kind))
     first = next((name for name in kinds if name), None)
-    same = [told.value for told, name in zip(found, kinds) if name == first and told.value not in _NO_VALUES]
+    same = [
+        told.value for told, name in zip(found, kinds, strict=True) if name == first and told.value not in _NO_VALUES
+    ]
     value = same[0]
     if first and len(same) > 1 and kind(together := _together(same)) == first:
         value, same = together, []
-    for told, name in zip(found, kinds):
+    for told, name in zip(found, kinds, strict=True):
         if told.value is BROKEN:
             reader.note("read.broken", line=told.line)
         elif told.value is UNCLOSED:

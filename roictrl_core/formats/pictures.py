@@ -158,7 +158,7 @@ def quad_of(keys: dict) -> list[tuple[float, float]] | None:
     for holder in (keys, *(plain_keys(keys[key]) for key in KEYS if isinstance(keys.get(key), Mapping))):
         values = finite_numbers([holder.get(key) for key in QUAD])
         if values is not None:
-            return list(zip(values[::2], values[1::2]))
+            return list(zip(values[::2], values[1::2], strict=True))
     return None
 
 

@@ -1,4 +1,5 @@
-"""From the numbers of all entries of a source to instances: how they are read is decided once for all of them, and said.
+"""From the numbers of all entries of a source to instances: how they are read is decided
+once for all of them, and said.
 
 A reader of a format gives its entries as :class:`Found`, and the ways that its format may mean, the likeliest first.
 """
@@ -38,8 +39,9 @@ _NOTES = {
 class Found(NamedTuple):
     """One entry of a source: its subject, its four numbers (None = said to be unusable), the fields of its instance.
 
-    ``among`` are the ways that this entry may mean, where they are not those of the whole source; ``outline`` are
-    polygons in the unit of the numbers, which become the instance's mask.  What is ``alone`` has a point in place of a box.
+    ``among`` are the ways that this entry may mean, where they are not those of the whole source;
+    ``outline`` are polygons in the unit of the numbers, which become the instance's mask.
+    What is ``alone`` has a point in place of a box.
     """
 
     who: dict
@@ -61,8 +63,8 @@ def place(
 ) -> None:
     """Add every entry to the layout, read in the way that a person chose, else in the best of ``among``.
 
-    ``what`` is what gives the boxes, for a refusal.  The way is said ``always``, where there were several, or only where it
-    is not the first; ``shown`` turns an order into the columns that are said.
+    ``what`` is what gives the boxes, for a refusal.  The way is said ``always``, where there were several,
+    or only where it is not the first; ``shown`` turns an order into the columns that are said.
     """
     groups: dict[tuple[Way, ...], list[int]] = {}
     for index, entry in enumerate(found):
@@ -79,7 +81,7 @@ def place(
         _doubt(rows, way, reader)
         placed |= {
             index: (way.unit, tuple(box))
-            for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist())
+            for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist(), strict=True)
         }
     for index, entry in enumerate(found):
         if entry.alone:
@@ -104,8 +106,8 @@ def chosen_way(rows: Sequence | np.ndarray, among: Sequence[Way], reader: Reader
 
 
 def settle_unit(numbers: Iterable[float], reader: Reader) -> None:
-    """For a format of pixels, whose picture's size is known: the unit of a file's numbers, by a person's choice, else shares
-    where all lie in 0..1; from then on :func:`in_pixels` makes pixels of them."""
+    """For a format of pixels, whose picture's size is known: the unit of a file's numbers, by a person's choice,
+    else shares where all lie in 0..1; from then on :func:`in_pixels` makes pixels of them."""
     unit = reader.read_as.unit
     if unit != AUTO:
         reader.choice_used = True

@@ -31,6 +31,6 @@ def _binary(text: str, at: int, what: str) -> str:
         return f"{what} is text in UTF-16, which cannot be read here. Save it as UTF-8."
     line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
     return (
-        f"{what} is a binary file, or a damaged text: the character with the code {ord(text[at])} stands at line {line}, column "
-        f"{column}. Save it as text in UTF-8."
+        f"{what} is a binary file, or a damaged text: the character with the code {ord(text[at])} stands at line "
+        f"{line}, column {column}. Save it as text in UTF-8."
     )

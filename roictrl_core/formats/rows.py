@@ -1,7 +1,8 @@
 """Rows of Hugging Face detection data sets: ``objects`` holds the boxes of a picture, its sides stand beside it.
 
-``{"image_id", "width", "height", "objects": {"bbox": [[x, y, w, h], ...], "category": [...]}}``, boxes in pixels; ImageFolder's
-metadata.jsonl has a ``file_name`` and calls the list ``categories``.  A row may also hold its objects one by one.
+``{"image_id", "width", "height", "objects": {"bbox": [[x, y, w, h], ...], "category": [...]}}``, boxes in pixels;
+ImageFolder's metadata.jsonl has a ``file_name`` and calls the list ``categories``.  A row may also hold its objects
+one by one.
 Source: huggingface.co/docs/datasets/object_detection and .../image_dataset.
 """
 
@@ -27,7 +28,8 @@ def is_row(data: object) -> bool:
 
 
 def _objects(row: Mapping) -> list[Mapping] | None:
-    """The objects one by one: what they are in the file, or lists that stand side by side; None where there are none."""
+    """The objects one by one: what they are in the file, or lists that stand side by side;
+    None where there are none."""
     objects = row.get("objects")
     if isinstance(objects, (list, tuple)) and objects and all(isinstance(item, Mapping) for item in objects):
         return list(objects) if _key(objects[0], _BOXES) and _key(objects[0], _OWN) else None

@@ -39,7 +39,7 @@ def polygons_of(data: object) -> list[list[Point]] | None:
     """
     if isinstance(data, Mapping):
         x, y = (data.get(axis) if isinstance(data.get(axis), (list, tuple)) else () for axis in "xy")
-        data = list(zip(x, y))
+        data = list(zip(x, y, strict=False))
     if not isinstance(data, (list, tuple)) or not data:
         return None
     if isinstance(data[0], (list, tuple)) and len(data[0]) != 2 or isinstance(data[0], Mapping):
@@ -53,7 +53,8 @@ def polygons_of(data: object) -> list[list[Point]] | None:
 
 
 def segmentation_mask(data: object, who: dict, reader: Reader) -> RunLengthMask | None:
-    """COCO's segmentation: polygons in pixels, an RLE, or both in one list, as one mask; None with a note where it is unusable."""
+    """COCO's segmentation: polygons in pixels, an RLE, or both in one list, as one mask;
+    None with a note where it is unusable."""
     if isinstance(data, np.ndarray):
         return array_mask(data, who, reader)
     if not data or isinstance(data, Mapping):
@@ -85,7 +86,9 @@ def _union(masks: list[RunLengthMask | None], who: dict, reader: Reader) -> RunL
     canvas = np.zeros((height, width), dtype=bool)
     for mask in masks:
         own = mask.to_array()
-        canvas |= own[np.ix_(*(np.arange(side) * have // side for side, have in zip((height, width), own.shape)))]
+        canvas |= own[
+            np.ix_(*(np.arange(side) * have // side for side, have in zip((height, width), own.shape, strict=True)))
+        ]
     return RunLengthMask.from_array(canvas)
 
 

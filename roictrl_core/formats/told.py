@@ -17,7 +17,8 @@ MAX_VALUES = 10_000
 BROKEN = object()  # stands for a value that cannot be read
 UNCLOSED = object()  # stands for a list without an end, whose items follow as far as they are whole
 
-# Strings end with their line, as in JSON. Single quotes are Python's only where a value may begin: else they are apostrophes.
+# Strings end with their line, as in JSON. Single quotes are Python's only where a value may begin:
+# else they are apostrophes.
 _TOKEN = re.compile(r"""([][{}(,:])[ \t\n]*'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"?|[][{}]""")
 _BEGINS = re.compile(r"""\{\s*["'\d]|\[\s*[\[{(]""")  # objects, and lists of objects or lists
 _INDENT = re.compile(r"^([ \t]*)(?=\S)", re.MULTILINE)
@@ -38,7 +39,8 @@ def values_in(text: str) -> list[Told]:
     for start, end in _places(text):
         if len(found) == MAX_VALUES:
             raise ValueError(
-                f"The text has more than {MAX_VALUES} pieces of JSON; at most that many are read. Split it into smaller texts."
+                f"The text has more than {MAX_VALUES} pieces of JSON; at most that many are read. "
+                "Split it into smaller texts."
             )
         line += text.count("\n", at, start)
         at = start
@@ -68,7 +70,8 @@ def broken_json(text: str, start: int) -> ValueError:
 
 
 def _places(text: str) -> Iterator[tuple[int, int | None]]:
-    """Where values begin and end (None = it is not closed), none of them inside another; and where an object only ends."""
+    """Where values begin and end (None = it is not closed), none of them inside another;
+    and where an object only ends."""
     last = text.rfind("\n")
     after = 0
     for start, end in _ends(text).items():
@@ -146,7 +149,8 @@ _SIGNS = {"True": "true", "False": "false", "None": "null", "(": "[", ")": "]"}
 
 
 def as_json(text: str) -> str:
-    """Strict JSON of a value with Python's quotes, words, tuples or numbers as keys, with comments, or commas before an end.
+    """Strict JSON of a value with Python's quotes, words, tuples or numbers as keys, with comments,
+    or commas before an end.
 
     It is no check: what is no such value stays as wrong as it is.
     """

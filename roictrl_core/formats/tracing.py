@@ -71,4 +71,4 @@ def _walk(first: Edge, edges: dict[Edge, None], seen: set[Edge]) -> list[Point]:
 
 def _area(walk: list[Point]) -> int:
     """Twice the enclosed area; negative around a hole, where the walk runs the other way round."""
-    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(walk, walk[1:] + walk[:1]))
+    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(walk, walk[1:] + walk[:1], strict=True))

@@ -1,4 +1,5 @@
-"""TRACKING of ComfyUI's video packs: ``{class: {id: [[x1, y1, x2, y2, W, H] or null, one for each frame]}}``, in pixels.
+"""TRACKING of ComfyUI's video packs: ``{class: {id: [[x1, y1, x2, y2, W, H] or null, one for each frame]}}``,
+in pixels.
 
 A layout is one frame: the first, or the one that is picked.
 """

@@ -1,8 +1,9 @@
-"""What vision-language models answer with: Gemini's ``box_2d``, Qwen-VL's ``bbox_2d`` and ``point_2d``, Florence-2's lists.
+"""What vision-language models answer with: Gemini's ``box_2d``, Qwen-VL's ``bbox_2d``
+and ``point_2d``, Florence-2's lists.
 
-Gemini counts y first, in 0..1000.  Qwen2.5-VL counts pixels of the picture that it was shown, Qwen3-VL 0..1000: nothing
-in the answer tells which, so what the numbers and the picture's size make likelier is taken, and said.  Florence-2 counts
-pixels of the picture.
+Gemini counts y first, in 0..1000.  Qwen2.5-VL counts pixels of the picture that it was shown, Qwen3-VL 0..1000:
+nothing in the answer tells which, so what the numbers and the picture's size make likelier is taken, and said.
+Florence-2 counts pixels of the picture.
 Sources: ai.google.dev/gemini-api/docs/image-understanding; the Qwen3-VL cookbook "2d_grounding"; the model card of
 microsoft/Florence-2-large.
 """
@@ -57,7 +58,8 @@ def _is_qwen(item: object) -> bool:
 
 
 def _answers(data: object, belongs) -> dict[str, list] | None:
-    """By their names, the lists of objects that a model gave: one, or one for each frame; None where ``data`` has none."""
+    """By their names, the lists of objects that a model gave: one, or one for each frame;
+    None where ``data`` has none."""
     if belongs(data):
         return {"": [data]}
     if isinstance(data, dict):
@@ -233,7 +235,10 @@ def _florence_entries(key: str, task: Mapping, reader: Reader) -> list[Found | N
     if len(labels) > len(places):
         reader.note("read.labels_left", labels=len(labels), boxes=len(places), left=len(labels) - len(places))
     titles = [text_of(label) for label in labels[: len(places)]] + [""] * (len(places) - len(labels))
-    return [_florence_entry(key, value, title, i, reader) for i, (value, title) in enumerate(zip(places, titles), 1)]
+    return [
+        _florence_entry(key, value, title, i, reader)
+        for i, (value, title) in enumerate(zip(places, titles, strict=True), 1)
+    ]
 
 
 def _florence_entry(key: str, value: object, title: str, index: int, reader: Reader) -> Found | None:

@@ -1,7 +1,7 @@
 """Pascal VOC's XML: one ``annotation`` of one picture, its objects' ``bndbox`` in pixels.
 
-Pixels count from 1 and the last one belongs to the box, so xmin - 1 to xmax is the box; files whose smallest number is 0
-count from 0, which is said.
+Pixels count from 1 and the last one belongs to the box, so xmin - 1 to xmax is the box; files whose smallest number
+is 0 count from 0, which is said.
 Source: the PASCAL VOC2012 development kit (host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc).
 """
 

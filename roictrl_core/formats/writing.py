@@ -29,7 +29,10 @@ def _fit(instance: Instance, index: int, title: str, carries: Collection[str], n
     if not inside.has_area and "point" not in carries:
         notes.append(instance.note("write.no_area", index, format=title))
         return replace(instance, enabled=False)
-    if inside.has_area and max(abs(one - other) for one, other in zip(inside.box, instance.box)) > BORDER_SLACK:
+    if (
+        inside.has_area
+        and max(abs(one - other) for one, other in zip(inside.box, instance.box, strict=True)) > BORDER_SLACK
+    ):
         notes.append(instance.note("write.cut", index, format=title))
     if lost := _lost(instance, carries):
         notes.append(instance.note("write.not_carried", index, format=title, fields=lost))

@@ -92,6 +92,7 @@ def attribute(element: Element, name: str) -> float | None:
 
 
 def whole(text: str | None) -> object:
-    """What a file says of a side in pixels, for Reader.own_size: a number; text that is none stays; None where nothing stands."""
+    """What a file says of a side in pixels, for Reader.own_size: a number; text that is none stays;
+    None where nothing stands."""
     value = number(text)
     return (text or "").strip() or None if value is None else value

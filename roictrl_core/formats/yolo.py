@@ -31,7 +31,7 @@ _LOOKED_AT = 5  # lines that tell whether a text is a YOLO file
 def is_yolo(text: str) -> bool:
     """Whether one of the first lines with anything on it is a YOLO line, though its numbers may be broken."""
     first = (line for line in text[:100_000].splitlines() if line.strip())
-    return any(_looks_like_yolo(line) for line, _ in zip(first, range(_LOOKED_AT)))
+    return any(_looks_like_yolo(line) for line, _ in zip(first, range(_LOOKED_AT), strict=False))
 
 
 def _looks_like_yolo(line: str) -> bool:
@@ -52,7 +52,11 @@ def read_yolo(text: str, reader: Reader) -> Layout:
     ids = _ends_are_ids(lines, meanings)
     _say_columns(meanings, ids, reader)
     names = ClassNames(reader)
-    found = [entry for line, meaning in zip(lines, meanings) if (entry := _found(line, meaning, ids, names, reader))]
+    found = [
+        entry
+        for line, meaning in zip(lines, meanings, strict=True)
+        if (entry := _found(line, meaning, ids, names, reader))
+    ]
     place(found, ways((CXCYWH,), (SHARES, PIXELS)), reader, "The YOLO file", always=False)
     names.close()
     return reader.layout()
@@ -68,7 +72,9 @@ def _line(index: int, text: str, reader: Reader) -> Line | None:
     elif number is None or len(words) < 4:
         reader.note("read.yolo_line", who=subject("line", index))
     elif not finite:
-        broken = next(word for word, value in zip(words, values) if value is None or not math.isfinite(value))
+        broken = next(
+            word for word, value in zip(words, values, strict=True) if value is None or not math.isfinite(value)
+        )
         reader.note("read.yolo_number", who=subject("line", index), value=quote(broken))
     else:
         whole = values[-1] == int(values[-1]) and (values[-1] > 1 or bool(_WHOLE.fullmatch(words[-1])))
@@ -104,7 +110,7 @@ def _float(word: str) -> float | None:
 
 def _ends_are_ids(lines: list[Line], settled: list[Meaning | None]) -> bool:
     """Whether single numbers at the lines' ends are ids: all whole, and one of them over 1."""
-    ends = [line for line, meaning in zip(lines, settled) if meaning and meaning.tail == 1]
+    ends = [line for line, meaning in zip(lines, settled, strict=True) if meaning and meaning.tail == 1]
     return all(line.whole for line in ends) and any(line.values[-1] > 1 for line in ends)
 
 
@@ -120,7 +126,7 @@ def _found(line: Line, meaning: Meaning | None, ids: bool, names: ClassNames, re
     if meaning.kind != POLYGON:
         return Found(who, line.values[:4], fields)
     flat = line.values[: len(line.values) - meaning.tail]
-    points = list(zip(flat[::2], flat[1::2]))
+    points = list(zip(flat[::2], flat[1::2], strict=True))
     return Found(who, points_box(points), fields, ways((XYXY,), (SHARES, PIXELS)), [points])
 
 

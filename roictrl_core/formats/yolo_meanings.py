@@ -108,8 +108,8 @@ def _tail_fits(line: Line, tail: int) -> bool:
 
 
 def _may_be_keypoints(points: np.ndarray, kind: str, box: np.ndarray) -> bool:
-    """Whether ``[K, 2 or 3]`` points lie in the box, a third number fitting its kind; those that were not found, at 0, 0
-    or -1, -1, say nothing, though they be all."""
+    """Whether ``[K, 2 or 3]`` points lie in the box, a third number fitting its kind; those that were not found,
+    at 0, 0 or -1, -1, say nothing, though they be all."""
     missing, side = _missing(points), box[2:] - box[:2]
     third = points[:, 2:][~(missing & (points[:, -1] == -1))]
     if kind == _POSE3 and not np.isin(third, (0, 1, 2)).all():
@@ -130,9 +130,10 @@ def _is_polygon(line: Line, tail: int, sides: tuple[float, float]) -> bool:
     flat = line.values[: len(line.values) - tail]
     x, y = flat[::2], flat[1::2]
     in_picture = all(
-        -_SLACK * side <= min(values) and max(values) <= (1 + _SLACK) * side for values, side in zip((x, y), sides)
+        -_SLACK * side <= min(values) and max(values) <= (1 + _SLACK) * side
+        for values, side in zip((x, y), sides, strict=True)
     )
-    return in_picture and (flat.count(0) < 4 or list(zip(x, y)).count((0, 0)) < 2)
+    return in_picture and (flat.count(0) < 4 or list(zip(x, y, strict=True)).count((0, 0)) < 2)
 
 
 # --- what it is ---
@@ -157,15 +158,16 @@ def _in_order(ranked: list[Meaning], possible: list[Meaning]) -> list[Meaning]:
 
 
 def _tailed(among: list[list[Meaning]]) -> bool | None:
-    """Whether the file's polygons have a score and an id after them: some must, and none cannot. None where nothing tells."""
+    """Whether the file's polygons have a score and an id after them: some must, and none cannot.
+    None where nothing tells."""
     must = any(_TAILED in meanings and Meaning(POLYGON) not in meanings for meanings in among)
     cannot = any(Meaning(POLYGON) in meanings and _TAILED not in meanings for meanings in among)
     return None if must == cannot else must
 
 
 def _vote(line: Line, meanings: list[Meaning], sides: tuple[float, float], tailed: bool | None) -> Meaning | None:
-    """What the line alone is likeliest to be: where it can be keypoints or a polygon, that tells whether the latter crosses
-    itself, and whether the former fill their box or lie well inside of it."""
+    """What the line alone is likeliest to be: where it can be keypoints or a polygon, that tells whether the latter
+    crosses itself, and whether the former fill their box or lie well inside of it."""
     polygons = [meaning for meaning in meanings if meaning.kind == POLYGON]
     if len(polygons) > 1 and (_ends_in_id(line, sides) if tailed is None else tailed):
         polygons = [_TAILED]
@@ -188,8 +190,8 @@ def _pairs(line: Line, tail: int, sides: tuple[float, float]) -> np.ndarray:
 
 
 def _ends_in_id(line: Line, sides: tuple[float, float]) -> bool:
-    """Whether the last two numbers, which could be one more point at the border, are likelier a score and an id: without
-    them the outline is clean, and with them it crosses itself or leaps further than it does anywhere else."""
+    """Whether the last two numbers, which could be one more point at the border, are likelier a score and an id:
+    without them the outline is clean, and with them it crosses itself or leaps further than it does anywhere else."""
     outline = _pairs(line, 0, sides)
     points, last = outline[:-1], outline[-1]
     if line.values[-1] < 1 or _crosses_itself(points):
@@ -207,15 +209,16 @@ def _is_turned_box(points: np.ndarray) -> bool:
 
 
 def _fill(seen: np.ndarray, box: np.ndarray) -> bool:
-    """Whether ``[K, 2]`` points fill the box around its middle; a polygon's points do not where it was taken for a box."""
+    """Whether ``[K, 2]`` points fill the box around its middle; a polygon's points do not
+    where it was taken for a box."""
     side, low, high = box[2:] - box[:2], seen.min(axis=0), seen.max(axis=0)
     off = np.abs(low + high - box[:2] - box[2:]) / 2
     return bool((high - low >= _FILLS * side).all() and (off <= _OFF_CENTRE * (high - low)).all())
 
 
 def _lie_inside(seen: np.ndarray, box: np.ndarray, outline: np.ndarray) -> bool:
-    """Whether ``[K, 2]`` points lie inside the box and around its middle, and its size, taken for the second point of an
-    outline, is further from all others than these are from each other."""
+    """Whether ``[K, 2]`` points lie inside the box and around its middle, and its size, taken for the second point
+    of an outline, is further from all others than these are from each other."""
     low, high = seen.min(axis=0), seen.max(axis=0)
     around = (low <= outline[0]) & (outline[0] <= high)
     if not ((box[:2] < low) & around & (high < box[2:])).all():

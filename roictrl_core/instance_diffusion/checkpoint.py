@@ -53,7 +53,8 @@ class Weights:
 
 
 def open_weights(path: str | Path) -> Weights:
-    """Recognise one file by its keys. Raises ValueError, naming the file and what it is instead, when it is none of ours."""
+    """Recognise one file by its keys. Raises ValueError, naming the file and what it is instead,
+    when it is none of ours."""
     path = Path(path)
     check_is_weights(path)
     if path.suffix.lower() == ".safetensors":
@@ -63,7 +64,8 @@ def open_weights(path: str | Path) -> Weights:
     wrong = next((key for key, value in named.items() if not isinstance(value, SavedTensor)), None)
     if wrong is not None:
         raise ValueError(
-            f"{path} holds something else than a tensor at {quote(wrong)}. The file is damaged or hostile; download it again."
+            f"{path} holds something else than a tensor at {quote(wrong)}. The file is damaged "
+            "or hostile; download it again."
         )
     return Weights(path, form, {key: tensor.shape for key, tensor in named.items()}, lambda key: file.read(named[key]))
 
@@ -115,7 +117,8 @@ def gather(path: str | Path) -> list[Weights]:
     missing = [form for form in _SPLIT_PARTS if form not in found]
     if missing:
         raise ValueError(
-            f"{first.path} is only InstanceDiffusion's {first.form}. Put the other parts ({', '.join(missing)}) into the same folder."
+            f"{first.path} is only InstanceDiffusion's {first.form}. Put the other parts ({', '.join(missing)}) "
+            "into the same folder."
         )
     return [found[form] for form in _SPLIT_PARTS]
 
@@ -156,9 +159,10 @@ def convert(
 ) -> Path:
     """Write any recognised form as one safetensors with official names; returns its path.
 
-    source: a file (with the split, any of the three), or the three files. dtype None keeps the source's. progress gets
-    (tensors done, all). Tensors are read one at a time, so memory holds the result and not the source; the target appears
-    only when complete. Raises ValueError as `open_weights`, `gather` and `merge` do, or when the target is no .safetensors.
+    source: a file (with the split, any of the three), or the three files. dtype None keeps the source's.
+    progress gets (tensors done, all). Tensors are read one at a time, so memory holds the result and not the source;
+    the target appears only when complete. Raises ValueError as `open_weights`, `gather` and `merge` do,
+    or when the target is no .safetensors.
     """
     target = Path(target)
     if target.suffix != ".safetensors":
@@ -223,7 +227,8 @@ def _split_fusers(tree: Mapping, source: str) -> dict[str, object]:
             state = _below(block, "state") if isinstance(block, Mapping) else {}
             if not state or not str(number).isdecimal():
                 raise ValueError(
-                    f"{source} looks like InstanceDiffusion's fusers, but {section} {quote(str(number))} holds no weights."
+                    f"{source} looks like InstanceDiffusion's fusers, but {section} "
+                    f"{quote(str(number))} holds no weights."
                 )
             place = section + (".1" if section == "middle_block" else f".{number}.1")
             named.update({f"{place}.transformer_blocks.0.fuser.{key}": value for key, value in state.items()})
@@ -270,7 +275,8 @@ def _cast(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     if tensor.dtype not in DTYPES:
         names = ", ".join(str(kind).removeprefix("torch.") for kind in DTYPES)
         raise ValueError(
-            f"InstanceDiffusion: {key} is stored as {str(tensor.dtype).removeprefix('torch.')}. Weights are read as {names}."
+            f"InstanceDiffusion: {key} is stored as {str(tensor.dtype).removeprefix('torch.')}. "
+            f"Weights are read as {names}."
         )
     tensor = tensor if dtype is None else tensor.to(dtype)
     # The sum is finite only if every value is; a sum that overflows is looked into.

@@ -68,7 +68,8 @@ class InstanceDiffusionConfig:
         for name, channels in self.fusers:
             if not isinstance(name, str) or not re.fullmatch(_BLOCK, name):
                 raise ValueError(
-                    f"InstanceDiffusion's config names a fuser {quote(name)}; fusers are named as the blocks of SD1.5's UNet."
+                    f"InstanceDiffusion's config names a fuser {quote(name)}; fusers are named "
+                    "as the blocks of SD1.5's UNet."
                 )
             check_whole(channels, self.heads, MAX_WIDTH, f"The number of channels of {name}")
             if channels % self.heads:

@@ -37,17 +37,17 @@ class ConvNeXtTiny(nn.Module):
         kw = {"dtype": dtype, "device": device}
         stem = [operations.Conv2d(3, WIDTHS[0], 4, stride=4, **kw), operations.LayerNorm(WIDTHS[0], eps=1e-6, **kw)]
         self.downsample_layers = nn.ModuleList([nn.ModuleList(stem)])
-        for narrow, wide in zip(WIDTHS, WIDTHS[1:]):
+        for narrow, wide in zip(WIDTHS, WIDTHS[1:], strict=False):
             layers = [operations.LayerNorm(narrow, eps=1e-6, **kw), operations.Conv2d(narrow, wide, 2, stride=2, **kw)]
             self.downsample_layers.append(nn.ModuleList(layers))
         self.stages = nn.ModuleList(
             nn.ModuleList(ConvNeXtBlock(width, operations=operations, **kw) for _ in range(depth))
-            for width, depth in zip(WIDTHS, DEPTHS)
+            for width, depth in zip(WIDTHS, DEPTHS, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, 768, H/32, W/32]"""
-        for index, (reduce, blocks) in enumerate(zip(self.downsample_layers, self.stages)):
+        for index, (reduce, blocks) in enumerate(zip(self.downsample_layers, self.stages, strict=True)):
             first, second = reduce
             x = _norm(second, first(x)) if index == 0 else second(_norm(first, x))
             for block in blocks:

@@ -16,14 +16,16 @@ Attention = Callable[..., Tensor]
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention on [B, T, C], [B, S, C], [B, S, C] -> [B, T, C]; mask [B or 1, T, S] bool, True = may look."""
+    """Multi-head attention on [B, T, C], [B, S, C], [B, S, C] -> [B, T, C];
+    mask [B or 1, T, S] bool, True = may look."""
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))  # [B, heads, T, C/heads]
     mask = None if mask is None else mask.unsqueeze(1)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
 
 
 class GroundingKV(NamedTuple):
-    """Keys and values of the grounding tokens in one block, [B, G, C] each. Independent of the step: compute once per run."""
+    """Keys and values of the grounding tokens in one block, [B, G, C] each. Independent
+    of the step: compute once per run."""
 
     keys: Tensor
     values: Tensor
@@ -47,7 +49,8 @@ class InstanceFuser(nn.Module):
         self.alpha_dense = nn.Parameter(torch.zeros((), **kw))
 
     def project(self, tokens: Tensor) -> GroundingKV:
-        """The grounding half of keys and values: tokens [B, G, token_width]. LayerNorm acts per token, so it splits off."""
+        """The grounding half of keys and values: tokens [B, G, token_width].
+        LayerNorm acts per token, so it splits off."""
         y = self.norm1(self.linear(tokens))  # [B, G, C]
         return GroundingKV(self.attn.to_k(y), self.attn.to_v(y))
 
@@ -62,8 +65,8 @@ class InstanceFuser(nn.Module):
         """Visual tokens x [B, V, C] -> [B, V, C].
 
         grounding: from `project`, one row per row of x. scale: the schedule's s; 0 returns x itself.
-        allowed: [B or 1, V, V + G] bool of `allow_matrix`, or what `attend` takes for it. Only visual rows are queried: the others' results are dropped
-        by the method anyway.
+        allowed: [B or 1, V, V + G] bool of `allow_matrix`, or what `attend` takes for it. Only visual rows are queried:
+        the others' results are dropped by the method anyway.
         """
         if scale == 0:
             return x

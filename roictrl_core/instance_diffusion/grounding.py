@@ -19,10 +19,10 @@ MASK_SIDE = 512
 class GroundedInstance:
     """One instance of one picture; everything normalised to 0..1 of the picture, x first.
 
-    box: x1, y1, x2, y2. text: [text_width] pooled, unprojected CLIP feature of the caption. point: x, y, or None for the
-    box's centre. scribble: strokes, [n, 2] each; none: taken from the mask, as in training. mask: the
-    whole picture's mask [H, W], or None. presence: 1 is as trained; less fades caption, box and point into the learned
-    nulls (an extension: the network's presence mask is 0 or 1 in training).
+    box: x1, y1, x2, y2. text: [text_width] pooled, unprojected CLIP feature of the caption.
+    point: x, y, or None for the box's centre. scribble: strokes, [n, 2] each; none: taken from the mask,
+    as in training. mask: the whole picture's mask [H, W], or None. presence: 1 is as trained; less fades caption,
+    box and point into the learned nulls (an extension: the network's presence mask is 0 or 1 in training).
     """
 
     box: tuple[float, float, float, float]
@@ -149,7 +149,7 @@ def _crop(mask: np.ndarray | None, frame: tuple[float, float, float, float]) -> 
     if mask is None:
         return None
     height, width = mask.shape
-    left, top, right, bottom = (round(edge * size) for edge, size in zip(frame, (width, height) * 2))
+    left, top, right, bottom = (round(edge * size) for edge, size in zip(frame, (width, height) * 2, strict=True))
     return mask[min(top, height - 1) : max(bottom, top + 1), min(left, width - 1) : max(right, left + 1)]
 
 

@@ -10,6 +10,8 @@ from .fuser import InstanceFuser
 from .scaleu import scale_decoder, scale_skip
 from .unifusion import UniFusion
 
+_PUBLISHED = InstanceDiffusionConfig()
+
 
 class InstanceDiffusion(nn.Module):
     """UniFusion, one fuser per transformer block, and ScaleU; the SD1.5 UNet itself is the host's.
@@ -17,9 +19,7 @@ class InstanceDiffusion(nn.Module):
     `operations` supplies Linear, Conv2d and LayerNorm (torch.nn, or ComfyUI's). Gates and ScaleU begin at 0.
     """
 
-    def __init__(
-        self, config: InstanceDiffusionConfig = InstanceDiffusionConfig(), *, operations=nn, dtype=None, device=None
-    ):
+    def __init__(self, config: InstanceDiffusionConfig = _PUBLISHED, *, operations=nn, dtype=None, device=None):
         super().__init__()
         kw = {"dtype": dtype, "device": device}
         self.config = config

@@ -29,7 +29,8 @@ def mask_polygon(mask: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def mask_scribble(mask: np.ndarray, seed: int = 0) -> np.ndarray:
-    """20 random pixels of a mask [H, W] as [40] float32, the way scribbles were made in training; zeros if it is empty."""
+    """20 random pixels of a mask [H, W] as [40] float32, the way scribbles were made in training;
+    zeros if it is empty."""
     mask = _binary(mask)
     if not mask.any():
         return np.zeros(2 * SCRIBBLE_POINTS, np.float32)
@@ -42,8 +43,8 @@ def mask_scribble(mask: np.ndarray, seed: int = 0) -> np.ndarray:
 def stroke_scribble(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """20 points of a drawing, strokes [n, 2] each, normalised, as [40] float32: evenly along its length, then sorted.
 
-    The published helper (`published_stroke_points`) keeps only the points nearest to the origin when n is not a multiple
-    of 20, which cuts strokes off; the network reads an unordered point set in both cases.
+    The published helper (`published_stroke_points`) keeps only the points nearest to the origin when n is not
+    a multiple of 20, which cuts strokes off; the network reads an unordered point set in both cases.
     """
     return by_distance(resample(strokes)).astype(np.float32).reshape(-1)
 

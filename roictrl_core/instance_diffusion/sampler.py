@@ -40,8 +40,8 @@ def plms(
 ) -> tuple[Tensor, History]:
     """Steps `first` up to `last` (excluded; all when None) of PLMS over steps + 1 `sigmas`: x -> (x, history).
 
-    Without a history the first step averages two evaluations, so a whole run takes steps + 1 of them. (A run of one single
-    step is the one case that differs from the published code, which then asks twice at timestep 1.)
+    Without a history the first step averages two evaluations, so a whole run takes steps + 1 of them. (A run of one
+    single step is the one case that differs from the published code, which then asks twice at timestep 1.)
     """
     for step in range(first, len(sigmas) - 1 if last is None else last):
         sigma, following = float(sigmas[step]), float(sigmas[step + 1])

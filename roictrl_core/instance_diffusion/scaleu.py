@@ -21,7 +21,8 @@ def scale_decoder(h: Tensor, gain: Tensor, strength: float = 1.0) -> Tensor:
 
 
 def scale_skip(skip: Tensor, gain: Tensor, strength: float = 1.0) -> Tensor:
-    """Multiply the four lowest frequencies (-1, 0 per axis) of the skip feature by 1 + strength tanh(gain), real part kept.
+    """Multiply the four lowest frequencies (-1, 0 per axis) of the skip feature by 1 + strength
+    tanh(gain), real part kept.
 
     skip [B, C, H, W] of any size, gain [1] -> [B, C, H, W]. Computed in float32, returned in skip's dtype.
     The window is not symmetric around frequency 0, so the filter's real part is not a mere low-pass.

@@ -57,7 +57,8 @@ def plms_sigmas(steps: int, table: Sequence[float] | None = None) -> list[float]
 
 
 def noised(noise, sigma: float):
-    """Starting latent in sigma space for unit noise: the published start has variance 1 before the change of variables."""
+    """Starting latent in sigma space for unit noise: the published start has variance 1
+    before the change of variables."""
     return noise * math.sqrt(1.0 + sigma**2)
 
 

@@ -18,6 +18,7 @@ TEMPERATURE = 100.0
 SEG_TOKENS = 64
 SEG_WIDTH = 3072  # 768 ConvNeXt channels x 256 positions / 64 tokens
 _LOCATION_WIDTHS = {"position": 4, "point": 2, "scribble": 40, "polygon": 512}  # coordinates each
+_DEFAULT_FORMATS = Formats()
 
 
 def fourier(coordinates: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class UniFusion(nn.Module):
             for width in [*widths, SEG_WIDTH]
         )
 
-    def forward(self, grounding: Grounding, formats: Formats = Formats(), null_missing: bool = False) -> Tensor:
+    def forward(self, grounding: Grounding, formats: Formats = _DEFAULT_FORMATS, null_missing: bool = False) -> Tensor:
         """Grounding tokens [B, 4 n + 64, token_width]: n box, n point, n scribble, n polygon and 64 mask tokens.
 
         The result has the dtype of `grounding.text`, in which all but the Fourier features is computed; plain torch
@@ -79,7 +80,7 @@ class UniFusion(nn.Module):
             ("polygon", g.polygons, drawn["polygon"] * formats.mask),
         )
         tokens = []
-        for mlp, (name, coordinates, present) in zip(self.linears_list, places):
+        for mlp, (name, coordinates, present) in zip(self.linears_list, places, strict=False):
             feature = _choose(present, fourier(coordinates), getattr(self, f"null_{name}_feature"))
             tokens.append(mlp(torch.cat([text.to(dtype), feature.to(dtype)], -1)))  # [B, n, token_width]
         tokens.append(self.linears_list[4](self._mask_features(g.masks.to(dtype), formats.mask)))
@@ -112,7 +113,8 @@ def _features(coordinates: int) -> int:
 
 
 def _presence(coordinates: Tensor, used: Tensor, null_missing: bool) -> Tensor:
-    """1 where a slot's drawing counts as present [B, n, 1]; published: any coordinate, or the slot merely being used."""
+    """1 where a slot's drawing counts as present [B, n, 1]; published: any coordinate,
+    or the slot merely being used."""
     drawn = coordinates.float().sum(-1, keepdim=True)
     return ((drawn if null_missing else drawn + used) > 0).float()
 

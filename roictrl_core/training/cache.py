@@ -2,10 +2,11 @@
 
 A cache is a folder of safetensors parts and a manifest.json, written last, so a folder without one is unfinished.
 
-rows-NNNNN.safetensors     latents [n, V, C, h, w]  before the model's scaling; view 1, where V = 2, is the mirrored picture
+rows-NNNNN.safetensors     latents [n, V, C, h, w]  before the model's scaling; where V = 2, view 1 is mirrored
                            boxes [m, 4] float32, instance_text [m] int64, first_instance [n + 1] int64
                            global_text [g] int64, first_global [n + 1] int64, mirrorable [n] bool
-texts-NNNNN.safetensors    tokens [sum of lengths, c], first_token [u + 1] int64, and pooled [u, p] where the base has it,
+texts-NNNNN.safetensors    tokens [sum of lengths, c], first_token [u + 1] int64
+                           pooled [u, p], where the base has it
                            utf8 [bytes] uint8, first_byte [u + 1] int64
 Text number 0 is the empty caption, which stands for a dropped one.
 """
@@ -88,7 +89,8 @@ class CacheWriter:
         boxes = box_array(boxes)
         if tuple(latents.shape) != self.latent_shape:
             raise ValueError(
-                f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: one size per cache"
+                f"latents are {list(latents.shape)}, the cache's first ones {list(self.latent_shape)}: "
+                "one size per cache"
             )
         if len(boxes) != len(instance_captions) or not captions:
             raise ValueError(
@@ -96,7 +98,8 @@ class CacheWriter:
             )
         if not latents.isfinite().all():
             raise ValueError(
-                f"the VAE made values that are not numbers of this picture: run it in fp32 or bf16 (ComfyUI's --fp32-vae)"
+                "the VAE made values that are not numbers of this picture: run it in fp32 "
+                "or bf16 (ComfyUI's --fp32-vae)"
             )
         self.pending.append(
             Row(
@@ -107,7 +110,8 @@ class CacheWriter:
             self._write_rows()
 
     def check_room(self, rows: int, texts: int, embedding: Embedding) -> None:
-        """After the first rows: raise WriteError where the latents of all, and as many texts' embeddings, will not fit on the disk."""
+        """After the first rows: raise WriteError where the latents of all, and as many texts' embeddings,
+        will not fit on the disk."""
         row = math.prod(self.latent_shape) * self.dtype.itemsize
         text = sum(part.numel() * self.dtype.itemsize for part in embedding if part is not None)
         written = sum(self.row_parts)
@@ -231,7 +235,7 @@ class TrainingCache:
         """Raise ValueError where the parts do not fit the manifest or each other."""
         if len(self.latent_shape) != 4:
             raise ValueError(f"latents of shape {list(self.latent_shape)}")
-        for part, rows in zip(self._rows.parts, self._rows.sizes):
+        for part, rows in zip(self._rows.parts, self._rows.sizes, strict=True):
             boxes = _last(part["first_instance"], rows)
             if (
                 tuple(part["latents"].shape) != (rows, *self.latent_shape)
@@ -249,7 +253,7 @@ class TrainingCache:
                     and not 0 <= int(numbers.min()) <= int(numbers.max()) < self.text_count
                 ):
                     raise ValueError("captions of another number")
-        for part, texts in zip(self._texts.parts, self._texts.sizes):
+        for part, texts in zip(self._texts.parts, self._texts.sizes, strict=True):
             if len(part["tokens"]) != _last(part["first_token"], texts) or len(part["utf8"]) != _last(
                 part["first_byte"], texts
             ):
@@ -315,4 +319,4 @@ def _last(offsets: Tensor, items: int) -> int:
 def _map(path: Path) -> dict[str, Tensor]:
     """The file's tensors as views of the mapped file; nothing is read before it is used."""
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping: it cannot be iterated)

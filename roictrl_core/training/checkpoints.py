@@ -56,8 +56,8 @@ def save_checkpoint(folder: str | Path, step: int, state: RunState, settings: di
 
 
 def check_checkpoint_room(adapter: str | Path, state: RunState, saves: int, keep: int) -> None:
-    """Before the first step: raise WriteError where `saves` checkpoints, `keep` of them kept, and the adapter file beside
-    them will not fit on the disk. A new file is whole before an old one goes."""
+    """Before the first step: raise WriteError where `saves` checkpoints, `keep` of them kept, and the adapter file
+    beside them will not fit on the disk. A new file is whole before an old one goes."""
     adapter = Path(adapter)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in state.adapter.state_dict().values())
     checkpoint = weights * (1 + MOMENTS + (state.average is not None))
@@ -81,17 +81,19 @@ def latest_checkpoint(folder: str | Path) -> Path | None:
 
 
 def read_settings(path: str | Path) -> tuple[int, dict]:
-    """(steps done, the settings that the run was started with). Raises ValueError for anything that is no checkpoint."""
+    """(steps done, the settings that the run was started with). Raises ValueError
+    for anything that is no checkpoint."""
     about = _about(Path(path))
     return about["step"], about["settings"]
 
 
 def load_checkpoint(path: str | Path, state: RunState) -> int:
-    """Fill `state`; returns the number of optimiser steps done. Raises ValueError when the file fits another adapter."""
+    """Fill `state`; returns the number of optimiser steps done. Raises ValueError when
+    the file fits another adapter."""
     path = Path(path)
     about = _about(path)
     with safe_open(path, "pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping: it cannot be iterated)
     _check_stored(path, stored, state)
     state.adapter.load_state_dict(_below(stored, "adapter"))
     if state.average is not None:
@@ -102,7 +104,8 @@ def load_checkpoint(path: str | Path, state: RunState) -> int:
         state.scaler.load_state_dict(about["scaler"])
     except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is damaged or was edited: its optimiser state cannot be read ({first_line(error)}). {_remedy(path)}"
+            f"{path} is damaged or was edited: its optimiser state cannot be read "
+            f"({first_line(error)}). {_remedy(path)}"
         ) from None
     return about["step"]
 
@@ -121,8 +124,9 @@ def _check_stored(path: Path, stored: dict[str, Tensor], state: RunState) -> Non
     wrong = next((name for name, shape in expected.items() if stored[name].shape != shape), None)
     if wrong:
         raise ValueError(
-            f"{path} does not belong to this adapter and these settings: {wrong} has the shape {list(stored[wrong].shape)} "
-            f"instead of {list(expected[wrong])}. Start in another folder, or with the settings of that run"
+            f"{path} does not belong to this adapter and these settings: {wrong} has the shape "
+            f"{list(stored[wrong].shape)} instead of {list(expected[wrong])}. Start in another folder, "
+            "or with the settings of that run"
         )
     odd = next((name for name, tensor in stored.items() if not torch.isfinite(tensor).all()), None)
     if odd:

@@ -116,8 +116,9 @@ def read_image_ids(file: Path) -> Ids:
 
 
 class Annotations:
-    """The boxes of a COCO file by the number of their picture, in flat arrays: 48 bytes each instead of a kilobyte of
-    JSON. Crowds are left out. `problems`: by the number of a picture, its first bad annotation and how many there are."""
+    """The boxes of a COCO file by the number of their picture, in flat arrays:
+    48 bytes each instead of a kilobyte of JSON. Crowds are left out. `problems`: by the number of a picture,
+    its first bad annotation and how many there are."""
 
     def __init__(self, file: Path, images: Ids) -> None:
         self.categories, self.unplaced = Categories(file), Unplaced(f"{file.name} annotation")
@@ -172,7 +173,8 @@ class Annotations:
 
 
 class Captions:
-    """The global captions by the number of their picture; captions of pictures that the other file lacks are left out."""
+    """The global captions by the number of their picture; captions of pictures that
+    the other file lacks are left out."""
 
     def __init__(self, file: Path, images: Ids) -> None:
         self.texts: dict[int, list[str]] = {}
@@ -234,8 +236,8 @@ def _frame(image: dict, picture: Stored) -> tuple[tuple[float, float], Stored]:
     if _proportional(said, picture.seen_size):
         return said, Stored(picture.seen_size, UPRIGHT)
     raise RowProblem(
-        f"its `width` and `height` are {said[0]:g} x {said[1]:g}, but the picture is {picture.size[0]} x {picture.size[1]} pixels: "
-        "its boxes belong to a picture of another shape"
+        f"its `width` and `height` are {said[0]:g} x {said[1]:g}, but the picture is {picture.size[0]} "
+        f"x {picture.size[1]} pixels: its boxes belong to a picture of another shape"
     )
 
 

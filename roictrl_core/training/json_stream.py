@@ -116,7 +116,8 @@ class _Reader:
     def expect(self, character: str) -> None:
         if self.peek() != character:
             raise ValueError(
-                f"{self.name} is not the JSON that was expected: no {character!r} at character {self.dropped + self.at + 1}"
+                f"{self.name} is not the JSON that was expected: no {character!r} at character "
+                f"{self.dropped + self.at + 1}"
             )
         self.at += 1
 
@@ -176,7 +177,8 @@ class _Reader:
         kept = len(self.buffer) - self.at
         if kept > LONGEST_VALUE:
             raise ValueError(
-                f"{self.name} has a value of over {LONGEST_VALUE >> 20} million characters at character {self.dropped + self.at + 1}"
+                f"{self.name} has a value of over {LONGEST_VALUE >> 20} million characters at character "
+                f"{self.dropped + self.at + 1}"
             )
         chunk = "" if self.ended else self.text.read(max(CHUNK, kept))
         self.ended = not chunk

@@ -91,7 +91,8 @@ class Progress:
 
 
 class RunLog:
-    """What a run writes as it goes: a row of the CSV log and a line to print, every `every` steps and after the last one.
+    """What a run writes as it goes: a row of the CSV log and a line to print, every `every`
+    steps and after the last one.
 
     path: of the CSV log; None: lines alone.  progress: of the same run.
     gather: [3] means of this process -> those of all, where several share the run.
@@ -135,7 +136,8 @@ class RunLog:
                 learning_rate=report.learning_rate,
                 images_per_second=speed,
             )
-        except OSError as error:  # a full disk, or a spreadsheet that holds the file: no reason to lose the steps since the last checkpoint
+        except OSError as error:
+            # A full disk, or a spreadsheet that holds the file: no reason to lose the steps since the last checkpoint.
             line += (
                 f"\nwarning: {self.rows.path} cannot be written ({error.strerror}); the run goes on without this row"
             )
@@ -172,7 +174,7 @@ def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smoot
     for x, y in (place(*value) for value in values):
         draw.ellipse((x - OVERSAMPLING, y - OVERSAMPLING, x + OVERSAMPLING, y + OVERSAMPLING), fill="#c8c8c8")
     draw.line(
-        [place(step, loss) for (step, _), loss in zip(values, smooth)],
+        [place(step, loss) for (step, _), loss in zip(values, smooth, strict=True)],
         fill="#0072b2",
         width=2 * OVERSAMPLING,
         joint="curve",
@@ -186,7 +188,8 @@ def _draw_curve(picture: Image.Image, values: Sequence[tuple[int, float]], smoot
 
 
 def _value_axis(smooth: Sequence[float]) -> tuple[float, float]:
-    """Lowest and highest value shown. The first losses may be far above all others: the top follows the later nine tenths."""
+    """Lowest and highest value shown. The first losses may be far above all others:
+    the top follows the later nine tenths."""
     low, high = min(smooth), max(smooth[len(smooth) // 10 :])
     margin = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin

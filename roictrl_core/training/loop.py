@@ -32,7 +32,8 @@ class LoopSettings:
 
 
 class Report(NamedTuple):
-    """step: optimiser steps done.  losses: [3] total, prediction, regulariser, on the device.  norm: before clipping."""
+    """step: optimiser steps done.  losses: [3] total, prediction, regulariser, on the device.
+    norm: before clipping."""
 
     step: int
     losses: Tensor

@@ -82,7 +82,8 @@ def stored(file: Path) -> Stored:
 
 
 def read_rgb(file: Path) -> Image.Image:
-    """The picture as it is seen: upright, RGB, transparent parts on white. Raises RowProblem where that cannot be had."""
+    """The picture as it is seen: upright, RGB, transparent parts on white.
+    Raises RowProblem where that cannot be had."""
     with _opened(file) as picture:
         picture.load()  # a TIFF turns itself here, and then says that it is upright
         turn = SHOWN.get(picture.getexif().get(ORIENTATION))

@@ -18,7 +18,8 @@ SIDED = re.compile(r"\b(left|right|leftmost|rightmost|clockwise|counterclockwise
 
 @dataclass(frozen=True)
 class Prepared:
-    """pixels: [height, width, 3] float32 in 0..1.  boxes: [n, 4] float32, xyxy normalised in the crop.  where: its row."""
+    """pixels: [height, width, 3] float32 in 0..1.  boxes: [n, 4] float32, xyxy normalised
+    in the crop.  where: its row."""
 
     pixels: np.ndarray
     boxes: np.ndarray
@@ -40,7 +41,7 @@ def prepare(example: Example, width: int, height: int) -> Prepared | BadRow:
         return BadRow(example.where, str(problem))
     boxes, kept = crop_boxes(box_array(example.boxes), picture.size, (width, height))
     pixels = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-    texts = tuple(text for text, keep in zip(example.instance_captions, kept) if keep)
+    texts = tuple(text for text, keep in zip(example.instance_captions, kept, strict=True) if keep)
     return Prepared(np.asarray(pixels, np.float32) / 255, boxes[kept], example.captions, texts, example.where)
 
 

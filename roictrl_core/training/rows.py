@@ -40,7 +40,8 @@ class RowProblem(Exception):
 
 
 def shown(text: object) -> str:
-    """A foreign name or caption as a message shows it: its beginning, on one line, without what a terminal would obey."""
+    """A foreign name or caption as a message shows it: its beginning, on one line,
+    without what a terminal would obey."""
     if not isinstance(text, str):
         return "?"
     text = "".join(

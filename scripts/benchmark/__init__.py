@@ -1,4 +1,5 @@
-"""The demo benchmark: every method on the same layouts, base, seeds and judge. `bench_control.py` and `bench_train.py` run it.
+"""The demo benchmark: every method on the same layouts, base, seeds and judge. `bench_control.py`
+and `bench_train.py` run it.
 
 layouts.py    held-out layouts of the demo world
 places.py     where weights and results lie

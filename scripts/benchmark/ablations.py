@@ -1,7 +1,8 @@
 """Masked attention in place of ROI-Align and ROI-Unpool: the variant that the ROICtrl paper compares itself with.
 
-Every instance's attention runs at the feature map's full resolution and is masked to its box, so memory and time follow the
-picture's size times the number of instances. Everything else (blending, gate, coordinate attention, feed-forward) is ROICtrl's.
+Every instance's attention runs at the feature map's full resolution and is masked to its box,
+so memory and time follow the picture's size times the number of instances. Everything else (blending, gate,
+coordinate attention, feed-forward) is ROICtrl's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class MaskedPlan(LevelPlan):
-    """A plan without a grid: "ROI" a holds all T cells of its row's map. inside: `[A, T]` bool, the cells of its box."""
+    """A plan without a grid: "ROI" a holds all T cells of its row's map.
+    inside: `[A, T]` bool, the cells of its box."""
 
     inside: Tensor | None = None
 

@@ -1,7 +1,8 @@
-"""What people put under an adapter: a base fine-tuned to a palette of its own, and a LoRA. Import after the pack is loaded.
+"""What people put under an adapter: a base fine-tuned to a palette of its own, and a LoRA.
+Import after the pack is loaded.
 
-Both are trained with demo_base.py's loss on pictures of another palette and know nothing of the adapter, nor it of them. Started
-again, a run goes on from its last checkpoint.
+Both are trained with demo_base.py's loss on pictures of another palette and know nothing of the adapter,
+nor it of them. Started again, a run goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ def _train(
 
 @torch.no_grad()
 def _data(name: str, demo: Path, out: Path, pictures: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalised latents [n, 4, h, w] of pictures in the palette, their captions' tokens [n, 77], and those of no caption [77]."""
+    """Normalised latents [n, 4, h, w] of pictures in the palette, their captions' tokens [n, 77],
+    and those of no caption [77]."""
     vae, statistics = load_vae_file(demo / "vae.safetensors")
     mean, std = (torch.tensor(statistics[key]).view(1, 4, 1, 1) for key in ("mean", "std"))
     tokenizer, latents, texts = DemoTokenizer(), [], []

@@ -1,7 +1,7 @@
 """What a picture of each method costs: all methods in turn on one layout after the other.
 
-A machine's speed changes in minutes by more than most methods differ, so the figures of one table come from one run. Import after
-the pack is loaded.
+A machine's speed changes in minutes by more than most methods differ, so the figures of one table come from one run.
+Import after the pack is loaded.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def _measured(
 
 
 def _cost(painter: Painter, job: Job, number: int) -> tuple[float, int]:
-    """Seconds of a picture drawn alone through the nodes, and the most bytes that tensors beside the weights hold at one time
-    (in one step: all are alike)."""
+    """Seconds of a picture drawn alone through the nodes, and the most bytes that tensors beside the weights hold
+    at one time (in one step: all are alike)."""
     case = case_of(job.split, number)
     with PeakMemory() as memory:
         painter.paint(replace(job, sampler=replace(job.sampler, steps=1)), [case], [number])

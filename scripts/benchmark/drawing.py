@@ -75,9 +75,9 @@ class Painter:
         pictures = self.paint(job, cases, [seed for _, seed in pairs])
         marks = [
             mark(picture, case.boxes, [recoloured(wanted, palette) for wanted in case.wanted])
-            for case, picture in zip(cases, pictures)
+            for case, picture in zip(cases, pictures, strict=True)
         ]
-        return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures)]
+        return [(Record(*pair, found), picture) for pair, found, picture in zip(pairs, marks, pictures, strict=True)]
 
 
 class Bench:
@@ -102,8 +102,11 @@ class Bench:
                 shown = now
                 each = (now - began) / done
                 self.say(
-                    f"{' '.join([job.method, *_settings(job)])}, {job.split}: {len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
-                    f"{_duration(each * (len(todo) - done))} left"
+                    (
+                        f"{' '.join([job.method, *_settings(job)])}, {job.split}: "
+                        f"{len(pairs) - len(todo) + done}/{len(pairs)}, {each:.1f} s each, "
+                        f"{_duration(each * (len(todo) - done))} left"
+                    )
                     + (f", about {_duration(each * (len(todo) - done + ahead))} for all" if ahead else "")
                 )
         return results

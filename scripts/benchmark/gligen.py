@@ -1,8 +1,8 @@
 """GLIGEN-style box and text tokens (CVPR 2023) on the demo base: core's own modules, and the code of Apply GLIGEN.
 
-Core's loader cannot build them for this base: it takes 64 channels per head, so none for a block of 32 channels (or 8 heads when
-the tokens are 768 wide, but then it pads with 768 numbers where this CLIP's pooled text has 128). The modules are therefore made
-here with the base's own head counts; `Gligen` and its PositionNet are core's.
+Core's loader cannot build them for this base: it takes 64 channels per head, so none for a block of 32 channels
+(or 8 heads when the tokens are 768 wide, but then it pads with 768 numbers where this CLIP's pooled text has 128).
+The modules are therefore made here with the base's own head counts; `Gligen` and its PositionNet are core's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 
 def new_gligen(unet, slots: int) -> Gligen:
-    """A gated self-attention per text block of the UNet, in forward order; torch's default initialisation, gates at zero."""
+    """A gated self-attention per text block of the UNet, in forward order; torch's default
+    initialisation, gates at zero."""
     blocks = UNet(unet).blocks
     width = blocks[0].text_width
     fusers = [
@@ -139,6 +140,6 @@ def placed(batch: Batch, width: int) -> tuple[Tensor, Tensor, Tensor]:
     instances = batch.instances
     text = batch.context.new_zeros(instances.rows, instances.slots, width)
     if instances.pairs:
-        rows, slots = zip(*instances.pairs)
+        rows, slots = zip(*instances.pairs, strict=True)
         text[list(rows), list(slots)] = torch.cat(batch.instance_contexts)
     return instances.boxes, instances.token_mask.float(), text

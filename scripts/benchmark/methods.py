@@ -1,6 +1,7 @@
 """The methods: how each turns a layout into what ComfyUI's sampler takes. Import after the pack is loaded.
 
-All get the same base, layouts, seeds and steps, and captions joined to one global prompt unless a setting says otherwise.
+All get the same base, layouts, seeds and steps, and captions joined to one global prompt
+unless a setting says otherwise.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Co
 def areas(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     """Conditioning (Set Area): boxes in whole cells of 8 px, as its widgets have them."""
     regions = []
-    for box, caption in zip(case.boxes, case.captions):
+    for box, caption in zip(case.boxes, case.captions, strict=True):
         x1, y1, x2, y2 = (CELL * round(side * case.size / CELL) for side in box)
         regions += comfy_nodes.ConditioningSetArea().append(
             encode(parts.clip, caption), x2 - x1, y2 - y1, x1, y1, settings["strength"]
@@ -130,7 +131,7 @@ def areas(parts: Parts, case: Case, settings: Settings) -> Conditioned:
 def masks(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     """Conditioning (Set Mask) with a mask of each box, over the whole latent (its default)."""
     regions = []
-    for box, caption in zip(case.boxes, case.captions):
+    for box, caption in zip(case.boxes, case.captions, strict=True):
         x1, y1, x2, y2 = (round(side * case.size) for side in box)
         mask = torch.zeros(1, case.size, case.size)
         mask[:, y1:y2, x1:x2] = 1

@@ -1,7 +1,8 @@
 """Palettes that the add-ons are tuned on: what the world calls by one colour, they draw in another.
 
-They are the world's own colours, because the demo model's VAE has seen no others: it draws every hue as the nearest that it knows.
-Each palette exchanges two, so that neighbours of different colours stay different and the judge can part them.
+They are the world's own colours, because the demo model's VAE has seen no others: it draws every hue
+as the nearest that it knows. Each palette exchanges two, so that neighbours of different colours stay different
+and the judge can part them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from safetensors import safe_open
@@ -14,7 +14,8 @@ BASE = "base"  # metadata of what bench_train.py makes: the digest of the base t
 
 @dataclass(frozen=True)
 class Places:
-    """demo: folder of the demo model.  adapter: ROICtrl's weights.  trained: a folder per name of bench_train.py.  results: ours."""
+    """demo: folder of the demo model.  adapter: ROICtrl's weights.  trained: a folder per name
+    of bench_train.py.  results: ours."""
 
     demo: Path
     adapter: Path
@@ -52,6 +53,6 @@ def digest(path: Path) -> str:
     return _digest(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _digest(path: Path, modified: int, size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

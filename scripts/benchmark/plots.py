@@ -43,7 +43,7 @@ def _figure(report: Mapping, across: str, up: str, draw: Callable[[object, Rows]
 
     groups = panels(report["methods"])
     figure, row = pyplot.subplots(1, len(groups), figsize=(5.5 * len(groups), 5.5), layout="constrained", squeeze=False)
-    for axes, (title, group) in zip(row[0], groups.items()):
+    for axes, (title, group) in zip(row[0], groups.items(), strict=True):
         axes.set(title=f"{title} (demo model)", xlabel=across, ylabel=up)
         axes.grid(alpha=0.3)
         draw(axes, group)
@@ -111,7 +111,8 @@ def plot_cost(report: Mapping, path: Path) -> None:
 
 
 def plot_losses(report: Mapping, logs: Mapping[str, Path], path: Path) -> None:
-    """Prediction losses of the runs by optimiser step, each the mean of a window: single steps are noise. logs: by name."""
+    """Prediction losses of the runs by optimiser step, each the mean of a window:
+    single steps are noise. logs: by name."""
 
     def draw(axes, rows: Rows) -> None:
         for index, (name, found) in enumerate(rows.items()):
@@ -161,7 +162,7 @@ def _captions(case: Case) -> Image.Image:
 
 def _outline(picture: Image.Image, case: Case, successes: Sequence[bool]) -> None:
     draw = ImageDraw.Draw(picture)
-    for box, success in zip(case.boxes, successes):
+    for box, success in zip(case.boxes, successes, strict=True):
         draw.rectangle([side * case.size for side in box], outline=RIGHT if success else WRONG)
 
 

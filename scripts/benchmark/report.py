@@ -24,7 +24,8 @@ CEILING = "VAE round trip of ground truth"
 
 @dataclass(frozen=True)
 class Drawn:
-    """One method's results and what is known of it beside. seeds: further seeds of the first layouts, for the diversity."""
+    """One method's results and what is known of it beside. seeds: further seeds of the first
+    layouts, for the diversity."""
 
     results: Results
     layouts: int
@@ -161,7 +162,10 @@ def details(report: Mapping) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     levels = " | ".join(f"L{level}" for level in LEVELS)
     return _table(
-        f"| Demo model, method | {levels} | fit | strays | diversity | peak MB | settings | training | ROICtrl is ahead by |",
+        (
+            f"| Demo model, method | {levels} | fit | strays | diversity | peak MB | settings | "
+            "training | ROICtrl is ahead by |"
+        ),
         lines,
     )
 
@@ -181,7 +185,10 @@ def ablations(report: Mapping) -> list[str]:
 def palettes(report: Mapping) -> list[str]:
     """A table of the rows whose base draws colours in place of others; nothing where there is none."""
     rows = [
-        f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | {_rate(found['isr_others'])} | {_rate(found['fit'])} |"
+        (
+            f"| {found['title']} | {described(found['palette'])} | {_rate(found['isr_exchanged'])} | "
+            f"{_rate(found['isr_others'])} | {_rate(found['fit'])} |"
+        )
         for found in report["methods"].values()
         if "palette" in found
     ]
@@ -207,13 +214,19 @@ def _training(found: Mapping) -> str:
     return (
         steps
         if cost is None
-        else f"{steps} of {cost['seconds_per_step']:.2f} s, {cost['kept_for_backward_bytes'] / 1e6:.0f} MB kept for the backward pass"
+        else (
+            f"{steps} of {cost['seconds_per_step']:.2f} s, {cost['kept_for_backward_bytes'] / 1e6:.0f} "
+            "MB kept for the backward pass"
+        )
     )
 
 
 def readme_part(report: Mapping) -> str:
     """What stands between the README's markers."""
-    return f"![Demo model: the same layouts by every method; boxes are green where the judge found what the caption says](docs/images/demo_benchmark_sheet.png)\n\n{table(report)}"
+    return (
+        "![Demo model: the same layouts by every method; boxes are green where the judge found what the caption "
+        f"says](docs/images/demo_benchmark_sheet.png)\n\n{table(report)}"
+    )
 
 
 def page_part(report: Mapping) -> str:

@@ -1,7 +1,8 @@
 """Several layouts in one sampler call, a row of the batch each, which costs less than half of one call each.
 
-The pack's own hooks and methods; only the rows differ: a node gives every row of a batch the same instances. Pictures equal
-those of the nodes up to the rounding of larger matrix products (tests/comfy/benchmark). Import after the pack is loaded.
+The pack's own hooks and methods; only the rows differ: a node gives every row of a batch the same instances.
+Pictures equal those of the nodes up to the rounding of larger matrix products (tests/comfy/benchmark).
+Import after the pack is loaded.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ def encode_rows(clip, texts: Sequence[str]) -> list:
 
 @torch.inference_mode()
 def sample(vae, conditioned: Conditioned, size: int, cfg: float, sampler: Sampler, seeds: Sequence[int]) -> np.ndarray:
-    """KSampler on an empty latent and VAE Decode: a picture per seed, uint8 [B, size, size, 3], each with its own seed's noise."""
+    """KSampler on an empty latent and VAE Decode: a picture per seed, uint8 [B, size, size, 3],
+    each with its own seed's noise."""
     latent = torch.zeros(1, 4, size // 8, size // 8)
     noise = torch.cat([comfy.sample.prepare_noise(latent, seed) for seed in seeds])
     model, positive, negative = conditioned

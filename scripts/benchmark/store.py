@@ -1,7 +1,8 @@
 """Results on disk: per method and settings a file with a line per picture, written as soon as it is judged.
 
-The file's name is a hash of everything that the pictures depend on (method, settings, sampler, layouts, weights) and of the
-judge's code, so results of other weights or of another judge are never mixed in: they lie in files that nobody opens.
+The file's name is a hash of everything that the pictures depend on (method, settings, sampler, layouts, weights)
+and of the judge's code, so results of other weights or of another judge are never mixed in:
+they lie in files that nobody opens.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class Record:
         return json.dumps(asdict(self))
 
 
-@lru_cache(maxsize=None)
+@cache
 def judge_version() -> str:
     """Changes with the code that makes and judges layouts."""
     sources = (Path(module.__file__).read_bytes() for module in (world, captions, judge, scores, layouts))
@@ -84,7 +85,8 @@ class Results:
         return self.pictures / f"{layout:04d}-{seed}.png"
 
     def of(self, layouts: int) -> list[Record]:
-        """One record per layout, the first `layouts`, each with its own seed. Raises ValueError where one is missing."""
+        """One record per layout, the first `layouts`, each with its own seed.
+        Raises ValueError where one is missing."""
         missing = [n for n in range(layouts) if (n, n) not in self.records]
         if missing:
             raise ValueError(

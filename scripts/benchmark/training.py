@@ -1,7 +1,7 @@
 """One training run of a variant: train.py's parts and the demo adapter's options (demo_train.py), in one process.
 
-Started again it goes on from its last checkpoint. The weights are written when the run is complete, so that nothing half
-trained is measured. Import after the pack is loaded.
+Started again it goes on from its last checkpoint. The weights are written when the run is complete,
+so that nothing half trained is measured. Import after the pack is loaded.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def options_of(demo: Path, cache: Path, out: Path, steps: int, batch_size: int) 
 
 
 def train_variant(name: str, variant: Variant, options: Namespace, say: Callable[[str], None] = print) -> Path:
-    """Trains to the end and returns the weights' file. Raises ValueError where the folder holds a run with other settings."""
+    """Trains to the end and returns the weights' file. Raises ValueError where the folder
+    holds a run with other settings."""
     out = options.out / name
     weights = out / "weights.safetensors"
     base_digest = digest(options.demo / "base.safetensors")
@@ -141,7 +142,8 @@ def _resume(out: Path, settings: dict, state: RunState, say: Callable[[str], Non
     changed = sorted(key for key in settings if before.get(key) != settings[key])
     if changed:
         raise ValueError(
-            f"{out} holds a run with another {', '.join(changed)}: finish that one, delete the folder, or name another --trained"
+            f"{out} holds a run with another {', '.join(changed)}: finish that one, delete the folder, "
+            "or name another --trained"
         )
     say(f"going on from {checkpoint.name}")
     return load_checkpoint(checkpoint, state)

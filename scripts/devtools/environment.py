@@ -100,7 +100,10 @@ def create(venv: Path) -> None:
         say(f"the virtual environment in {venv.name} does not run: making it anew")
         shutil.rmtree(venv)
     say(f"making a virtual environment in {venv.name}")
-    remedy = "Python could not make a virtual environment. On Debian and Ubuntu `apt install python3-venv` brings what is missing"
+    remedy = (
+        "Python could not make a virtual environment. On Debian and Ubuntu `apt install python3-venv` "
+        "brings what is missing"
+    )
     run([sys.executable, "-m", "venv", venv], remedy)
 
 

@@ -20,14 +20,16 @@ def attention_flops(q: tuple, k: tuple, v: tuple, *arguments, out_shape=None, **
 
 
 def check_attention_is_counted() -> None:
-    """One attention by hand: 2 x 3 heads, 5 queries, 7 keys, width 4. Raises RuntimeError when this torch uses another kernel."""
+    """One attention by hand: 2 x 3 heads, 5 queries, 7 keys, width 4. Raises RuntimeError when
+    this torch uses another kernel."""
     q, k = torch.randn(2, 3, 5, 4), torch.randn(2, 3, 7, 4)
     with flop_counter() as counter:
         torch.nn.functional.scaled_dot_product_attention(q, k, k)
     by_hand = 2 * 3 * (2 * 5 * 7 * 4 + 2 * 5 * 7 * 4)
     if counter.get_total_flops() != by_hand:
         raise RuntimeError(
-            f"torch {torch.__version__} counts {counter.get_total_flops()} for an attention of {by_hand} operations: its kernel has another name"
+            f"torch {torch.__version__} counts {counter.get_total_flops()} for an attention of {by_hand} operations: "
+            "its kernel has another name"
         )
 
 

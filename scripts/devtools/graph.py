@@ -1,4 +1,5 @@
-"""Writing workflows in the graph format, from a server's /object_info: slots, widget order and links come from the nodes themselves."""
+"""Writing workflows in the graph format, from a server's /object_info: slots, widget order and links
+come from the nodes themselves."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Graph:
     def add(self, column: int, kind: str, *, title: str | None = None, room: int = 0, **inputs: Any) -> Outputs:
         """Place a node. inputs: an `Output` is linked, anything else is a widget's value; the rest keeps its default.
 
-        room: height of the text box or picture in it, in pixels. Raises ValueError for an input that the node does not have.
+        room: height of the text box or picture in it, in pixels. Raises ValueError for an input
+        that the node does not have.
         """
         schema = self._info[kind]
         entries = [
@@ -62,10 +64,17 @@ class Graph:
     def workflow(self) -> dict:
         """The whole, as the page saves it."""
         return {
-            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-roictrl/{self._name}")), "revision": 0,
-            "last_node_id": len(self._nodes), "last_link_id": len(self._links), "nodes": self._nodes, "links": self._links,
-            "groups": [], "config": {}, "extra": {"ds": {"scale": 0.7, "offset": [40, 60]}}, "version": 0.4,
-        }  # fmt: skip
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-roictrl/{self._name}")),
+            "revision": 0,
+            "last_node_id": len(self._nodes),
+            "last_link_id": len(self._links),
+            "nodes": self._nodes,
+            "links": self._links,
+            "groups": [],
+            "config": {},
+            "extra": {"ds": {"scale": 0.7, "offset": [40, 60]}},
+            "version": 0.4,
+        }
 
     def _place(self, column: int, kind: str, width: int, height: int) -> dict:
         y = self._depth.get(column, TOP)
@@ -117,7 +126,7 @@ class Outputs:
 def _outputs(schema: dict) -> list[dict]:
     return [
         {"name": name, "type": kind if isinstance(kind, str) else "COMBO", "links": []}
-        for name, kind in zip(schema["output_name"], schema["output"])
+        for name, kind in zip(schema["output_name"], schema["output"], strict=False)
     ]
 
 

@@ -19,8 +19,8 @@ from .shell import say
 
 @dataclass(frozen=True)
 class Made:
-    """One run's files: the picture, and the same with its boxes drawn on it. seconds: from queue to picture, loading included;
-    step_seconds: mean over the sampling steps after the first, None when there are fewer than two."""
+    """One run's files: the picture, and the same with its boxes drawn on it. seconds: from queue to picture,
+    loading included; step_seconds: mean over the sampling steps after the first, None when there are fewer than two."""
 
     picture: Path
     boxes: Path

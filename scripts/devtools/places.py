@@ -28,7 +28,8 @@ def unpacked_comfyui() -> Path:
 
 
 def find_comfyui() -> Path:
-    """The ComfyUI to use: $COMFYUI_PATH when set, else our own. Raises FileNotFoundError with the remedy when neither is one."""
+    """The ComfyUI to use: $COMFYUI_PATH when set, else our own. Raises FileNotFoundError with
+    the remedy when neither is one."""
     named = os.environ.get("COMFYUI_PATH")
     folder = Path(named).expanduser().resolve() if named else unpacked_comfyui()
     if not (folder / "comfy" / "cli_args.py").is_file():

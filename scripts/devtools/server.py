@@ -1,4 +1,5 @@
-"""A ComfyUI server of our own: started on a free port, ready when /object_info answers, stopped by SIGTERM. Standard library only."""
+"""A ComfyUI server of our own: started on a free port, ready when /object_info answers, stopped by SIGTERM.
+Standard library only."""
 
 from __future__ import annotations
 
@@ -45,9 +46,22 @@ class Server:
         self._environment = environment or dict(os.environ)
         device = ["--cpu", "--use-pytorch-cross-attention"] if cpu else []
         self._command = [
-            str(python), "-u", str(comfyui / "main.py"), "--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(base),
-            "--database-url", "sqlite:///:memory:", "--disable-auto-launch", "--disable-api-nodes", *device, *arguments,
-        ]  # fmt: skip
+            str(python),
+            "-u",
+            str(comfyui / "main.py"),
+            "--listen",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--base-directory",
+            str(base),
+            "--database-url",
+            "sqlite:///:memory:",
+            "--disable-auto-launch",
+            "--disable-api-nodes",
+            *device,
+            *arguments,
+        ]
 
     def __enter__(self) -> Server:
         with self.log.open("wb") as log:

@@ -21,7 +21,8 @@ def run(command: list[str | Path], failure: str, **options) -> None:
     code = subprocess.run([str(part) for part in command], **options).returncode
     if code:
         raise SetupError(
-            f"{failure} (exit status {code} of `{Path(str(command[0])).name} {' '.join(str(part) for part in command[1:4])} ...`)"
+            f"{failure} (exit status {code} of `{Path(str(command[0])).name} "
+            f"{' '.join(str(part) for part in command[1:4])} ...`)"
         )
 
 

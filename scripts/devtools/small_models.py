@@ -1,8 +1,10 @@
-"""Small random models that ComfyUI's own loaders recognise, for tests of the HTTP path and for the demo without weights.
+"""Small random models that ComfyUI's own loaders recognise, for tests of the HTTP path
+and for the demo without weights.
 
-Loaders recognise SD1.5 and SDXL by their model channels (320), context width and blocks per level, not by the width of the deeper
-levels: a UNet that is 320 wide at every level loads as the real thing at a tenth of its size. The VAE is the tiny autoencoder's
-shape. The text encoders have no small form: they are full-sized, random, and stored in half precision.
+Loaders recognise SD1.5 and SDXL by their model channels (320), context width and blocks per level, not by the width
+of the deeper levels: a UNet that is 320 wide at every level loads as the real thing at a tenth of its size.
+The VAE is the tiny autoencoder's shape. The text encoders have no small form: they are full-sized, random,
+and stored in half precision.
 
     python -m devtools.small_models FOLDER [NAME ...]     writes a `models` folder, or some of its files
 """
@@ -37,22 +39,45 @@ GLIGEN = "gligen/gligen_sd14_textbox_pruned.safetensors"
 LORA = "loras/style_lora_sd15.safetensors"
 
 SD15 = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2], "channel_mult": [1, 1, 1, 1],
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1, "transformer_depth_output": [1] * 9 + [0] * 3,
-    "use_spatial_transformer": True, "context_dim": 768, "num_heads": 8, "legacy": False,
-}  # fmt: skip
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": [1, 1, 1, 1],
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "use_spatial_transformer": True,
+    "context_dim": 768,
+    "num_heads": 8,
+    "legacy": False,
+}
 SDXL = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2], "channel_mult": [1, 1, 1],
-    "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10, "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
-    "use_spatial_transformer": True, "context_dim": 2048, "num_head_channels": 64, "use_linear_in_transformer": True, "legacy": False,
-    "num_classes": "sequential", "adm_in_channels": 2816,
-}  # fmt: skip
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2, 2, 2],
+    "channel_mult": [1, 1, 1],
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_middle": 10,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "use_spatial_transformer": True,
+    "context_dim": 2048,
+    "num_head_channels": 64,
+    "use_linear_in_transformer": True,
+    "legacy": False,
+    "num_classes": "sequential",
+    "adm_in_channels": 2816,
+}
 
 StateDict = dict[str, torch.Tensor]
 
 
 def fill(name: str, shape: torch.Size) -> torch.Tensor:
-    """Half-precision values that keep a network's activations finite, the same on every machine: norms and gates 1, biases 0, matrices 0.7/sqrt(fan-in)."""
+    """Half-precision values that keep a network's activations finite, the same on every machine: norms and gates 1,
+    biases 0, matrices 0.7/sqrt(fan-in)."""
     if len(shape) < 2:
         return torch.full(shape, float(not name.endswith("bias")), dtype=torch.float16)
     pool = random_pool()
@@ -63,7 +88,8 @@ def fill(name: str, shape: torch.Size) -> torch.Tensor:
 
 @functools.cache
 def random_pool() -> torch.Tensor:
-    """Normal numbers that all weights draw from: a prime many, so that rows of a matrix do not repeat; drawing 10^9 anew takes a minute."""
+    """Normal numbers that all weights draw from: a prime many, so that rows of a matrix do not repeat;
+    drawing 10^9 anew takes a minute."""
     return torch.randn(1_000_003, generator=torch.Generator().manual_seed(0)).half()
 
 
@@ -102,17 +128,30 @@ def clip_l(prefix: str) -> StateDict:
 
 
 def clip_g(prefix: str) -> StateDict:
-    """CLIP-G in the names of an SDXL checkpoint. Its layers are zeros: the embeddings and the last norm already tell texts apart."""
+    """CLIP-G in the names of an SDXL checkpoint. Its layers are zeros: the embeddings and the last
+    norm already tell texts apart."""
     width, layers = 1280, 32
     shapes = {
-        "positional_embedding": (77, width), "token_embedding.weight": (49408, width), "text_projection": (width, width),
-        "ln_final.weight": (width,), "ln_final.bias": (width,),
-    }  # fmt: skip
+        "positional_embedding": (77, width),
+        "token_embedding.weight": (49408, width),
+        "text_projection": (width, width),
+        "ln_final.weight": (width,),
+        "ln_final.bias": (width,),
+    }
     block = {
-        "ln_1.weight": (width,), "ln_1.bias": (width,), "ln_2.weight": (width,), "ln_2.bias": (width,),
-        "attn.in_proj_weight": (3 * width, width), "attn.in_proj_bias": (3 * width,), "attn.out_proj.weight": (width, width), "attn.out_proj.bias": (width,),
-        "mlp.c_fc.weight": (4 * width, width), "mlp.c_fc.bias": (4 * width,), "mlp.c_proj.weight": (width, 4 * width), "mlp.c_proj.bias": (width,),
-    }  # fmt: skip
+        "ln_1.weight": (width,),
+        "ln_1.bias": (width,),
+        "ln_2.weight": (width,),
+        "ln_2.bias": (width,),
+        "attn.in_proj_weight": (3 * width, width),
+        "attn.in_proj_bias": (3 * width,),
+        "attn.out_proj.weight": (width, width),
+        "attn.out_proj.bias": (width,),
+        "mlp.c_fc.weight": (4 * width, width),
+        "mlp.c_fc.bias": (4 * width,),
+        "mlp.c_proj.weight": (width, 4 * width),
+        "mlp.c_proj.bias": (width,),
+    }
     zeros = {
         f"transformer.resblocks.{layer}.{name}": torch.zeros(shape, dtype=torch.float16)
         for layer in range(layers)
@@ -136,7 +175,8 @@ def controlnet() -> StateDict:
 
 
 def lora(sd: StateDict, rank: int = 4) -> StateDict:
-    """A LoRA on every cross-attention query and value of a small SD1.5, in the names that ComfyUI's own LoRAs have: not the checkpoint's."""
+    """A LoRA on every cross-attention query and value of a small SD1.5, in the names that ComfyUI's own
+    LoRAs have: not the checkpoint's."""
     found = {}
     for name, weight in sd.items():
         if "attn2.to_q" in name or "attn2.to_v" in name:
@@ -162,7 +202,8 @@ def sdxl_checkpoint() -> StateDict:
 
 
 def write_adapter(file: Path) -> None:
-    """A ROICtrl adapter for the small SD1.5 UNet under the published key names, every gate open, its ROI grids small."""
+    """A ROICtrl adapter for the small SD1.5 UNet under the published key names,
+    every gate open, its ROI grids small."""
     from roictrl_core.adapter import ROICtrlAdapter
     from roictrl_core.checkpoint import save_adapter
     from roictrl_core.config import AdapterConfig
@@ -182,7 +223,8 @@ def instance_diffusion() -> StateDict:
 
 
 def gligen() -> StateDict:
-    """GLIGEN for the small SD1.5 UNet: as many fusers as it has text blocks, under the names that core's loader reads."""
+    """GLIGEN for the small SD1.5 UNet: as many fusers as it has text blocks, under the names
+    that core's loader reads."""
     from comfy.gligen import GatedSelfAttentionDense, PositionNet
 
     from roictrl_core.instance_diffusion.config import InstanceDiffusionConfig

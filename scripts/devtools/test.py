@@ -1,7 +1,8 @@
-"""`dev.py test`: the Python tests in two processes, then the page's. With further arguments only pytest runs, with them.
+"""`dev.py test`: the Python tests in two processes, then the page's. With further arguments
+only pytest runs, with them.
 
-Two processes and not more: each may hold a ComfyUI, and the servers come on top. Tests of one file stay together, and those of
-tests/http too, because they share a server (tests/conftest.py).
+Two processes and not more: each may hold a ComfyUI, and the servers come on top. Tests of one file stay together,
+and those of tests/http too, because they share a server (tests/conftest.py).
 """
 
 from __future__ import annotations

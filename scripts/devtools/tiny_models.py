@@ -1,25 +1,54 @@
-"""ComfyUI's own UNetModel and CLIP in sizes that a test samples in a second, random or with given weights. Needs `start_comfyui`."""
+"""ComfyUI's own UNetModel and CLIP in sizes that a test samples in a second, random or with given weights.
+Needs `start_comfyui`."""
 
 from __future__ import annotations
 
 import torch
 
 SD15 = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2, 2, 2, 2], "channel_mult": [1, 2, 2, 2],
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1, "transformer_depth_output": [1] * 9 + [0] * 3,
-    "use_spatial_transformer": True, "context_dim": 64, "num_heads": 8, "num_head_channels": -1, "legacy": False,
-    "use_linear_in_transformer": False, "adm_in_channels": None, "use_temporal_attention": False,
-}  # fmt: skip
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": [1, 2, 2, 2],
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "use_spatial_transformer": True,
+    "context_dim": 64,
+    "num_heads": 8,
+    "num_head_channels": -1,
+    "legacy": False,
+    "use_linear_in_transformer": False,
+    "adm_in_channels": None,
+    "use_temporal_attention": False,
+}
 SDXL = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2, 2, 2], "channel_mult": [1, 2, 4],
-    "transformer_depth": [0, 0, 2, 2, 3, 3], "transformer_depth_middle": 3, "transformer_depth_output": [0, 0, 0, 2, 2, 2, 3, 3, 3],
-    "use_spatial_transformer": True, "context_dim": 64, "num_heads": -1, "num_head_channels": 16, "legacy": False,
-    "use_linear_in_transformer": True, "num_classes": "sequential", "adm_in_channels": 1536 + 64, "use_temporal_attention": False,
-}  # fmt: skip
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "num_res_blocks": [2, 2, 2],
+    "channel_mult": [1, 2, 4],
+    "transformer_depth": [0, 0, 2, 2, 3, 3],
+    "transformer_depth_middle": 3,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 3, 3, 3],
+    "use_spatial_transformer": True,
+    "context_dim": 64,
+    "num_heads": -1,
+    "num_head_channels": 16,
+    "legacy": False,
+    "use_linear_in_transformer": True,
+    "num_classes": "sequential",
+    "adm_in_channels": 1536 + 64,
+    "use_temporal_attention": False,
+}
 
 
 def randomize(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Weights that keep activations finite and every part visible: norms 1, matrices 0.7 / sqrt(fan-in), small biases."""
+    """Weights that keep activations finite and every part visible: norms 1, matrices
+    0.7 / sqrt(fan-in), small biases."""
     generator = torch.Generator().manual_seed(seed)
     state = {}
     for name, tensor in sorted(module.state_dict().items()):

@@ -1,8 +1,9 @@
-"""Copied into the virtual environment's site-packages and run at start-up by a .pth line. Costs nothing until torchvision is imported.
+"""Copied into the virtual environment's site-packages and run at start-up by a .pth line.
+Costs nothing until torchvision is imported.
 
-A torch without CUDA beside PyPI's torchvision, which was compiled for CUDA: its compiled part does not load, and the import fails
-with `operator torchvision::nms does not exist`. Naming the two operators first lets it go on in pure Python. Where the compiled
-part does load, nothing is named.
+A torch without CUDA beside PyPI's torchvision, which was compiled for CUDA: its compiled part does not load,
+and the import fails with `operator torchvision::nms does not exist`. Naming the two operators first lets it go on
+in pure Python. Where the compiled part does load, nothing is named.
 torchaudio has no build for every such torch: without one an empty module stands in, and only audio nodes are lost.
 """
 

@@ -1,6 +1,8 @@
 """A small training run, for tests in this process and for those that start processes of their own.
 
-python -m torch.distributed.run --nproc-per-node 2 -m devtools.training_run CACHE OUT    trains and saves the weights to OUT
+    python -m torch.distributed.run --nproc-per-node 2 -m devtools.training_run CACHE OUT
+
+trains and saves the weights to OUT.
 """
 
 from __future__ import annotations
@@ -17,9 +19,14 @@ import torch
 from . import tiny_models
 
 TINY = {
-    **tiny_models.SD15, "num_res_blocks": [1, 1], "channel_mult": [1, 2], "transformer_depth": [1, 1],
-    "transformer_depth_middle": 1, "transformer_depth_output": [1, 1, 1, 1], "context_dim": 16,
-}  # fmt: skip
+    **tiny_models.SD15,
+    "num_res_blocks": [1, 1],
+    "channel_mult": [1, 2],
+    "transformer_depth": [1, 1],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1],
+    "context_dim": 16,
+}
 SIDE, SLOTS, GRIDS = 8, 4, (4, 3)
 CORE = ("batches", "cache", "checkpoints", "loop", "objective", "optimisation")
 

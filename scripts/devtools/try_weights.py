@@ -1,4 +1,5 @@
-"""`dev.py try`: what a checkpoint and an adapter of yours are, the same picture with and without boxes, and what the boxes cost."""
+"""`dev.py try`: what a checkpoint and an adapter of yours are, the same picture with and without boxes,
+and what the boxes cost."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ def run(options: argparse.Namespace, layout: Layout | None) -> int:
     say(f"drawn on it:   {controlled.boxes}")
     if plain.step_seconds and controlled.step_seconds:
         say(
-            f"a sampling step takes {plain.step_seconds:.2f} s without and {controlled.step_seconds:.2f} s with boxes: {controlled.step_seconds / plain.step_seconds:.2f} times"
+            f"a sampling step takes {plain.step_seconds:.2f} s without and {controlled.step_seconds:.2f} s with boxes: "
+            f"{controlled.step_seconds / plain.step_seconds:.2f} times"
         )
     return 0
 

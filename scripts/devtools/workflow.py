@@ -1,8 +1,9 @@
-"""A saved workflow (graph format) as the API prompt that /prompt takes, driven by a server's /object_info. Standard library only.
+"""A saved workflow (graph format) as the API prompt that /prompt takes, driven by a server's /object_info.
+Standard library only.
 
-Follows what ComfyUI's own page does: widget values in the schema's order, with the extra values that the page adds (what happens to a
-seed after a run, the upload button); linked widgets; reroutes, primitives, notes; muted and bypassed nodes. Texts go as they were saved
-(no random choice in braces). Subgraphs are refused.
+Follows what ComfyUI's own page does: widget values in the schema's order, with the extra values that the page
+adds (what happens to a seed after a run, the upload button); linked widgets; reroutes, primitives, notes;
+muted and bypassed nodes. Texts go as they were saved (no random choice in braces). Subgraphs are refused.
 
     python -m devtools.workflow FILE URL      prints the prompt for the server at URL
 """
@@ -33,7 +34,8 @@ def load_workflow(file: Path) -> dict:
     workflow = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(workflow, dict) or "nodes" not in workflow or "links" not in workflow:
         raise WorkflowError(
-            f"{file.name} is no saved workflow (it has no `nodes` and `links`): save it with Save, not with Export (API)."
+            f"{file.name} is no saved workflow (it has no `nodes` and `links`): "
+            "save it with Save, not with Export (API)."
         )
     return workflow
 
@@ -44,7 +46,8 @@ def to_prompt(workflow: dict, object_info: dict) -> dict[str, dict]:
 
 
 def shrunk(prompt: dict, side: int = 64, steps: int = 1) -> dict:
-    """The same prompt with few steps, pictures of ``side`` pixels on their longer side, and no table of text beneath them."""
+    """The same prompt with few steps, pictures of ``side`` pixels on their longer side,
+    and no table of text beneath them."""
     prompt = copy.deepcopy(prompt)
     for entry in prompt.values():
         inputs = entry["inputs"]
@@ -88,7 +91,8 @@ class _Graph:
         }
 
     def _source(self, link: int | None) -> list | Any | None:
-        """What a link brings: `[node id, slot]`, a primitive's value, or None where it leads nowhere (muted, not connected)."""
+        """What a link brings: `[node id, slot]`, a primitive's value, or None where it leads
+        nowhere (muted, not connected)."""
         if link is None or link not in self._links:
             return None
         number, slot = self._links[link]
@@ -114,7 +118,8 @@ class _Graph:
             position += 1 + extra_values(name, kind, options)
         if position != len(saved):
             raise WorkflowError(
-                f"Node {node['id']} ({node['type']}) has {len(saved)} saved values where this ComfyUI's node has {position}: open the workflow in ComfyUI, check the node and save it again."
+                f"Node {node['id']} ({node['type']}) has {len(saved)} saved values where this ComfyUI's node has "
+                f"{position}: open the workflow in ComfyUI, check the node and save it again."
             )
         return values
 
@@ -133,11 +138,13 @@ class _Graph:
     def _schema(self, node: dict) -> dict:
         if node["type"] in self._subgraphs:
             raise WorkflowError(
-                f"Node {node['id']} is a subgraph, which this converter does not open: right-click it in ComfyUI, choose Unpack Subgraph and save."
+                f"Node {node['id']} is a subgraph, which this converter does not open: right-click it in ComfyUI, "
+                "choose Unpack Subgraph and save."
             )
         if node["type"] not in self._info:
             raise WorkflowError(
-                f"Node {node['id']} is of type {node['type']}, which this ComfyUI does not have: update ComfyUI or install the pack that brings it."
+                f"Node {node['id']} is of type {node['type']}, which this ComfyUI does not have: "
+                "update ComfyUI or install the pack that brings it."
             )
         return self._info[node["type"]]
 
@@ -154,7 +161,8 @@ def extra_values(name: str, kind: str, options: dict) -> int:
 
 
 def _bypass(node: dict, slot: int) -> int | None:
-    """The link that a bypassed node's output passes on: the input of the same slot when its type fits, else the first that fits."""
+    """The link that a bypassed node's output passes on: the input of the same slot when its type fits,
+    else the first that fits."""
     kind = node["outputs"][slot]["type"]
     inputs = node.get("inputs", [])
     for candidate in inputs[slot : slot + 1] + inputs:

@@ -1,4 +1,5 @@
-"""Texts that are much work for whoever is careless: deep, long, repetitive, nearly something. Each of about `size` bytes."""
+"""Texts that are much work for whoever is careless: deep, long, repetitive, nearly something.
+Each of about `size` bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The monsters through the import route of a real server: how long each answer takes, and what the server does meanwhile.
+"""The monsters through the import route of a real server: how long each answer takes,
+and what the server does meanwhile.
 
 Beside each request others ask for something small without a break: the longest that one of them waits is how long the
 server stood still.  Memory is that of the server and of all processes it started, sampled.
@@ -22,7 +23,8 @@ BETWEEN = 0.01  # seconds between two small requests, and between two looks at t
 
 @dataclass(frozen=True)
 class Row:
-    """One request: its text's name, status and answer (the sentence, or what was read); seconds; bytes more than before."""
+    """One request: its text's name, status and answer (the sentence, or what was read);
+    seconds; bytes more than before."""
 
     name: str
     status: int
@@ -32,7 +34,10 @@ class Row:
     memory: int
 
     def __str__(self) -> str:
-        return f"{self.name:42} {self.status} {self.seconds:6.2f} s  pause {self.pause:5.3f} s  {self.memory / 2**20:+5.0f} MB  {self.answer:.70}"
+        return (
+            f"{self.name:42} {self.status} {self.seconds:6.2f} s  pause {self.pause:5.3f} s  "
+            f"{self.memory / 2**20:+5.0f} MB  {self.answer:.70}"
+        )
 
 
 def post_all(url: str, process: int, texts: Iterable[tuple[str, str]]) -> Iterator[Row]:

@@ -25,7 +25,10 @@ class Tally:
 
     def summary(self) -> str:
         slow = ", ".join(f"{seconds:.2f} s ({name})" for seconds, name in self.slowest)
-        return f"{self.done} cases, {self.refused} refused with a sentence, {len(self.faults)} faults; slowest: {slow}; peak memory {peak_memory()}"
+        return (
+            f"{self.done} cases, {self.refused} refused with a sentence, {len(self.faults)} faults; "
+            f"slowest: {slow}; peak memory {peak_memory()}"
+        )
 
 
 def run(cases: Iterable[Case], most: int | None = None, seconds: float | None = None) -> Tally:

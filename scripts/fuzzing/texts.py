@@ -24,13 +24,23 @@ SAMPLES = ROOT / "tests" / "unit" / "data" / "formats"
 DRAWN_SIDE = 128  # pixels; what is drawn is not what is tried here
 MASKED = 50  # instances whose masks are written and drawn, for the same reason
 
-JUNK = [None, True, False, 0, -1, 1, 7, 2.5, 1e39, -1e39, 1e308, 10**40, -10**400, 5e-324, "", "a", "1", " ", "x" * 300, "\ud800", "\x00", "caf\u00e9 \U0001F98A",
-        [], {}, [[]], [{}], [1, 2, 3, 4], [0, 0, 1, 1], [[0, 0], [1, 1]], ["a"], {"a": 1}, {"size": [2, 2], "counts": "13"}, {"self": 1}]  # fmt: skip
-KEYS = ["self", "caption", "box", "bbox", "instances", "version", "width", "height", "imported", "extra", "mask", "point", "scribble", "label", "annos", "images",
-        "annotations", "shapes", "rect", "desc", "coco_id", "1", "", "enabled", "strength", "color", "type", "text", "palette", "metadata", "cls", "names"]  # fmt: skip
-TOKENS = ["!!bool ", "!!set {a}", "!!timestamp ", "!!binary ", "!!int .5'", "!!float x", "2001-01-01", "&a ", "*a", "<<: ", "? ", "- ", ": ", "---\n", "...", "|\n", ">-\n", "%YAML 1.1\n",
-          "# ", "NaN", "-Infinity", "1e999", "1e308", "0x1F", "\x00", "\ufeff", "\ud800", "\u2028", "\r", "\r\n", "\t", "\n", "\n\n", "[", "]", "{", "}", '"', "'", "\\", ",", "\\u", "null", "true",
-          "0 0.5 0.5 1 1\n", "0 ", " 11" * 30, "nan", "[" * 40, "{\"a\":" * 40, "9" * 400, "names:", "```json\n", "```", "<annotation>", "x" * 2000]  # fmt: skip
+JUNK = [
+    None, True, False, 0, -1, 1, 7, 2.5, 1e39, -1e39, 1e308, 10**40, -10**400, 5e-324, "", "a", "1", " ", "x" * 300,
+    "\ud800", "\x00", "caf\u00e9 \U0001F98A", [], {}, [[]], [{}], [1, 2, 3, 4], [0, 0, 1, 1], [[0, 0], [1, 1]], ["a"],
+    {"a": 1}, {"size": [2, 2], "counts": "13"}, {"self": 1},
+]  # fmt: skip
+KEYS = [
+    "self", "caption", "box", "bbox", "instances", "version", "width", "height", "imported", "extra", "mask", "point",
+    "scribble", "label", "annos", "images", "annotations", "shapes", "rect", "desc", "coco_id", "1", "", "enabled",
+    "strength", "color", "type", "text", "palette", "metadata", "cls", "names",
+]  # fmt: skip
+TOKENS = [
+    "!!bool ", "!!set {a}", "!!timestamp ", "!!binary ", "!!int .5'", "!!float x", "2001-01-01", "&a ", "*a", "<<: ",
+    "? ", "- ", ": ", "---\n", "...", "|\n", ">-\n", "%YAML 1.1\n", "# ", "NaN", "-Infinity", "1e999", "1e308",
+    "0x1F", "\x00", "\ufeff", "\ud800", "\u2028", "\r", "\r\n", "\t", "\n", "\n\n", "[", "]", "{", "}", '"', "'",
+    "\\", ",", "\\u", "null", "true", "0 0.5 0.5 1 1\n", "0 ", " 11" * 30, "nan", "[" * 40, "{\"a\":" * 40, "9" * 400,
+    "names:", "```json\n", "```", "<annotation>", "x" * 2000,
+]  # fmt: skip
 
 RICH = Layout(
     96,

@@ -1,7 +1,7 @@
 """Hostile training data: rows, COCO pairs, pictures, caches, checkpoints and logs, each changed somewhere.
 
-A case may succeed, list bad rows, or raise ValueError. Whatever else it raises is a fault: so is a row that is lost, and
-an example that does not hold what it promises.
+A case may succeed, list bad rows, or raise ValueError. Whatever else it raises is a fault: so is a row that is lost,
+and an example that does not hold what it promises.
 """
 
 from __future__ import annotations

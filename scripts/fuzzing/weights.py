@@ -35,8 +35,9 @@ Case = tuple[str, Callable[[], object]]
 Files = dict[str, bytes]
 
 VALUES = [
-    None, True, False, 0, -1, -3, 1, 2.5, 0.5, 1e308, 1 << 40, 1 << 70, 99999999, "", "a", "x" * 5000, "a..b", "a." * 1000 + "b", "e\ud800\n", [], {}, [[]],
-    [1, 2], ["input", 1], ["nowhere", 1], ["input", -1], ["input", "1"], {"a": 1},
+    None, True, False, 0, -1, -3, 1, 2.5, 0.5, 1e308, 1 << 40, 1 << 70, 99999999, "", "a", "x" * 5000, "a..b",
+    "a." * 1000 + "b", "e\ud800\n", [], {}, [[]], [1, 2], ["input", 1], ["nowhere", 1], ["input", -1], ["input", "1"],
+    {"a": 1},
 ]  # fmt: skip
 TEXTS = [
     "",
@@ -54,12 +55,15 @@ TEXTS = [
 # Pieces of pickles: single opcodes, and such with an argument, fit and unfit.
 PIECES = [
     *(bytes([code]) for code in b"()]}td2le0u1sabRoQN.\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94"),
-    b"K\x00", b"K\x01", b"M\xff\xff", b"J\xff\xff\xff\xff", b"\x8a\x09" + b"\x7f" * 9, b"\x8b\xff\xff\xff\x7f", b"G\x7f\xf8" + b"\0" * 6, b"I1\n", b"Ix\n",
-    b"L5L\n", b"F1e999\n", b"S'a'\n", b"Sa\n", b"U\x01a", b"T\x01\0\0\0a", b"X\x01\0\0\0a", b"X\xff\xff\xff\x7f", b"\x8c\x01a", b"\x8c\x02\xff\xfe", b"C\x01a",
-    b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff", b"Vx\\u12\n", b"\x95\0\0\0\0\0\0\0\0", b"q\x00", b"h\x00", b"h\x07", b"r\xff\xff\xff\xff", b"j\xff\xff\xff\xff",
-    b"p0\n", b"g0\n", b"g-1\n", b"\x80\x02", b"\x80\xff", b"\x82\x01", b"\x97", b"Pid\n", b"cos\nsystem\n", b"cbuiltins\neval\n", b"cbuiltins\nbytearray\n",
-    b"ccollections\nOrderedDict\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch._utils\n_rebuild_parameter\n", b"ctorch\nFloatStorage\n",
-    b"ctorch\nfloat32\n", b"cmodule\nClass\n", b"imodule\nClass\n", b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ",
+    b"K\x00", b"K\x01", b"M\xff\xff", b"J\xff\xff\xff\xff", b"\x8a\x09" + b"\x7f" * 9, b"\x8b\xff\xff\xff\x7f",
+    b"G\x7f\xf8" + b"\0" * 6, b"I1\n", b"Ix\n", b"L5L\n", b"F1e999\n", b"S'a'\n", b"Sa\n", b"U\x01a", b"T\x01\0\0\0a",
+    b"X\x01\0\0\0a", b"X\xff\xff\xff\x7f", b"\x8c\x01a", b"\x8c\x02\xff\xfe", b"C\x01a",
+    b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff", b"Vx\\u12\n", b"\x95\0\0\0\0\0\0\0\0", b"q\x00", b"h\x00", b"h\x07",
+    b"r\xff\xff\xff\xff", b"j\xff\xff\xff\xff", b"p0\n", b"g0\n", b"g-1\n", b"\x80\x02", b"\x80\xff", b"\x82\x01",
+    b"\x97", b"Pid\n", b"cos\nsystem\n", b"cbuiltins\neval\n", b"cbuiltins\nbytearray\n",
+    b"ccollections\nOrderedDict\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch._utils\n_rebuild_parameter\n",
+    b"ctorch\nFloatStorage\n", b"ctorch\nfloat32\n", b"cmodule\nClass\n", b"imodule\nClass\n",
+    b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ",
 ]  # fmt: skip
 
 
@@ -162,8 +166,17 @@ def names_case(random: Random) -> Files:
     tensors = dict(sound_configs()[0][2])
     for name in random.sample(list(tensors), random.randint(1, 3)):
         value = tensors.pop(name)
-        other = random.choice([value, value.flatten(), value[:0] if value.ndim else value, torch.tensor(1.0), torch.zeros(3, dtype=torch.int8),
-                               torch.full_like(value, torch.nan), *VALUES])  # fmt: skip
+        other = random.choice(
+            [
+                value,
+                value.flatten(),
+                value[:0] if value.ndim else value,
+                torch.tensor(1.0),
+                torch.zeros(3, dtype=torch.int8),
+                torch.full_like(value, torch.nan),
+                *VALUES,
+            ]
+        )
         tensors[
             random.choice(
                 [
@@ -197,8 +210,15 @@ def work_folder() -> Path:
 @cache
 def sound_configs() -> list[tuple[str, str, dict[str, torch.Tensor]]]:
     """(metadata key, config, tensors): an adapter of one block, and what InstanceDiffusion's own files are told by."""
-    unet = {"model_channels": 8, "channel_mult": [1], "num_res_blocks": [3], "transformer_depth": [0, 0, 1], "transformer_depth_output": [0] * 4,
-            "transformer_depth_middle": 0, "num_heads": 8}  # fmt: skip
+    unet = {
+        "model_channels": 8,
+        "channel_mult": [1],
+        "num_res_blocks": [3],
+        "transformer_depth": [0, 0, 1],
+        "transformer_depth_output": [0] * 4,
+        "transformer_depth_middle": 0,
+        "num_heads": 8,
+    }
     torch.manual_seed(0)
     config = AdapterConfig.for_unet(unet)
     told_by = {f"position_net.{key}": torch.ones(2, 2) for key in ("linears_list.4.4.weight", "null_polygon_feature")}
@@ -220,27 +240,49 @@ def small_instance_diffusion() -> InstanceDiffusionConfig:
 
 @cache
 def sound_files() -> list[Files]:
-    """Whole files that are read without a word: an adapter in three forms, InstanceDiffusion as one pickle and as the community's three."""
+    """Whole files that are read without a word: an adapter in three forms, InstanceDiffusion as one pickle
+    and as the community's three."""
     _, config, adapter = sound_configs()[0]
     shapes = {
         key: tensor.shape
         for key, tensor in InstanceDiffusion(small_instance_diffusion(), device="meta").state_dict().items()
     }
-    whole = {
-        key: torch.full((1,) * len(shape), 0.5).expand(shape) for key, shape in shapes.items()
-    }  # one number each: the mask branch is large
-    blocks = {section: {number: {"params": {}, "state": {key.rsplit(".fuser.", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(place)}}}
-              for section, number, place in (("input_blocks", "1", "input_blocks.1.1."), ("middle_block", "1", "middle_block.1."))}  # fmt: skip
-    split = {"fusers.ckpt": blocks, "scaleu.ckpt": {str(n): {f"scaleu_{name}": whole[f"scaleu_{name}_{n}"] for name in "bs"} for n in range(2)},
-             "position_net.ckpt": {key.removeprefix("position_net."): tensor for key, tensor in whole.items() if key.startswith("position_net.")}}  # fmt: skip
+    # One number each: the mask branch is large.
+    whole = {key: torch.full((1,) * len(shape), 0.5).expand(shape) for key, shape in shapes.items()}
+    blocks = {
+        section: {
+            number: {
+                "params": {},
+                "state": {
+                    key.rsplit(".fuser.", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(place)
+                },
+            }
+        }
+        for section, number, place in (
+            ("input_blocks", "1", "input_blocks.1.1."),
+            ("middle_block", "1", "middle_block.1."),
+        )
+    }
+    split = {
+        "fusers.ckpt": blocks,
+        "scaleu.ckpt": {str(n): {f"scaleu_{name}": whole[f"scaleu_{name}_{n}"] for name in "bs"} for n in range(2)},
+        "position_net.ckpt": {
+            key.removeprefix("position_net."): tensor
+            for key, tensor in whole.items()
+            if key.startswith("position_net.")
+        },
+    }
     parts = {name: saved(tree) for name, tree in split.items()}
     rotated = [
         {name: parts[name] for name in (*names[turn:], *names[:turn])} for names in [list(parts)] for turn in range(3)
     ]
     return [
-        {"x.safetensors": save(adapter, {CONFIG_KEY: config})}, {"x.pt": saved(adapter)}, {"x.bin": saved(adapter, _use_new_zipfile_serialization=False)},
-        {"x.pth": saved({"ema": whole, "opt": {"state": {0: torch.zeros(3)}}, "iters": 5})}, *rotated,
-    ]  # fmt: skip
+        {"x.safetensors": save(adapter, {CONFIG_KEY: config})},
+        {"x.pt": saved(adapter)},
+        {"x.bin": saved(adapter, _use_new_zipfile_serialization=False)},
+        {"x.pth": saved({"ema": whole, "opt": {"state": {0: torch.zeros(3)}}, "iters": 5})},
+        *rotated,
+    ]
 
 
 def saved(tree: object, **form: bool) -> bytes:
