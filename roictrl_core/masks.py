@@ -135,7 +135,8 @@ def box_of(mask: np.ndarray) -> tuple[float, float, float, float] | None:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         return None
-    return (columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
+    left, right, top, bottom = (int(place) for place in (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1))
+    return left / width, top / height, right / width, bottom / height
 
 
 def _checked_size(size: object) -> tuple[int, int]:

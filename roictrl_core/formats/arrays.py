@@ -20,6 +20,7 @@ from .placing import Found, place
 from .reading import CXCYWH, DETECTED, PIXELS, SHARES, XYXY, Way, conflicts, decide, ways
 
 _FIELDS = ("boxes", "obb", "names", "orig_shape", "xyxy", "conf", "cls", "confidence", "class_id", "tracker_id", "mask")
+_BESIDE = 4096  # numbers of an array beside a box, such as its keypoints, that is kept with it
 LENGTHS = range(4, 8)  # numbers of a row: a box, and up to three beside it
 
 
@@ -80,7 +81,9 @@ def plain(data: object, mask: bool = True) -> object:
         data = _as_mapping(data)
     if isinstance(data, np.ndarray):
         data = plain(data.tolist(), mask) if data.dtype == object else _listed(data)
-        return data if mask or not isinstance(data, np.ndarray) else None
+        if mask or not isinstance(data, np.ndarray):
+            return data
+        return data.tolist() if data.size <= _BESIDE else None
     if isinstance(data, dict):
         return {key: plain(value, plain_key(key) in PICTURE_KEYS) for key, value in data.items()}
     if type(data) in (list, tuple):
@@ -102,7 +105,7 @@ def _as_mapping(detected: object) -> dict:
 def _listed(array: np.ndarray) -> object:
     """Numbers, one row, or rows of boxes, also of several pictures, as lists;
     any other array is a picture and stays."""
-    if array.ndim < 2:
+    if array.ndim < 2 or array.ndim == 2 and array.shape[1] == 2:  # points are no picture
         return array.tolist()
     boxes = array.shape[-1] in LENGTHS and (array.ndim == 2 or not np.isin(array, (0, 1)).all())
     if array.size == 0 and array.shape[-1] in (0, *LENGTHS):

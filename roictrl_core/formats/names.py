@@ -12,6 +12,7 @@ from .readable import readable
 from .told import as_json
 
 _NAMES = re.compile(r"\s*names\s*:")
+_LISTED = re.compile(r"""[\[{]\s*["'\d\[{\]}]""")  # JSON, or what Python prints; not "[sign] a dog"
 _NUMBERED = re.compile(r"\s*([0-9]{1,9})\s*:[ \t](.*)")  # a mapping from numbers, without the names: above it
 _PRINTED = 256 * 1024  # characters of what Python printed
 
@@ -45,15 +46,16 @@ def given_names(text: str, reader: Reader) -> dict[int, str]:
 
     What holds them there may be a list, or a mapping from numbers.
     """
+    one_line = not text.endswith(("\n", "\r"))  # a file of one line ends in a line break; its name may have commas
     text = readable(text, reader, "The list of names", "read.names_not_utf8")
     lines = lines_of(text, "The list of names")
-    if text[:1] in ("[", "{"):
+    if _LISTED.match(text):
         return _names_or_refusal(_json(text))
     if any(_NAMES.match(line) for line in lines):
         return _names_or_refusal(parse_yaml(text, "The file of names"))
     if all(numbered := [_NUMBERED.match(line) for line in lines]):
         return {int(match[1]): match[2].strip() for match in numbered}
-    if len(lines) == 1 and "," in text:
+    if one_line and len(lines) == 1 and "," in text:
         lines = text.strip(",").split(",")
     return {i: line.strip() for i, line in enumerate(lines)} if lines != [""] else {}
 

@@ -202,6 +202,8 @@ def _joined(found: Sequence[Told], reader: Reader, kind: Kind) -> object:
     ]
     value = same[0]
     if first and len(same) > 1 and kind(together := _together(same)) == first:
+        if sum(isinstance(part, list) and len(part) > 1 for part in same) > 1:  # a draft and its correction, maybe
+            reader.note("read.joined", count=len(same))
         value, same = together, []
     for told, name in zip(found, kinds, strict=True):
         if told.value is BROKEN:

@@ -71,6 +71,9 @@ def _in_object(data: Mapping, depth: int) -> list[Picture] | None:
     return _by_name(data, depth) or _by_label(data)
 
 
+_SIZES = ("origshape", "imagesize", "imgsize", "imgshape", "inputsize", "size", "shape")  # a picture's, no box's
+
+
 def _is_column(value: object) -> bool:
     """Boxes in a list, which may be empty."""
     return isinstance(value, (list, tuple)) and not is_row(value) and (not value or is_row(first_filled(value)))
@@ -83,7 +86,7 @@ def _side_by_side(keys: dict, column: str) -> list[dict]:
     beside = {
         SIDE_BY_SIDE.get(key, key): values
         for key, values in {**more, **keys}.items()
-        if key != column and _is_list(values) and len(values) == len(rows)
+        if key not in (column, *_SIZES) and _is_list(values) and len(values) == len(rows)
     }
     return [{column: row, **{key: values[i] for key, values in beside.items()}} for i, row in enumerate(rows)]
 

@@ -74,7 +74,7 @@ def decide(rows: np.ndarray, among: Sequence[Way], width: float, height: float) 
     """The first of the ways against which the fewest of the ``[N, 4]`` rows speak."""
     tiny = float(np.max(np.abs(rows))) <= _TINY
     percent = any(way.unit == PERCENT for way in among) and _is_percent(rows, width, height)
-    absurd = {PIXELS: tiny or percent, SHARES: False, THOUSANDTHS: tiny, PERCENT: not percent}
+    absurd = {PIXELS: tiny or percent, SHARES: not tiny, THOUSANDTHS: tiny, PERCENT: not percent}
     possible = [way for way in among if not absurd[way.unit]] or among
     against = [conflicts(rows, way, among[0].order, width, height) for way in possible]
     return possible[int(np.argmin(against))]

@@ -28,6 +28,7 @@ _OFF_CENTRE = 0.15  # share of the keypoints' extent between their middle and th
 _FILLS = 0.6  # share of the box that keypoints span at least, where they fill it
 _CROSSABLE = 150  # points of an outline that is searched for crossings; no set of keypoints has more
 _VOTERS = 200  # lines that tell what the lines are
+_LEAP = 2  # times its longest side that an outline of few points may leap to its last one
 _SQUARE = 0.02  # share of an outline's extent by which a box that is turned may miss being one
 
 
@@ -191,15 +192,15 @@ def _pairs(line: Line, tail: int, sides: tuple[float, float]) -> np.ndarray:
 
 def _ends_in_id(line: Line, sides: tuple[float, float]) -> bool:
     """Whether the last two numbers, which could be one more point at the border, are likelier a score and an id:
-    without them the outline is clean, and with them it crosses itself or leaps further than it does anywhere else."""
+    without them the outline is clean, and with them it crosses itself or leaps much further than anywhere else."""
     outline = _pairs(line, 0, sides)
     points, last = outline[:-1], outline[-1]
-    if line.values[-1] < 1 or _crosses_itself(points):
+    if line.values[-1] < 1 or (last == points[0]).all() or _crosses_itself(points):
         return False
     if len(points) == 4 and _is_turned_box(points):
         return True
     leap = np.linalg.norm(points[[0, -1]] - last, axis=1).min()
-    return bool(_crosses_itself(outline) or leap > np.linalg.norm(np.diff(points, axis=0), axis=1).max())
+    return bool(_crosses_itself(outline) or leap > _LEAP * np.linalg.norm(np.diff(points, axis=0), axis=1).max())
 
 
 def _is_turned_box(points: np.ndarray) -> bool:

@@ -503,3 +503,23 @@ def test_azures_size_stands_in_its_metadata():
     assert (layout.width, layout.height) == (100, 200) and layout.instances[0].box == pytest.approx(
         (0.1, 0.1, 0.4, 0.3)
     )
+
+
+def test_a_pictures_size_is_no_column_of_its_two_boxes():
+    data = {"boxes": [[64, 120, 320, 420], [352, 144, 608, 432]], "labels": ["a", "b"], "orig_shape": [480, 640]}
+    layout, _ = formats.read(data, 640, 480)
+    assert [instance.extra for instance in layout.instances] == [{}, {}]
+
+
+def test_pixels_over_the_border_are_no_shares():
+    (instance,) = formats.read([{"label": "dog", "logit": 0.6, "box": [352, 144, 608, 432]}], 512, 512)[0].instances
+    assert instance.box == (352 / 512, 144 / 512, 1, 432 / 512)
+
+
+def test_outlines_and_keypoints_in_arrays_are_kept():
+    outline = np.array([[1, 2], [300, 2], [150, 400]])
+    (instance,) = formats.read([{"label": "a", "bbox": [1, 2, 300, 400], "polygon": outline}], 640, 480)[0].instances
+    assert instance.mask is not None
+    beside = {"boxes": np.array([[1, 2, 300, 400]]), "labels": ["a"], "keypoints": np.ones((1, 17, 3))}
+    (instance,) = formats.read(beside, 640, 480)[0].instances
+    assert instance.extra["imported"]["keypoints"] == [[1.0, 1.0, 1.0]] * 17

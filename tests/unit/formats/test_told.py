@@ -293,3 +293,10 @@ def test_class_names_that_are_none(names, sentence):
 def test_class_names_in_another_encoding_are_said():
     captions, notes = read("0 0.5 0.5 0.2 0.2", names="caf\ufffd\nna\ufffdve")
     assert captions == ["caf\ufffd"] and notes[0].startswith("The class names are not UTF-8: 2 of their characters")
+
+
+def test_lists_that_may_correct_each_other_are_joined_and_said():
+    draft = '[{"label": "dog", "box": [1, 2, 300, 40]}, {"label": "cat", "box": [5, 2, 300, 40]}]'
+    layout, notes = formats.read(f"Draft:\n```json\n{draft}\n```\nFinal:\n```json\n{draft}\n```", 640, 480)
+    assert len(layout.instances) == 4
+    assert any(note.sentence().startswith("The text holds 2 lists of boxes, which were read as one.") for note in notes)

@@ -315,3 +315,11 @@ def test_a_caption_that_is_a_word_of_mig_bench_keeps_its_box():
     data, notes = formats.write(layout, "migc")
     assert data == {"a photo": {"coco id": [[0.1, 0.1, 0.5, 0.5]], "fox": [[0.2, 0.2, 0.6, 0.6]], "coco_id": ""}}
     assert notes[0].sentence().startswith("The caption of instance 1 ('coco_id') is a word of MIG-Bench's own")
+
+
+@pytest.mark.parametrize("kind", formats.WRITABLE)
+def test_a_layout_made_from_masks_can_be_written(kind):
+    mask = np.zeros((1, 64, 64), np.float32)
+    mask[0, 5:20, 10:30], mask[0, 6, 11] = 1, 0
+    layout, _ = formats.read(mask, 64, 64)
+    assert formats.write_text(replace(layout, caption="a photo"), kind)[0]

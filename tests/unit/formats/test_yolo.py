@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from roictrl_core import formats
+from roictrl_core.layout import Instance, Layout
 from roictrl_core.notes import sentences
 
 BOX = "center x, center y, width, height"
@@ -330,3 +331,25 @@ def test_broken_lines_of_a_mot_file_are_named():
 def test_yolos_lines_with_commas_stay_yolos(text):
     instances, notes = read(text)
     assert len(instances) == 1 and not any("MOT" in note or "frame" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 0.2 0.6 0.5 0.55 0.8 0.6 0.5 1",
+        "0 0.3 0.44 0.52 0.56 0.63 1 0.08 1",
+        "0 0.2 0.6 0.5 0.5 0.8 0.6 0.9 0.9 0.5 1",
+        "0 0.5 1 0.9 1 0.9 0.8 0.5 0.8 0.5 1",
+    ],
+)
+def test_an_outline_that_ends_on_the_border_keeps_its_last_point(line):
+    """Which could as well be a score and an id."""
+    (instance,) = formats.read(line, 640, 480)[0].instances
+    assert instance.box[3] == 1 and "imported" not in instance.extra
+
+
+def test_names_that_were_written_are_read_back():
+    for caption in ("a dog, red collar", "[sign] a dog", "{red} dog"):
+        layout = Layout(instances=(Instance((0.1, 0.1, 0.5, 0.5), caption),))
+        labels, names = formats.write(layout, "yolo")[0]
+        assert formats.read(labels, names=names)[0].instances[0].caption == caption
