@@ -37,16 +37,20 @@ def slots_of(
     feather: float,
     node: str,
 ) -> tuple[tuple[Slot, ...], list[Note]]:
-    """The layout's instances with their captions encoded and their masks softened, checked against the model; and notes."""
+    """The layout's instances as slots, captions encoded, masks softened, checked against the model; and notes."""
     instances, notes = usable_instances(layout, limit, node)
     encoder = CaptionEncoder(clip, node, suffix)
     slots = make_slots(instances, encoder)
     check_text_width(slots, host.text_width, node)
     slots = tuple(
         replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
-        for slot, (_, instance) in zip(slots, instances)
+        for slot, (_, instance) in zip(slots, instances, strict=True)
     )
-    missed = [instance.note("apply.mask_outside", i) for slot, (i, instance) in zip(slots, instances) if _misses(slot)]
+    missed = [
+        instance.note("apply.mask_outside", i)
+        for slot, (i, instance) in zip(slots, instances, strict=True)
+        if _misses(slot)
+    ]
     return slots, notes + layout.warnings() + encoder.notes + missed
 
 
@@ -56,7 +60,10 @@ def soft_mask(instance: Instance, layout: Layout, feather: float) -> SoftMask | 
 
 
 def _misses(slot: Slot) -> bool:
-    """Whether nothing of the instance can appear because its mask lies outside its box; an empty mask is said elsewhere."""
+    """Whether the mask lies outside the box, so that nothing of the instance can appear.
+
+    An empty mask is said elsewhere.
+    """
     return slot.mask is not None and bool(slot.mask.pixels.any()) and not slot.mask.touches(slot.box)
 
 
@@ -90,8 +97,8 @@ def _mask_feather() -> io.Input:
             max=512,
             optional=True,
             tooltip=(
-                "Width of the soft edge of the instances' masks, in pixels of the layout; half of it lies outside the mask. 0 is a "
-                "hard edge. An instance without a mask fills its box as ever."
+                "Width of the soft edge of the instances' masks, in pixels of the layout; half of it lies outside the "
+                "mask. 0 is a hard edge. An instance without a mask fills its box as ever."
             ),
         )
     )
@@ -161,9 +168,10 @@ class ApplyROICtrl(io.ComfyNode):
                         options=[PROMPT, NONE, OFF],
                         default=PROMPT,
                         tooltip=(
-                            "What the boxes of the negative pass read: the negative prompt, as the adapter was published, "
-                            "or nothing. Off: the adapter leaves the negative pass alone, which halves its work, and "
-                            "guidance counts for places as well. An instance's own negative caption needs the first."
+                            "What the boxes of the negative pass read: the negative prompt, as the adapter was "
+                            "published, or nothing. Off: the adapter leaves the negative pass alone, which halves its "
+                            "work, and guidance counts for places as well. An instance's own negative caption needs "
+                            "the first."
                         ),
                     )
                 ),
@@ -174,8 +182,8 @@ class ApplyROICtrl(io.ComfyNode):
                         min=-1,
                         max=2**31 - 1,
                         tooltip=(
-                            "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots in "
-                            "every block, as the published code does, from this seed."
+                            "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots "
+                            "in every block, as the published code does, from this seed."
                         ),
                     )
                 ),

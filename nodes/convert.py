@@ -168,8 +168,8 @@ def check_masks(layout: Layout) -> None:
             continue
         if mask.size != (layout.height, layout.width) and layout.width * layout.height > MAX_PIXELS:
             raise ValueError(
-                f"The mask of {who} is written at the picture's size, and {layout.width} x {layout.height} pixels are more "
-                f"than a mask may have ({MAX_PIXELS}). Choose a smaller picture, or another format."
+                f"The mask of {who} is written at the picture's size, and {layout.width} x {layout.height} pixels are "
+                f"more than a mask may have ({MAX_PIXELS}). Choose a smaller picture, or another format."
             )
         # A wider copy repeats the columns, and with them the runs.
         if len(mask.counts) * max(1.0, layout.width / mask.size[1]) > MAX_COUNTS:

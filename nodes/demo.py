@@ -21,9 +21,11 @@ class LoadDemoModel(io.ComfyNode):
         return schema(
             "ROICtrlLoadDemoModel",
             NODE,
-            description="A tiny text-to-image model with its ROICtrl adapter, so that instance control can be tried on any "
-            "computer with nothing to download. It draws 128-pixel pictures of coloured, plain, striped or dotted "
-            "circles, squares, triangles, crosses, rings and stars, and knows no other words.",
+            description=(
+                "A tiny text-to-image model with its ROICtrl adapter, so that instance control can be tried on any "
+                "computer with nothing to download. It draws 128-pixel pictures of coloured, plain, striped or dotted "
+                "circles, squares, triangles, crosses, rings and stars, and knows no other words."
+            ),
             search_aliases=["roictrl", "demo", "example", "tiny model"],
             inputs=[],
             outputs=[

@@ -1,4 +1,7 @@
-"""The demo model in ComfyUI's own classes: UNetModel of SD1.5 topology, a two-layer CLIP text model, TAESD as its VAE."""
+"""The demo model in ComfyUI's own classes.
+
+UNetModel of SD1.5 topology, a two-layer CLIP text model, TAESD as its VAE.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,7 @@ class DemoModelConfig(comfy.supported_models_base.BASE):
 class DemoTokenizer(comfy.sd1_clip.SDTokenizer):
     """CLIP's tokenizer with the demo world's vocabulary; words it does not know fall apart into letters."""
 
-    def __init__(self, embedding_directory=None, tokenizer_data={}):
+    def __init__(self, embedding_directory=None, tokenizer_data={}):  # noqa: B006 - core's signature
         super().__init__(
             str(TOKENIZER),
             embedding_directory=embedding_directory,
@@ -103,14 +106,14 @@ class DemoTokenizer(comfy.sd1_clip.SDTokenizer):
 
 
 class DemoSD1Tokenizer(comfy.sd1_clip.SD1Tokenizer):
-    def __init__(self, embedding_directory=None, tokenizer_data={}):
+    def __init__(self, embedding_directory=None, tokenizer_data={}):  # noqa: B006 - core's signature
         super().__init__(
             embedding_directory=embedding_directory, tokenizer_data=tokenizer_data, tokenizer=DemoTokenizer
         )
 
 
 class DemoTextModel(comfy.sd1_clip.SDClipModel):
-    def __init__(self, device="cpu", dtype=None, model_options={}):
+    def __init__(self, device="cpu", dtype=None, model_options={}):  # noqa: B006 - core's signature
         config = text_config()
         end = config["eos_token_id"]
         super().__init__(
@@ -127,12 +130,15 @@ class DemoTextModel(comfy.sd1_clip.SDClipModel):
 
 
 class DemoClipModel(comfy.sd1_clip.SD1ClipModel):
-    def __init__(self, device="cpu", dtype=None, model_options={}):
+    def __init__(self, device="cpu", dtype=None, model_options={}):  # noqa: B006 - core's signature
         super().__init__(device=device, dtype=dtype, model_options=model_options, clip_model=DemoTextModel)
 
 
 def new_base_model(statistics: dict | None = None, dtype=torch.float32, device=None) -> comfy.model_base.BaseModel:
-    """A BaseModel around a UNet whose weights are still to be loaded. statistics: {"mean": [4], "std": [4]} of VAE latents."""
+    """A BaseModel around a UNet whose weights are still to be loaded.
+
+    statistics: {"mean": [4], "std": [4]} of VAE latents.
+    """
     config = DemoModelConfig({**UNET_CONFIG})
     if statistics:
         config.latent_format = DemoLatentFormat(**statistics)
@@ -151,15 +157,15 @@ class Demo(NamedTuple):
 def load_demo(folder: Path = FOLDER) -> Demo:
     """The demo model from a folder with base.safetensors (keys "unet." and "text.") and vae.safetensors.
 
-    The VAE's metadata field "latents" holds what DemoLatentFormat takes, as JSON. Raises ValueError when a file is missing or
-    another network's.
+    The VAE's metadata field "latents" holds what DemoLatentFormat takes, as JSON. Raises ValueError when a file is
+    missing or another network's.
     """
     paths = {name: Path(folder) / f"{name}.safetensors" for name in ("base", "vae")}
     for path in paths.values():
         if not path.is_file():
             raise ValueError(
-                f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack again "
-                "(git checkout), or train it with `python scripts/demo_train.py`."
+                f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack "
+                "again (git checkout), or train it with `python scripts/demo_train.py`."
             )
     base, _ = _read(paths["base"])
     vae, statistics = load_vae_file(paths["vae"])
@@ -195,14 +201,18 @@ def load_clip(weights: dict[str, torch.Tensor]) -> comfy.sd.CLIP:
 
 
 def load_vae_file(path: Path) -> tuple[comfy.sd.VAE, dict]:
-    """VAE, through ComfyUI's own detection of TAESD, and what DemoLatentFormat takes. Raises ValueError with a sentence."""
+    """VAE, through ComfyUI's own detection of TAESD, and what DemoLatentFormat takes.
+
+    Raises ValueError with a sentence.
+    """
     weights, metadata = _read(path)
     try:
         statistics = object_of_json(metadata.get("latents", ""))
         DemoLatentFormat(**statistics)
     except (ValueError, TypeError, RuntimeError):  # the last two: other fields, and other than four numbers
         raise ValueError(
-            f"Load ROICtrl Demo Model: {path.name} does not say what its latents are like: restore the pack's demo_model folder."
+            f"Load ROICtrl Demo Model: {path.name} does not say what its latents are like: "
+            "restore the pack's demo_model folder."
         ) from None
     return comfy.sd.VAE(sd=weights), statistics
 
@@ -220,6 +230,6 @@ def _load(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) 
     missing, unexpected = module.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
     if missing or unexpected:
         raise ValueError(
-            f"Load ROICtrl Demo Model: the {name}'s weights do not fit ({len(missing)} missing, {len(unexpected)} unknown keys): "
-            "restore the pack's demo_model folder."
+            f"Load ROICtrl Demo Model: the {name}'s weights do not fit "
+            f"({len(missing)} missing, {len(unexpected)} unknown keys): restore the pack's demo_model folder."
         )

@@ -89,9 +89,11 @@ class LoadInstanceDiffusion(io.ComfyNode):
                 io.Combo.Input(
                     "weights_name",
                     options=model_folders.choices(FOLDER),
-                    tooltip="A file in models/instance_diffusion. Of the community's split (fusers, position_net, scaleu) choose "
-                    "any one; the others are found beside it. scripts/convert.py makes a 738 MB file of the official "
-                    "13.6 GB one.",
+                    tooltip=(
+                        "A file in models/instance_diffusion. Of the community's split (fusers, position_net, scaleu) "
+                        "choose any one; the others are found beside it. scripts/convert.py makes a 738 MB file of the "
+                        "official 13.6 GB one."
+                    ),
                 )
             ],
             outputs=[
@@ -128,8 +130,10 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         return schema(
             "ROICtrlApplyInstanceDiffusion",
             APPLY,
-            description="Every instance of the layout appears where its box, point, scribble or mask is. For SD1.5 and its "
-            "fine-tunes, with any sampler; InstanceDiffusion Sampler is the published one.",
+            description=(
+                "Every instance of the layout appears where its box, point, scribble or mask is. For SD1.5 and its "
+                "fine-tunes, with any sampler; InstanceDiffusion Sampler is the published one."
+            ),
             search_aliases=[
                 "instancediffusion",
                 "box control",
@@ -149,8 +153,8 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                     options=[AUTO, *FORMATS],
                     default=AUTO,
                     tooltip=(
-                        "What of an instance is read. box: box and its centre. mask: these and masks. scribble: all of them. "
-                        "point: the point alone. auto: what the layout holds."
+                        "What of an instance is read. box: box and its centre. mask: these and masks. scribble: all of "
+                        "them. point: the point alone. auto: what the layout holds."
                     ),
                 ),
                 io.Float.Input(
@@ -170,7 +174,8 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     tooltip=(
-                        "Share of the steps in which the instances act; after them only ScaleU does. Published: 0.75 to 1."
+                        "Share of the steps in which the instances act; after them only ScaleU does. "
+                        "Published: 0.75 to 1."
                     ),
                 ),
                 *_schedule(),
@@ -263,8 +268,8 @@ def _details() -> list[io.Input]:
                 options=[NO_MASK, TRANSPOSED, CORRECTED],
                 default=NO_MASK,
                 tooltip=(
-                    "Keeps instances from looking into each other's boxes. The published pictures were made without; in training "
-                    "x and y of the masks were swapped."
+                    "Keeps instances from looking into each other's boxes. The published pictures were made without; "
+                    "in training x and y of the masks were swapped."
                 ),
             )
         ),
@@ -273,7 +278,8 @@ def _details() -> list[io.Input]:
                 "null_missing",
                 default=False,
                 tooltip=(
-                    "An instance without a scribble or mask, where others have one, tells the network so. Off is as published."
+                    "An instance without a scribble or mask, where others have one, tells the network so. "
+                    "Off is as published."
                 ),
             )
         ),

@@ -48,8 +48,8 @@ def _share_input() -> io.Input:
         max=1.0,
         step=0.01,
         tooltip=(
-            "Share of the steps in which every instance is denoised by itself before they are joined; below 0.4 is advised, 0 turns "
-            "it off. n instances at 0.36 of 50 steps cost 51 + 19 n evaluations instead of 51."
+            "Share of the steps in which every instance is denoised by itself before they are joined; below 0.4 is "
+            "advised, 0 turns it off. n instances at 0.36 of 50 steps cost 51 + 19 n evaluations instead of 51."
         ),
     )
 
@@ -74,8 +74,10 @@ class InstanceDiffusionSampler(io.ComfyNode):
         return schema(
             "ROICtrlInstanceDiffusionSampler",
             SAMPLER,
-            description="The published sampler of InstanceDiffusion: PLMS with its own timesteps, and the Multi-Instance "
-            "Sampler, which keeps captions from leaking into other instances.",
+            description=(
+                "The published sampler of InstanceDiffusion: PLMS with its own timesteps, and the Multi-Instance "
+                "Sampler, which keeps captions from leaking into other instances."
+            ),
             search_aliases=ALIASES,
             inputs=[
                 io.Model.Input("model", tooltip="From Apply InstanceDiffusion."),
@@ -171,8 +173,10 @@ class MultiInstanceSamplerNode(io.ComfyNode):
         return schema(
             "ROICtrlMultiInstanceSampler",
             "Multi-Instance Sampler",
-            description="Every instance alone for the first steps, then all joined. Around any sampler, which restarts after the "
-            "joining; without one it is PLMS as published. Needs Multi-Instance Guider.",
+            description=(
+                "Every instance alone for the first steps, then all joined. Around any sampler, which restarts after "
+                "the joining; without one it is PLMS as published. Needs Multi-Instance Guider."
+            ),
             search_aliases=ALIASES,
             inputs=[
                 _share_input(),
@@ -195,7 +199,9 @@ class PLMSScheduler(io.ComfyNode):
         return schema(
             "ROICtrlPLMSScheduler",
             "PLMS Scheduler",
-            description="The noise levels of the published PLMS sampler. The last one is not 0, but that of the first timestep.",
+            description=(
+                "The noise levels of the published PLMS sampler. The last one is not 0, but that of the first timestep."
+            ),
             search_aliases=ALIASES,
             inputs=[
                 io.Model.Input("model", tooltip="Its noise schedule is used."),

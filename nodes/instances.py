@@ -157,8 +157,10 @@ class LayoutInstance(io.ComfyNode):
         return schema(
             "ROICtrlLayoutInstance",
             "Layout Instance",
-            description="One instance of a layout for nodes that know no layouts: its box, its mask, its caption; and the "
-            "masks of all instances in one.",
+            description=(
+                "One instance of a layout for nodes that know no layouts: its box, its mask, its caption; and the "
+                "masks of all instances in one."
+            ),
             search_aliases=[
                 "get box",
                 "crop region",

@@ -35,9 +35,11 @@ class LoadAdapter(io.ComfyNode):
                 io.Combo.Input(
                     "adapter_name",
                     options=model_folders.choices(FOLDER),
-                    tooltip="A file in models/roictrl: .safetensors, or .bin, .pt, .pth, .ckpt holding weights alone. The "
-                    "published one is ROICtrl_sdv14_30K.safetensors (Hugging Face guyuchao/ROICtrl, "
-                    "cc-by-nc-4.0), for SD1.x.",
+                    tooltip=(
+                        "A file in models/roictrl: .safetensors, or .bin, .pt, .pth, .ckpt holding weights alone. The "
+                        "published one is ROICtrl_sdv14_30K.safetensors (Hugging Face guyuchao/ROICtrl, "
+                        "cc-by-nc-4.0), for SD1.x."
+                    ),
                 )
             ],
             outputs=[ADAPTER.Output(display_name="adapter", tooltip="Connect it to Apply ROICtrl.")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import folder_paths
 
@@ -12,10 +13,8 @@ from ..roictrl_core.weights_file import SUFFIXES
 def register(name: str) -> None:
     """Makes ``models/<name>`` known. Folders that extra_model_paths.yaml gave before stay, and come first."""
     folder = os.path.join(folder_paths.models_dir, name)
-    try:
+    with suppress(OSError):  # a read-only models folder: the files then come from extra_model_paths.yaml
         os.makedirs(folder, exist_ok=True)
-    except OSError:
-        pass  # a read-only models folder: the files then come from extra_model_paths.yaml
     folder_paths.add_model_folder_path(name, folder)
     paths, _ = folder_paths.folder_names_and_paths[name]
     folder_paths.folder_names_and_paths[name] = (paths, set(SUFFIXES))

@@ -20,14 +20,14 @@ NAME = "Preview Layout"
 def report_text(rows: list[list[str]], warnings: list[str]) -> str:
     """The table in aligned columns, and the warnings below it."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(["Feature cells (columns x rows) per box at each level:", *lines, *warnings])
 
 
 def colored(layout: Layout, colors: str) -> Layout:
     """The layout with the colours of its first instances replaced by those in ``colors``, apart by spaces."""
     own = colors.split()[: len(layout.instances)]
-    drawn_so = tuple(replace(instance, color=color) for instance, color in zip(layout.instances, own))
+    drawn_so = tuple(replace(instance, color=color) for instance, color in zip(layout.instances, own, strict=False))
     return replace(layout, instances=drawn_so + layout.instances[len(own) :])
 
 

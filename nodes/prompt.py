@@ -192,7 +192,9 @@ def _inputs() -> list[io.Input]:
             "class_names",
             optional=True,
             force_input=True,
-            tooltip="The names of YOLO's classes, one per line or with commas, a JSON list, or the text of a data.yaml.",
+            tooltip=(
+                "The names of YOLO's classes, one per line or with commas, a JSON list, or the text of a data.yaml."
+            ),
         ),
         advanced(
             io.Combo.Input(

@@ -1,8 +1,9 @@
 """POST /roictrl/import: text in any known box format in, a layout out; for what is pasted or dropped into the editor.
 
 Request: JSON ``{"text": ..., "width": ..., "height": ...}``, sizes in pixels, and optionally ``"pick"`` and
-``"class_names"``, ``"box_order"`` and ``"box_unit"`` as in Instance Box Prompt.  Answer: ``{"layout": ..., "notes": [note, ...]}``, each as
-`Note.to_dict` gives it; a refusal has a status of 4xx and ``{"error": sentence}``.
+``"class_names"``, ``"box_order"`` and ``"box_unit"`` as in Instance Box Prompt.  Answer:
+``{"layout": ..., "notes": [note, ...]}``, each as `Note.to_dict` gives it; a refusal has a status of 4xx and
+``{"error": sentence}``.
 
 The server itself does not even parse the request: `import_process` does everything, in a process of its own.
 """

@@ -60,7 +60,10 @@ def data_path(choice: str) -> Path:
 
 
 def target(name: str) -> AdapterTarget:
-    """models/roictrl, or else ComfyUI's output folder and the system's temporary one: nothing trained is thrown away."""
+    """models/roictrl, or else ComfyUI's output folder and the system's temporary one.
+
+    Nothing trained is thrown away.
+    """
     spare = (Path(folder_paths.get_output_directory()), Path(tempfile.gettempdir()))
     return AdapterTarget(Path(folder_paths.get_folder_paths(FOLDER)[0]), name, spare)
 
@@ -73,7 +76,8 @@ def parse_grids(text: str) -> tuple[int, ...]:
         grids = ()
     if not grids or not all(1 <= grid <= MAX_GRID for grid in grids):
         raise ValueError(
-            f"roi_grids is {quote(text)}; write the ROI grid side of each UNet level, 1 to {MAX_GRID}, such as {PUBLISHED_GRIDS}."
+            f"roi_grids is {quote(text)}; write the ROI grid side of each UNet level, 1 to {MAX_GRID}, "
+            f"such as {PUBLISHED_GRIDS}."
         )
     return grids
 
@@ -181,7 +185,10 @@ def _inputs() -> list[io.Input]:
             io.String.Input(
                 "roi_grids",
                 default=PUBLISHED_GRIDS,
-                tooltip="ROI grid side per UNet level. The published ones suit 64 x 64 latents; the demo model takes 8, 6, 4, 2.",
+                tooltip=(
+                    "ROI grid side per UNet level. The published ones suit 64 x 64 latents; "
+                    "the demo model takes 8, 6, 4, 2."
+                ),
             )
         ),
         advanced(
@@ -194,7 +201,9 @@ def _inputs() -> list[io.Input]:
                 "bad_rows",
                 options=[REFUSE, SKIP],
                 default=REFUSE,
-                tooltip="What to do about rows that cannot be used; they are listed with their line numbers either way.",
+                tooltip=(
+                    "What to do about rows that cannot be used; they are listed with their line numbers either way."
+                ),
             )
         ),
     ]
@@ -253,8 +262,11 @@ class TrainAdapter(io.ComfyNode):
         return schema(
             "ROICtrlTrainAdapter",
             NAME,
-            description="Trains a ROICtrl adapter for the connected model on a folder of captioned pictures with boxes, and "
-            "saves it to models/roictrl. The model itself stays as it is. Long runs and several GPUs: scripts/train.py.",
+            description=(
+                "Trains a ROICtrl adapter for the connected model on a folder of captioned pictures with boxes, and "
+                "saves it to models/roictrl. The model itself stays as it is. Long runs and several GPUs: "
+                "scripts/train.py."
+            ),
             search_aliases=["roictrl training", "fine-tune", "train boxes", "train layout"],
             is_output_node=True,
             inputs=_inputs(),

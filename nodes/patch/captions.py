@@ -58,8 +58,9 @@ class CaptionEncoder:
 def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
     """The embeddings ``[L, c]`` of those captions that can be encoded together: as the sections of one long prompt.
 
-    Core encodes each section by itself and gives them one after the other.  A CLIP that another pack has changed may not:
-    the first caption of each batch is encoded alone as well, and where it differs the batch is left to be encoded one by one.
+    Core encodes each section by itself and gives them one after the other.  A CLIP that another pack has changed may
+    not: the first caption of each batch is encoded alone as well, and where it differs the batch is left to be encoded
+    one by one.
     """
     found, short = {}, []
     for text in texts:
@@ -74,7 +75,7 @@ def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
         parts = clip.encode_from_tokens(joined)[0].chunk(len(batch))  # n of [L, c]
         alone = clip.encode_from_tokens(batch[0][1])[0]
         if parts[0].shape == alone.shape and torch.allclose(parts[0], alone, rtol=1e-3, atol=1e-3, equal_nan=True):
-            found.update((text, part.clone()) for (text, _), part in zip(batch, parts))
+            found.update((text, part.clone()) for (text, _), part in zip(batch, parts, strict=False))
         bar.update(len(batch))
     return found
 
@@ -110,7 +111,8 @@ class PooledCaptionEncoder(CaptionEncoder):
             )
         if not torch.isfinite(vector).all():
             raise ValueError(
-                f"{self.node}: CLIP gives a pooled output that is not a number for the caption of {name}. Run CLIP in fp32."
+                f"{self.node}: CLIP gives a pooled output that is not a number for the caption of {name}. "
+                "Run CLIP in fp32."
             )
         return vector[0].float()
 

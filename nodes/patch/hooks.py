@@ -1,10 +1,10 @@
 """The wrappers of one Apply on a cloned model.
 
-Three are registered, nothing else: OUTER_SAMPLE opens and closes the run's state, CALC_COND_BATCH finds the rows' roles,
-and APPLY_MODEL asks the method's session what acts in the call and has the host install it in a copy of the call's
-options, so that a call in which nothing acts is the base model's own.  All are closures without state: up to ComfyUI
-0.12 `clone()` deep-copies objects, later versions share them.  State travels in transformer_options under three keys of
-this Apply alone, so Applies stack.
+Three are registered, nothing else: OUTER_SAMPLE opens and closes the run's state, CALC_COND_BATCH finds the rows'
+roles, and APPLY_MODEL asks the method's session what acts in the call and has the host install it in a copy of the
+call's options, so that a call in which nothing acts is the base model's own.  All are closures without state: up to
+ComfyUI 0.12 `clone()` deep-copies objects, later versions share them.  State travels in transformer_options under
+three keys of this Apply alone, so Applies stack.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from .hosts import Host, host_of
 from .methods import Method
 from .run import Run
 
-# A keyword that the model takes and does not read. torch.compile's nodes skip the guards on transformer_options, so that
-# a model traced without our patches would never see them; on a keyword there is a guard, and this one tells the patches.
+# A keyword that the model takes and does not read. torch.compile's nodes skip the guards on transformer_options, so
+# that a model traced without our patches would never see them; on a keyword there is a guard, and this one tells the
+# patches.
 PATCHES = "roictrl_patches"
 NAME = "roictrl"  # of our wrappers and additional models on a ModelPatcher
 

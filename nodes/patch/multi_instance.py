@@ -60,7 +60,7 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
         captions = {_name(i): [[slot.caption[None], dict(shared)]] for i, slot in enumerate(slots, 1)}
         self.inner_set_conds({"positive": positive, "negative": negative, **captions})
 
-    def predict_noise(self, x, timestep, model_options={}, seed=None):
+    def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006 - core's signature
         branches = model_options.get("transformer_options", {}).get(BRANCHES, (0,))
         positive = self._merged(branches, x.shape[0])
         return comfy.samplers.sampling_function(
@@ -108,8 +108,8 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
 class MultiInstanceSampler(comfy.samplers.Sampler):
     """Branches alone for a share of the steps, their mean, then the whole picture's branch to the end.
 
-    ``inner`` is another Sampler, which restarts on the remaining sigmas; None is PLMS as published, whose history of the
-    whole picture's branch goes on.  With a guider that knows no instances it is the plain sampler.
+    ``inner`` is another Sampler, which restarts on the remaining sigmas; None is PLMS as published, whose history of
+    the whole picture's branch goes on.  With a guider that knows no instances it is the plain sampler.
     """
 
     def __init__(self, share: float, inner: comfy.samplers.Sampler | None = None) -> None:
@@ -189,11 +189,17 @@ class _BranchModel:
         return noised(self.noise, sigma)
 
     def kept(self, x: Tensor) -> Tensor:
-        """The result, with the masked-off part of the picture as it was: the published last level leaves noise in it."""
+        """The result, with the masked-off part of the picture as it was.
+
+        The published last level leaves noise in it.
+        """
         return x if self.mask is None else x * self.mask + self.latent * (1 - self.mask)
 
     def eps(self, x: Tensor, sigma: float, step: int, branches: Sequence[int]) -> Tensor:
-        """The noise prediction after CFG, ``x`` and the result ``[k, B, C, H, W]``: the `Model` of the core's samplers."""
+        """The noise prediction after CFG: the `Model` of the core's samplers.
+
+        ``x`` and the result are ``[k, B, C, H, W]``.
+        """
         groups = self.guider.groups(branches, x.shape[1:]) if hasattr(self.guider, "groups") else [branches]
         parts, done = [], 0
         for group in groups:
@@ -224,7 +230,7 @@ class _OneBranch:
         self.model_patcher = model.guider.model_patcher
         self.conds, self.cfg = model.guider.conds, getattr(model.guider, "cfg", 1.0)
 
-    def __call__(self, x, sigma, model_options={}, seed=None):
+    def __call__(self, x, sigma, model_options={}, seed=None):  # noqa: B006 - core's signature
         return self.model.denoised(x, sigma, (self.branch,), {}, model_options)
 
 

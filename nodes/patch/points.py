@@ -68,7 +68,10 @@ class Spot(Protocol):
     size: Size
 
     def attention(self, reading: Reading, carry: Carry) -> InstanceAttention:
-        """The block's own cross-attention on other cells and other text; ``carry`` reads maps as the method reads its own."""
+        """The block's own cross-attention on other cells and other text.
+
+        ``carry`` reads maps as the method reads its own.
+        """
 
     def kernel(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
         """The attention kernel that the model runs with: ``[B, T, C]`` of queries, keys and values."""

@@ -34,8 +34,8 @@ class Rows:
     Attributes:
         size: rows, height, width of the model's input, of which these are all or some.
         uuids: of the chunks' conds.
-        branches: the rows of a chunk are as many equal parts, one for each of these: 0, every instance, or the number of
-            the only one that is drawn there (the Multi-Instance Sampler's).
+        branches: the rows of a chunk are as many equal parts, one for each of these: 0, every instance, or the number
+            of the only one that is drawn there (the Multi-Instance Sampler's).
         chosen: which rows of the input these are, int64; None: all of them.
     """
 
@@ -62,9 +62,8 @@ class Rows:
         if len(kept) == len(self.chunks):
             return self
         chosen = torch.tensor([c * self.count + row for c in kept for row in range(self.count)], device=device)
-        return Rows(
-            tuple(self.chunks[c] for c in kept), self.count, self.size, tuple(self.uuids[c] for c in kept),
-            self.branches, chosen)  # fmt: skip
+        chunks, uuids = tuple(self.chunks[c] for c in kept), tuple(self.uuids[c] for c in kept)
+        return Rows(chunks, self.count, self.size, uuids, self.branches, chosen)
 
 
 def place_instances(rows: Rows, slot_count: int, zero_uncond: bool, device: torch.device) -> InstanceBatch:

@@ -36,7 +36,10 @@ def inside(sigma: float, window: Window) -> bool:
 
 
 class Run:
-    """One sampling run: the guider, the latent, the windows in sigmas, the method's session, and what is kept between steps."""
+    """One sampling run.
+
+    It holds the guider, the latent, the windows in sigmas, the method's session, and what is kept between steps.
+    """
 
     def __init__(self, control: Control, method: Method, guider, latent_shape: Sequence[int]) -> None:
         self.control, self.guider = control, guider
@@ -114,7 +117,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Batch:
-    """One `calc_cond_batch`: its cond lists with their roles, the latent's size, what is in each slot; its number in the run."""
+    """One `calc_cond_batch`.
+
+    Its cond lists with their roles, the latent's size, what is in each slot; its number in the run.
+    """
 
     run: Run
     lists: tuple

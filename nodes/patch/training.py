@@ -1,4 +1,7 @@
-"""A UNet forward with the adapter's hooks and gradients, for the trainer: every row has boxes and captions of its own."""
+"""A UNet forward with the adapter's hooks and gradients, for the trainer.
+
+Every row has boxes and captions of its own.
+"""
 
 from __future__ import annotations
 

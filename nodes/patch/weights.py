@@ -1,4 +1,7 @@
-"""An adapter as ComfyUI keeps models: layers that cast their weights, inside a ModelPatcher that loads and offloads them."""
+"""An adapter as ComfyUI keeps models.
+
+Layers that cast their weights, inside a ModelPatcher that loads and offloads them.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ PLAIN_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 @dataclass(frozen=True)
 class TrainingBase:
-    """model: ComfyUI's BaseModel, read only.  unet: the copy that is trained through.  size: pixels, (width, height)."""
+    """model: ComfyUI's BaseModel, read only.  unet: the copy that is trained through.
+
+    size: pixels, (width, height).
+    """
 
     model: nn.Module
     unet: nn.Module
@@ -36,7 +39,10 @@ class TrainingBase:
 
     @classmethod
     def from_model(cls, patcher, dtype: torch.dtype, size: tuple[int, int]) -> TrainingBase:
-        """Copy the UNet of a MODEL, LoRAs and all, to ComfyUI's device. Raises ValueError for what cannot be trained on."""
+        """Copy the UNet of a MODEL, LoRAs and all, to ComfyUI's device.
+
+        Raises ValueError for what cannot be trained on.
+        """
         model = patcher.model
         check_base(patcher)
         prediction = prediction_of(patcher.get_model_object("model_sampling"))
@@ -144,7 +150,10 @@ def prediction_of(sampling) -> str:
 
 
 def frozen_copy(unet: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy without gradients of its own. Nodes load weights in inference mode, and such tensors cannot be trained through."""
+    """A copy without gradients of its own.
+
+    Nodes load weights in inference mode, and such tensors cannot be trained through.
+    """
     duplicate = copy.deepcopy(unwrapped(unet)).requires_grad_(False).eval().to(dtype)
     duplicate.dtype = dtype
     return duplicate

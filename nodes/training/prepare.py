@@ -25,7 +25,8 @@ class Preparation:
     """size: training pictures, (width, height) in pixels.  mirror: keep mirrored latents as well.
 
     refuse: raise at bad rows instead of leaving them out.  say: takes lines for the user.
-    checked: called with the number of rows read so far.  progress: called with (done, total) of pictures, then of texts.
+    checked: called with the number of rows read so far.
+    progress: called with (done, total) of pictures, then of texts.
     """
 
     size: tuple[int, int]
@@ -46,7 +47,7 @@ def build_cache(rows: Rows, folder: Path, description: dict, vae, clip, preparat
     writer, done = CacheWriter(folder, description), 0
     known = {row.where for row in bad}
     for group in _groups(_prepared(rows(), known, good, preparation)):
-        for picture, latents in zip(group, encode_pictures(vae, group, preparation.mirror)):
+        for picture, latents in zip(group, encode_pictures(vae, group, preparation.mirror), strict=True):
             _add(writer, picture, latents)
         if not done:
             writer.check_room(good, len(texts), encode_text(clip, ""))

@@ -53,7 +53,8 @@ def sample_grid(
         row = cache.row(index)
         captions = [cache.text(int(text)) for text in row.instance_text][: config.slots]
         layout = Layout(
-            *settings.size, tuple(Instance(tuple(box), text) for box, text in zip(row.boxes.tolist(), captions))
+            *settings.size,
+            tuple(Instance(tuple(box), text) for box, text in zip(row.boxes.tolist(), captions, strict=False)),
         )
         slots = tuple(
             Slot(
@@ -64,7 +65,7 @@ def sample_grid(
                 enabled=True,
                 caption=cache.embedding(int(row.instance_text[i])).tokens.float(),
             )
-            for i, (text, instance) in enumerate(zip(captions, layout.instances))
+            for i, (text, instance) in enumerate(zip(captions, layout.instances, strict=True))
         )
         patched = attach(model, Control(node, slots), method) if slots else model
         latents = _sample(

@@ -162,7 +162,8 @@ def _show(bar, history: History, steps: int) -> None:
     done, loss = history[-1]
     if loss != loss:
         raise ValueError(
-            f"the loss is not a number at step {done}. Use a lower learning rate, or another precision (fp32 is the safest)."
+            f"the loss is not a number at step {done}. Use a lower learning rate, "
+            "or another precision (fp32 is the safest)."
         )
     preview = None
     if done % max(steps // PREVIEWS, 1) == 0 or done == steps:

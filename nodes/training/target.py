@@ -15,7 +15,10 @@ log = logging.getLogger("ROICtrl")
 
 @dataclass(frozen=True)
 class AdapterTarget:
-    """folder: models/roictrl.  name: the user's.  spare: folders to try where the first cannot be written in the end."""
+    """folder: models/roictrl.  name: the user's.
+
+    spare: folders to try where the first cannot be written in the end.
+    """
 
     folder: Path
     name: str
@@ -46,7 +49,10 @@ class AdapterTarget:
         check_room(self.folder, size, "the adapter")
 
     def write(self, file: AdapterFile) -> None:
-        """Atomically, as `Load ROICtrl Adapter` reads it; where that fails, into the first spare folder that takes it."""
+        """Atomically, as `Load ROICtrl Adapter` reads it.
+
+        Where that fails, into the first spare folder that takes it.
+        """
         failed = []
         for folder in (self.folder, *self.spare):
             try:

@@ -117,7 +117,9 @@ def test_roictrl_clearly_beats_no_control(pack, parts):
     layouts, apply = pack.module("roictrl_core.layout"), pack.module("nodes.apply").ApplyROICtrl
 
     def controlled(scene, captions):
-        instances = tuple(layouts.Instance(box, text) for box, text in zip(normalised_boxes(scene), captions))
+        instances = tuple(
+            layouts.Instance(box, text) for box, text in zip(normalised_boxes(scene), captions, strict=True)
+        )
         return apply.execute(model, adapter, clip, layouts.Layout(scene.size, scene.size, instances)).result[0]
 
     without, with_boxes = isr_of(parts, lambda scene, captions: model), isr_of(parts, controlled)

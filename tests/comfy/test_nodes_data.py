@@ -41,7 +41,7 @@ def run(cls, **inputs):
     """Outputs by display name, and the `ui`."""
     result = cls.EXECUTE_NORMALIZED(**inputs)
     ui = result.ui if isinstance(result.ui, dict) or result.ui is None else result.ui.as_dict()
-    return dict(zip((output.display_name for output in cls.GET_SCHEMA().outputs), result.result)), ui
+    return dict(zip((output.display_name for output in cls.GET_SCHEMA().outputs), result.result, strict=True)), ui
 
 
 def prompt(node, text="", **inputs):
@@ -88,7 +88,7 @@ def test_prompt_outputs_agree(node):
     assert (
         out["masks"].shape == (2, 64, 64) and out["masks"][1, 16:, 32:].min() == 1 and out["masks"][1].sum() == 48 * 32
     )
-    assert out["preview"].shape == (1, 64, 64, 3) and 0 <= out["preview"].min() and out["preview"].max() <= 1
+    assert out["preview"].shape == (1, 64, 64, 3) and out["preview"].min() >= 0 and out["preview"].max() <= 1
     assert (out["width"], out["height"]) == (64, 64)
     assert ui["roictrl"][0]["boxes"] is None and ui["roictrl"][0]["layout"]["instances"][1]["strength"] == 0.5
 

@@ -8,11 +8,16 @@ import pytest
 from comfy_api.latest import io
 
 NODES = [
-    ("apply", "ApplyROICtrl"), ("apply", "ApplyROIPrompts"), ("gligen", "ApplyGLIGEN"),
+    ("apply", "ApplyROICtrl"),
+    ("apply", "ApplyROIPrompts"),
+    ("gligen", "ApplyGLIGEN"),
     ("instance_diffusion", "ApplyInstanceDiffusion"),
-    ("instance_diffusion_sampling", "InstanceDiffusionSampler"), ("instance_diffusion_sampling", "MultiInstanceGuiderNode"),
-    ("instance_diffusion_sampling", "MultiInstanceSamplerNode"), ("instance_diffusion_sampling", "PLMSScheduler"), ("train", "TrainAdapter"),
-]  # fmt: skip
+    ("instance_diffusion_sampling", "InstanceDiffusionSampler"),
+    ("instance_diffusion_sampling", "MultiInstanceGuiderNode"),
+    ("instance_diffusion_sampling", "MultiInstanceSamplerNode"),
+    ("instance_diffusion_sampling", "PLMSScheduler"),
+    ("train", "TrainAdapter"),
+]
 LISTS_OF_FILES = ("data",)
 
 

@@ -22,7 +22,10 @@ PYTHON = Path(sys.executable)
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory) -> Path:
-    """The servers' base directory: an input picture, the link to this checkout, and no models until a test asks for them."""
+    """The servers' base directory: an input picture and the link to this checkout.
+
+    No models until a test asks for them.
+    """
     folder = make_base(tmp_path_factory.mktemp("server"))
     rows, columns = np.mgrid[0:64, 0:64]
     Image.fromarray(np.stack([rows * 4, columns * 4, (rows // 8 + columns // 8) % 2 * 255], -1).astype(np.uint8)).save(

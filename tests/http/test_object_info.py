@@ -36,7 +36,11 @@ def test_every_input_and_output_has_a_tooltip(ours):
                 for key, entry in info["input"].get(group, {}).items()
                 if not (len(entry) > 1 and entry[1].get("tooltip"))
             ]
-        bare += [f"{name} -> {output}" for output, tip in zip(info["output_name"], info["output_tooltips"]) if not tip]
+        bare += [
+            f"{name} -> {output}"
+            for output, tip in zip(info["output_name"], info["output_tooltips"], strict=True)
+            if not tip
+        ]
     assert not bare
 
 

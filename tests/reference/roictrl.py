@@ -111,8 +111,11 @@ def attention(weights: dict[str, Tensor], x: Tensor, context: Tensor, heads: int
 
 
 def mask_weight(cell: tuple[float, float], pixel: int, feather: float) -> float:
-    """How much a mask's pixel counts in a cell from a to b on one axis, in pixels: the mean over the cell's points of the pixel's
-    share of the window of `feather` pixels around each point; of the cell alone where there is no feather."""
+    """How much a mask's pixel counts in a cell from a to b on one axis, in pixels.
+
+    The mean over the cell's points of the pixel's share of the window of `feather` pixels around each point; of the
+    cell alone where there is no feather.
+    """
     a, b = cell
     if feather == 0:
         return max(0.0, min(b, pixel + 1) - max(a, pixel)) / (b - a)
@@ -122,13 +125,16 @@ def mask_weight(cell: tuple[float, float], pixel: int, feather: float) -> float:
 
     kinks = [edge + side * feather / 2 for edge in (pixel, pixel + 1) for side in (-1, 1)]
     stops = sorted({a, b, *(kink for kink in kinks if a < kink < b)})  # between them the share is a straight line
-    return sum((share(p) + share(q)) / 2 * (q - p) for p, q in zip(stops, stops[1:])) / (b - a)
+    return sum((share(p) + share(q)) / 2 * (q - p) for p, q in zip(stops, stops[1:], strict=False)) / (b - a)
 
 
 def coverage(
     mask, feather: tuple[float, float], frame: tuple[float, float, float, float], height: int, width: int
 ) -> np.ndarray:
-    """`[H, W]` float64: a mask's cover of each cell of a map that shows `frame`; `feather` (x, y) in the mask's pixels."""
+    """`[H, W]` float64: a mask's cover of each cell of a map that shows `frame`.
+
+    `feather` is (x, y) in the mask's pixels.
+    """
 
     def axis(low: float, high: float, cells: int, pixels: int, wide: float) -> np.ndarray:
         side = (high - low) / cells
@@ -151,9 +157,9 @@ def blend(
     strength: Tensor | None = None,
     covered: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f `[C, H, W]` and the blending weights `[1 + S, H, W]`.
+    """Slots `[1 + S, C, H, W]` with foreground `[1 + S, H, W]` to f and the blending weights.
 
-    `strength` is `[S]`; `covered` `[S, H, W]` is the masks' coverage.
+    These are `[C, H, W]` and `[1 + S, H, W]`; `strength` is `[S]`; `covered` `[S, H, W]` is the masks' coverage.
     """
     order = torch.arange(len(slots) - 1) if order is None else order
     logits = torch.einsum("c,schw->shw", weights["channel_reduction.weight"].flatten(), slots)
@@ -175,7 +181,10 @@ def blend(
 
 
 def within_masks(share: Tensor, covered: Tensor) -> Tensor:
-    """Every instance hands what its mask takes to the others in turn, by their part of what those show: `[1 + S, H, W]`."""
+    """`[1 + S, H, W]`: every instance hands what its mask takes to the others in turn.
+
+    They get it by their part of what those show.
+    """
     shown = torch.cat([share[:1], share[1:] * covered.to(share)])
     result = shown.clone()
     for giver in range(1, len(share)):
@@ -214,7 +223,10 @@ def block_row(
     strength=None,
     covered=None,
 ) -> Tensor:
-    """One batch row through one fuser: h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, the rest as in `blend`."""
+    """One batch row through one fuser.
+
+    h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, the rest as in `blend`.
+    """
     height, width = size
     features = n.T.unflatten(1, size)
     slots, foreground = [a.T.unflatten(1, size)], [torch.ones(size, dtype=torch.bool)]

@@ -170,7 +170,7 @@ def test_tags_do_not_cover_one_another():
     for _ in range(5):
         placed.append(drawing._free_place((10, 10), (40, 12), (200, 200), placed))
     assert len({tag[1] for tag in placed}) == 5
-    assert all(a[3] <= b[1] for a, b in zip(placed, placed[1:]))
+    assert all(a[3] <= b[1] for a, b in zip(placed, placed[1:], strict=False))
 
 
 @pytest.mark.parametrize("color", [*drawing.PALETTE, "#000000", "#ffffff", "#808080"])
@@ -183,7 +183,7 @@ def test_ink_is_readable(color):
 def contrast(one, other) -> float:
     def luminance(rgb):
         linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
-        return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear))
+        return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
@@ -201,7 +201,7 @@ def test_cells_are_those_that_unpool_writes():
     layout = Layout(512, 768, (Instance((0.1, 0.2, 0.45, 0.83)), Instance((-0.2, 0.9, 0.3, 1.4))))
     for instance in layout.instances:
         box = torch.tensor([[instance.box]])
-        for stride, (width, height) in zip(cells.STRIDES, ((64, 96), (32, 48), (16, 24), (8, 12))):
+        for stride, (width, height) in zip(cells.STRIDES, ((64, 96), (32, 48), (16, 24), (8, 12)), strict=True):
             _, valid = roi_unpool(
                 torch.ones(1, 1, 1, 100, 100), box, height, width
             )  # finer than any box: nothing is dropped
@@ -234,9 +234,10 @@ def test_table_and_warnings():
         ["4", "dust", "0 x 0", "0 x 0", "0 x 0", "0 x 0"],
     ]
     assert sentences(cells.warnings(layout)) == [
-        "The box of instance 3 ('an ant') covers no feature cell at the levels of 32 px and up; its control will be weak. "
-        "Make it larger, or the picture.",
-        "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. Make it larger.",
+        "The box of instance 3 ('an ant') covers no feature cell at the levels of 32 px and up; its control will be "
+        "weak. Make it larger, or the picture.",
+        "The box of instance 4 ('dust') covers no feature cell at any level (8 px and up) and will have no effect. "
+        "Make it larger.",
     ]
 
 

@@ -226,7 +226,7 @@ def test_polygons_fill_the_pixels_whose_centres_they_hold():
     points = [(10.2, 10.7), (50.1, 12.3), (20.0, 40.0), (44.5, 58.0)]  # crosses itself
     y, x = np.mgrid[0:64, 0:64] + 0.5
     inside = np.zeros((64, 64), dtype=bool)
-    for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1]):
+    for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1], strict=True):
         inside ^= ((y1 > y) != (y2 > y)) & (x > x1 + (x2 - x1) * (y - y1) / (y2 - y1))
     normalised = [[(px / 64, py / 64) for px, py in points]]
     assert np.array_equal(polygon_mask(normalised, 64, 64)[0].to_array(), inside)
@@ -526,7 +526,8 @@ def test_unusable_entries_are_named(source, sentence, left):
 
 def test_another_shape_is_said():
     assert read(anno(), 64, 128)[1] == [
-        "The boxes were drawn on 64 x 64 pixels, which has another shape than 64 x 128; they are stretched with the picture."
+        "The boxes were drawn on 64 x 64 pixels, which has another shape than 64 x 128; "
+        "they are stretched with the picture."
     ]
 
 
@@ -586,7 +587,7 @@ def test_unknown_kinds_and_broken_layouts_are_not_written():
 
 
 def test_aliases_cannot_unfold():
-    bomb = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefgh", "bcdefghi"))
+    bomb = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True))
     with pytest.raises(ValueError, match="aliases"):
         read(bomb)
 

@@ -71,10 +71,10 @@ def test_notes_are_capped_and_counted():
 @pytest.mark.parametrize(
     "text",
     [
-        '{"instances": [{"box": [0, 0, 1, 1], "mask": {"size": [%s], "counts": "1"}}]}' % ", ".join(["1"] * 10**5),
+        '{"instances": [{"box": [0, 0, 1, 1], "mask": {"size": [' + ", ".join(["1"] * 10**5) + '], "counts": "1"}}]}',
         '{"instances": [{"box": "%s"}]}' % ("x" * 10**6),
         '{"instances": [{"box": [0, 0, 1, "%s"]}]}' % ("x" * 10**6),
-        '{"instances": [{"box": [0, 0, 1, 1], "point": [%s]}]}' % ", ".join(["1"] * 10**5),
+        '{"instances": [{"box": [0, 0, 1, 1], "point": [' + ", ".join(["1"] * 10**5) + "]}]}",
         '{"annos": "%s", "width": 8, "height": 8}' % ("x" * 10**6),
         '{"instances": [{"box": [0, 0, 1, 1], "scribble": "%s"}]}' % ("x" * 10**6),
         '{"annos": [], "width": "%s", "height": 8}' % ("x" * 10**6),
@@ -100,7 +100,7 @@ def filled(polygon, columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[0:rows, 0:columns] + 0.5
     inside, unsure = np.zeros((2, rows, columns), dtype=bool)
     points = [(px * columns, py * rows) for px, py in polygon]
-    for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1]):
+    for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1], strict=True):
         if x1 != x2:
             crossing = y1 + (y2 - y1) * (x - x1) / (x2 - x1)
             inside ^= ((x1 > x) != (x2 > x)) & (y > crossing)

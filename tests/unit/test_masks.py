@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from roictrl_core.masks import RunLengthMask, box_of
 
 # Texts worked out by hand: five bits a character from 48 on, +32 while more follow, differences from the fourth run on
-# (4 - 2 = 2; 1 - 5 = -4 -> 28 -> 'L'); 20 has the sign's bit set and needs one more group of zeros. The page's tests read
-# the same file.
+# (4 - 2 = 2; 1 - 5 = -4 -> 28 -> 'L'); 20 has the sign's bit set and needs one more group of zeros. The page's tests
+# read the same file.
 CASES = [
     (tuple(case["size"]), case["runs"], case["counts"])
     for case in json.loads((Path(__file__).parent / "data" / "masks.json").read_text(encoding="utf-8"))

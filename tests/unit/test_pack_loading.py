@@ -53,7 +53,10 @@ def test_core_imports_nothing_of_comfyui():
 
 
 def test_every_source_file_can_be_read_in_windows_own_encoding():
-    """Tools that check packs (comfy-test's lint) read them in the platform's encoding; five bytes mean nothing in cp1252."""
+    """Tools that check packs (comfy-test's lint) read them in the platform's encoding.
+
+    Five bytes mean nothing in cp1252.
+    """
     sources = [
         file
         for file in ROOT.rglob("*.py")

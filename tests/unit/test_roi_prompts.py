@@ -102,7 +102,7 @@ def test_the_sum_against_a_dense_reference(dtype):
         a, n, patches, (height, width), lambda cells, pairs, size: cells * readings[pairs].view(len(pairs), 1, -1)
     )
     want = a.clone()
-    for patch, weight in zip(patches, dense(patches, 1, height, width)):
+    for patch, weight in zip(patches, dense(patches, 1, height, width), strict=True):
         want = want + weight.flatten(1)[..., None].to(dtype) * (n * readings[patch.pair] - a)
     assert got.dtype == dtype
     assert torch.allclose(got, want, atol=1e-5 if dtype != torch.bfloat16 else 0.1)

@@ -1,4 +1,7 @@
-"""The set-up's own parts: what it finds, what it leaves alone, and that an interrupted step leaves nothing that looks whole."""
+"""The set-up's own parts: what it finds and what it leaves alone.
+
+And that an interrupted step leaves nothing that looks whole.
+"""
 
 from __future__ import annotations
 

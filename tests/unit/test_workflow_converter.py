@@ -1,4 +1,7 @@
-"""The graph-to-API converter on small graphs; what the page itself makes of whole workflows is held against it in the browser tests."""
+"""The graph-to-API converter on small graphs.
+
+What the page itself makes of whole workflows is held against it in the browser tests.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,10 @@ class Host(Protocol):
 
 
 def host_of(model, node: str) -> Host:
-    """The host of a ModelPatcher's model; raises ValueError, in the name of ``node``, where instances cannot act in it."""
+    """The host of a ModelPatcher's model.
+
+    Raises ValueError, in the name of ``node``, where instances cannot act in it.
+    """
     diffusion_model, config = model.get_model_object("diffusion_model"), model.model.model_config
     family = type(config).__name__
     kind = next((host for host in HOSTS if host.owns(diffusion_model)), None)

@@ -25,7 +25,10 @@ Say = Callable[..., None]
 
 @dataclass(frozen=True)
 class UNetBlock:
-    """One BasicTransformerBlock, the ``number``-th in forward order, in the ``layer``-th transformer (per-layer text)."""
+    """One BasicTransformerBlock.
+
+    It is the ``number``-th in forward order, in the ``layer``-th transformer (per-layer text).
+    """
 
     key: BlockKey
     name: str
@@ -80,7 +83,10 @@ class UNet:
         return self.blocks[0].text_width
 
     def why_not(self, config) -> str:
-        """Why instances cannot act in it, as the end of a sentence; "" where they can. ``config``: ComfyUI's of the model."""
+        """Why instances cannot act in it, as the end of a sentence; "" where they can.
+
+        ``config``: ComfyUI's of the model.
+        """
         if config.clip_vision_prefix and config.clip_target() is None:  # Stable Zero123, SVD, SV3D
             return "reads a picture where others read text, so captions cannot act"
         return "" if self.by_key else "does not read text in its UNet, so captions cannot act"
@@ -105,9 +111,9 @@ class UNet:
 
     @staticmethod
     def installer(key: str) -> Callable[..., dict]:
-        """``install(host, options, points, size, memo, say)``: a copy of a call's transformer_options in which a method's
-        points are reached.  For one Apply, whose ``key`` is its own; the patches are the same in every call, since
-        torch.compile traces a UNet anew for each that it has not seen."""
+        """``install(host, options, points, size, memo, say)``: a copy of a call's transformer_options in which a
+        method's points are reached.  For one Apply, whose ``key`` is its own; the patches are the same in every call,
+        since torch.compile traces a UNet anew for each that it has not seen."""
         patches = _patches(key)
 
         def install(
@@ -118,9 +124,12 @@ class UNet:
             if points.before:
                 options = with_patches(options, {"middle_patch": patches["before"]}, first=("middle_patch",))
             if points.after:
-                options = with_patches(options, {
-                    "middle_patch": patches["capture_h"], "attn2_patch": patches["capture_n"],
-                    "attn2_output_patch": patches["after"]})  # fmt: skip
+                around = {
+                    "middle_patch": patches["capture_h"],
+                    "attn2_patch": patches["capture_n"],
+                    "attn2_output_patch": patches["after"],
+                }
+                options = with_patches(options, around)
                 options = watched(options, memo, say)
             if points.skip:
                 options = with_patches(options, {"output_block_patch": patches["skip"]})

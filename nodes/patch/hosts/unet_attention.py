@@ -2,8 +2,8 @@
 
 Whatever sits on attn2 acts here as it does outside: its layers are called (LoRA, fp8 and offloaded weights act only in
 forward), an attention override is told what the ROIs are, other packs' attn2_patches (hypernetworks) see each ROI's
-context, and a registered replacement (IP-Adapter) acts as `unet_replacements.py` found: called with a copy of the options that
-describes the ROIs, or by what it adds on the map.
+context, and a registered replacement (IP-Adapter) acts as `unet_replacements.py` found: called with a copy of the
+options that describes the ROIs, or by what it adds on the map.
 """
 
 from __future__ import annotations
@@ -118,11 +118,11 @@ class CaptionAttention(BlockAttention):
         return self.project_out(self._with_added(attend(q, k, v, options), pairs))
 
     def _in_pairs(self, pair: int) -> bool:
-        """Whether a caption's tokens come by two, one for the key and one for the value, as NegPip's CLIP gives them."""
+        """Whether a caption's tokens come by two, one for the key and one for the value, as from NegPip's CLIP."""
 
         def look() -> tuple[Tensor, bool]:
             keys, values = text[..., ::2, :], text[..., 1::2, :]
-            # The two differ in the words that weigh less than 0 alone, and every text has others: its begin and its end.
+            # The two differ in the words that weigh less than 0 alone, and every text has others: begin and end.
             return text, keys.shape == values.shape and bool((keys == values).all(-1).any())
 
         text = self.contexts[pair]
@@ -155,7 +155,10 @@ class CaptionAttention(BlockAttention):
         return self.reading.memo.make(("deaf patch", id(patch), self.block.key), look)
 
     def _options(self, pairs: Sequence[int], tokens: int, one_chunk: bool = False) -> dict:
-        """The block's options as if the ROIs, of so many tokens, were latents: of one cond chunk, or each of its own."""
+        """The block's options as if the ROIs, of so many tokens, were latents.
+
+        Latents of one cond chunk, or each of its own.
+        """
         rows, size = self.reading.rows, self._size or (round(tokens**0.5),) * 2
         chunks = [self._chunk_number(pair) for pair in (pairs[:1] if one_chunk else pairs)]
         own = {

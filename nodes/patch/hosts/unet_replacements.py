@@ -1,10 +1,12 @@
-"""Other packs' replacements of attn2, watched while a block calls them: what they do on the map says what to do in the ROIs.
+"""Other packs' replacements of attn2, watched while a block calls them.
+
+What they do on the map says what to do in the ROIs:
 
 - One that treats all places alike (an image prompt without a mask) is called inside the ROIs as well.
-- One that knows places (an image prompt with a mask) is not: a ROI is no picture.  What it adds to the model's own attention
-  is taken from the map, where geometry and rows are its own, and carried into the ROIs.
-- One that does not read the text it is handed (attention couple) would overrule the captions.  The model's own attention
-  reads them instead, and that is said.
+- One that knows places (an image prompt with a mask) is not: a ROI is no picture.  What it adds to the model's own
+  attention is taken from the map, where geometry and rows are its own, and carried into the ROIs.
+- One that does not read the text it is handed (attention couple) would overrule the captions.  The model's own
+  attention reads them instead, and that is said.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ _MOVE = 0.38  # of the map's sides: no mask in use looks the same when it is mov
 
 @dataclass(frozen=True)
 class Effect:
-    """What a replacement does in one block call: ``inside``, to be called in the ROIs too; or ``added`` ``[rows, T, I]``,
-    before attn2's output projection; or nothing."""
+    """What a replacement does in one block call: ``inside``, to be called in the ROIs too; or ``added``
+    ``[rows, T, I]``, before attn2's output projection; or nothing."""
 
     inside: Replacement | None = None
     added: Tensor | None = None

@@ -1,4 +1,6 @@
-"""What instances do at a model's points: one file per method, each an object that opens a session for every sampling run.
+"""What instances do at a model's points.
+
+One file per method, each an object that opens a session for every sampling run:
 
 captioned.py           ROIs that read captions after cross-attention: what the next two share
 roictrl.py             ROICtrl's adapter

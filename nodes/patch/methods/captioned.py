@@ -64,8 +64,9 @@ class CaptionedSession:
     def _reading(self, call: Call, rows: Rows, instances: InstanceBatch) -> Reading:
         """What every ROI reads: its caption, or its own negative, or its row's own context."""
         context = call.context if rows.chosen is None else call.context[rows.chosen.to(call.context.device)]
-        own = [text for c, (chunk, uuid) in enumerate(zip(rows.chunks, rows.uuids, strict=True))
-               for text in self._own_context((chunk, uuid), context[c * rows.count:(c + 1) * rows.count], call)]  # fmt: skip
+        own = []
+        for c, key in enumerate(zip(rows.chunks, rows.uuids, strict=True)):
+            own += self._own_context(key, context[c * rows.count : (c + 1) * rows.count], call)
         texts, which = list(rows), []
         for row, slot in instances.pairs:
             chunk, slots, _ = texts[row]
@@ -95,7 +96,10 @@ class CaptionedSession:
 
 
 def _after(fuse: Fuse, chosen: Tensor | None, strength: float) -> Callable[[Tensor, Tensor, Tensor, Spot], Tensor]:
-    """What a block is to add to h instead of a: the method's state at the Apply's strength, less h; in the chosen rows."""
+    """What a block is to add to h instead of a, in the chosen rows.
+
+    It is the method's state at the Apply's strength, less h.
+    """
 
     def output(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
         fused = fuse(h, a, n, spot)

@@ -1,7 +1,7 @@
 """GLIGEN (CVPR 2023): gated self-attention over grounding tokens before cross-attention, by ComfyUI's own modules.
 
-Equal to ComfyUI's GLIGEN Textbox Apply where that rounds a box to cells of 8 pixels and this does not need to; rows that
-do not read captions get the null tokens that the model was trained with for the unconditional case.
+Equal to ComfyUI's GLIGEN Textbox Apply where that rounds a box to cells of 8 pixels and this does not need to; rows
+that do not read captions get the null tokens that the model was trained with for the unconditional case.
 """
 
 from __future__ import annotations

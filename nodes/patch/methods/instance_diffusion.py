@@ -143,8 +143,11 @@ class InstanceDiffusionSession:
 
     def grounding(self, subject: Subject) -> Grounding:
         """The instances of a subject in slots; a branch's only one is in slot 0."""
-        chosen = [self.method.instances[slot] for number, slot in enumerate(subject.slots, 1)
-                  if slot is not None and subject.branch in (0, number)]  # fmt: skip
+        chosen = [
+            self.method.instances[slot]
+            for number, slot in enumerate(subject.slots, 1)
+            if slot is not None and subject.branch in (0, number)
+        ]
         if subject.frame != FULL:
             chosen = [part for part in (i.cropped(subject.frame) for i in chosen) if part is not None]
         config = self.network.config
@@ -152,12 +155,19 @@ class InstanceDiffusionSession:
 
     def tokens(self, subject: Subject, device: torch.device) -> Tensor:
         """``[1, 4 n + 64, token_width]`` float32."""
-        return self.run.memo.make(("tokens", subject, device), lambda: self.network.position_net(
-            self.grounding(subject).to(device), self.settings.formats, self.settings.null_missing))  # fmt: skip
+
+        def embed() -> Tensor:
+            grounding = self.grounding(subject).to(device)
+            return self.network.position_net(grounding, self.settings.formats, self.settings.null_missing)
+
+        return self.run.memo.make(("tokens", subject, device), embed)
 
     def _keys_values(self, subject: Subject, index: int, like: Tensor) -> GroundingKV:
-        return self.run.memo.make(("kv", subject, index, like.dtype, like.device), lambda: self.network.fuser(index).project(
-            self.tokens(subject, like.device).to(like.dtype)))  # fmt: skip
+        def project() -> GroundingKV:
+            tokens = self.tokens(subject, like.device).to(like.dtype)
+            return self.network.fuser(index).project(tokens)
+
+        return self.run.memo.make(("kv", subject, index, like.dtype, like.device), project)
 
     def _bias(self, subject: Subject, size: Size, like: Tensor) -> Tensor:
         """``[1, V, V + G]``: 0 where a visual token may look, minus infinity elsewhere."""

@@ -1,4 +1,7 @@
-"""ROI prompts: the boxes' captions through the model's own cross-attention, without an adapter (`roictrl_core.roi_prompts`)."""
+"""ROI prompts: the boxes' captions through the model's own cross-attention, without an adapter.
+
+The arithmetic is in `roictrl_core.roi_prompts`.
+"""
 
 from __future__ import annotations
 

@@ -46,8 +46,17 @@ class ROICtrl:
             plan = memo.make(key, lambda: adapter.plan(instances, spec.level, *spot.size, h.device))
             attention = spot.attention(reading, partial(_at_rois, plan))
             return adapter.fuser(spec.name)(
-                h, a, n, instances, plan, attention, box_tokens,
-                order=order(spot.block), record=record, cache=reading.cache)  # fmt: skip
+                h,
+                a,
+                n,
+                instances,
+                plan,
+                attention,
+                box_tokens,
+                order=order(spot.block),
+                record=record,
+                cache=reading.cache,
+            )
 
         return fuse
 

@@ -1,4 +1,7 @@
-"""The whole benchmark on a handful of layouts with random weights: killed, started again, repeated, and with other weights."""
+"""The whole benchmark on a handful of layouts with random weights.
+
+Killed, started again, repeated, and with other weights.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ def check_report(report, places):
     assert set(report) == {"methods", "ceiling", "untrained", "command", "commit"}
     assert list(report["methods"]) == list(METHODS) and report["untrained"] == ["prompt"]
     assert report["command"].startswith("python scripts/dev.py bench --methods prompt roictrl")
-    for name, found in report["methods"].items():
+    for found in report["methods"].values():
         assert (
             set(found["levels"]) == {"2", "3", "4", "5", "6"}
             and found["layouts"] == LAYOUTS
@@ -240,7 +243,10 @@ def test_weights_that_were_trained_on_another_base_are_refused(places):
     save_file({"x": torch.zeros(1)}, path, {"base": "another"})
     with pytest.raises(
         ValueError,
-        match="roictrl_lora needs .*trained on another base: delete .*; make it with `python scripts/dev.py bench-train lora`",
+        match=(
+            "roictrl_lora needs .*trained on another base: delete .*; "
+            "make it with `python scripts/dev.py bench-train lora`"
+        ),
     ):
         bench_control.chosen(["roictrl_lora"], places)
 
@@ -292,7 +298,7 @@ def test_several_layouts_in_one_call_are_those_of_one_call_each(places, name, ow
     painter, cases, seeds = Painter(places), [case_of("test", n) for n in (4, 0, 2)], [4, 7, 2]
     job = Job(name, {**METHODS[name].first, "cfg": 2.0, **own}, "test", Sampler(2))
     together = painter.paint(job, cases, seeds)
-    alone = [painter.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds)]
+    alone = [painter.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds, strict=True)]
     elsewhere = painter.paint(job, [cases[0], cases[2], cases[1]], seeds)
     for a, b in zip(together, alone, strict=True):
         assert np.abs(a.astype(int) - b.astype(int)).max() <= 1

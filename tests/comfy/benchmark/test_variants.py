@@ -1,4 +1,7 @@
-"""Every trained baseline, ablation and add-on takes a training step, leaves the base alone, saves, loads and acts in sampling."""
+"""Every trained baseline, ablation and add-on.
+
+Each takes a training step, leaves the base alone, saves, loads and acts in sampling.
+"""
 
 from __future__ import annotations
 
@@ -240,7 +243,10 @@ def test_gligen_samples_with_the_tokens_that_it_was_trained_on(bench, random_dem
 
 
 def test_masked_attention_equals_a_literal_version(bench):
-    """Per instance: attn2 at every cell, self-attention among the box's cells, softmax over the slots that show at a cell."""
+    """Per instance: attn2 at every cell, self-attention among the box's cells.
+
+    Then softmax over the slots that show at a cell.
+    """
     from roictrl_pack.roictrl_core.attention import BlockAttention
     from roictrl_pack.roictrl_core.instances import InstanceBatch
 
@@ -294,7 +300,7 @@ def literal_blend(fuser, a, n, instances, attention, height, width):
     values = torch.zeros(rows, 1 + instances.slots, tokens, channels)
     shows = torch.zeros(rows, 1 + instances.slots, tokens, dtype=torch.bool)
     values[:, 0], shows[:, 0] = a, True
-    for number, ((row, slot), box) in enumerate(zip(instances.pairs, instances.pair_boxes)):
+    for number, ((row, slot), box) in enumerate(zip(instances.pairs, instances.pair_boxes, strict=True)):
         edges = torch.ceil(box * torch.tensor([width, height, width, height]) - 0.5).int().tolist()
         inside = torch.zeros(height, width, dtype=torch.bool)
         inside[edges[1] : edges[3], edges[0] : edges[2]] = True

@@ -171,7 +171,7 @@ class Golden:
     def load(self, name: str) -> dict[str, torch.Tensor]:
         """Tensors, float16 ones as float32 (every stored value is float16-exact)."""
         with safe_open(self.folder / f"{name}.safetensors", "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
         return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
 
     def metadata(self, name: str) -> dict:
@@ -210,7 +210,10 @@ def prepared(pack, monkeypatch) -> list:
 
 @pytest.fixture
 def spy(prepared) -> Callable:
-    """spy(model) -> (model, calls): every UNet call with its sigma and what our methods prepared for it (nothing: left alone)."""
+    """spy(model) -> (model, calls).
+
+    Every UNet call with its sigma and what our methods prepared for it (nothing: left alone).
+    """
     from comfy.patcher_extension import WrappersMP
 
     def watch(model):
@@ -240,7 +243,10 @@ def spy(prepared) -> Callable:
 
 @pytest.fixture
 def one_call(base) -> Callable:
-    """one_call(model, x, t, positive, negative) -> the UNet's raw output of one evaluation at timestep t, as a sampler makes it."""
+    """one_call(model, x, t, positive, negative) -> the UNet's raw output.
+
+    Of one evaluation at timestep t, as a sampler makes it.
+    """
     import comfy.samplers
 
     def run(model, x, t, positive, negative=None):

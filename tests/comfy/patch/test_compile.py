@@ -1,6 +1,7 @@
-"""Core's own TorchCompileModel, whose compiled UNet does not look at transformer_options again: boxes come and go all the same.
+"""Core's own TorchCompileModel: its compiled UNet does not look at transformer_options again.
 
-A UNet with one transformer block, because tracing takes most of the time; the backend is eager, which needs no compiler.
+Boxes come and go all the same.  A UNet with one transformer block, because tracing takes most of the time; the backend
+is eager, which needs no compiler.
 """
 
 from __future__ import annotations

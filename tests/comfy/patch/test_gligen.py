@@ -16,7 +16,10 @@ CAPTIONS = ("a red fox", "a blue bird")
 def drawn(layout):
     """drawn(boxes in pixels) -> Layout."""
     return lambda boxes: layout(
-        *(((x1 / 192, y1 / 128, x2 / 192, y2 / 128), text) for (x1, y1, x2, y2), text in zip(boxes, CAPTIONS))
+        *(
+            ((x1 / 192, y1 / 128, x2 / 192, y2 / 128), text)
+            for (x1, y1, x2, y2), text in zip(boxes, CAPTIONS, strict=True)
+        )
     )
 
 
@@ -26,7 +29,7 @@ def by_core(base, gligen, prompts):
 
     def conditioned(boxes):
         entries = []
-        for (x1, y1, x2, y2), text in zip(boxes, CAPTIONS):
+        for (x1, y1, x2, y2), text in zip(boxes, CAPTIONS, strict=True):
             pooled = base.clip.encode_from_tokens(base.clip.tokenize(text), return_pooled="unprojected")[1]
             entries.append((pooled, (y2 - y1) / 8, (x2 - x1) / 8, y1 / 8, x1 / 8))
         positive, negative = prompts
@@ -40,7 +43,10 @@ def by_core(base, gligen, prompts):
 
 @pytest.mark.parametrize(("boxes", "tolerance"), [(ROUND, 1e-5), (EXACT, 1e-5)])
 def test_it_equals_cores_node(model, apply_gligen, drawn, by_core, prompts, one_call, boxes, tolerance):
-    """At boxes that core's widgets can say, and at exact ones, which only its entry can: what the benchmark once handed it."""
+    """At boxes that core's widgets can say, and at exact ones, which only its entry can.
+
+    These are what the benchmark once handed it.
+    """
     x = torch.randn(1, 4, 16, 24, generator=torch.Generator().manual_seed(5))
     positive, negative = by_core(boxes)
     ours = one_call(apply_gligen(model, drawn(boxes)), x, 500, *prompts)  # the negative's row comes first

@@ -1,4 +1,7 @@
-"""The whole small UNet, hosted in ComfyUI's own UNetModel through the real hooks, against the published modules' output."""
+"""The whole small UNet against the published modules' output.
+
+It is hosted in ComfyUI's own UNetModel through the real hooks.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ def test_a_sampler_sees_the_golden(pack, golden, golden_model, golden_adapter, o
     case, module = golden.load(NAMES[0]), pack.module("roictrl_core.layout")
     instances = tuple(
         module.Instance(box=tuple(box.tolist()), conditioning=[[text[None], {}]])
-        for box, text in zip(case["boxes"][0], case["instance_embeddings"][0])
+        for box, text in zip(case["boxes"][0], case["instance_embeddings"][0], strict=True)
     )
     node = pack.module("nodes.apply").ApplyROICtrl
     patched = node.execute(golden_model, golden_adapter, tiny_models.clip(), module.Layout(instances=instances))[0]
@@ -88,7 +91,7 @@ def test_a_guided_pair(pack, all_goldens, golden_model, golden_adapter, one_call
     negatives, captions = case["instance_embeddings"]
     slots = tuple(
         control.Slot(f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, caption, negative)
-        for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives))
+        for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives, strict=True))
     )
     method = pack.module("nodes.patch.methods.roictrl").ROICtrl(golden_adapter.model, golden_adapter)
     patched = hooks.attach(golden_model, control.Control("test", slots), method)

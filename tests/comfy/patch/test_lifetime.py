@@ -143,7 +143,7 @@ def test_a_second_apply_takes_the_first_ones_output_as_its_a(pack, model, adapte
     sample(model, steps=1)
     first, second = (recorder.blocks for recorder in recorders)
     assert len(first) == len(second) == 16
-    for (name1, h1, a1, n1, given), (name2, h2, a2, n2, _) in zip(first, second):
+    for (name1, h1, a1, n1, given), (name2, h2, a2, n2, _) in zip(first, second, strict=True):
         assert name1 == name2 and torch.equal(h1, h2) and torch.equal(n1, n2)
         assert torch.equal(a2, given) and not torch.equal(a1, a2)
 
@@ -173,4 +173,4 @@ def test_two_threads_sample_one_model(model, apply, two_boxes, sample):
 
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(run, (0, 1)))
-    assert all(torch.equal(a, b) for a, b in zip(alone, together))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))

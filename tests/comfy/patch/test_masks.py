@@ -27,7 +27,10 @@ def masked(pack, layout) -> Callable:
     of = pack.module("roictrl_core.masks").RunLengthMask.from_array
     captions = ("a red fox", "a blue bird", "a stone")
     return lambda *masks: layout(
-        *((BOX, caption, {} if mask is None else {"mask": of(mask)}) for caption, mask in zip(captions, masks))
+        *(
+            (BOX, caption, {} if mask is None else {"mask": of(mask)})
+            for caption, mask in zip(captions, masks, strict=False)
+        )
     )
 
 

@@ -78,7 +78,8 @@ class IPAdapter:
         for name, number in (
             [("input", n) for n in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", n) for n in range(3, 12)]
         ):
-            # A function: up to ComfyUI 0.12 clone() deep-copies callable objects, and the calls would be noted in the copy.
+            # A function: up to ComfyUI 0.12 clone() deep-copies callable objects, and the calls would be noted in the
+            # copy and not here.
             patched.set_model_attn2_replace(lambda q, k, v, options: self(q, k, v, options), name, number)
         return patched
 
@@ -215,7 +216,10 @@ def test_a_gligen_patch_that_runs_before_the_capture(
 
 
 def test_a_batch_changing_patch_is_left_alone(model, apply, two_boxes, sample, caplog):
-    """AttentionCouple's way: attn2_patch doubles the batch, its output patch halves it. The boxes act on what is left."""
+    """AttentionCouple's way: attn2_patch doubles the batch, its output patch halves it.
+
+    The boxes act on what is left.
+    """
     coupled = model.clone()
     coupled.set_model_attn2_patch(
         lambda n, context, value, o: (n.repeat(2, 1, 1), context.repeat(2, 1, 1), value.repeat(2, 1, 1))
@@ -303,7 +307,10 @@ def test_per_layer_text(model, apply, layout, base, sample, prompts):
     layers = text[:, None].repeat(1, 16, 1, 1)
     other = layers.clone()
     other[:, 7] = prompts[1][0][0]
-    node_layout = lambda own: layout((box, "", {"conditioning": [[own, {}]]}))
+
+    def node_layout(own):
+        return layout((box, "", {"conditioning": [[own, {}]]}))
+
     plain = sample(apply(model, node_layout(text)))
     assert torch.allclose(sample(apply(model, node_layout(layers))), plain, atol=1e-4)
     assert not torch.allclose(sample(apply(model, node_layout(other))), plain, atol=1e-3)

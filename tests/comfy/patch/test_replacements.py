@@ -38,7 +38,10 @@ def boxes(apply, adapter_for, layout):
 
 @pytest.fixture
 def features(model, sample):
-    """features(model) -> [rows, boxes, bins, C] in the last step: cross-attention of the ROIs, output projection included."""
+    """features(model) -> [rows, boxes, bins, C] in the last step.
+
+    Cross-attention of the ROIs, output projection included.
+    """
     layer = model.model.diffusion_model.input_blocks[1][1].transformer_blocks[0].attn2.to_out
 
     def run(patched, rows=2, steps=1, **settings):
@@ -57,7 +60,7 @@ def features(model, sample):
 def mask_of(box) -> torch.Tensor:
     """[128, 192], the picture's pixels: 1 in the box."""
     mask = torch.zeros(128, 192)
-    x1, y1, x2, y2 = (round(edge * side) for edge, side in zip(box, (192, 128) * 2))
+    x1, y1, x2, y2 = (round(edge * side) for edge, side in zip(box, (192, 128) * 2, strict=True))
     mask[y1:y2, x1:x2] = 1
     return mask
 
@@ -65,8 +68,8 @@ def mask_of(box) -> torch.Tensor:
 class ImagePrompt:
     """An image prompt per entry of ``prompts``, as such packs keep them: added to cross-attention where its mask is.
 
-    Entries: ``seeds``, of the image tokens of each picture of a batch; ``mask`` of the whole picture, resized to whatever map the
-    tokens are said to form; ``until``, the sigma from which on it acts.
+    Entries: ``seeds``, of the image tokens of each picture of a batch; ``mask`` of the whole picture, resized to
+    whatever map the tokens are said to form; ``until``, the sigma from which on it acts.
     """
 
     def __init__(self, *prompts: dict) -> None:
@@ -155,7 +158,10 @@ def test_prompts_without_an_adapter_read_the_mask_too(model, apply_prompts, layo
 
 
 def test_each_picture_of_a_batch_has_its_own_image_prompt(model, boxes, features):
-    """Where an image prompt knows pictures by name; the noise of the second picture is another, so both seeds are compared in one batch."""
+    """Where an image prompt knows pictures by name.
+
+    The noise of the second picture is another, so both seeds are compared in one batch.
+    """
     shape = {"shape": (2, 4, 16, 24), "rows": 4}
     batch = features(boxes(on(model, ImagePrompt({"seeds": [7, 8]}))), **shape)
     first, second = (features(boxes(on(model, ImagePrompt({"seeds": [seed]}))), **shape) for seed in (7, 8))
@@ -176,7 +182,7 @@ def test_rois_are_called_by_the_uuid_of_their_prompt(model, boxes, sample, uncon
     (known,) = {(chunks, uuids) for tokens, chunks, uuids in seen if tokens != BINS}
     inside = [(chunks, uuids) for tokens, chunks, uuids in seen if tokens == BINS]
     assert {chunks for chunks, _ in inside} == ({(0,)} if uncond_boxes == "off" else {(0,), (1,)})
-    assert all(dict(zip(*known))[chunks[0]] == uuids[0] and len(uuids) == 1 for chunks, uuids in inside)
+    assert all(dict(zip(*known, strict=True))[chunks[0]] == uuids[0] and len(uuids) == 1 for chunks, uuids in inside)
 
 
 class AttentionCouple:
@@ -210,7 +216,7 @@ def test_a_replacement_that_reads_texts_of_its_own_leaves_the_captions(
     half = mask_of((0.0, 0.0, 0.5, 1.0))
     areas = [torch.ones(128, 192)] if regions == 1 else [half, 1 - half]
     texts = [encode(text)[0][0] for text in ("a lake", "a city")]
-    coupled = on(model, AttentionCouple(attn2, *zip(texts, areas)))
+    coupled = on(model, AttentionCouple(attn2, *zip(texts, areas, strict=False)))
     assert not torch.allclose(sample(coupled, steps=1), sample(model, steps=1), atol=1e-3)
     assert torch.allclose(features(boxes(coupled)), features(boxes(model)), atol=1e-4)
     sample(boxes(coupled), steps=2)

@@ -10,7 +10,7 @@ CAPTION, NEGATIVE = "caption", "negative"
 
 
 def roles_by_index(calls) -> list[dict[int, str]]:
-    return [dict(zip(call.indices, call.roles)) for call in calls]
+    return [dict(zip(call.indices, call.roles, strict=True)) for call in calls]
 
 
 def run_guider(guider, seed=0, shape=(1, 4, 16, 24)):
@@ -58,7 +58,9 @@ def test_two_positives_of_different_lengths(model, apply, two_boxes, sample, spy
     both = prompts[0] + encode("a very long caption " * 30)
     patched, calls = spy(apply(model, two_boxes))
     assert torch.isfinite(sample(patched, positive=both)).all()
-    assert {role for call in calls for index, role in zip(call.indices, call.roles) if index == 0} == {CAPTION}
+    assert {role for call in calls for index, role in zip(call.indices, call.roles, strict=True) if index == 0} == {
+        CAPTION
+    }
     assert sum(index == 0 for call in calls for index in call.indices) == 4
 
 
@@ -181,7 +183,7 @@ def test_context_windows_find_the_role_by_uuid(model, apply, two_boxes, sample, 
     )
     patched, calls = spy(patched)
     sample(patched, shape=(3, 4, 16, 24))
-    assert all({1: NEGATIVE, 0: CAPTION} == roles for roles in roles_by_index(calls)) and calls[0].rows == 4
+    assert all(roles == {1: NEGATIVE, 0: CAPTION} for roles in roles_by_index(calls)) and calls[0].rows == 4
 
 
 def test_names_of_foreign_guiders(pack):

@@ -1,4 +1,7 @@
-"""Every setting of an Apply node, and every field of an instance, changes the picture: one that does not is believed and does nothing."""
+"""Every setting of an Apply node, and every field of an instance, changes the picture.
+
+One that does not is believed and does nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,14 @@ CONNECTIONS = {"model", "adapter", "clip", "layout"}
 
 # Another value than the default for each setting.
 ROICTRL = {
-    "strength": 0.5, "start_percent": 0.5, "end_percent": 0.5, "caption_suffix": "oil painting", "uncond_boxes": "none", "slot_shuffle_seed": 1,
+    "strength": 0.5,
+    "start_percent": 0.5,
+    "end_percent": 0.5,
+    "caption_suffix": "oil painting",
+    "uncond_boxes": "none",
+    "slot_shuffle_seed": 1,
     "mask_feather": 64,
-}  # fmt: skip
+}
 PROMPTS = {
     "strength": 0.5,
     "global_weight": 0.6,

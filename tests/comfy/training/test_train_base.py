@@ -49,7 +49,9 @@ def test_resumed_equals_uninterrupted_to_the_bit(parts, model, cache, tmp_path):
     start = parts.checkpoints.load_checkpoint(path, second.state)
     again = train(parts, second, start=start)
     assert start == 3 and [r.step for r in again] == [4, 5, 6]
-    assert all(torch.equal(a.losses, b.losses) and torch.equal(a.norm, b.norm) for a, b in zip(reports[3:], again))
+    assert all(
+        torch.equal(a.losses, b.losses) and torch.equal(a.norm, b.norm) for a, b in zip(reports[3:], again, strict=True)
+    )
     assert same(whole.state.tensors(), second.state.tensors())
 
 

@@ -18,10 +18,25 @@ from safetensors.torch import load_file
 from devtools import tiny_models, training_run
 
 WIDGETS = {
-    "name": "foxes", "steps": 3, "batch_size": 2, "learning_rate": 1e-3, "width": 64, "height": 64, "seed": 5, "gate_learning_rate": 0.0,
-    "warmup": 0, "flip": 0.5, "box_dropout": 0.1, "caption_dropout": 0.5, "ema": 0.9, "precision": "auto", "gradient_checkpointing": True,
-    "roi_grids": "4, 3", "slots": 4, "bad_rows": "refuse",
-}  # fmt: skip
+    "name": "foxes",
+    "steps": 3,
+    "batch_size": 2,
+    "learning_rate": 1e-3,
+    "width": 64,
+    "height": 64,
+    "seed": 5,
+    "gate_learning_rate": 0.0,
+    "warmup": 0,
+    "flip": 0.5,
+    "box_dropout": 0.1,
+    "caption_dropout": 0.5,
+    "ema": 0.9,
+    "precision": "auto",
+    "gradient_checkpointing": True,
+    "roi_grids": "4, 3",
+    "slots": 4,
+    "bad_rows": "refuse",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -118,9 +133,22 @@ def test_same_seed_same_adapter_and_nothing_is_overwritten(node, inputs, data, w
 
 
 OTHERS = {
-    "steps": 1, "batch_size": 1, "learning_rate": 2e-3, "width": 128, "height": 128, "seed": 6, "gate_learning_rate": 0.1, "warmup": 1, "flip": 1.0,
-    "box_dropout": 1.0, "caption_dropout": 1.0, "ema": 0.0, "precision": "bf16", "roi_grids": "5, 4", "slots": 5,
-}  # fmt: skip
+    "steps": 1,
+    "batch_size": 1,
+    "learning_rate": 2e-3,
+    "width": 128,
+    "height": 128,
+    "seed": 6,
+    "gate_learning_rate": 0.1,
+    "warmup": 1,
+    "flip": 1.0,
+    "box_dropout": 1.0,
+    "caption_dropout": 1.0,
+    "ema": 0.0,
+    "precision": "bf16",
+    "roi_grids": "5, 4",
+    "slots": 5,
+}
 
 
 def test_every_setting_changes_the_adapter(node, inputs, data, written):
@@ -170,7 +198,10 @@ def test_bad_rows_are_listed_and_refused_or_skipped(node, inputs, data, written,
         file.write('\n{"file_name": "9.png", "caption": "x", "instances": []}')
     with pytest.raises(
         ValueError,
-        match=r"Train ROICtrl Adapter: 1 bad rows beside 3 good ones:\n  metadata.jsonl line 4: picture 9.png does not exist",
+        match=(
+            r"Train ROICtrl Adapter: 1 bad rows beside 3 good ones:\n"
+            r"  metadata.jsonl line 4: picture 9.png does not exist"
+        ),
     ):
         run(node, inputs)
     assert written() == []
@@ -212,7 +243,10 @@ def test_what_cannot_be_trained_is_said_before_the_data_is_encoded(pack, node, i
     )
     with pytest.raises(
         ValueError,
-        match="Train ROICtrl Adapter: the adapter to go on from is for another model: it acts in 7 blocks, of which this model has 0",
+        match=(
+            "Train ROICtrl Adapter: the adapter to go on from is for another model: "
+            "it acts in 7 blocks, of which this model has 0"
+        ),
     ):
         run(node, other, adapter=first)
     with pytest.raises(ValueError, match="level 1"):

@@ -204,7 +204,8 @@ def hostile_rows(folder):
         + '.png", "caption": "x", "instances": []}': "cannot be looked up (File name too long)",
         '{"file_name": "whole.jpg", "caption": "half \\ud800", "instances": []}': "`caption` holds half a character",
         '{"file_name": "\\ud800.png", "caption": "x", "instances": []}': "cannot be looked up",
-        '{"file_name": "text.png", "caption": "x", "instances": [{"box_px": [0, 0, 9, 9], "caption": "y"}]}': "picture text.png cannot be read",
+        '{"file_name": "text.png", "caption": "x", "instances": '
+        '[{"box_px": [0, 0, 9, 9], "caption": "y"}]}': "picture text.png cannot be read",
         '{"file_name": "cut.jpg", "caption": "x", "instances": []}': "picture cut.jpg cannot be read",
     }
 

@@ -131,7 +131,7 @@ def test_the_readme_and_the_page_show_the_published_figures(root):
     found = json.loads(published.read_text())
     assert {"isr", "miou", "leakage", "levels", "interval"} <= set(found["methods"]["roictrl"]) and found["commit"]
     parts = (report.readme_part(found), report.page_part(found))
-    assert all(report.between_markers(page, part) == page for page, part in zip(pages, parts))
+    assert all(report.between_markers(page, part) == page for page, part in zip(pages, parts, strict=True))
 
 
 def test_held_out_layouts_are_in_turn_and_their_own():

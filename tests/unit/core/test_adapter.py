@@ -154,7 +154,10 @@ BAD_CONFIGS = [
     (edited(blocks=[{}]), "A block in the config lacks name"),
     (edited(blocks=[3]), "A block in the config must be an object, not a number"),
     (edited(blocks="all"), "The config's blocks must be a list, not text"),
-    (edited(blocks=[json.loads(edited())["blocks"][0]] * 1001), "number of blocks must be a whole number from 0 to 1000"),
+    (
+        edited(blocks=[json.loads(edited())["blocks"][0]] * 1001),
+        "number of blocks must be a whole number from 0 to 1000",
+    ),
     (edited(slots=0), "number of slots must be a whole number from 1 to 256, not 0"),
     (edited(slots=10**9), "number of slots must be a whole number from 1 to 256"),
     (edited(token_width=-64), "width of the box tokens"),
@@ -162,7 +165,7 @@ BAD_CONFIGS = [
     (edited(dropout=1.0), "dropout must be a number from 0 to below 1, not 1.0"),
     (edited(dropout="a"), "dropout must be a number from 0 to below 1, not 'a'"),
     (edited(self=1), "The config has 'self', which is not known here"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "sentence"), BAD_CONFIGS)

@@ -111,7 +111,7 @@ def test_a_plan_holds_each_rois_coverage():
     plan = plan_level(masked, size=8, height=8, width=8)
     by_cell = {
         int(cell): (pairs.tolist(), cover.tolist())
-        for cell, pairs, cover in zip(plan.cells, plan.cell_pair, plan.coverage)
+        for cell, pairs, cover in zip(plan.cells, plan.cell_pair, plan.coverage, strict=True)
     }
     assert by_cell[0] == ([0, 1], [1, 1]) and by_cell[7] == (
         [0, 2],

@@ -1,4 +1,7 @@
-"""One block: golden intermediates, and the fast path against the literal dense reference in every situation that differs."""
+"""One block: golden intermediates, and the fast path against the literal dense reference.
+
+These two are compared in every situation that differs.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Case:
         rows, tokens = len(self.counts), self.size[0] * self.size[1]
         self.fuser = ROIFuser(self.channels, self.heads, slots=SLOTS).to(self.dtype).eval()
         with torch.no_grad():
-            for name, parameter in self.fuser.named_parameters():
+            for parameter in self.fuser.parameters():
                 parameter.copy_(
                     torch.randn_like(parameter) * (0.5 if parameter.ndim < 2 else 0.8 / parameter.shape[-1] ** 0.5)
                 )
@@ -99,7 +102,9 @@ class Case:
             ):
                 covered[slot] = torch.from_numpy(reference.coverage(mask.pixels, mask.feather, frame, *self.size))
             contexts = {
-                pair.slot: context for pair, context in zip(self.instances.pairs, self.contexts) if pair.row == row
+                pair.slot: context
+                for pair, context in zip(self.instances.pairs, self.contexts, strict=True)
+                if pair.row == row
             }
             contexts = {slot: c if c.ndim == 2 else c[self.layer] for slot, c in contexts.items()}
             rows.append(
@@ -326,7 +331,7 @@ def test_gradients_of_every_weight():
     def run(*values):
         attention = BlockAttention(case.attn2, case.contexts)
         arguments = (case.h, case.a, case.n, case.instances, case.plan, attention, case.tokens)
-        return torch.func.functional_call(case.fuser, dict(zip(parameters, values)), arguments)
+        return torch.func.functional_call(case.fuser, dict(zip(parameters, values, strict=True)), arguments)
 
     assert torch.autograd.gradcheck(run, tuple(parameters.values()), fast_mode=True)
     case.fast().sum().backward()

@@ -78,7 +78,10 @@ def test_samples_up_to_a_cell_outside_read_the_border_and_others_are_zero():
     [(-0.25, 0.5, (1 + 3) / 2), (-0.250001, 0.5, 3 / 2), (0.5, 1.25, (6 + 8) / 2), (0.5, 1.250001, 6 / 2)],
 )
 def test_a_sample_exactly_at_the_limit_counts(low, high, expected):
-    """One sample of the two is at -1, or at the map's size, 8: the last places that read the border. Then just beyond."""
+    """One sample of the two is at -1, or at the map's size, 8: the last places that read the border.
+
+    Then just beyond.
+    """
     features = torch.arange(1.0, 9.0).expand(1, 1, 8, 8)
     ours = roi_align(features, boxes_of([low, 0.0, high, 1.0]), 1)
     torch.testing.assert_close(ours, torch.full_like(ours, expected), rtol=0, atol=1e-4)
@@ -201,7 +204,7 @@ def test_modules_are_the_functions():
     features, boxes = torch.randn(1, 2, 9, 6), boxes_of([0.1, 0.2, 0.8, 0.9])
     rois = ROIAlign(5)(features, boxes)
     assert torch.equal(rois, roi_align(features, boxes, 5))
-    for module, function in zip(ROIUnpool(9, 6)(rois, boxes), roi_unpool(rois, boxes, 9, 6)):
+    for module, function in zip(ROIUnpool(9, 6)(rois, boxes), roi_unpool(rois, boxes, 9, 6), strict=True):
         assert torch.equal(module, function)
 
 

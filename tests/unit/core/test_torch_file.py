@@ -45,9 +45,17 @@ def tensors() -> dict[str, torch.Tensor]:
         )
     }
     return {
-        **kinds, "whole": whole, "shared": whole[2:4], "columns": whole[:, 2:5], "transposed": whole.T, "stepped": whole[::2, 1],
-        "number": torch.tensor(2.5), "empty": torch.zeros(0, 4), "expanded": torch.tensor([7.0]).expand(3, 4), "parameter": torch.nn.Parameter(torch.ones(2)),
-    }  # fmt: skip
+        **kinds,
+        "whole": whole,
+        "shared": whole[2:4],
+        "columns": whole[:, 2:5],
+        "transposed": whole.T,
+        "stepped": whole[::2, 1],
+        "number": torch.tensor(2.5),
+        "empty": torch.zeros(0, 4),
+        "expanded": torch.tensor([7.0]).expand(3, 4),
+        "parameter": torch.nn.Parameter(torch.ones(2)),
+    }
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -182,18 +190,36 @@ HOSTILE = {
     "more steps than weights have": (LONG, "more than 1000000 steps"),
     "a call of os.system": (calling("os", "system", b"X\x02\x00\x00\x00id\x85"), "asks for os.system"),
     "a call of eval": (calling("builtins", "eval", b"X\x01\x00\x00\x001\x85"), "asks for builtins.eval"),
-    "a call of eval by Python 2's name": (calling("__builtin__", "eval", b"X\x01\x00\x00\x001\x85"), r"asks for __builtin__.eval"),
+    "a call of eval by Python 2's name": (
+        calling("__builtin__", "eval", b"X\x01\x00\x00\x001\x85"),
+        r"asks for __builtin__.eval",
+    ),
     "a loader inside": (calling("importlib._bootstrap", "_load"), "asks for importlib._bootstrap._load"),
     "a class without a name": (b"\x80\x04)\x8c\x00\x93.", "names a class that cannot be one"),
     "a class of ten thousand letters": (b"\x80\x02cx\n" + b"y" * 10_000 + b"\n.", "names a class that cannot be one"),
     "an extension's opcode": (b"\x80\x02\x82\x01.", "opcode EXT1"),
     "a storage that is a number": (b"\x80\x02K\x01Q.", "a tensor's storage otherwise than torch"),
-    "a storage of a foreign type": (b"\x80\x02(" + STORAGE.replace(b"FloatStorage", b"OddStorage") % b"K\x01" + b"Q.", "a tensor's storage otherwise"),
+    "a storage of a foreign type": (
+        b"\x80\x02(" + STORAGE.replace(b"FloatStorage", b"OddStorage") % b"K\x01" + b"Q.",
+        "a tensor's storage otherwise",
+    ),
     "a tensor of nothing": (calling("torch._utils", "_rebuild_tensor_v2"), "describes a tensor otherwise"),
-    "a tensor of a text": (calling("torch._utils", "_rebuild_tensor_v2", b"(X\x01\x00\x00\x00aK\x00))t"), "describes a tensor otherwise"),
-    "a tensor of negative size": (TENSOR % (b"K\x04", b"J\xff\xff\xff\xff\x85", b"K\x01\x85"), "describes a tensor otherwise"),
-    "a tensor of half a size": (TENSOR % (b"K\x04", b"G?\xe0\x00\x00\x00\x00\x00\x00\x85", b"K\x01\x85"), "describes a tensor otherwise"),
-    "a tensor without end": (TENSOR % (b"K\x04", b"J\xff\xff\xff\x7f\x85", b"K\x00\x85"), r"stand for tensors of 8\.6 GB"),
+    "a tensor of a text": (
+        calling("torch._utils", "_rebuild_tensor_v2", b"(X\x01\x00\x00\x00aK\x00))t"),
+        "describes a tensor otherwise",
+    ),
+    "a tensor of negative size": (
+        TENSOR % (b"K\x04", b"J\xff\xff\xff\xff\x85", b"K\x01\x85"),
+        "describes a tensor otherwise",
+    ),
+    "a tensor of half a size": (
+        TENSOR % (b"K\x04", b"G?\xe0\x00\x00\x00\x00\x00\x00\x85", b"K\x01\x85"),
+        "describes a tensor otherwise",
+    ),
+    "a tensor without end": (
+        TENSOR % (b"K\x04", b"J\xff\xff\xff\x7f\x85", b"K\x00\x85"),
+        r"stand for tensors of 8\.6 GB",
+    ),
     "a tensor across the file": (TENSOR % (b"J\xff\xff\xff\x7f", b"K\x02\x85", b"J\xff\xff\xff\x0f\x85"), "scattered"),
     "an empty stack": (b"\x80\x02.", "takes what is not there"),
     "no mark": (b"\x80\x02t.", "takes what is not there"),
@@ -202,7 +228,7 @@ HOSTILE = {
     "a number too large": (b"\x80\x02I" + b"9" * 5000 + b"\n.", "makes no sense"),
     "no UTF-8": (b"\x80\x02X\x01\x00\x00\x00\xff.", "makes no sense"),
     "text, where 'l' wants a mark": (b"hello", "takes what is not there"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("wrap", [zipped, legacy], ids=["zip", "legacy"])
@@ -259,8 +285,11 @@ ARCHIVES = {
     "no pickle": (zipped(b"").replace(b"data.pkl", b"data.xyz"), "0 files data.pkl"),
     "two pickles": (zipped(b"N.", **{"more__data.pkl": b"N."}), "2 files data.pkl"),
     "another byte order": (zipped(b"N.", byteorder=b"big"), "byte order"),
-    "a directory that points nowhere": (FEW.replace(b"PK\x03\x04", b"PK\x03\x05").replace(b"PK\x03\x05", b"PK\x03\x04", 1), "does not fit its entries"),
-}  # fmt: skip
+    "a directory that points nowhere": (
+        FEW.replace(b"PK\x03\x04", b"PK\x03\x05").replace(b"PK\x03\x05", b"PK\x03\x04", 1),
+        "does not fit its entries",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
@@ -274,9 +303,12 @@ def test_hostile_archives_are_one_sentence(tmp_path, name):
 
 VALUES = {
     "a missing storage": (zipped(TENSOR % (b"K\x04", b"K\x04\x85", b"K\x01\x85")), "a tensor's values are missing"),
-    "a storage that is too short": (zipped(TENSOR % (b"K\x05", b"K\x05\x85", b"K\x01\x85"), data__0=b"\0" * 16), "a tensor's values lie past the end of their storage"),
+    "a storage that is too short": (
+        zipped(TENSOR % (b"K\x05", b"K\x05\x85", b"K\x01\x85"), data__0=b"\0" * 16),
+        "a tensor's values lie past the end of their storage",
+    ),
     "a storage that is cut off": (cut_off(), "it is cut off: a tensor's values lie past its end"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -22,7 +22,9 @@ def wanted(scene):
 
 def test_ground_truth_is_judged_right(pictures):
     verdicts = [
-        v for scene, picture in zip(SCENES, pictures) for v in judge(picture, normalised_boxes(scene), wanted(scene))
+        v
+        for scene, picture in zip(SCENES, pictures, strict=True)
+        for v in judge(picture, normalised_boxes(scene), wanted(scene))
     ]
     rates = summarise(verdicts)
     assert rates["isr"] >= 0.98
@@ -31,14 +33,16 @@ def test_ground_truth_is_judged_right(pictures):
 
 def test_another_layouts_captions_fail(pictures):
     verdicts = []
-    for scene, picture, other in zip(SCENES, pictures, SCENES[6:] + SCENES[:6]):  # six on: the same number of instances
+    for scene, picture, other in zip(
+        SCENES, pictures, SCENES[6:] + SCENES[:6], strict=True
+    ):  # six on: the same number of instances
         verdicts += judge(picture, normalised_boxes(scene), wanted(other))
     assert summarise(verdicts)["isr"] <= 0.05
 
 
 def test_boxes_elsewhere_fail(pictures):
     verdicts = []
-    for scene, picture, other in zip(SCENES, pictures, SCENES[6:] + SCENES[:6]):
+    for scene, picture, other in zip(SCENES, pictures, SCENES[6:] + SCENES[:6], strict=True):
         verdicts += judge(picture, normalised_boxes(other), wanted(scene))
     assert summarise(verdicts)["fit"] <= 0.35
 

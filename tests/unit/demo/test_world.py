@@ -42,7 +42,10 @@ def test_a_seed_gives_the_same_scene_and_picture():
 
 
 def test_pictures_are_the_ones_the_weights_were_trained_on():
-    """Decimals of transcendental functions may differ between platforms by one level, so the hash is of a coarse picture."""
+    """The hash is of a coarse picture.
+
+    Decimals of transcendental functions may differ between platforms by one level.
+    """
     coarse = np.stack([render(scene)[4::8, 4::8] for scene in SCENES[:12]]) // 64
     assert hashlib.sha256(coarse.astype(np.uint8).tobytes()).hexdigest()[:16] == "3a44182134cb368c"
 

@@ -1,4 +1,7 @@
-"""What other packs hand over beside the boxes: kept as plain data for JSON, or named; and no more of it than is counted."""
+"""What other packs hand over beside the boxes.
+
+Kept as plain data for JSON, or named; and no more of it than is counted.
+"""
 
 from __future__ import annotations
 
@@ -87,8 +90,8 @@ def test_one_note_names_what_was_left_out_of_many_boxes():
     assert len(layout["instances"]) == 300 and "imported" not in layout["instances"][0]
     said = [note for note in notes if "nothing that" in note]
     assert said == [
-        "600 values beside the boxes are nothing that a layout can hold (Odd, tuple as a key), the first in the field 'odd'; "
-        "they were left out."
+        "600 values beside the boxes are nothing that a layout can hold (Odd, tuple as a key), "
+        "the first in the field 'odd'; they were left out."
     ]
 
 

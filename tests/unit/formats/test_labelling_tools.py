@@ -1,4 +1,7 @@
-"""Labelling tools' exports and structured captions: Label Studio, CVAT, Pascal VOC, Ideogram; and XML from strangers."""
+"""Labelling tools' exports and structured captions.
+
+Label Studio, CVAT, Pascal VOC, Ideogram; and XML from strangers.
+"""
 
 from __future__ import annotations
 
@@ -438,9 +441,9 @@ def test_an_ideogram_caption_has_the_shape_of_its_ratio():
     assert (read(IDEOGRAM)[0].width, read(IDEOGRAM)[0].height) == (592, 440)
     assert read(IDEOGRAM, 1024, 768)[0].width == 1024
     notes = read(IDEOGRAM, 512, 512)[1]
-    assert (
-        notes[0]
-        == "The caption is for a picture of 4:3, which is not the shape of 512 x 512; its boxes are stretched with the picture."
+    assert notes[0] == (
+        "The caption is for a picture of 4:3, which is not the shape of 512 x 512; "
+        "its boxes are stretched with the picture."
     )
     for ratio in ("1:0", "9999:1", "wide", 3, None, "16:9:1"):
         assert read({**IDEOGRAM, "aspect_ratio": ratio})[0].width == 512

@@ -1,4 +1,7 @@
-"""Text that people paste or drop: fenced, told, printed by Python, in another encoding, none at all; what it is, where, what to do."""
+"""Text that people paste or drop.
+
+Fenced, told, printed by Python, in another encoding, none at all; what it is, where, what to do.
+"""
 
 from __future__ import annotations
 
@@ -111,13 +114,16 @@ def test_what_it_is_where_and_what_to_do(text, sentence):
 
 
 def test_another_encoding_is_said():
-    text = '[{"label": "a fox",\n "bbox": [0.1, 0.2, 0.4, 0.6]},\n {"label": "caf\xe9 \xfcber", "bbox": [0, 0, 1, 1]}]'.encode(
-        "latin-1"
-    ).decode("utf-8", "replace")
+    lines = (
+        '[{"label": "a fox",',
+        ' "bbox": [0.1, 0.2, 0.4, 0.6]},',
+        ' {"label": "caf\xe9 \xfcber", "bbox": [0, 0, 1, 1]}]',
+    )
+    text = "\n".join(lines).encode("latin-1").decode("utf-8", "replace")
     layout, notes = read(text)
     assert len(layout.instances) == 2 and notes[0] == (
-        "The text is not UTF-8: 2 of its characters could not be read and are �, the first in line 3. Save it as UTF-8, or correct the "
-        "captions by hand."
+        "The text is not UTF-8: 2 of its characters could not be read and are �, the first in line 3. "
+        "Save it as UTF-8, or correct the captions by hand."
     )
 
 

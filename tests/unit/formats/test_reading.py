@@ -1,4 +1,7 @@
-"""What four numbers mean: order and unit, decided by what the boxes of a source hold together, said, or chosen by a person."""
+"""What four numbers mean: order and unit.
+
+Decided by what the boxes of a source hold together, said, or chosen by a person.
+"""
 
 from __future__ import annotations
 
@@ -160,7 +163,7 @@ def test_a_person_chooses(order, unit):
         [{"bbox": rows[0], "label": "dog"}],
         {"boxes": rows, "labels": ["dog"]},
         [{"bbox": rows[0], "desc": "a dog"}],
-        [dict(zip(("x", "y", "width", "height"), rows[0]))],
+        [dict(zip(("x", "y", "width", "height"), rows[0], strict=True))],
     ):
         boxes, notes = read(source, read_as=how)
         assert boxes == [pytest.approx(DOG)] and not any("assumed" in note for note in notes)
@@ -237,8 +240,11 @@ def cvat(inner):
 
 
 def voc(*values):
-    sides = "".join(f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), values))
-    return f"<annotation><size><width>640</width><height>480</height></size><object><name>fox</name><bndbox>{sides}</bndbox></object></annotation>"
+    sides = "".join(
+        f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True)
+    )
+    size = "<size><width>640</width><height>480</height></size>"
+    return f"<annotation>{size}<object><name>fox</name><bndbox>{sides}</bndbox></object></annotation>"
 
 
 def labelme(*points, kind="rectangle"):

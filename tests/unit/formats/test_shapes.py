@@ -1,4 +1,7 @@
-"""Shapes that formats hold beside boxes: polygons, circles, points, lines, scribbles, run lengths; and labels that mean nothing."""
+"""Shapes that formats hold beside boxes.
+
+Polygons, circles, points, lines, scribbles, run lengths; and labels that mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,8 @@ def test_a_level_line_has_a_place_although_it_has_no_area():
         (
             "mask",
             CORNERS,
-            "Shape 1 ('fox') is a 'mask'; only rectangles, polygons, circles, points and lines can be used, and it was left out.",
+            "Shape 1 ('fox') is a 'mask'; only rectangles, polygons, circles, points and lines can be used, "
+            "and it was left out.",
         ),
         ("points", CORNERS, "Shape 1 ('fox') is a 'points'; only"),
         (7, CORNERS[:2], "Shape 1 ('fox') has too few points for a 'polygon' and was left out."),
@@ -109,7 +113,8 @@ def test_an_unusable_scribble_leaves_the_box(scribble):
     instances, notes = read(anno(scribble=scribble))
     assert instances[0].scribble == () and instances[0].box == (0.125, 0.125, 0.625, 0.375)
     assert notes == [
-        "Annotation 1 ('fox') has a scribble that is not a list of x, y inside the picture, or has over 10000 points; it is not used."
+        "Annotation 1 ('fox') has a scribble that is not a list of x, y inside the picture, or has over 10000 points; "
+        "it is not used."
     ]
 
 
@@ -189,6 +194,7 @@ def test_the_name_of_segs_without_a_detector_is_no_caption():
     instances, notes = read(((64, 64), segs))
     assert [(i.caption, i.label) for i in instances] == [("", ""), ("", ""), ("face", "face")]
     assert notes == [
-        "SEGS that are called 'A' come from masks and not from a detector, so they have no captions. Write these by hand."
+        "SEGS that are called 'A' come from masks and not from a detector, so they have no captions. "
+        "Write these by hand."
     ]
     assert [note for note in read(((64, 64), segs[2:]))[1]] == []

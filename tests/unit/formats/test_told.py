@@ -1,4 +1,7 @@
-"""Several values in one text, between sentences, broken ones among them: all are read, or what is left out is named by its line."""
+"""Several values in one text, between sentences, broken ones among them.
+
+All are read, or what is left out is named by its line.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ def read(text, **how):
 
 def left_out(*lines) -> list[str]:
     return [
-        f"What begins in line {line} of the text cannot be read and was left out. Correct it if it is meant to hold boxes."
+        f"What begins in line {line} of the text cannot be read and was left out. "
+        "Correct it if it is meant to hold boxes."
         for line in lines
     ]
 
@@ -118,8 +122,8 @@ def test_the_first_value_that_holds_boxes_is_the_one(text, line):
     captions, notes = read(text)
     assert captions == ["cat", "dog"]
     assert notes == [
-        f"What begins in line {line} of the text does not belong to the boxes that were read and was left out. Give it by "
-        "itself if its boxes are meant."
+        f"What begins in line {line} of the text does not belong to the boxes that were read and was left out. "
+        "Give it by itself if its boxes are meant."
     ]
 
 

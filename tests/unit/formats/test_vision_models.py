@@ -1,4 +1,7 @@
-"""What models, data sets and video packs give: Gemini, Qwen-VL, Florence-2, Hugging Face rows, SimpleTuner, TRACKING, lists."""
+"""What models, data sets and video packs give.
+
+Gemini, Qwen-VL, Florence-2, Hugging Face rows, SimpleTuner, TRACKING, lists.
+"""
 
 from __future__ import annotations
 

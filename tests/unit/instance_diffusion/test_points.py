@@ -41,7 +41,7 @@ def test_outlines_equal_scikit_image():
         mask = np.pad(rng.random(rng.integers(2, 20, 2)) < rng.random(), 1)
         ours, theirs = outlines(mask), measure.find_contours(mask.astype(float), 0.0)
         assert len(ours) == len(theirs)
-        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs))
+        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_masks_at_the_border_and_with_holes():

@@ -229,10 +229,15 @@ def edited(**changes) -> str:
 
 
 BAD_CONFIGS = [
-    ("{", "not valid JSON"), ("[]", "must be an object"), ("[" * 100_000, "nested more than"),
+    ("{", "not valid JSON"),
+    ("[]", "must be an object"),
+    ("[" * 100_000, "nested more than"),
     (edited(fusers=[["a..b", 16]]), "names a fuser 'a..b'"),
     (edited(fusers=[[".".join("a" * 1000), 16]]), "names a fuser 'a.a"),
-    (edited(fusers=[["input_blocks.1.1", -1]]), "number of channels of input_blocks.1.1 must be a whole number from 8 to 16384, not -1"),
+    (
+        edited(fusers=[["input_blocks.1.1", -1]]),
+        "number of channels of input_blocks.1.1 must be a whole number from 8 to 16384, not -1",
+    ),
     (edited(fusers=[["input_blocks.1.1", "16"]]), "not '16'"),
     (edited(fusers=[["input_blocks.1.1", 20]]), "The 20 channels of input_blocks.1.1 cannot be shared among 8 heads"),
     (edited(fusers=[["input_blocks.1.1", 16]] * 2), "names a fuser twice"),
@@ -242,10 +247,12 @@ BAD_CONFIGS = [
     (edited(fusers={}), "fusers must be a list, not an object"),
     (edited(scaleu=[8, 2.5]), "ScaleU block's number of channels must be a whole number"),
     (edited(scaleu=[8] * 10_000), "number of ScaleU blocks must be a whole number from 1 to 64"),
-    (edited(heads=0), "heads must be a whole number"), (edited(text_width=10**12), "text_width must be a whole number"),
-    (edited(token_width=None), "token_width must be a whole number"), (edited(slots=99999999), "number of slots must be a whole number"),
+    (edited(heads=0), "heads must be a whole number"),
+    (edited(text_width=10**12), "text_width must be a whole number"),
+    (edited(token_width=None), "token_width must be a whole number"),
+    (edited(slots=99999999), "number of slots must be a whole number"),
     (edited(more=1), "has 'more', which is not known here"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text, sentence", BAD_CONFIGS)
@@ -254,7 +261,10 @@ def test_configs_that_nothing_can_be_built_from(state, tmp_path, text, sentence)
     save_file(told_by, tmp_path / "x.safetensors", {"instance_diffusion": text})
     with pytest.raises(
         ValueError,
-        match=rf"x.safetensors has a config that cannot be read \(.*{sentence}.*\). The file is damaged or hostile; download or convert it again",
+        match=(
+            rf"x.safetensors has a config that cannot be read \(.*{sentence}.*\). "
+            "The file is damaged or hostile; download or convert it again"
+        ),
     ):
         load(tmp_path / "x.safetensors")
 
@@ -265,8 +275,12 @@ SHAPES = [
     ("position_net.in_conv.weight", None, "in_conv.weight is missing"),
     ("scaleu_b_0", (), r"scaleu_b_0 has the shape \[\]"),
     ("input_blocks.1.1.transformer_blocks.0.fuser.linear.weight", (), r"fuser.linear.weight has the shape \[\]"),
-    ("input_blocks.1.1.transformer_blocks.0.fuser.linear.weight", (3, 3), "number of channels of input_blocks.1.1 must be a whole number from 8"),
-]  # fmt: skip
+    (
+        "input_blocks.1.1.transformer_blocks.0.fuser.linear.weight",
+        (3, 3),
+        "number of channels of input_blocks.1.1 must be a whole number from 8",
+    ),
+]
 
 
 @pytest.mark.parametrize("key, shape, sentence", SHAPES)
@@ -288,16 +302,22 @@ def test_weights_that_are_no_floats_are_named(state, tmp_path, dtype):
 
 
 TREES = [
-    ({"ema": {"position_net.linears_list.4.4.weight": 3, "position_net.null_polygon_feature": torch.zeros(1)}}, "something else than a tensor at 'position_net"),
+    (
+        {"ema": {"position_net.linears_list.4.4.weight": 3, "position_net.null_polygon_feature": torch.zeros(1)}},
+        "something else than a tensor at 'position_net",
+    ),
     ({"ema": 3, "model": [1]}, "is not an InstanceDiffusion file: it holds nothing"),
     ({"linears_list.4.4.weight": "a", "null_polygon_feature": None}, "something else than a tensor at"),
-    ({"input_blocks": {"x": {"state": {"a": torch.zeros(1)}}}}, "looks like InstanceDiffusion's fusers, but input_blocks 'x' holds no weights"),
+    (
+        {"input_blocks": {"x": {"state": {"a": torch.zeros(1)}}}},
+        "looks like InstanceDiffusion's fusers, but input_blocks 'x' holds no weights",
+    ),
     ({"input_blocks": {"1": 3}}, "but input_blocks '1' holds no weights"),
     ({"input_blocks": 3}, "looks like InstanceDiffusion's fusers, but holds no weights"),
     ({"0": {"scaleu_b": "a", "scaleu_s": torch.zeros(1)}}, "something else than a tensor at 'scaleu_b_0'"),
     ({"0": torch.zeros(1)}, "entry 0 holds no gains"),
     ({1: {2: torch.zeros(1)}}, "entry 1 holds no gains"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("tree, sentence", TREES)

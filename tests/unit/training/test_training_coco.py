@@ -49,7 +49,7 @@ def read(tmp_path):
 def boxes_of(rows):
     """{file: boxes in pixels} of the examples."""
     return {
-        row.file.name: [[round(v * side) for v, side in zip(box, (500, 400) * 2)] for box in row.boxes]
+        row.file.name: [[round(v * side) for v, side in zip(box, (500, 400) * 2, strict=True)] for box in row.boxes]
         for row in rows
         if not isinstance(row, BadRow)
     }

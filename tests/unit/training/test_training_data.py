@@ -186,7 +186,10 @@ def test_damaged_caches_are_said(cache, damage):
     DAMAGES[damage](cache.folder)
     with pytest.raises(
         ValueError,
-        match="holds a training cache that is damaged or of another version .*: delete the folder and prepare the data again",
+        match=(
+            "holds a training cache that is damaged or of another version .*: "
+            "delete the folder and prepare the data again"
+        ),
     ):
         TrainingCache(cache.folder)
 
@@ -207,7 +210,10 @@ def test_a_cache_that_will_not_fit_is_said_after_the_first_rows(tmp_path, monkey
             writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
     with pytest.raises(
         ValueError,
-        match=r"has 32.0 MB left on its disk; the training cache \(1000000 pictures, 1000 different captions\) needs 32.0 MB",
+        match=(
+            r"has 32.0 MB left on its disk; "
+            r"the training cache \(1000000 pictures, 1000 different captions\) needs 32.0 MB"
+        ),
     ):
         writer.check_room(1_000_000, 1000, Embedding(torch.zeros(3, 4)))
 
@@ -247,7 +253,7 @@ def test_an_epoch_shows_every_row_once(cache):
 def test_mixed_lengths_are_repeated(cache):
     batch = next(stream(cache, batch_size=7).step(0))
     assert batch.context.shape[1] in (3, 6)
-    for b, index in enumerate(batch.rows):
+    for b in range(len(batch.rows)):
         assert len(batch.context[b].unique()) == 1 and batch.pooled[b, 0] == batch.context[b, 0, 0]
 
 

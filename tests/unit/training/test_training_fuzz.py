@@ -1,4 +1,7 @@
-"""Hostile training data, seeded: nothing but examples, bad rows and sentences comes out (scripts/fuzz.py goes on for minutes)."""
+"""Hostile training data, seeded: nothing but examples, bad rows and sentences comes out.
+
+scripts/fuzz.py goes on for minutes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One view of a picture file: boxes turn with it, its colours are those that are seen, and what cannot be read is said."""
+"""One view of a picture file.
+
+Boxes turn with it, its colours are those that are seen, and what cannot be read is said.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ def test_shares_are_of_the_picture_as_it_is_seen(tmp_path, orientation):
 def test_coco_sizes_of_the_turned_picture_mean_boxes_drawn_on_it(tmp_path, orientation):
     file = turned_picture(tmp_path, orientation)
     (row,) = rows_of(tmp_path, file, {"box_px": BOX})
-    box = [value * side for value, side in zip(row.boxes[0], (48, 96, 48, 96))]
+    box = [value * side for value, side in zip(row.boxes[0], (48, 96, 48, 96), strict=True)]
     (found,) = coco_rows(tmp_path, file, (48, 96), box)
     assert_red_fills_its_box(found)
 

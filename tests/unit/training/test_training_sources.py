@@ -225,7 +225,10 @@ def test_stream_array_refuses_what_no_text_reader_takes(tmp_path):
 
 
 def test_stream_array_gives_up_on_a_value_without_an_end(tmp_path, monkeypatch):
-    """A string that is never closed would otherwise be decoded anew, from its start, with every chunk of a file of gigabytes."""
+    """A string that is never closed is not read to the end.
+
+    It would otherwise be decoded anew, from its start, with every chunk of a file of gigabytes.
+    """
     monkeypatch.setattr(json_stream, "CHUNK", 16)
     monkeypatch.setattr(json_stream, "LONGEST_VALUE", 1000)
     (tmp_path / "f.json").write_text('{"key": ["' + "x" * 100_000)

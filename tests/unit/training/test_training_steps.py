@@ -71,13 +71,13 @@ def test_regulariser_follows_the_formula():
     masks = [torch.rand(3, 16) > 0.5, torch.rand(3, 4) > 0.5]
     masks[1][2] = False
     expected = []
-    for weight, mask in zip(weights, masks):
+    for weight, mask in zip(weights, masks, strict=True):
         rows = [weight[b][mask[b]].mean().item() if mask[b].any() else 0.0 for b in range(3)]
         expected.append(sum(rows) / 3)
-    value = float(global_weight_regulariser(list(zip(weights, masks))))
+    value = float(global_weight_regulariser(list(zip(weights, masks, strict=True))))
     assert value == pytest.approx(sum(expected) / 2, rel=1e-6)
     parts = [
-        float(global_weight_regulariser([(w[b : b + 1], m[b : b + 1]) for w, m in zip(weights, masks)]))
+        float(global_weight_regulariser([(w[b : b + 1], m[b : b + 1]) for w, m in zip(weights, masks, strict=True)]))
         for b in range(3)
     ]
     assert value == pytest.approx(sum(parts) / 3, rel=1e-6)
@@ -122,7 +122,8 @@ def advance(state, rate, steps):
     for step in steps:
         set_learning_rate(state.optimizer, rate, step)
         x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
-        optimiser_step([lambda: (((state.adapter(x) - 2 * x) ** 2).mean(),)], 1, state.optimizer, state.scaler, 1.0)
+        losses = [lambda x=x: (((state.adapter(x) - 2 * x) ** 2).mean(),)]
+        optimiser_step(losses, 1, state.optimizer, state.scaler, 1.0)
         state.average.update(step)
 
 
@@ -144,7 +145,10 @@ def test_accumulation_equals_one_batch():
     for parts in (x[None], x.view(4, 2, 3)):
         state, _ = toy_state()
         state.adapter.alpha_dense.data.fill_(0.5)
-        losses = [lambda part=part: (((state.adapter(part) - 2 * part) ** 2).mean(), part.mean()) for part in parts]
+        adapter = state.adapter
+        losses = [
+            lambda part=part, adapter=adapter: (((adapter(part) - 2 * part) ** 2).mean(), part.mean()) for part in parts
+        ]
         means, _ = optimiser_step(losses, len(parts), state.optimizer, state.scaler, 1e9)
         results.append((means, [p.grad for p in state.adapter.parameters()]))
     torch.testing.assert_close(results[0], results[1])

@@ -84,8 +84,10 @@ def all_formats(pack, layout):
 
 @pytest.fixture(scope="module")
 def given_unet(pack):
-    """given_unet(unet, patcher, grounding, scale, settings) -> a function (x, t, text): the UNet with our patches at one row,
-    its grounding and the fusers' strength given in place of a layout's."""
+    """given_unet(unet, patcher, grounding, scale, settings) -> a function (x, t, text).
+
+    The UNet with our patches at one row, its grounding and the fusers' strength given in place of a layout's.
+    """
     module = pack.module("nodes.patch.methods.instance_diffusion")
     rows, memo = pack.module("nodes.patch.rows"), pack.module("nodes.patch.memo").Memo
 

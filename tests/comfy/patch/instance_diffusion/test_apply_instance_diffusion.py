@@ -17,7 +17,7 @@ GOLDEN_UNET = {**tiny_models.SD15, "channel_mult": [1, 2, 4, 4], "num_heads": 2,
 @pytest.fixture(scope="module")
 def golden(root):
     with safe_open(root / "tests" / "golden" / "instancediffusion" / "tiny_unet.safetensors", "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,9 @@ def test_cond_and_uncond_stay_one_batch_and_uncond_reads_the_null(pack, base, us
 def instances_by_index(pack, calls) -> list[dict[int, bool]]:
     """Of each UNet call: which conds of its list read the instances."""
     null = pack.module("nodes.patch.methods.instance_diffusion").NULL
-    return [dict(zip(call.indices, (subject != null for subject in call.ours[0].subjects))) for call in calls]
+    return [
+        dict(zip(call.indices, (subject != null for subject in call.ours[0].subjects), strict=True)) for call in calls
+    ]
 
 
 def guider_of(kind: str, model, prompts, encode):
@@ -274,7 +276,10 @@ def states(pack, trained, monkeypatch) -> list:
 def test_stacked_methods_see_the_states_that_they_should(
     base, use, apply, sample, two_boxes, layout, states, roictrl_first
 ):
-    """In every block the fuser reads the state after self-attention, and ROICtrl the fuser's result, in either order."""
+    """In every block the fuser reads the state after self-attention, and ROICtrl the fuser's result.
+
+    In either order of the Applies.
+    """
     other = layout(((0.1, 0.1, 0.6, 0.6), "a green frog"))
     model = (
         use(apply(base.patcher, other), two_boxes, alpha=1.0)
@@ -283,7 +288,7 @@ def test_stacked_methods_see_the_states_that_they_should(
     )
     sample(model, steps=1)
     assert [state[0] for state in states] == ["fuser", "roi"] * 16
-    for (_, x, grounded), (_, h) in zip(states[::2], states[1::2]):
+    for (_, x, grounded), (_, h) in zip(states[::2], states[1::2], strict=True):
         assert torch.equal(h, grounded) and not torch.equal(h, x)
 
 

@@ -6,9 +6,15 @@ import torch
 
 CONNECTIONS = {"model", "clip", "layout", "instance_diffusion"}
 TABLE = {
-    "formats": "box", "strength": 0.5, "alpha": 0.4, "start_percent": 0.5, "end_percent": 0.5, "scaleu": False, "masked_attention": "corrected",
+    "formats": "box",
+    "strength": 0.5,
+    "alpha": 0.4,
+    "start_percent": 0.5,
+    "end_percent": 0.5,
+    "scaleu": False,
+    "masked_attention": "corrected",
     "null_missing": True,
-}  # fmt: skip
+}
 
 
 def test_every_setting_changes_the_picture(pack, base, use, sample, all_formats):
