@@ -231,8 +231,8 @@ SENTENCES = {
         "Correct it if it is meant to hold boxes."
     ),
     "read.joined": (
-        "The text holds {count} lists of boxes, which were read as one. If one of them repeats or corrects another, give "
-        "that one alone."
+        "The text holds {count} lists of boxes, which were read as one. If one of them repeats or corrects another, "
+        "give that one alone."
     ),
     "read.unclosed": (
         "The list that begins in line {line} of the text has no end. What is whole in it was read; "

@@ -18,7 +18,7 @@ REQUIREMENTS = ROOT / "requirements-dev.txt"
 CONSTRAINTS = ROOT / "constraints.txt"
 HOOK = Path(__file__).with_name("torchvision_hook.py")
 HOOK_MODULE = "roictrl_torchvision_hook"
-TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "hypothesis", "pycocotools", "matplotlib")
+TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "hypothesis", "pycocotools", "matplotlib", "ruff~=0.17.0")
 
 
 @dataclass(frozen=True)
