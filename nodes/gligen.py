@@ -38,7 +38,8 @@ def grounding(host: Host, gligen, clip, layout: Layout) -> tuple[tuple[Slot, ...
     slots = make_slots(instances, encoder)
     texts = (encoder.pooled(instance, instance.name(i)) for i, instance in instances)
     method = GLIGEN(gligen, zip(slots, texts, strict=True))
-    return slots, method, notes + layout.warnings() + encoder.notes
+    warnings = [note for note in layout.warnings() if note.code != "layout.point_alone"]  # said above, for this node
+    return slots, method, notes + warnings + encoder.notes
 
 
 class ApplyGLIGEN(io.ComfyNode):
