@@ -198,7 +198,7 @@ def hostile_rows(folder):
         + '[{"box": [0, 0, '
         + "9" * 400
         + ', 1], "caption": "y"}]}': "the box of instance 1 (y) is not four finite numbers",
-        start + "9" * 5000 + "}": "is not JSON",
+        start + "9" * 5000 + "}": "holds a number of thousands of digits",
         '{"file_name": "'
         + "x" * 5000
         + '.png", "caption": "x", "instances": []}': "cannot be looked up (File name too long)",
