@@ -124,14 +124,13 @@ async function style() {
   return "";
 }
 
-/** @type {import("./editor/i18n.js").Translate} */
-let t = translator();
-let css = "";
+// Before anything is registered: pages wait for this file, and not all of them for what getCustomWidgets promises. A node
+// that came before its widget would lose the drawing that it was saved with.
+const [t, css] = await Promise.all([words(), style()]);
 
 app.registerExtension({
   name: "roictrlboxeswithcaptions.BoxEditor", // under the pack's DisplayName, which is ours alone
   async getCustomWidgets() {
-    [t, css] = await Promise.all([words(), style()]);
     return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
       addEditor(node, name, spec?.[1]?.default ?? "") };
   },
