@@ -13,13 +13,14 @@ from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
 from .patch.captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
+from .patch.frames import visible_area
 from .patch.hooks import attach
 from .patch.hosts import Host, host_of
 from .patch.methods import Method
 from .patch.methods.roi_prompts import ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import said
-from .types import ADAPTER, LAYOUT, advanced, schema
+from .types import ADAPTER, LAYOUT, advanced, schema, share_input, strength_input
 from .widgets import check_widgets
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
@@ -83,10 +84,6 @@ def adapter_of(patcher, node: str) -> ROICtrlAdapter:
     return adapter
 
 
-def _percent(name: str, default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
-
-
 def _mask_feather() -> io.Input:
     # Optional and last: graphs saved before there was one still run.
     return advanced(
@@ -109,16 +106,9 @@ def many_boxes(slots: Sequence[Slot]) -> list[Note]:
     on = [slot for slot in slots if slot.enabled]
     if len(on) < MANY:
         return []
-    areas = (
-        max(0.0, min(x2, 1) - max(x1, 0)) * max(0.0, min(y2, 1) - max(y1, 0))
-        for x1, y1, x2, y2 in (slot.box for slot in on)
-    )
-    return [
-        Note(
-            "apply.many_boxes",
-            values={"count": len(on), "captions": len({id(slot.caption) for slot in on}), "times": f"{sum(areas):.1f}"},
-        )
-    ]
+    times = sum(visible_area(slot.box) for slot in on)
+    captions = len({id(slot.caption) for slot in on})
+    return [Note("apply.many_boxes", values={"count": len(on), "captions": captions, "times": f"{times:.1f}"})]
 
 
 class ApplyROICtrl(io.ComfyNode):
@@ -144,17 +134,11 @@ class ApplyROICtrl(io.ComfyNode):
                 ADAPTER.Input("adapter", tooltip="From Load ROICtrl Adapter."),
                 io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.01,
-                    tooltip="1 is as trained, 0 leaves the model as it is. Each instance has a strength of "
-                    "its own besides.",
+                strength_input(
+                    "1 is as trained, 0 leaves the model as it is. Each instance has a strength of its own besides."
                 ),
-                _percent("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
-                _percent(
+                share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                share_input(
                     "end_percent", 1.0, "Where they stop. Ending early leaves details to the model and saves time."
                 ),
                 io.String.Input(
@@ -247,17 +231,12 @@ class ApplyROIPrompts(io.ComfyNode):
                 io.Model.Input("model", tooltip="An SD1.x, SD2 or SDXL model, after its LoRAs. It is not changed."),
                 io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.01,
-                    tooltip="How much of the boxes' effect is applied; 0 leaves the model as it is.",
+                strength_input("How much of the boxes' effect is applied; 0 leaves the model as it is."),
+                share_input(
+                    "global_weight", 0.2, "The global prompt's share inside a box; the instances share the rest."
                 ),
-                _percent("global_weight", 0.2, "The global prompt's share inside a box; the instances share the rest."),
-                _percent("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
-                _percent(
+                share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                share_input(
                     "end_percent",
                     0.6,
                     "Where they stop. The last part of the schedule makes details, and with "

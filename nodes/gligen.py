@@ -7,13 +7,12 @@ from comfy_api.latest import io
 
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
+from .apply import applied
 from .patch.captions import PooledCaptionEncoder, make_slots
 from .patch.control import Control, Slot, largest_instances
-from .patch.hooks import attach
 from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width
-from .report import said
-from .types import LAYOUT, schema
+from .types import LAYOUT, schema, share_input, strength_input
 from .widgets import check_widgets
 
 APPLY = "Apply GLIGEN"
@@ -47,7 +46,6 @@ class ApplyGLIGEN(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        share = {"min": 0.0, "max": 1.0, "step": 0.001}
         return schema(
             "ROICtrlApplyGLIGEN",
             APPLY,
@@ -59,25 +57,12 @@ class ApplyGLIGEN(io.ComfyNode):
                 io.Gligen.Input("gligen", tooltip="From GLIGENLoader."),
                 io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint."),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt. 30 at most act."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.01,
-                    tooltip="1 is as trained, 0 leaves the model as it is.",
-                ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    **share,
-                    tooltip="Where in the sampling schedule the boxes begin to act, 0 to 1.",
-                ),
-                io.Float.Input(
+                strength_input("1 is as trained, 0 leaves the model as it is."),
+                share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                share_input(
                     "end_percent",
-                    default=0.3,
-                    **share,
-                    tooltip="Where they stop. Published: 0.3; what stands where is settled by then, and later steps "
+                    0.3,
+                    "Where they stop. Published: 0.3; what stands where is settled by then, and later steps "
                     "draw better without.",
                 ),
             ],
@@ -95,7 +80,7 @@ class ApplyGLIGEN(io.ComfyNode):
             window=(start_percent, end_percent),
             picture=(layout.width, layout.height),
         )
-        return io.NodeOutput(attach(model, control, method), ui=said(APPLY, notes + control.why_off))
+        return applied(model, control, method, notes)
 
 
 NODES = [ApplyGLIGEN]

@@ -29,7 +29,7 @@ from .patch.methods.instance_diffusion import (
 from .patch.multi_instance import offer
 from .patch.weights import instance_diffusion_patcher
 from .report import named, said
-from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema
+from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema, share_input, strength_input
 from .widgets import check_widgets
 
 FOLDER = "instance_diffusion"
@@ -157,15 +157,8 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                         "them. point: the point alone. auto: what the layout holds."
                     ),
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.01,
-                    tooltip=(
-                        "1 is as trained, 0 leaves the model as it is. An instance's own strength, below 1, fades it."
-                    ),
+                strength_input(
+                    "1 is as trained, 0 leaves the model as it is. An instance's own strength, below 1, fades it."
                 ),
                 io.Float.Input(
                     "alpha",
@@ -233,20 +226,10 @@ class ApplyInstanceDiffusion(io.ComfyNode):
 
 
 def _schedule() -> list[io.Input]:
-    share = {"min": 0.0, "max": 1.0, "step": 0.001}
     return [
+        advanced(share_input("start_percent", 0.0, "Where in the sampling schedule the method sets in.")),
         advanced(
-            io.Float.Input(
-                "start_percent", default=0.0, **share, tooltip="Where in the sampling schedule the method sets in."
-            )
-        ),
-        advanced(
-            io.Float.Input(
-                "end_percent",
-                default=1.0,
-                **share,
-                tooltip="Where it ends, ScaleU included. To end the instances earlier use alpha.",
-            )
+            share_input("end_percent", 1.0, "Where it ends, ScaleU included. To end the instances earlier use alpha.")
         ),
     ]
 

@@ -10,9 +10,7 @@ CATEGORY = "ROICtrl"
 
 LAYOUT = io.Custom("ROICTRL_LAYOUT")  # roictrl_core.layout.Layout
 ADAPTER = io.Custom("ROICTRL")  # a ModelPatcher around roictrl_core.adapter.ROICtrlAdapter
-INSTANCE_DIFFUSION = io.Custom(
-    "INSTANCE_DIFFUSION"
-)  # a ModelPatcher around roictrl_core.instance_diffusion.model.InstanceDiffusion
+INSTANCE_DIFFUSION = io.Custom("INSTANCE_DIFFUSION")  # a ModelPatcher around roictrl_core's InstanceDiffusion
 BOUNDING_BOX = io.Custom("BOUNDING_BOX")  # core's own type; `io.BoundingBox` is newer than our floor
 ARRAY = io.Custom("ARRAY")  # core's own type of its elements; `io.Array` is newer than our floor
 
@@ -34,3 +32,13 @@ def advanced(widget: io.Input) -> io.Input:
     if hasattr(widget, "advanced"):
         widget.advanced = True
     return widget
+
+
+def strength_input(tooltip: str) -> io.Input:
+    """How much of an Apply's effect is applied."""
+    return io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01, tooltip=tooltip)
+
+
+def share_input(name: str, default: float, tooltip: str) -> io.Input:
+    """A number from 0 to 1: of the sampling schedule, or of a mixture."""
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)

@@ -10,6 +10,7 @@ from ...roictrl_core.coverage import SoftMask
 from ...roictrl_core.instance_diffusion.grounding import largest
 from ...roictrl_core.layout import Instance, Layout
 from ...roictrl_core.notes import Note, capped
+from .frames import visible_area
 
 PROMPT, NONE, OFF = "negative prompt", "none", "off"  # what rows that read no captions have of the boxes
 Window = tuple[float, float]  # percents of the schedule, 0..1; in a run: sigmas, high to low
@@ -95,11 +96,6 @@ def largest_instances(layout: Layout, limit: int, node: str) -> tuple[list[tuple
     Raises as `usable_instances` does.
     """
     numbered = [pair for pair in usable_instances(layout, None, node)[0] if pair[1].enabled and pair[1].strength > 0]
-    kept, left = largest([_area(instance) for _, instance in numbered], limit)
+    kept, left = largest([visible_area(instance.box) for _, instance in numbered], limit)
     notes = [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)]
     return [numbered[i] for i in kept], notes
-
-
-def _area(instance: Instance) -> float:
-    x1, y1, x2, y2 = (min(max(edge, 0.0), 1.0) for edge in instance.box)
-    return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)

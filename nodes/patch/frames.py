@@ -44,3 +44,9 @@ def project_box(box: Sequence[float], frame: Frame) -> Frame | None:
         return None
     w, h = fx2 - fx1, fy2 - fy1
     return (x1 - fx1) / w, (y1 - fy1) / h, (x2 - fx1) / w, (y2 - fy1) / h
+
+
+def visible_area(box: Sequence[float]) -> float:
+    """The share of the picture that a box covers; what lies outside does not count."""
+    x1, y1, x2, y2 = (min(max(edge, 0.0), 1.0) for edge in box)
+    return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,14 @@ from roictrl_pack.nodes.patch.control import Control
 from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.hosts import host_of
 from roictrl_pack.nodes.patch.hosts.unet import UNet
-from roictrl_pack.nodes.patch.methods import Method, Session
 from roictrl_pack.nodes.patch.roles import CAPTION
-from roictrl_pack.nodes.patch.run import Call, Run
 from roictrl_pack.roictrl_core.training.batches import Batch, BatchStream
 from roictrl_pack.roictrl_core.training.losses import prediction_loss
 from roictrl_pack.roictrl_core.training.objective import Losses, Objective
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .rows import NODE, layout_of
+from .rows import NODE, OtherRows, in_every_chunk, layout_of
 from .sampling import Conditioned, encode
 
 if TYPE_CHECKING:
@@ -67,28 +65,11 @@ def read_gligen(path: Path, model):
     )
 
 
-class EveryRow:
-    """A method in which the rows of the negative prompt have the instances as well, as core does by itself."""
-
-    def __init__(self, method: Method) -> None:
-        self.method, self.models = method, method.models
-
-    def open(self, run: Run) -> Session:
-        """The method's own session, told of other roles."""
-        session = self.method.open(run)
-
-        def begin(call: Call):
-            chunks = tuple(replace(chunk, role=CAPTION) for chunk in call.rows.chunks)
-            return session(replace(call, rows=replace(call.rows, chunks=chunks)))
-
-        return begin
-
-
 def prepare(parts: Parts, case: Case, settings: Mapping) -> Conditioned:
     """Apply GLIGEN in all steps. uncond: "null" tokens as published, or the "same" boxes as core does by itself."""
     slots, method, _ = grounding(host_of(parts.model, NODE), parts.control, parts.clip, layout_of(case))
     if settings["uncond"] == "same":
-        method = EveryRow(method)
+        method = OtherRows(method, partial(in_every_chunk, role=CAPTION))
     model = attach(parts.model, Control(NODE, slots), method)
     return Conditioned(model, encode(parts.clip, case.text), encode(parts.clip, ""))
 

@@ -7,14 +7,15 @@ Import after the pack is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from roictrl_pack.nodes.patch.captions import CaptionEncoder, make_slots
 from roictrl_pack.nodes.patch.control import PROMPT, Control, Window, usable_instances
 from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.methods import Method, Session
-from roictrl_pack.nodes.patch.rows import Rows, Slots
+from roictrl_pack.nodes.patch.rows import Rows
 from roictrl_pack.nodes.patch.run import Run
 from roictrl_pack.roictrl_core.layout import Instance, Layout
 
@@ -29,19 +30,21 @@ def layout_of(case: Case) -> Layout:
     return Layout(case.size, case.size, tuple(Instance(box, caption) for box, caption in boxes))
 
 
-class InRows:
-    """A method in which row r of every chunk has the slots of layout r; all are on whenever one is."""
+class OtherRows:
+    """A method whose session is told of other rows than those of the call: what ``change`` makes of them."""
 
-    def __init__(self, method: Method, slots: Sequence[Slots]) -> None:
-        self.method, self.models, self.slots = method, method.models, tuple(slots)
+    def __init__(self, method: Method, change: Callable[[Rows], Rows]) -> None:
+        self.method, self.models, self.change = method, method.models, change
 
     def open(self, run: Run) -> Session:
-        """The method's own session, told of other rows."""
+        """The method's own session."""
         session = self.method.open(run)
-        return lambda call: session(replace(call, rows=self._placed(call.rows)))
+        return lambda call: session(replace(call, rows=self.change(call.rows)))
 
-    def _placed(self, rows: Rows) -> Rows:
-        return replace(rows, chunks=tuple(replace(chunk, slots=self.slots) for chunk in rows.chunks))
+
+def in_every_chunk(rows: Rows, **fields: object) -> Rows:
+    """The rows with these fields in place of their chunks' own."""
+    return replace(rows, chunks=tuple(replace(chunk, **fields) for chunk in rows.chunks))
 
 
 def apply_rows(
@@ -50,4 +53,6 @@ def apply_rows(
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
     encoder = CaptionEncoder(clip, NODE)
     slots = [make_slots(usable_instances(layout, None, NODE)[0], encoder) for layout in layouts]
-    return attach(model, Control(NODE, slots[0], window=window, uncond=uncond), InRows(method, slots))
+    # Row r of every chunk has the slots of layout r; all are on whenever one is.
+    rows = OtherRows(method, partial(in_every_chunk, slots=tuple(slots)))
+    return attach(model, Control(NODE, slots[0], window=window, uncond=uncond), rows)

@@ -20,7 +20,6 @@ class Host(Protocol):
     """One model of a family.
 
     Attributes:
-        points: the names of the points (see `points.Points`) that the family offers.
         family: what ComfyUI recognised the model as, such as SD15 or SDXL.
         blocks: those that read text, in forward order.
         text_width: numbers per token of that text.
@@ -28,7 +27,6 @@ class Host(Protocol):
             blocks that weights were made for.
     """
 
-    points: frozenset[str]
     family: str
     blocks: Sequence[Block]
     text_width: int

@@ -56,8 +56,6 @@ class UNetBlock:
 class UNet:
     """A UNet that is, or was made for, ``diffusion_model``; ``family`` is what ComfyUI recognised the model as."""
 
-    points = frozenset(Points._fields)
-
     def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
         self.module, self.family = unwrapped(diffusion_model), family
 

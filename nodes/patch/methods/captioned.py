@@ -17,9 +17,8 @@ from ..rows import Rows, place_instances
 from ..run import Call, Run
 
 Order = Callable[[Block], Tensor | None]  # the slot permutation of a block, or None for the layout's order
-Fuse = Callable[
-    [Tensor, Tensor, Tensor, Spot], Tensor
-]  # h, a, n [B, T, C], spot -> the state after the method [B, T, C]
+# h, a, n [B, T, C], spot -> the state after the method [B, T, C]
+Fuse = Callable[[Tensor, Tensor, Tensor, Spot], Tensor]
 
 
 class Fuser(Protocol):
