@@ -11,7 +11,7 @@ from ..roictrl_core.adapter import ROICtrlAdapter
 from ..roictrl_core.coverage import SoftMask
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
-from .patch.captions import CaptionEncoder, check_text_width, make_slots
+from .captions import CaptionEncoder, check_text_width, make_slots
 from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
 from .patch.frames import visible_area
 from .patch.hooks import attach

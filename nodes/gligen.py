@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
 from .apply import applied
-from .patch.captions import PooledCaptionEncoder, make_slots
+from .captions import PooledCaptionEncoder, make_slots
 from .patch.control import Control, Slot, largest_instances
 from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width

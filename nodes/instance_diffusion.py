@@ -14,7 +14,7 @@ from ..roictrl_core.instance_diffusion.grounding import GroundedInstance
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
 from . import model_folders
-from .patch.captions import PooledCaptionEncoder, check_text_width, make_slots
+from .captions import PooledCaptionEncoder, check_text_width, make_slots
 from .patch.control import Control, largest_instances
 from .patch.hooks import attach
 from .patch.hosts import host_of
@@ -26,9 +26,9 @@ from .patch.methods.instance_diffusion import (
     Settings,
     check_fits,
 )
-from .patch.multi_instance import offer
 from .patch.weights import instance_diffusion_patcher
 from .report import named, said
+from .sampling.multi_instance import offer
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema, share_input, strength_input
 from .widgets import check_widgets
 

@@ -11,8 +11,8 @@ import torch
 from comfy_api.latest import io
 
 from ..roictrl_core.instance_diffusion.schedule import plms_sigmas
-from .patch.multi_instance import MultiInstanceGuider, MultiInstanceSampler
 from .report import named
+from .sampling.multi_instance import MultiInstanceGuider, MultiInstanceSampler
 from .types import schema
 from .widgets import check_widgets
 

@@ -4,14 +4,11 @@ hosts/             model families: the only places that know ComfyUI's model cla
 methods/           what instances do at a host's points
 points.py          the points, and what a method's functions are told there
 control.py         what an Apply node asks for: slots with boxes, captions, strengths and windows
-captions.py        captions -> embeddings, through the CLIP's own tokenizer
 hooks.py           the wrappers of one Apply on a model
 run.py             the state of one sampling run, and how it prepares a call of the model
 rows.py            the rows of a call: whose text they read, which crop they see, which instances act in them
 roles.py           which cond lists want the captions, and which the negative prompt
 frames.py          area conds: the boxes as seen from inside a crop
 memo.py            what is made once per run
-multi_instance.py  InstanceDiffusion's Multi-Instance Sampler: a guider and a sampler
-training.py        a forward of the model with the adapter in its blocks and gradients
 weights.py         weights as ComfyUI keeps models
 """

@@ -1,8 +1,9 @@
 """What training needs of ComfyUI; shared by `scripts/train.py` and the `Train ROICtrl Adapter` node.
 
-base.py       a frozen, differentiable copy of a MODEL's UNet, and what is known about it
-prepare.py    pictures and captions -> a training cache, through VAE and CLIP
-session.py    one run of the node
-target.py     where the node's adapter goes
-samples.py    grids of sample pictures with the boxes drawn on them
+adapted_unet.py  a forward of the UNet with the adapter in its blocks and gradients
+base.py          a frozen, differentiable copy of a MODEL's UNet, and what is known about it
+prepare.py       pictures and captions -> a training cache, through VAE and CLIP
+session.py       one run of the node
+target.py        where the node's adapter goes
+samples.py       grids of sample pictures with the boxes drawn on them
 """

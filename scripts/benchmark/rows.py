@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from roictrl_pack.nodes.patch.captions import CaptionEncoder, make_slots
+from roictrl_pack.nodes.captions import CaptionEncoder, make_slots
 from roictrl_pack.nodes.patch.control import PROMPT, Control, Window, usable_instances
 from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.methods import Method, Session

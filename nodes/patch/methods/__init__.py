@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from ..points import Points
     from ..run import Call, Run
 
-Session = Callable[
-    ["Call"], "Points | None"
-]  # what acts in a call of the model; None: nothing, and the call is the model's own
+# What acts in a call of the model; None: nothing, and the call is the model's own.
+Session = Callable[["Call"], "Points | None"]
 
 
 class Method(Protocol):

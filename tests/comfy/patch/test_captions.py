@@ -8,7 +8,7 @@ import torch
 
 @pytest.fixture
 def captions(pack):
-    return pack.module("nodes.patch.captions")
+    return pack.module("nodes.captions")
 
 
 class Counting:

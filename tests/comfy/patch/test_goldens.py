@@ -36,7 +36,7 @@ def golden_adapter(pack, golden):
 @pytest.fixture(scope="module")
 def forward(pack, golden_model, golden_adapter):
     """The trainer's forward on one golden file."""
-    unet = pack.module("nodes.patch.training").AdaptedUNet(golden_model.model, golden_adapter.model)
+    unet = pack.module("nodes.training.adapted_unet").AdaptedUNet(golden_model.model, golden_adapter.model)
     batch = pack.module("roictrl_core.instances").InstanceBatch
 
     def run(case):

@@ -9,9 +9,9 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from torch import Tensor
 
-from ...roictrl_core.layout import Instance
-from ...roictrl_core.notes import Note
-from .control import Slot
+from ..roictrl_core.layout import Instance
+from ..roictrl_core.notes import Note
+from .patch.control import Slot
 
 MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, and at once
 

@@ -19,14 +19,13 @@ from tqdm.auto import tqdm
 from ...roictrl_core.instance_diffusion.sampler import alone_steps, multi_instance, multi_instance_plms
 from ...roictrl_core.instance_diffusion.schedule import as_latent, noised
 from ...roictrl_core.notes import Note
+from ..patch.control import Slot
+from ..patch.methods.instance_diffusion import STEP
+from ..patch.run import BRANCHES
 from ..report import warn
-from .control import Slot
-from .methods.instance_diffusion import STEP
-from .run import BRANCHES
 
-SLOTS = (
-    "roictrl.instances"  # in a model's transformer_options: a closure that gives the instances that can have a branch
-)
+# In a model's transformer_options: a closure that gives the instances that can have a branch.
+SLOTS = "roictrl.instances"
 
 # A cond with one of these acts on a part of the picture, of the schedule or of the batch: it runs by itself.
 _APART = {"area", "mask", "control", "hooks", "gligen", "timestep_start", "timestep_end", "default"}

@@ -12,19 +12,18 @@ from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.instances import InstanceBatch
-from .hosts.unet import UNet
-from .memo import Memo
-from .methods.captioned import Order
-from .methods.roictrl import ROICtrl
-from .points import Points, Reading
-from .roles import CAPTION
-from .rows import Chunk, Rows
+from ..patch.hosts.unet import UNet
+from ..patch.memo import Memo
+from ..patch.methods.captioned import Order
+from ..patch.methods.roictrl import ROICtrl
+from ..patch.points import Points, Reading
+from ..patch.roles import CAPTION
+from ..patch.rows import Chunk, Rows
 
 KEY = "roictrl.training"
 
-BlockRecord = tuple[
-    Tensor, Tensor
-]  # the global slot's blending weight [B, T], and which positions have an instance [B, T]
+# The global slot's blending weight [B, T], and which positions have an instance [B, T].
+BlockRecord = tuple[Tensor, Tensor]
 
 
 class AdaptedUNet:
@@ -53,7 +52,7 @@ class AdaptedUNet:
         order: Order = lambda block: None,
         **unet_inputs,
     ) -> tuple[Tensor, list[BlockRecord]]:
-        """The UNet's raw output (eps or v), and what each block blended.
+        """The UNet's raw output (eps or v), and what each block blended; raises ValueError without a caption per slot.
 
         Args:
             x: ``[B, C, h, w]`` as it enters the UNet: sqrt(abar) x0 + sqrt(1 - abar) eps.
@@ -67,9 +66,6 @@ class AdaptedUNet:
         Returns:
             output ``[B, C', h, w]`` and one (global weight ``[B, T]``, foreground ``[B, T]``) per adapted block in
             forward order, for the regulariser.
-
-        Raises:
-            ValueError: there is not one caption per used slot.
         """
         if len(captions) != len(instances.pairs):
             raise ValueError(
@@ -79,7 +75,7 @@ class AdaptedUNet:
         size = (x.shape[0], *x.shape[-2:])
         rows = Rows((Chunk(0, CAPTION),), x.shape[0], size)
         reading = Reading(rows, instances.pairs, list(captions), [False] * len(captions))
-        fuse = self.method.fuse(instances, reading, order, lambda weight, covered: records.append((weight, covered)))
+        fuse = self.method.fuse(instances, reading, order, lambda *record: records.append(record))
         points = Points(after=lambda h, a, n, spot: fuse(h, a, n, spot) - h)
         options = self._install(self.host, {"cond_or_uncond": [0]}, points, size, Memo(), reading.say)
         options = self.host.reading_layers(options, context)

@@ -1,0 +1,4 @@
+"""Guiders and samplers of our own.
+
+multi_instance.py  InstanceDiffusion's Multi-Instance Sampler
+"""
