@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from comfy_api.latest import io
 
 from ..roictrl_core.adapter import ROICtrlAdapter
-from ..roictrl_core.coverage import SoftMask
-from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
-from .captions import CaptionEncoder, check_text_width, make_slots
-from .patch.control import NONE, OFF, PROMPT, Control, Slot, usable_instances
+from .patch.control import NONE, OFF, PROMPT, Control, Slot
 from .patch.frames import visible_area
 from .patch.hooks import attach
-from .patch.hosts import Host, host_of
+from .patch.hosts import host_of
 from .patch.methods import Method
 from .patch.methods.roi_prompts import ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import said
+from .slots import slots_of
 from .types import ADAPTER, LAYOUT, advanced, schema, share_input, strength_input
 from .widgets import check_widgets
 
@@ -27,45 +24,6 @@ APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
 MANY = 100  # boxes from which on their cost is said
 MASK_FEATHER = 8  # pixels: one cell of the finest feature map
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
-
-
-def slots_of(
-    host: Host,
-    clip,
-    layout: Layout,
-    limit: int | None,
-    suffix: str,
-    feather: float,
-    node: str,
-) -> tuple[tuple[Slot, ...], list[Note]]:
-    """The layout's instances as slots, captions encoded, masks softened, checked against the model; and notes."""
-    instances, notes = usable_instances(layout, limit, node)
-    encoder = CaptionEncoder(clip, node, suffix)
-    slots = make_slots(instances, encoder)
-    check_text_width(slots, host.text_width, node)
-    slots = tuple(
-        replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
-        for slot, (_, instance) in zip(slots, instances, strict=True)
-    )
-    missed = [
-        instance.note("apply.mask_outside", i)
-        for slot, (i, instance) in zip(slots, instances, strict=True)
-        if _misses(slot)
-    ]
-    return slots, notes + layout.warnings() + encoder.notes + missed
-
-
-def soft_mask(instance: Instance, layout: Layout, feather: float) -> SoftMask | None:
-    """The mask that an instance shows in, ``feather`` in the layout's pixels."""
-    return instance.mask and SoftMask.of(instance.mask, feather, layout.width, layout.height)
-
-
-def _misses(slot: Slot) -> bool:
-    """Whether the mask lies outside the box, so that nothing of the instance can appear.
-
-    An empty mask is said elsewhere.
-    """
-    return slot.mask is not None and bool(slot.mask.pixels.any()) and not slot.mask.touches(slot.box)
 
 
 def applied(model, control: Control, method: Method, notes: list[Note]) -> io.NodeOutput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from comfy.model_management import throw_exception_if_processing_interrupted
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..roictrl_core.layout import Instance
 from ..roictrl_core.notes import Note
-from .patch.control import Slot
 
 MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, and at once
 
@@ -150,57 +149,3 @@ def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
     if not torch.isfinite(first).all():
         raise ValueError(f"{node}: the custom conditioning of {name} holds values that are not numbers.")
     return first[0]
-
-
-def make_slots(instances: Iterable[tuple[int, Instance]], encoder: CaptionEncoder) -> tuple[Slot, ...]:
-    """A slot per instance; captions of disabled ones are not encoded."""
-    instances = list(instances)
-    encoder.prepare(text for _, instance in instances if _is_on(instance) for text in _texts(instance, encoder))
-    return tuple(_slot(instance, i, encoder) for i, instance in instances)
-
-
-def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
-    name = instance.name(index)
-    enabled = _is_on(instance)
-    caption = negative = None
-    if enabled and instance.conditioning is not None:
-        caption = conditioning_tensor(instance.conditioning, encoder.node, name)
-        if len(instance.conditioning) > 1:
-            encoder.notes.append(instance.note("apply.several_prompts", index, count=len(instance.conditioning)))
-    elif enabled:
-        caption = encoder.caption(instance, name)
-    if enabled and instance.negative.strip():
-        negative = encoder.encode(instance.negative, f"the negative caption of {name}")
-    return Slot(
-        name=name,
-        box=instance.box,
-        strength=instance.strength,
-        window=(instance.start, instance.end),
-        enabled=enabled,
-        caption=caption,
-        negative=negative,
-    )
-
-
-def _is_on(instance: Instance) -> bool:
-    # Strength 0 means off: the slot stays, like a disabled instance's.
-    return instance.enabled and instance.strength > 0
-
-
-def _texts(instance: Instance, encoder: CaptionEncoder) -> Iterator[str]:
-    """What is to be encoded for an instance."""
-    if instance.conditioning is None:
-        yield encoder.text_of(instance)
-    if instance.negative.strip():
-        yield instance.negative
-
-
-def check_text_width(slots: Iterable[Slot], width: int, node: str) -> None:
-    """Raises ValueError where an embedding does not fit the model's cross-attention."""
-    for slot in slots:
-        for what, text in (("caption", slot.caption), ("negative caption", slot.negative)):
-            if text is not None and text.shape[-1] != width:
-                raise ValueError(
-                    f"{node}: the {what} of {slot.name} is embedded in {text.shape[-1]} numbers per token, "
-                    f"and the model reads {width}. Use the CLIP that came with this checkpoint."
-                )

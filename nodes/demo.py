@@ -6,8 +6,8 @@ from comfy_api.latest import io
 
 from ..roictrl_core.checkpoint import read_adapter
 from .demo_model import FOLDER, load_demo
-from .patch.weights import adapter_patcher
 from .types import ADAPTER, schema
+from .weights import adapter_patcher
 
 NODE = "Load ROICtrl Demo Model"
 ADAPTER_FILE = FOLDER / "adapter.safetensors"

@@ -8,10 +8,11 @@ from comfy_api.latest import io
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
 from .apply import applied
-from .captions import PooledCaptionEncoder, make_slots
-from .patch.control import Control, Slot, largest_instances
+from .captions import PooledCaptionEncoder
+from .patch.control import Control, Slot
 from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width
+from .slots import largest_instances, make_slots
 from .types import LAYOUT, schema, share_input, strength_input
 from .widgets import check_widgets
 

@@ -14,8 +14,8 @@ from ..roictrl_core.instance_diffusion.grounding import GroundedInstance
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
 from . import model_folders
-from .captions import PooledCaptionEncoder, check_text_width, make_slots
-from .patch.control import Control, largest_instances
+from .captions import PooledCaptionEncoder
+from .patch.control import Control
 from .patch.hooks import attach
 from .patch.hosts import host_of
 from .patch.methods.instance_diffusion import (
@@ -26,10 +26,11 @@ from .patch.methods.instance_diffusion import (
     Settings,
     check_fits,
 )
-from .patch.weights import instance_diffusion_patcher
 from .report import named, said
 from .sampling.multi_instance import offer
+from .slots import check_text_width, largest_instances, make_slots
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema, share_input, strength_input
+from .weights import instance_diffusion_patcher
 from .widgets import check_widgets
 
 FOLDER = "instance_diffusion"

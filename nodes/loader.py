@@ -9,9 +9,9 @@ from comfy_api.latest import io
 
 from ..roictrl_core.checkpoint import read_adapter
 from . import model_folders
-from .patch.weights import adapter_patcher
 from .report import named
 from .types import ADAPTER, schema
+from .weights import adapter_patcher
 
 FOLDER = "roictrl"
 NODE = "Load ROICtrl Adapter"

@@ -20,11 +20,11 @@ from ..roictrl_core.training.optimisation import LearningRate
 from ..roictrl_core.training.sources import METADATA
 from . import model_folders
 from .images import to_tensor
-from .patch.weights import adapter_patcher
 from .report import named
 from .training.session import TrainSettings, default_precision, train_adapter
 from .training.target import AdapterTarget
 from .types import ADAPTER, advanced, schema
+from .weights import adapter_patcher
 from .widgets import check_widgets
 
 NAME = "Train ROICtrl Adapter"

@@ -194,7 +194,7 @@ def with_roictrl(model, clip, unet: dict, dtype, layout) -> tuple:
     weights = tiny_models.randomize(
         pack_module("roictrl_core.adapter").ROICtrlAdapter(config, dtype=dtype)
     ).state_dict()
-    adapter = pack_module("nodes.patch.weights").adapter_patcher(
+    adapter = pack_module("nodes.weights").adapter_patcher(
         pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random")
     )
     return pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout)[0], config
@@ -214,7 +214,7 @@ def with_instance_diffusion(model, clip, unet: dict, dtype, layout) -> tuple:
         scaleu=tuple(c * width // 320 for c in full.scaleu),
     )
     network = pack_module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, dtype=dtype)
-    weights = pack_module("nodes.patch.weights").instance_diffusion_patcher(
+    weights = pack_module("nodes.weights").instance_diffusion_patcher(
         config, tiny_models.randomize(network).state_dict()
     )
     return pack_module("nodes.instance_diffusion").ApplyInstanceDiffusion.execute(

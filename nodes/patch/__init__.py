@@ -10,5 +10,4 @@ rows.py            the rows of a call: whose text they read, which crop they see
 roles.py           which cond lists want the captions, and which the negative prompt
 frames.py          area conds: the boxes as seen from inside a crop
 memo.py            what is made once per run
-weights.py         weights as ComfyUI keeps models
 """

@@ -19,7 +19,7 @@ from ...roictrl_core.training.cache import DROPPED, Embedding, TrainingCache
 from ..patch.control import Control, Slot
 from ..patch.hooks import attach
 from ..patch.methods.roictrl import ROICtrl
-from ..patch.weights import adapter_patcher
+from ..weights import adapter_patcher
 
 SMALLEST_TILE = 384  # pixels: captions must be readable on the pictures of small models
 SAMPLER, SCHEDULER = "dpmpp_2m", "normal"

@@ -19,7 +19,7 @@ from roictrl_pack.nodes.demo_model import load_demo
 from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
 from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
 from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
-from roictrl_pack.nodes.patch.weights import adapter_patcher
+from roictrl_pack.nodes.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from roictrl_pack.nodes.captions import CaptionEncoder, make_slots
-from roictrl_pack.nodes.patch.control import PROMPT, Control, Window, usable_instances
+from roictrl_pack.nodes.captions import CaptionEncoder
+from roictrl_pack.nodes.patch.control import PROMPT, Control, Window
 from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.methods import Method, Session
 from roictrl_pack.nodes.patch.rows import Rows
 from roictrl_pack.nodes.patch.run import Run
+from roictrl_pack.nodes.slots import make_slots, usable_instances
 from roictrl_pack.roictrl_core.layout import Instance, Layout
 
 from .layouts import Case

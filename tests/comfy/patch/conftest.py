@@ -54,7 +54,7 @@ def adapter_for(pack) -> Callable:
         state = tiny_models.randomize(network, seed=2).state_dict()
         state.update({key: torch.tensor(0.8) for key in state if ".alpha_" in key})
         file = pack.module("roictrl_core.checkpoint").AdapterFile(config, state, {}, "a random adapter")
-        return pack.module("nodes.patch.weights").adapter_patcher(file)
+        return pack.module("nodes.weights").adapter_patcher(file)
 
     return make
 

@@ -63,7 +63,7 @@ def grounded(pack, base, small):
     )
     state = tiny_models.randomize(core.InstanceDiffusion(config)).state_dict()
     state.update({key: torch.full_like(value, 0.8) for key, value in state.items() if "alpha" in key})
-    trained = pack.module("nodes.patch.weights").instance_diffusion_patcher(config, state)
+    trained = pack.module("nodes.weights").instance_diffusion_patcher(config, state)
     node = pack.module("nodes.instance_diffusion").ApplyInstanceDiffusion
     return lambda model, layout: node.execute(model, trained, base.clip, layout)[0]
 

@@ -30,7 +30,7 @@ def golden_model(golden):
 @pytest.fixture(scope="module")
 def golden_adapter(pack, golden):
     file = pack.module("roictrl_core.checkpoint").read_adapter(golden.folder / "adapter_smallA.safetensors")
-    return pack.module("nodes.patch.weights").adapter_patcher(file)
+    return pack.module("nodes.weights").adapter_patcher(file)
 
 
 @pytest.fixture(scope="module")

@@ -204,7 +204,7 @@ def test_a_gligen_patch_that_runs_before_the_capture(
 
             return noting
 
-    slots, _ = pack.module("nodes.apply").slots_of(
+    slots, _ = pack.module("nodes.slots").slots_of(
         pack.module("nodes.patch.hosts").host_of(model, "test"), base.clip, two_boxes, 30, "", 0, "test"
     )
     control = pack.module("nodes.patch.control").Control("test", slots)

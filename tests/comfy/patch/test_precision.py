@@ -30,7 +30,7 @@ def test_a_half_precision_adapter_on_a_full_precision_model(pack, model, adapter
     file = pack.module("roictrl_core.checkpoint").AdapterFile(
         adapter.model.config, {key: t.half() for key, t in adapter.model.state_dict().items()}, {}, "half"
     )
-    half = pack.module("nodes.patch.weights").adapter_patcher(file)
+    half = pack.module("nodes.weights").adapter_patcher(file)
     half.model.half()  # on a CPU ComfyUI would store float32
     x = torch.randn(1, 4, 16, 24, generator=torch.Generator().manual_seed(5))
     exact, plain = one_call(apply(model, two_boxes), x, 500, prompts[0]), one_call(model, x, 500, prompts[0])

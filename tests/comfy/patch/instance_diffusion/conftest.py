@@ -57,7 +57,7 @@ def trained(pack, hashfill, config_of):
     network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     weights = {key: hashfill.make("comfy." + key, shape) for key, shape in shapes.items()}
-    return pack.module("nodes.patch.weights").instance_diffusion_patcher(config, weights)
+    return pack.module("nodes.weights").instance_diffusion_patcher(config, weights)
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def golden_model(pack, hashfill, config_of):
     config = config_of(GOLDEN_UNET, heads=2)
     network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
     weights = {key: hashfill.make("tiny." + key, tuple(value.shape)) for key, value in network.state_dict().items()}
-    return model, pack.module("nodes.patch.weights").instance_diffusion_patcher(config, weights)
+    return model, pack.module("nodes.weights").instance_diffusion_patcher(config, weights)
 
 
 @pytest.mark.parametrize("size", ["32", "24x40"])

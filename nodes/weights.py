@@ -15,10 +15,10 @@ import comfy.ops
 import torch
 from torch import Tensor
 
-from ...roictrl_core.adapter import ROICtrlAdapter
-from ...roictrl_core.checkpoint import AdapterFile
-from ...roictrl_core.instance_diffusion.config import InstanceDiffusionConfig
-from ...roictrl_core.instance_diffusion.model import InstanceDiffusion
+from ..roictrl_core.adapter import ROICtrlAdapter
+from ..roictrl_core.checkpoint import AdapterFile
+from ..roictrl_core.instance_diffusion.config import InstanceDiffusionConfig
+from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
