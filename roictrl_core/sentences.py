@@ -45,6 +45,18 @@ SENTENCES = {
     "run.prompt_unknown": (
         "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes."
     ),
+    "run.no_schedule": (
+        "The sampler does not say which noise levels it goes through, so every step is computed in full: the picture "
+        "is as with speed exact, and as slow."
+    ),
+    "run.calls_alike": (
+        "One sampling step runs the model several times on prompts that cannot be told apart (context windows do), so "
+        "those runs are computed in full: right, and as slow as with speed exact."
+    ),
+    "run.kept_enough": (
+        "What the boxes add is kept for later steps up to {limit} GB; the blocks beyond that are computed in every "
+        "step. A smaller batch or picture is faster in proportion."
+    ),
     "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",
     "run.past_batching": "A UNet call that another pack makes past the sampler's own batching runs without the boxes.",
     "run.tokens_changed": (
@@ -168,6 +180,10 @@ SENTENCES = {
         "{count} boxes act here, with {captions} {captions:caption|captions} to encode. "
         "Together they cover the picture {times} times, and each step computes the model's cross-attention for that "
         "much more. Fewer boxes are faster."
+    ),
+    "apply.negative_unread": (
+        "The negative caption of {who} is not read, because the boxes leave the negative pass alone. "
+        "Set uncond_boxes to 'negative prompt', and speed to exact or balanced."
     ),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. "

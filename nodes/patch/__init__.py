@@ -9,5 +9,6 @@ run.py             the state of one sampling run, and how it prepares a call of 
 rows.py            the rows of a call: whose text they read, which crop they see, which instances act in them
 roles.py           which cond lists want the captions, and which the negative prompt
 frames.py          area conds: the boxes as seen from inside a crop
+reuse.py           what a method added in one step, kept for the next few
 memo.py            what is made once per run
 """

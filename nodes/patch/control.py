@@ -33,12 +33,24 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Reuse:
+    """How much of the schedule is computed, and how much reuses what an earlier step added.
+
+    ``full``: the share of the schedule, from its start, whose steps are all computed; ``every``: after it, each n-th.
+    """
+
+    full: float
+    every: int
+
+
+@dataclass(frozen=True)
 class Control:
     """The slots and settings of one Apply.
 
     ``uncond``, for the rows that read the negative prompt: PROMPT, their ROIs read it as well; NONE, they have box
     tokens alone; OFF, they are the model's own.
     ``shuffle_seed`` permutes the slots for the gate, as the published code does, but from a seed.
+    ``reuse``: None where every step is computed.
     ``picture``: width, height that the layout was drawn for, in pixels; None where it is not known.
     """
 
@@ -48,6 +60,7 @@ class Control:
     window: Window = (0.0, 1.0)
     uncond: str = PROMPT
     shuffle_seed: int | None = None
+    reuse: Reuse | None = None
     picture: tuple[int, int] | None = None
 
     @property

@@ -1,10 +1,10 @@
 """The wrappers of one Apply on a cloned model.
 
-Three are registered, nothing else: OUTER_SAMPLE opens and closes the run's state, CALC_COND_BATCH finds the rows'
-roles, and APPLY_MODEL asks the method's session what acts in the call and has the host install it in a copy of the
-call's options, so that a call in which nothing acts is the base model's own.  All are closures without state: up to
-ComfyUI 0.12 `clone()` deep-copies objects, later versions share them.  State travels in transformer_options under
-three keys of this Apply alone, so Applies stack.
+Four are registered, nothing else: OUTER_SAMPLE opens and closes the run's state, PREDICT_NOISE counts the sampler's
+evaluations, CALC_COND_BATCH finds the rows' roles, and APPLY_MODEL asks the method's session what acts in the call and
+has the host install it in a copy of the call's options, so that a call in which nothing acts is the base model's own.
+All are closures without state: up to ComfyUI 0.12 `clone()` deep-copies objects, later versions share them.  State
+travels in transformer_options under three keys of this Apply alone, so Applies stack.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def attach(model, control: Control, method: Method):
         return patched
     key, kind = f"{NAME}.{uuid.uuid4().hex}", type(host_of(model, control.node))
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, NAME, _outer_sample(key, partial(Run, control, method)))
+    patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, NAME, _predict_noise(key))
     patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, NAME, _calc_cond_batch(key))
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, NAME, _apply_model(key, kind))
     others = patched.get_additional_models_with_key(NAME)
@@ -55,6 +56,16 @@ def _outer_sample(key: str, open_run: Callable[..., Run]) -> Callable:
             run.close()
 
     return outer_sample
+
+
+def _predict_noise(key: str) -> Callable:
+    def predict_noise(executor, x, timestep, model_options={}, seed=None):  # noqa: B006 - core's signature
+        run = model_options.get("transformer_options", {}).get(f"{key}.run")
+        if run is not None:
+            run.evaluations += 1
+        return executor(x, timestep, model_options, seed)
+
+    return predict_noise
 
 
 def _calc_cond_batch(key: str) -> Callable:
@@ -82,6 +93,7 @@ def _apply_model(key: str, kind: type[Host]) -> Callable:
             call = batch.call(host, x, c_crossattn, options, compute_dtype(model))
             points = call and run.session(call)
             if points and any(points):
+                points = run.reusing(points, call)
                 options = install(host, options, points, call.rows.size, run.memo, run.say)
                 kwargs[PATCHES] = tuple((name, len(patches)) for name, patches in options.get("patches", {}).items())
         options = kind.reading_layers(options, c_crossattn)

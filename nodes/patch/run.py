@@ -11,10 +11,12 @@ from torch import Tensor
 
 from ...roictrl_core.cache import KeyValueCache
 from ...roictrl_core.notes import Note, quote
-from ..report import warn
+from ..report import log, warn
 from .control import OFF, Control, Window
 from .frames import area_of_cond, frame_of_area
 from .memo import Memo
+from .points import Points
+from .reuse import Effects
 from .roles import UNKNOWN, roles_of_lists
 from .rows import Chunk, Rows, Slots
 
@@ -46,11 +48,13 @@ class Run:
         self.latent_size = tuple(latent_shape[-2:])
         sampling = guider.model_patcher.get_model_object("model_sampling")
         self.window = sigma_window(control.window, sampling)
+        self.border = float(sampling.percent_to_sigma(control.reuse.full)) if control.reuse else 0.0
         self.slot_windows = [sigma_window(slot.window, sampling) for slot in control.slots]
         self.memo = Memo()
+        self.effects: Memo = Memo()  # by device: several run in threads
         # Scheduled LoRA hooks change the cross-attention's weights between steps.
         self.keeps_text = not guider.model_options.get("registered_hooks")
-        self.batches = 0
+        self.evaluations = self.batches = 0
         self.idle: set[int] | None = None  # slots that are on and have not acted yet; None before the first step
         self._said: set[str] = set()
         self._check_shape()
@@ -94,7 +98,23 @@ class Run:
         if any(role == UNKNOWN and conds is not None for role, conds in zip(roles, lists, strict=True)):
             self.say("run.prompt_left_alone" if self.control.uncond == OFF else "run.prompt_unknown")
         self.batches += 1
-        return Batch(self, tuple(lists), tuple(roles), size, slots, self.batches - 1)
+        return Batch(self, tuple(lists), tuple(roles), size, slots, float(timestep.flatten()[0]), self.batches - 1)
+
+    def sigmas(self, options: Mapping) -> list[float] | None:
+        """The schedule of the sampling that a call belongs to; None where the sampler does not say it."""
+        found = options.get("sample_sigmas")
+        return found if found is None else self.memo.make(("sigmas", id(found)), lambda: (found, found.tolist()))[1]
+
+    def reusing(self, points: Points, call: Call) -> Points:
+        """The functions for a call, with what an earlier step added in their place where the control allows it."""
+        reuse, sigmas = self.control.reuse, self.sigmas(call.options)
+        if reuse is None:
+            return points
+        if sigmas is None:
+            self.say("run.no_schedule")
+            return points
+        effects = self.effects.make(call.device, lambda: Effects(reuse, self.border, self.say))
+        return effects.points(points, call.rows, call.batch.sigma, sigmas, self.evaluations)
 
     def cache(self, device: torch.device) -> KeyValueCache | None:
         """Keys and values of the captions on one device (several run in threads), or None where they may change."""
@@ -102,6 +122,14 @@ class Run:
 
     def finish(self) -> None:
         """Says at a run's end what no step let act: a picture without control must not be silent."""
+        for effects in self.effects.values():
+            log.info(
+                "%s: %d of %d evaluations of the model reused what the boxes had added, of which %.0f MB were kept",
+                self.control.node,
+                len(effects.reused),
+                self.evaluations,
+                effects.peak / 1e6,
+            )
         if not self.idle:
             return
         idle = [self.control.slots[i].name for i in sorted(self.idle)]
@@ -113,13 +141,14 @@ class Run:
     def close(self) -> None:
         """Lets go of everything that was kept."""
         self.memo.clear()
+        self.effects.clear()
 
 
 @dataclass(frozen=True)
 class Batch:
     """One `calc_cond_batch`.
 
-    Its cond lists with their roles, the latent's size, what is in each slot; its number in the run.
+    Its cond lists with their roles, the latent's size, what is in each slot, its noise level; its number in the run.
     """
 
     run: Run
@@ -127,6 +156,7 @@ class Batch:
     roles: tuple[str, ...]
     size: tuple[int, int]
     slots: Slots
+    sigma: float
     number: int
 
     def call(self, host: Host, x: Tensor, context: Tensor | None, options: Mapping, dtype: torch.dtype) -> Call | None:

@@ -17,16 +17,6 @@ def alpha_schedule(steps: int, alpha: float) -> list[float]:
     return [1.0 if step < on else 0.0 for step in range(steps)]
 
 
-def step_index(sigma: float, sigmas: Sequence[float]) -> int:
-    """Which step of a descending schedule (steps + 1 values) an evaluation at `sigma` belongs to.
-
-    An evaluation between two levels, as second-order samplers make, belongs to the step that it starts from.
-    """
-    tolerance = 1e-4 * sigma
-    reached = sum(level >= sigma - tolerance for level in sigmas[:-1])
-    return max(reached - 1, 0)
-
-
 def plms_timesteps(steps: int) -> list[int]:
     """Training timesteps of the published sampler, descending: 1 + k * (1000 // steps).
 

@@ -14,7 +14,8 @@ from ....roictrl_core.instance_diffusion.config import Formats, InstanceDiffusio
 from ....roictrl_core.instance_diffusion.fuser import GroundingKV, allow_matrix, box_regions
 from ....roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding
 from ....roictrl_core.instance_diffusion.model import InstanceDiffusion
-from ....roictrl_core.instance_diffusion.schedule import alpha_schedule, step_index
+from ....roictrl_core.instance_diffusion.schedule import alpha_schedule
+from ....roictrl_core.steps import step_index
 from ..control import Slot
 from ..frames import FULL, Frame
 from ..hosts import Host
@@ -87,13 +88,12 @@ class InstanceDiffusionSession:
 
     def _scale(self, call: Call) -> float:
         """The fusers' strength at this step: scheduled sampling goes by the step's index."""
-        strength, sigmas = self.run.control.strength, call.options.get("sample_sigmas")
+        strength, sigmas = self.run.control.strength, self.run.sigmas(call.options)
         if sigmas is None:
             return strength
-        sigmas = self.run.memo.make(("sigmas", id(sigmas)), lambda: (sigmas, sigmas.tolist()))[1]
         step = call.options.get(STEP)
         if step is None:
-            step = step_index(float(call.options["sigmas"][0]), sigmas)
+            step = step_index(call.batch.sigma, sigmas)
         return strength * alpha_schedule(len(sigmas) - 1, self.settings.alpha)[step]
 
     def _brings_scaleu(self, call: Call) -> bool:

@@ -14,9 +14,9 @@ from roictrl_core.instance_diffusion.schedule import (
     noised,
     plms_sigmas,
     plms_timesteps,
-    step_index,
     training_sigmas,
 )
+from roictrl_core.steps import step_index
 
 TOLERANCE = 1e-4
 
