@@ -17,7 +17,17 @@ from .patch.methods.roi_prompts import ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import said
 from .slots import slots_of
-from .types import ADAPTER, LAYOUT, advanced, schema, share_input, strength_input
+from .types import (
+    ADAPTER,
+    LAYOUT,
+    advanced,
+    clip_input,
+    patched_output,
+    schema,
+    share_input,
+    start_input,
+    strength_input,
+)
 from .widgets import check_widgets
 
 APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
@@ -40,6 +50,37 @@ def adapter_of(patcher, node: str) -> ROICtrlAdapter:
             "Connect Load ROICtrl Adapter."
         )
     return adapter
+
+
+def _uncond_boxes() -> io.Input:
+    return advanced(
+        io.Combo.Input(
+            "uncond_boxes",
+            options=[PROMPT, NONE, OFF],
+            default=PROMPT,
+            tooltip=(
+                "What the boxes of the negative pass read: the negative prompt, as the adapter was "
+                "published, or nothing. Off: the adapter leaves the negative pass alone, which halves its "
+                "work, and guidance counts for places as well. An instance's own negative caption needs "
+                "the first."
+            ),
+        )
+    )
+
+
+def _slot_shuffle_seed() -> io.Input:
+    return advanced(
+        io.Int.Input(
+            "slot_shuffle_seed",
+            default=-1,
+            min=-1,
+            max=2**31 - 1,
+            tooltip=(
+                "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots "
+                "in every block, as the published code does, from this seed."
+            ),
+        )
+    )
 
 
 def _mask_feather() -> io.Input:
@@ -90,12 +131,12 @@ class ApplyROICtrl(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x model, after its LoRAs. It is not changed; use the output."),
                 ADAPTER.Input("adapter", tooltip="From Load ROICtrl Adapter."),
-                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
+                clip_input("the CLIP of the checkpoint, after its LoRAs"),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
                 strength_input(
                     "1 is as trained, 0 leaves the model as it is. Each instance has a strength of its own besides."
                 ),
-                share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                start_input(),
                 share_input(
                     "end_percent", 1.0, "Where they stop. Ending early leaves details to the model and saves time."
                 ),
@@ -104,34 +145,11 @@ class ApplyROICtrl(io.ComfyNode):
                     default="",
                     tooltip=f"Added to every caption after a comma. The published demos use '{PUBLISHED_SUFFIX}'.",
                 ),
-                advanced(
-                    io.Combo.Input(
-                        "uncond_boxes",
-                        options=[PROMPT, NONE, OFF],
-                        default=PROMPT,
-                        tooltip=(
-                            "What the boxes of the negative pass read: the negative prompt, as the adapter was "
-                            "published, or nothing. Off: the adapter leaves the negative pass alone, which halves its "
-                            "work, and guidance counts for places as well. An instance's own negative caption needs "
-                            "the first."
-                        ),
-                    )
-                ),
-                advanced(
-                    io.Int.Input(
-                        "slot_shuffle_seed",
-                        default=-1,
-                        min=-1,
-                        max=2**31 - 1,
-                        tooltip=(
-                            "-1 keeps the instances in the layout's order. Another number shuffles the adapter's slots "
-                            "in every block, as the published code does, from this seed."
-                        ),
-                    )
-                ),
+                _uncond_boxes(),
+                _slot_shuffle_seed(),
                 _mask_feather(),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+            outputs=[patched_output()],
         )
 
     @classmethod
@@ -187,13 +205,13 @@ class ApplyROIPrompts(io.ComfyNode):
             search_aliases=["regional prompt", "attention couple", "box control", "sdxl regions", "roictrl"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x, SD2 or SDXL model, after its LoRAs. It is not changed."),
-                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint, after its LoRAs."),
+                clip_input("the CLIP of the checkpoint, after its LoRAs"),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
                 strength_input("How much of the boxes' effect is applied; 0 leaves the model as it is."),
                 share_input(
                     "global_weight", 0.2, "The global prompt's share inside a box; the instances share the rest."
                 ),
-                share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                start_input(),
                 share_input(
                     "end_percent",
                     0.6,
@@ -205,7 +223,7 @@ class ApplyROIPrompts(io.ComfyNode):
                 ),
                 _mask_feather(),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+            outputs=[patched_output()],
         )
 
     @classmethod

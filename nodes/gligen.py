@@ -13,7 +13,7 @@ from .patch.control import Control, Slot
 from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width
 from .slots import largest_instances, make_slots
-from .types import LAYOUT, schema, share_input, strength_input
+from .types import LAYOUT, clip_input, patched_output, schema, share_input, start_input, strength_input
 from .widgets import check_widgets
 
 APPLY = "Apply GLIGEN"
@@ -56,10 +56,10 @@ class ApplyGLIGEN(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x model, after its LoRAs. It is not changed; use the output."),
                 io.Gligen.Input("gligen", tooltip="From GLIGENLoader."),
-                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint."),
+                clip_input(),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt. 30 at most act."),
                 strength_input("1 is as trained, 0 leaves the model as it is."),
-                share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1."),
+                start_input(),
                 share_input(
                     "end_percent",
                     0.3,
@@ -67,7 +67,7 @@ class ApplyGLIGEN(io.ComfyNode):
                     "draw better without.",
                 ),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+            outputs=[patched_output()],
         )
 
     @classmethod

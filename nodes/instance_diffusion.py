@@ -9,15 +9,16 @@ import numpy as np
 from comfy_api.latest import io
 
 from ..roictrl_core.instance_diffusion.checkpoint import load
-from ..roictrl_core.instance_diffusion.config import FORMATS, Formats
+from ..roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceDiffusionConfig
 from ..roictrl_core.instance_diffusion.grounding import GroundedInstance
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
+from ..roictrl_core.notes import Note
 from . import model_folders
 from .captions import PooledCaptionEncoder
-from .patch.control import Control
+from .patch.control import Control, Slot
 from .patch.hooks import attach
-from .patch.hosts import host_of
+from .patch.hosts import Host, host_of
 from .patch.methods.instance_diffusion import (
     CORRECTED,
     NO_MASK,
@@ -29,7 +30,7 @@ from .patch.methods.instance_diffusion import (
 from .report import named, said
 from .sampling.multi_instance import offer
 from .slots import check_text_width, largest_instances, make_slots
-from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, schema, share_input, strength_input
+from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, clip_input, patched_output, schema, share_input, strength_input
 from .weights import instance_diffusion_patcher
 from .widgets import check_widgets
 
@@ -63,6 +64,18 @@ def grounded(instance: Instance, encoder: PooledCaptionEncoder, name: str) -> Gr
         mask=None if instance.mask is None else instance.mask.to_array(),
         presence=min(instance.strength, 1.0),
     )
+
+
+def grounding(
+    host: Host, config: InstanceDiffusionConfig, clip, layout: Layout
+) -> tuple[tuple[Slot, ...], list[GroundedInstance], list[Note]]:
+    """The slots of a layout, and beside each what the network reads of it; and notes."""
+    instances, notes = largest_instances(layout, config.slots, APPLY)
+    encoder = PooledCaptionEncoder(clip, APPLY, config.text_width, "InstanceDiffusion")
+    slots = make_slots(instances, encoder)
+    check_text_width(slots, host.text_width, APPLY)
+    read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
+    return slots, read, notes + layout.warnings() + encoder.notes
 
 
 def network_of(patcher) -> InstanceDiffusion:
@@ -147,35 +160,22 @@ class ApplyInstanceDiffusion(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 model, after its LoRAs. It is not changed; use the output."),
                 INSTANCE_DIFFUSION.Input("instance_diffusion", tooltip="From Load InstanceDiffusion."),
-                io.Clip.Input("clip", tooltip="Encodes the captions; the CLIP of the checkpoint."),
+                clip_input(),
                 LAYOUT.Input("layout", tooltip="Instances with captions, from Instance Box Prompt. 30 at most act."),
-                io.Combo.Input(
-                    "formats",
-                    options=[AUTO, *FORMATS],
-                    default=AUTO,
-                    tooltip=(
-                        "What of an instance is read. box: box and its centre. mask: these and masks. scribble: all of "
-                        "them. point: the point alone. auto: what the layout holds."
-                    ),
-                ),
+                _formats(),
                 strength_input(
                     "1 is as trained, 0 leaves the model as it is. An instance's own strength, below 1, fades it."
                 ),
-                io.Float.Input(
+                share_input(
                     "alpha",
-                    default=0.8,
-                    min=0.0,
-                    max=1.0,
+                    0.8,
+                    "Share of the steps in which the instances act; after them only ScaleU does. Published: 0.75 to 1.",
                     step=0.01,
-                    tooltip=(
-                        "Share of the steps in which the instances act; after them only ScaleU does. "
-                        "Published: 0.75 to 1."
-                    ),
                 ),
                 *_schedule(),
                 *_details(),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")],
+            outputs=[patched_output()],
         )
 
     @classmethod
@@ -203,14 +203,9 @@ class ApplyInstanceDiffusion(io.ComfyNode):
             end_percent=end_percent,
             masked_attention=masked_attention,
         )
-        config = network_of(instance_diffusion).config
-        host = host_of(model, APPLY)
+        config, host = network_of(instance_diffusion).config, host_of(model, APPLY)
         check_fits(host, config, APPLY)
-        instances, notes = largest_instances(layout, config.slots, APPLY)
-        encoder = PooledCaptionEncoder(clip, APPLY, config.text_width, "InstanceDiffusion")
-        slots = make_slots(instances, encoder)
-        check_text_width(slots, host.text_width, APPLY)
-        read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
+        slots, read, notes = grounding(host, config, clip, layout)
         settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
         method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
         control = Control(
@@ -223,7 +218,19 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         patched = attach(model, control, method)
         if not control.is_off:
             offer(patched, slots)
-        return io.NodeOutput(patched, ui=said(APPLY, notes + layout.warnings() + encoder.notes + control.why_off))
+        return io.NodeOutput(patched, ui=said(APPLY, notes + control.why_off))
+
+
+def _formats() -> io.Input:
+    return io.Combo.Input(
+        "formats",
+        options=[AUTO, *FORMATS],
+        default=AUTO,
+        tooltip=(
+            "What of an instance is read. box: box and its centre. mask: these and masks. scribble: all of "
+            "them. point: the point alone. auto: what the layout holds."
+        ),
+    )
 
 
 def _schedule() -> list[io.Input]:

@@ -13,7 +13,7 @@ from comfy_api.latest import io
 from ..roictrl_core.instance_diffusion.schedule import plms_sigmas
 from .report import named
 from .sampling.multi_instance import MultiInstanceGuider, MultiInstanceSampler
-from .types import schema
+from .types import schema, share_input
 from .widgets import check_widgets
 
 SAMPLER = "InstanceDiffusion Sampler"
@@ -41,16 +41,12 @@ def multi_instance_guider(model, positive, negative, cfg: float) -> MultiInstanc
 
 
 def _share_input() -> io.Input:
-    return io.Float.Input(
+    return share_input(
         "mis_share",
-        default=PUBLISHED_SHARE,
-        min=0.0,
-        max=1.0,
+        PUBLISHED_SHARE,
+        "Share of the steps in which every instance is denoised by itself before they are joined; below 0.4 is "
+        "advised, 0 turns it off. n instances at 0.36 of 50 steps cost 51 + 19 n evaluations instead of 51.",
         step=0.01,
-        tooltip=(
-            "Share of the steps in which every instance is denoised by itself before they are joined; below 0.4 is "
-            "advised, 0 turns it off. n instances at 0.36 of 50 steps cost 51 + 19 n evaluations instead of 51."
-        ),
     )
 
 
@@ -64,6 +60,14 @@ def _cfg_input() -> io.Input:
         round=0.01,
         tooltip="How strongly the prompt and the instances act against the negative prompt.",
     )
+
+
+def _steps_input() -> io.Input:
+    return io.Int.Input("steps", default=PUBLISHED_STEPS, min=1, max=999, tooltip="Published: 50.")
+
+
+def _denoise_input(tooltip: str) -> io.Input:
+    return io.Float.Input("denoise", default=1.0, min=0.01, max=1.0, step=0.01, tooltip=tooltip)
 
 
 class InstanceDiffusionSampler(io.ComfyNode):
@@ -92,17 +96,10 @@ class InstanceDiffusionSampler(io.ComfyNode):
                     control_after_generate=True,
                     tooltip="Of the noise.",
                 ),
-                io.Int.Input("steps", default=PUBLISHED_STEPS, min=1, max=999, tooltip="Published: 50."),
+                _steps_input(),
                 _cfg_input(),
                 _share_input(),
-                io.Float.Input(
-                    "denoise",
-                    default=1.0,
-                    min=0.01,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Below 1 the picture in latent_image is kept to that degree.",
-                ),
+                _denoise_input("Below 1 the picture in latent_image is kept to that degree."),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="For VAE Decode.")],
         )
@@ -205,15 +202,8 @@ class PLMSScheduler(io.ComfyNode):
             search_aliases=ALIASES,
             inputs=[
                 io.Model.Input("model", tooltip="Its noise schedule is used."),
-                io.Int.Input("steps", default=PUBLISHED_STEPS, min=1, max=999, tooltip="Published: 50."),
-                io.Float.Input(
-                    "denoise",
-                    default=1.0,
-                    min=0.01,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Below 1: only the last steps of a longer schedule.",
-                ),
+                _steps_input(),
+                _denoise_input("Below 1: only the last steps of a longer schedule."),
             ],
             outputs=[io.Sigmas.Output(display_name="sigmas", tooltip="For SamplerCustomAdvanced.")],
         )

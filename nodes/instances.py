@@ -61,14 +61,60 @@ def as_mask(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.asarray(pixels, dtype=np.float32))[None]
 
 
+def _which_instance() -> list[io.Input]:
+    """A layout, and one of its instances."""
+    return [
+        LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
+        io.String.Input("instance", default="1", tooltip="Which one: its label, its caption, or its index from 1."),
+    ]
+
+
+def _new_texts() -> list[io.Input]:
+    """What the instance is to show, and not to."""
+    return [
+        io.String.Input("caption", multiline=True, default="", tooltip="New caption. Empty keeps it."),
+        io.String.Input(
+            "negative",
+            multiline=True,
+            default="",
+            tooltip="New negative caption, for this box alone. Empty keeps it.",
+        ),
+    ]
+
+
+def _new_number(name: str, top: float, tooltip: str) -> io.Input:
+    return io.Float.Input(name, default=KEEP, min=KEEP, max=top, step=0.01, tooltip=f"{tooltip} -1 keeps it.")
+
+
+def _new_shape() -> list[io.Input]:
+    """Where in its box the instance is to show; `shape_changes` reads them."""
+    return [
+        io.String.Input(
+            "point",
+            default="",
+            tooltip="A point inside the object, as x, y in shares 0 to 1 of "
+            "the picture, for methods that read points. Empty keeps it.",
+        ),
+        io.String.Input(
+            "scribble",
+            default="",
+            tooltip="Strokes over the object, for methods that read them: "
+            "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it.",
+        ),
+        io.Mask.Input(
+            "mask",
+            optional=True,
+            tooltip="The object's shape on the whole picture: the instance "
+            "shows only inside it. The box stays as it is.",
+        ),
+    ]
+
+
 class EditInstance(io.ComfyNode):
     """Changes one instance of a layout."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        def number(name, top, tooltip):
-            return io.Float.Input(name, default=KEEP, min=KEEP, max=top, step=0.01, tooltip=tooltip + " -1 keeps it.")
-
         return schema(
             "ROICtrlEditInstance",
             "Edit Instance",
@@ -76,41 +122,15 @@ class EditInstance(io.ComfyNode):
             "place of its caption. What is left empty, or at -1, stays as it is.",
             search_aliases=["set caption", "instance strength", "instance conditioning", "change box", "roictrl"],
             inputs=[
-                LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
-                io.String.Input(
-                    "instance", default="1", tooltip="Which one: its label, its caption, or its index from 1."
-                ),
-                io.String.Input("caption", multiline=True, default="", tooltip="New caption. Empty keeps it."),
-                io.String.Input(
-                    "negative",
-                    multiline=True,
-                    default="",
-                    tooltip="New negative caption, for this box alone. Empty keeps it.",
-                ),
-                number("strength", MAX_STRENGTH, "Weight of the instance in its box: 1 as trained, 0 off."),
-                number("start", 1.0, "Share of the schedule at which the instance sets in."),
-                number("end", 1.0, "Share of the schedule at which the instance ends."),
+                *_which_instance(),
+                *_new_texts(),
+                _new_number("strength", MAX_STRENGTH, "Weight of the instance in its box: 1 as trained, 0 off."),
+                _new_number("start", 1.0, "Share of the schedule at which the instance sets in."),
+                _new_number("end", 1.0, "Share of the schedule at which the instance ends."),
                 io.Combo.Input(
                     "enabled", options=["keep", "on", "off"], default="keep", tooltip="Whether the instance takes part."
                 ),
-                io.String.Input(
-                    "point",
-                    default="",
-                    tooltip="A point inside the object, as x, y in shares 0 to 1 of "
-                    "the picture, for methods that read points. Empty keeps it.",
-                ),
-                io.String.Input(
-                    "scribble",
-                    default="",
-                    tooltip="Strokes over the object, for methods that read them: "
-                    "[[[x, y], [x, y], ...], ...], in shares 0 to 1. Empty keeps it.",
-                ),
-                io.Mask.Input(
-                    "mask",
-                    optional=True,
-                    tooltip="The object's shape on the whole picture: the instance "
-                    "shows only inside it. The box stays as it is.",
-                ),
+                *_new_shape(),
                 io.Conditioning.Input(
                     "conditioning",
                     optional=True,
@@ -171,10 +191,7 @@ class LayoutInstance(io.ComfyNode):
                 "roictrl",
             ],
             inputs=[
-                LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
-                io.String.Input(
-                    "instance", default="1", tooltip="Which one: its label, its caption, or its index from 1."
-                ),
+                *_which_instance(),
             ],
             outputs=[
                 BOUNDING_BOX.Output(

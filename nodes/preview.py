@@ -7,11 +7,10 @@ from dataclasses import replace
 from comfy_api.latest import io, ui
 
 from ..roictrl_core import cells
-from ..roictrl_core.drawing import undrawn
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import sentences
 from .images import drawn
-from .report import named, shown
+from .report import layout_notes, named, shown
 from .types import LAYOUT, schema
 
 NAME = "Preview Layout"
@@ -76,7 +75,7 @@ class PreviewLayout(io.ComfyNode):
     def execute(cls, layout, table=True, image=None, colors="") -> io.NodeOutput:
         with named(NAME):
             layout = colored(layout, colors).validate()
-        rows, notes = cells.table(layout), layout.warnings() + cells.warnings(layout) + undrawn(layout)
+        rows, notes = cells.table(layout), layout_notes(layout)
         warnings = sentences(notes)
         sheet = {"rows": rows, "notes": warnings} if table else {}
         with named(NAME):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 from comfy_api.latest import io
 
-from ..roictrl_core import cells, formats
-from ..roictrl_core.drawing import undrawn
+from ..roictrl_core import formats
 from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
 from ..roictrl_core.formats.reading import AUTO, ORDERS, UNITS, ReadAs
 from ..roictrl_core.layout import MAX_SIDE, Layout
 from ..roictrl_core.notes import Note
 from .images import drawn
-from .report import named, shown, warn
+from .report import layout_notes, named, shown, warn
 from .types import BOUNDING_BOX, LAYOUT, advanced, schema
 
 NAME = "Instance Box Prompt"
@@ -78,7 +78,12 @@ class InstanceBoxPrompt(io.ComfyNode):
                 "gligen",
             ],
             has_intermediate_output=True,
-            inputs=_inputs(),
+            inputs=[
+                *_drawing_inputs(),
+                *_connected_inputs(),
+                _reading_input("box_order", ORDERS, "the four numbers of a connected or pasted box are"),
+                _reading_input("box_unit", UNITS, "the numbers of a connected or pasted box count"),
+            ],
             outputs=[
                 LAYOUT.Output(display_name="layout", tooltip="The boxes with captions and settings."),
                 BOUNDING_BOX.Output(
@@ -110,19 +115,13 @@ class InstanceBoxPrompt(io.ComfyNode):
         if image is not None and size_from_image:
             height, width = image.shape[1:3]
         with named(NAME):
+            read_as = ReadAs(box_order, box_unit)
             result, incoming, notes = choose_layout(
-                layout,
-                boxes,
-                width=width,
-                height=height,
-                pick=pick,
-                names=class_names,
-                read_as=ReadAs(box_order, box_unit),
+                layout, boxes, width=width, height=height, pick=pick, names=class_names, read_as=read_as
             )
             result = result.resized(width, height).validate()
         masks, too_many = mask_batch(result)
-        notes = notes + too_many + result.warnings() + cells.warnings(result)
-        notes += undrawn(result) + ([] if result.enabled else [NOTHING])
+        notes += too_many + layout_notes(result) + ([] if result.enabled else [NOTHING])
         warn(NAME, notes)
         with named(NAME):
             preview = drawn(result, None if image is None else image[:1])
@@ -154,7 +153,8 @@ def _layout_input() -> io.Input:
     return text
 
 
-def _inputs() -> list[io.Input]:
+def _drawing_inputs() -> list[io.Input]:
+    """The picture's size, and what is drawn on it here."""
     side = {"default": 512, "min": 16, "max": MAX_SIDE, "step": 8}
     return [
         io.Int.Input(
@@ -170,6 +170,12 @@ def _inputs() -> list[io.Input]:
                 "size_from_image", default=True, tooltip="Take width and height from the image where one is connected."
             )
         ),
+    ]
+
+
+def _connected_inputs() -> list[io.Input]:
+    """What other nodes bring: boxes, a ground to draw on, and which of the boxes are meant."""
+    return [
         io.AnyType.Input(
             "boxes",
             optional=True,
@@ -196,27 +202,21 @@ def _inputs() -> list[io.Input]:
                 "The names of YOLO's classes, one per line or with commas, a JSON list, or the text of a data.yaml."
             ),
         ),
-        advanced(
-            io.Combo.Input(
-                "box_order",
-                options=[AUTO, *ORDERS],
-                default=AUTO,
-                optional=True,
-                tooltip="What the four numbers of a connected or pasted box are, where its format does not say it. "
-                "auto decides by what they hold and says what it assumed.",
-            )
-        ),
-        advanced(
-            io.Combo.Input(
-                "box_unit",
-                options=[AUTO, *UNITS],
-                default=AUTO,
-                optional=True,
-                tooltip="What the numbers of a connected or pasted box count, where its format does not say it. "
-                "auto decides by what they hold and says what it assumed.",
-            )
-        ),
     ]
+
+
+def _reading_input(name: str, choices: Iterable[str], what: str) -> io.Input:
+    """How boxes are read whose format leaves it open."""
+    return advanced(
+        io.Combo.Input(
+            name,
+            options=[AUTO, *choices],
+            default=AUTO,
+            optional=True,
+            tooltip=f"What {what}, where its format does not say it. "
+            "auto decides by what they hold and says what it assumed.",
+        )
+    )
 
 
 NODES = [InstanceBoxPrompt]

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..roictrl_core import cells
+from ..roictrl_core.drawing import undrawn
+from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note, capped
 from ..roictrl_core.plain_data import PlainData
 
@@ -19,6 +22,11 @@ def named(node: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{node}: {error}") from error
+
+
+def layout_notes(layout: Layout) -> list[Note]:
+    """What is to be said about a layout where it is shown."""
+    return layout.warnings() + cells.warnings(layout) + undrawn(layout)
 
 
 def warn(node: str, notes: Sequence[Note]) -> None:

@@ -39,6 +39,21 @@ def strength_input(tooltip: str) -> io.Input:
     return io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01, tooltip=tooltip)
 
 
-def share_input(name: str, default: float, tooltip: str) -> io.Input:
-    """A number from 0 to 1: of the sampling schedule, or of a mixture."""
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
+def share_input(name: str, default: float, tooltip: str, step: float = 0.001) -> io.Input:
+    """A number from 0 to 1: of the sampling schedule, of a mixture, a probability."""
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=step, tooltip=tooltip)
+
+
+def start_input() -> io.Input:
+    """From which share of the sampling schedule on the boxes act."""
+    return share_input("start_percent", 0.0, "Where in the sampling schedule the boxes begin to act, 0 to 1.")
+
+
+def clip_input(which: str = "the CLIP of the checkpoint") -> io.Input:
+    """What encodes the captions."""
+    return io.Clip.Input("clip", tooltip=f"Encodes the captions; {which}.")
+
+
+def patched_output() -> io.Output:
+    """The model in which an Apply's boxes act."""
+    return io.Model.Output(display_name="model", tooltip="For any sampler, or a second Apply.")

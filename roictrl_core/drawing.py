@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from .layout import Instance, Layout
 from .notes import Note
 
-# Okabe and Ito's colour-blind-safe palette, the light ones first; black is left out.
-PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+# As in the editor. Okabe and Ito's colour-blind-safe palette; a pale mint stands for its black, unseen on dark grounds.
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#c3f5c3")
 DISABLED = "#9a9a9a"
 MAX_LINES = 40  # rows of the table, and notes, that are put beneath a picture
 MAX_TEXT = 400  # characters of one caption or note that are measured and drawn

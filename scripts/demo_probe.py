@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from roictrl_core.demo.captions import instance_caption  # noqa: E402
 from roictrl_core.demo.judge import Reading  # noqa: E402
-from roictrl_core.demo.world import random_scene  # noqa: E402
+from roictrl_core.demo.world import Attributes, random_scene  # noqa: E402
 
 SEED = 900  # of the probe's scenes; none is trained on
 
@@ -69,6 +70,26 @@ def draw(
     return (vae.decode(out).clamp(0, 1) * 255 + 0.5).byte().cpu().numpy()
 
 
+def rates_of(pictures: np.ndarray, wanted: list[Attributes]) -> dict[str, float]:
+    """How often the judge reads the wanted shape, colour and texture, and all three."""
+    pairs = list(zip([Reading(picture).largest_object() for picture in pictures], wanted, strict=True))
+    rates = {
+        name: float(np.mean([found is not None and getattr(found, name) == getattr(w, name) for found, w in pairs]))
+        for name in ("shape", "colour", "texture")
+    }
+    return {**rates, "all": float(np.mean([found == w for found, w in pairs]))}
+
+
+def append_row(path: Path, row: dict) -> None:
+    """One more row of a CSV file, which is begun where there is none."""
+    fresh = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("weights", nargs="?", default="base_small.safetensors")
@@ -81,16 +102,6 @@ def main() -> None:
     pictures = draw(
         *load(a.weights), [instance_caption(w) for w in wanted], a.side, a.steps, a.cfg, a.sampler, a.scheduler, SEED
     )
-    found = [Reading(picture).largest_object() for picture in pictures]
-    rates = {
-        name: float(
-            np.mean(
-                [f is not None and getattr(f, name) == getattr(w, name) for f, w in zip(found, wanted, strict=True)]
-            )
-        )
-        for name in ("shape", "colour", "texture")
-    }
-    rates["all"] = float(np.mean([f == w for f, w in zip(found, wanted, strict=True)]))
     row = {
         "time": time.strftime("%H:%M:%S", time.gmtime()),
         "weights": a.weights,
@@ -98,16 +109,10 @@ def main() -> None:
         "steps": a.steps,
         "cfg": a.cfg,
         "sampler": a.sampler,
-        **{k: round(v, 3) for k, v in rates.items()},
+        **{name: round(rate, 3) for name, rate in rates_of(pictures, wanted).items()},
     }
     print(row, flush=True)
-    log = CACHE / "probe_log.csv"
-    fresh = not log.exists()
-    with open(log, "a", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
+    append_row(CACHE / "probe_log.csv", row)
     sheet = np.concatenate([np.concatenate(list(pictures[i : i + 8]), 1) for i in range(0, len(pictures) // 8 * 8, 8)])
     Image.fromarray(sheet).save(CACHE / "probe.png")
 

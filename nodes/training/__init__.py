@@ -3,6 +3,7 @@
 adapted_unet.py  a forward of the UNet with the adapter in its blocks and gradients
 base.py          a frozen, differentiable copy of a MODEL's UNet, and what is known about it
 prepare.py       pictures and captions -> a training cache, through VAE and CLIP
+inputs.py        the node's numbers and choices, and the settings that they make
 session.py       one run of the node
 target.py        where the node's adapter goes
 samples.py       grids of sample pictures with the boxes drawn on them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ...roictrl_core.training.batches import Augmentation, BatchStream
 from ...roictrl_core.training.cache import TrainingCache
 from ...roictrl_core.training.checkpoints import RunState
 from ...roictrl_core.training.logbook import loss_curve
-from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, make_scaler, training_steps
+from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, Report, make_scaler, training_steps
 from ...roictrl_core.training.objective import Objective
 from ...roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from ...roictrl_core.training.sources import read_imagefolder
@@ -100,36 +101,13 @@ def _train(
     bar,
 ) -> tuple[AdapterFile, History]:
     base = TrainingBase.from_model(model, PRECISIONS[settings.precision], settings.size)
+    history: History = []
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        adapter = _new_adapter(config, begin).to(base.device)
-        average = MovingAverage(adapter, settings.ema)
-        target.check_room(sum(tensor.nbytes for tensor in average.shadow.values()))
-        state = RunState(
-            adapter,
-            make_optimizer(adapter, settings.rate, settings.gate_factor),
-            make_scaler(base.device, settings.precision),
-            average,
-        )
-        stream = BatchStream(
-            cache,
-            batch_size=settings.batch_size,
-            slots=adapter.config.slots,
-            timesteps=len(base.schedule),
-            seed=settings.seed,
-            augmentation=settings.augmentation,
-        )
-        objective = Objective(adapter, base.predict(adapter, settings.checkpointing), base.schedule, base.scale)
-        history: History = []
+        state = _first_state(_new_adapter(config, begin).to(base.device), base.device, settings)
+        target.check_room(sum(tensor.nbytes for tensor in state.average.shadow.values()))
         try:
-            for report in training_steps(
-                objective,
-                stream,
-                state,
-                LoopSettings(settings.rate, settings.precision, seed=settings.seed),
-                start=0,
-                device=base.device,
-            ):
+            for report in _steps(base, cache, state, settings):
                 history.append((report.step, float(report.losses[0])))
                 _show(bar, history, settings.steps)
                 comfy.model_management.throw_exception_if_processing_interrupted()
@@ -137,11 +115,41 @@ def _train(
             raise  # a loss that is not a number: so are the weights
         except BaseException:  # the user's interrupt, memory that ran out: what was trained until then is kept
             if history:
-                target.write(_as_file(adapter, average, base, len(history)))
+                target.write(_as_file(state, base, len(history)))
             raise
-    trained = _as_file(adapter, average, base, len(history))
+    trained = _as_file(state, base, len(history))
     target.write(trained)
     return trained, history
+
+
+def _first_state(adapter: ROICtrlAdapter, device: torch.device, settings: TrainSettings) -> RunState:
+    return RunState(
+        adapter,
+        make_optimizer(adapter, settings.rate, settings.gate_factor),
+        make_scaler(device, settings.precision),
+        MovingAverage(adapter, settings.ema),
+    )
+
+
+def _steps(base: TrainingBase, cache: TrainingCache, state: RunState, settings: TrainSettings) -> Iterator[Report]:
+    """Trains; a report after every step."""
+    stream = BatchStream(
+        cache,
+        batch_size=settings.batch_size,
+        slots=state.adapter.config.slots,
+        timesteps=len(base.schedule),
+        seed=settings.seed,
+        augmentation=settings.augmentation,
+    )
+    predict = base.predict(state.adapter, settings.checkpointing)
+    return training_steps(
+        Objective(state.adapter, predict, base.schedule, base.scale),
+        stream,
+        state,
+        LoopSettings(settings.rate, settings.precision, seed=settings.seed),
+        start=0,
+        device=base.device,
+    )
 
 
 def _new_adapter(config: AdapterConfig, begin: AdapterFile | None) -> ROICtrlAdapter:
@@ -151,10 +159,10 @@ def _new_adapter(config: AdapterConfig, begin: AdapterFile | None) -> ROICtrlAda
     return adapter
 
 
-def _as_file(adapter: ROICtrlAdapter, average: MovingAverage, base: TrainingBase, steps: int) -> AdapterFile:
-    weights: dict[str, Tensor] = {name: tensor.cpu().clone() for name, tensor in average.shadow.items()}
+def _as_file(state: RunState, base: TrainingBase, steps: int) -> AdapterFile:
+    weights: dict[str, Tensor] = {name: tensor.cpu().clone() for name, tensor in state.average.shadow.items()}
     about = {"training_steps": str(steps), "prediction": base.schedule.prediction}
-    return AdapterFile(adapter.config, weights, about, f"trained for {steps} steps")
+    return AdapterFile(state.adapter.config, weights, about, f"trained for {steps} steps")
 
 
 def _show(bar, history: History, steps: int) -> None:

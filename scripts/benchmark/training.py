@@ -16,7 +16,7 @@ import torch
 from roictrl_pack.nodes.demo_model import load_demo
 from roictrl_pack.nodes.training.base import TrainingBase
 from roictrl_pack.roictrl_core.files import write_atomically
-from roictrl_pack.roictrl_core.training.batches import Augmentation
+from roictrl_pack.roictrl_core.training.batches import Augmentation, BatchStream
 from roictrl_pack.roictrl_core.training.cache import TrainingCache
 from roictrl_pack.roictrl_core.training.checkpoints import (
     RunState,
@@ -65,51 +65,23 @@ def train_variant(name: str, variant: Variant, options: Namespace, say: Callable
     out = options.out / name
     weights = out / "weights.safetensors"
     base_digest = digest(options.demo / "base.safetensors")
-    settings = {
-        "variant": name,
-        BASE: base_digest,
-        **{key: str(value) for key, value in vars(options).items() if key not in ("out", "cache", "demo")},
-    }
     demo, cache = load_demo(options.demo), TrainingCache(options.cache)
     base = TrainingBase.from_model(
         demo.model, PRECISIONS[options.precision], tuple(8 * side for side in cache.latent_shape[:1:-1])
     )
     setup = variant.build(base, demo.clip, options)
     rate = LearningRate(options.lr, options.steps, options.warmup, options.decay_from)
-    optimizer = make_optimizer(setup.network, rate, (options.gate_lr or options.lr) / options.lr, options.weight_decay)
-    state = RunState(
-        setup.network, optimizer, make_scaler(base.device, options.precision), MovingAverage(setup.network, options.ema)
-    )
+    state, settings = _first_state(setup, base, rate, options), _settings(name, base_digest, options)
     start = _resume(out, settings, state, say)
     if start == options.steps and weights.is_file():
         say(f"{name}: trained already ({weights})")
         return weights
-    stream = setup.stream(
-        cache,
-        batch_size=options.batch_size,
-        slots=options.slots,
-        timesteps=len(base.schedule),
-        seed=options.seed,
-        augmentation=Augmentation(
-            options.flip,
-            options.box_dropout,
-            options.caption_dropout,
-            options.instance_caption_dropout,
-            not options.fixed_slots,
-        ),
-    )
+    stream = _stream(setup, cache, base, options)
     kept = kept_for_backward(setup, base, next(stream.step(0)).to(base.device))
-    reports = training_steps(
-        setup.objective,
-        stream,
-        state,
-        LoopSettings(rate, options.precision, options.clip_norm, options.seed),
-        start=start,
-        device=base.device,
-    )
+    loop = LoopSettings(rate, options.precision, options.clip_norm, options.seed)
     seconds = _train(
         name,
-        reports,
+        training_steps(setup.objective, stream, state, loop, start=start, device=base.device),
         start,
         options,
         stream.samples_per_step,
@@ -122,15 +94,52 @@ def train_variant(name: str, variant: Variant, options: Namespace, say: Callable
         {key: tensor.cpu() for key, tensor in state.average.shadow.items()},
         {"variant": name, "training_steps": str(options.steps), BASE: base_digest},
     )
-    cost = {
+    cost = _cost(setup, options, seconds, kept)
+    write_atomically(out / COST, lambda file: file.write_text(json.dumps(cost, indent=1)))
+    return weights
+
+
+def _settings(name: str, base_digest: str, options: Namespace) -> dict[str, str]:
+    """What must be the same for a run to go on."""
+    own = {key: str(value) for key, value in vars(options).items() if key not in ("out", "cache", "demo")}
+    return {"variant": name, BASE: base_digest, **own}
+
+
+def _first_state(setup: Setup, base: TrainingBase, rate: LearningRate, options: Namespace) -> RunState:
+    return RunState(
+        setup.network,
+        make_optimizer(setup.network, rate, (options.gate_lr or options.lr) / options.lr, options.weight_decay),
+        make_scaler(base.device, options.precision),
+        MovingAverage(setup.network, options.ema),
+    )
+
+
+def _stream(setup: Setup, cache: TrainingCache, base: TrainingBase, options: Namespace) -> BatchStream:
+    augmentation = Augmentation(
+        options.flip,
+        options.box_dropout,
+        options.caption_dropout,
+        options.instance_caption_dropout,
+        not options.fixed_slots,
+    )
+    return setup.stream(
+        cache,
+        batch_size=options.batch_size,
+        slots=options.slots,
+        timesteps=len(base.schedule),
+        seed=options.seed,
+        augmentation=augmentation,
+    )
+
+
+def _cost(setup: Setup, options: Namespace, seconds: float, kept: int) -> dict:
+    return {
         "seconds_per_step": seconds,
         "kept_for_backward_bytes": kept,
         "batch_size": options.batch_size,
         "steps": options.steps,
         "parameters": sum(p.numel() for p in setup.network.parameters()),
     }
-    write_atomically(out / COST, lambda file: file.write_text(json.dumps(cost, indent=1)))
-    return weights
 
 
 def _resume(out: Path, settings: dict, state: RunState, say: Callable[[str], None]) -> int:

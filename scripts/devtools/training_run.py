@@ -69,18 +69,14 @@ def new_run(
     cache,
     *,
     steps=6,
-    batch_size=4,
     dropout=0.0,
     precision="fp32",
     checkpointing=False,
     rate=1e-3,
     gate_factor=5.0,
-    rank=0,
-    ranks=1,
-    accumulation=1,
-    augmentation=None,
+    **of_stream,
 ) -> SimpleNamespace:
-    """Everything that a run consists of, at its first step."""
+    """Everything that a run consists of, at its first step. of_stream: what differs from 4 plain pictures a step."""
     base = parts.base.TrainingBase.from_model(model, parts.loop.PRECISIONS[precision], (8 * SIDE, 8 * SIDE))
     torch.manual_seed(7)
     adapter = parts.adapter.ROICtrlAdapter(base.adapter_config(grids=GRIDS, slots=SLOTS, dropout=dropout)).train()
@@ -93,14 +89,10 @@ def new_run(
     )
     stream = parts.batches.BatchStream(
         cache,
-        batch_size=batch_size,
         slots=SLOTS,
         timesteps=len(base.schedule),
         seed=3,
-        augmentation=augmentation or parts.batches.Augmentation(),
-        accumulation=accumulation,
-        rank=rank,
-        ranks=ranks,
+        **{"batch_size": 4, "augmentation": parts.batches.Augmentation(), **of_stream},
     )
     objective = parts.objective.Objective(adapter, base.predict(adapter, checkpointing), base.schedule, base.scale)
     return SimpleNamespace(

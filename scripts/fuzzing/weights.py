@@ -249,30 +249,7 @@ def sound_files() -> list[Files]:
     }
     # One number each: the mask branch is large.
     whole = {key: torch.full((1,) * len(shape), 0.5).expand(shape) for key, shape in shapes.items()}
-    blocks = {
-        section: {
-            number: {
-                "params": {},
-                "state": {
-                    key.rsplit(".fuser.", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(place)
-                },
-            }
-        }
-        for section, number, place in (
-            ("input_blocks", "1", "input_blocks.1.1."),
-            ("middle_block", "1", "middle_block.1."),
-        )
-    }
-    split = {
-        "fusers.ckpt": blocks,
-        "scaleu.ckpt": {str(n): {f"scaleu_{name}": whole[f"scaleu_{name}_{n}"] for name in "bs"} for n in range(2)},
-        "position_net.ckpt": {
-            key.removeprefix("position_net."): tensor
-            for key, tensor in whole.items()
-            if key.startswith("position_net.")
-        },
-    }
-    parts = {name: saved(tree) for name, tree in split.items()}
+    parts = {name: saved(tree) for name, tree in community_split(whole).items()}
     rotated = [
         {name: parts[name] for name in (*names[turn:], *names[:turn])} for names in [list(parts)] for turn in range(3)
     ]
@@ -283,6 +260,26 @@ def sound_files() -> list[Files]:
         {"x.pth": saved({"ema": whole, "opt": {"state": {0: torch.zeros(3)}}, "iters": 5})},
         *rotated,
     ]
+
+
+def community_split(whole: dict[str, torch.Tensor]) -> dict[str, dict]:
+    """The tensors of a small InstanceDiffusion as the trees of the community's three files, by name."""
+
+    def block(place: str) -> dict:
+        own = {key.rsplit(".fuser.", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(place)}
+        return {"params": {}, "state": own}
+
+    prefix = "position_net."
+    return {
+        "fusers.ckpt": {
+            "input_blocks": {"1": block("input_blocks.1.1.")},
+            "middle_block": {"1": block("middle_block.1.")},
+        },
+        "scaleu.ckpt": {str(n): {f"scaleu_{name}": whole[f"scaleu_{name}_{n}"] for name in "bs"} for n in range(2)},
+        "position_net.ckpt": {
+            key.removeprefix(prefix): tensor for key, tensor in whole.items() if key.startswith(prefix)
+        },
+    }
 
 
 def saved(tree: object, **form: bool) -> bytes:

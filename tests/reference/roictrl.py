@@ -206,45 +206,29 @@ def layer_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-5)
 
 
-def block_row(
-    weights,
-    attn2,
-    heads,
-    bins,
-    size,
-    h,
-    a,
-    n,
-    boxes,
-    roi_mask,
-    contexts,
-    tokens,
-    order=None,
-    strength=None,
-    covered=None,
-) -> Tensor:
+def roi_slot(weights, attn2, heads, bins, features, box, context) -> tuple[Tensor, Tensor]:
+    """What one instance brings to the map `[C, H, W]`, and where, `[H, W]`."""
+    roi = roi_align(features, box, bins).flatten(1).T  # [P * P, C]
+    roi = attention(attn2, roi, context, heads)
+    normed = layer_norm(weights, "norm1", roi)
+    roi = roi + weights["alpha_roi_self_attn"].tanh() * attention(sub(weights, "roi_self_attn."), normed, normed, heads)
+    return roi_unpool(roi.T.unflatten(1, (bins, bins)), box, *features.shape[-2:])
+
+
+def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, **blending) -> Tensor:
     """One batch row through one fuser.
 
     h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, the rest as in `blend`.
     """
-    height, width = size
     features = n.T.unflatten(1, size)
     slots, foreground = [a.T.unflatten(1, size)], [torch.ones(size, dtype=torch.bool)]
     for slot in range(len(boxes)):
         values, valid = torch.zeros_like(features), torch.zeros(size, dtype=torch.bool)
         if roi_mask[slot]:
-            roi = roi_align(features, boxes[slot], bins).flatten(1).T  # [P * P, C]
-            roi = attention(attn2, roi, contexts[slot], heads)
-            normed = layer_norm(weights, "norm1", roi)
-            roi = roi + weights["alpha_roi_self_attn"].tanh() * attention(
-                sub(weights, "roi_self_attn."), normed, normed, heads
-            )
-            values, valid = roi_unpool(roi.T.unflatten(1, (bins, bins)), boxes[slot], height, width)
+            values, valid = roi_slot(weights, attn2, heads, bins, features, boxes[slot], contexts[slot])
         slots.append(values)
         foreground.append(valid)
-    fused, _ = blend(
-        sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), order, strength, covered
-    )
+    fused, _ = blend(sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), **blending)
     h = h + fused.flatten(1).T
     visible = torch.cat([h, F.linear(tokens.to(h), weights["context_proj.weight"], weights["context_proj.bias"])])
     visible = layer_norm(weights, "norm2", visible)

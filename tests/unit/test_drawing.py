@@ -190,8 +190,33 @@ def contrast(one, other) -> float:
 
 
 def test_many_boxes_get_colours_in_turn():
-    found = [drawing.color_of(Instance((0, 0, 1, 1)), i) for i in range(1, 9)]
-    assert len(set(found[:7])) == 7 and found[7] == found[0] == (230, 159, 0)
+    found = [drawing.color_of(Instance((0, 0, 1, 1)), i) for i in range(1, 10)]
+    assert len(set(found[:8])) == 8 and found[8] == found[0] == (230, 159, 0)
+
+
+# How eyes without one of the three kinds of cones see linear sRGB (Machado, Oliveira and Fernandes 2009, severity 1).
+VISION = {
+    "all": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+@pytest.mark.parametrize("cones", VISION)
+def test_the_colour_beside_okabe_and_itos_is_told_apart_by_every_eye(cones):
+    """From their seven, and from the grey of what takes no part."""
+    colors = [lab(color, VISION[cones]) for color in (*drawing.PALETTE, drawing.DISABLED)]
+    assert min(np.linalg.norm(colors[7] - other) for i, other in enumerate(colors) if i != 7) > 30
+
+
+def lab(color: str, vision) -> np.ndarray:
+    """CIE L*a*b* of "#rrggbb" under D65."""
+    share = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.clip(vision @ np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4), 0, 1)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear
+    x, y, z = np.cbrt(xyz / (0.9505, 1, 1.089))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 # --- feature cells ---

@@ -23,12 +23,11 @@
 import { HANDLES, area, bounds, handlePoints, toPixels } from "./geometry.js";
 import { drawPlate, drawReadout } from "./labels.js";
 import { field } from "./layout.js";
-import { colorOf, withAlpha } from "./palette.js";
+import { MUTED, colorOf, withAlpha } from "./palette.js";
 import { extent, isPoint, pointOf } from "./shapes.js";
 
 const ACCENT = "#4a9eff";
 const HALO = "rgba(0, 0, 0, 0.55)";
-const MUTED = "#9a9a9a";
 const CELL_PX = 8;
 const RING = 7; // screen pixels: radius of a point's ring
 

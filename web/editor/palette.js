@@ -1,10 +1,13 @@
 // @ts-check
 /**
- * Box colours: the palette of Okabe and Ito (2008), eight hues that stay apart in the common kinds of colour blindness;
- * their black is replaced by a grey that shows on dark and light grounds.  Numbers and captions carry the same meaning.
+ * Box colours: the palette of Okabe and Ito (2008), which stays apart in the common kinds of colour blindness; a pale mint
+ * takes the place of their black, which does not show on dark grounds.  Numbers and captions carry the same meaning.
  */
 
-export const PALETTE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999"];
+export const PALETTE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#c3f5c3"];
+
+/** Of boxes that take no part. */
+export const MUTED = "#9a9a9a";
 
 /** The palette colour used least so far, earlier ones first. @param {string[]} used */
 export function nextColor(used) {

@@ -47,10 +47,8 @@ def lines(places, split="test"):
     return {path: path.read_text().splitlines() for path in (places.results / split).rglob("*.jsonl")}
 
 
-def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, places, tmp_path, capsys, monkeypatch):
-    import bench_control
-    from benchmark import report
-
+def kill_in_the_middle(root, places):
+    """The benchmark as a user runs it, killed when the first method's first layout is drawn."""
     process = subprocess.Popen(
         [sys.executable, str(root / "scripts" / "bench_control.py"), *arguments(places)],
         stdout=subprocess.PIPE,
@@ -64,6 +62,12 @@ def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, pla
         if line.startswith("prompt cfg") and ", test: 1/" in line:
             process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "".join(said)
+
+
+def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, places, tmp_path, capsys, monkeypatch):
+    import bench_control
+
+    kill_in_the_middle(root, places)
     before = lines(places)
     assert {path.parent.name for path in before} == {"ceiling", "prompt"}
     prompt = next(path for path in before if path.parent.name == "prompt")
@@ -81,26 +85,32 @@ def test_killed_and_started_again_loses_nothing_and_publishes_the_same(root, pla
         "prompt": seeds,
         "roictrl": seeds,
     }
-
     found = json.loads((places.results / "demo_benchmark.json").read_text())
     check_report(found, places)
-    docs = tmp_path / "docs"
+    check_published(found, places, tmp_path, monkeypatch)
+    assert ", test:" not in capsys.readouterr().out and lines(places) == after  # publishing draws nothing
+
+
+def check_published(found, places, folder, monkeypatch):
+    """`--publish` puts the report that is there between the markers of the pages, and nothing else into them."""
+    import bench_control
+    from benchmark import report
+
+    docs = folder / "docs"
     docs.mkdir()
-    for name, path in (("DOCS", docs), ("README", tmp_path / "README.md"), ("PAGE", docs / "page.md")):
+    for name, path in (("DOCS", docs), ("README", folder / "README.md"), ("PAGE", docs / "page.md")):
         monkeypatch.setattr(bench_control, name, path)
         if path.suffix:
             path.write_text(f"above\n{report.BEGIN}\nNot measured yet.\n{report.END}\nbelow\n")
     bench_control.main(arguments(places, "--publish"))
-    assert ", test:" not in capsys.readouterr().out and lines(places) == after
     published = json.loads((docs / "demo_benchmark.json").read_text())
     assert {**published, "command": ""} == {**found, "command": ""} and published["command"].endswith("--publish")
     for page, part in (
-        (tmp_path / "README.md", report.readme_part(published)),
+        (folder / "README.md", report.readme_part(published)),
         (docs / "page.md", report.page_part(published)),
     ):
-        assert report.between_markers(page.read_text(), part) == page.read_text() and page.read_text().endswith(
-            "\nbelow\n"
-        )
+        text = page.read_text()
+        assert report.between_markers(text, part) == text and text.endswith("\nbelow\n")
     assert (docs / "images" / "demo_benchmark_sheet.png").is_file()
 
 

@@ -6,10 +6,12 @@ import csv
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from argparse import Namespace
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -41,41 +43,13 @@ def data(tmp_path_factory):
     return folder
 
 
+OPTIONS = ["--size=64x64", "--grids", "4", "3", "2", "1", "--slots=3", "--steps=6", "--batch-size=1", "--log-every=1"]
+OPTIONS += ["--save-every=100", "--sample-every=6", "--samples=1", "--sample-steps=1"]
+
+
 def command(root, demo, data, out, *more):
-    return [
-        sys.executable,
-        str(root / "scripts" / "train.py"),
-        "--demo",
-        str(demo),
-        "--data",
-        str(data),
-        "--out",
-        str(out),
-        "--size",
-        "64x64",
-        "--grids",
-        "4",
-        "3",
-        "2",
-        "1",
-        "--slots",
-        "3",
-        "--steps",
-        "6",
-        "--batch-size",
-        "1",
-        "--log-every",
-        "1",
-        "--save-every",
-        "100",
-        "--sample-every",
-        "6",
-        "--samples",
-        "1",
-        "--sample-steps",
-        "1",
-        *more,
-    ]
+    places = [f"--{name}={path}" for name, path in (("demo", demo), ("data", data), ("out", out))]
+    return [sys.executable, str(root / "scripts" / "train.py"), *places, *OPTIONS, *map(str, more)]
 
 
 def environment():
@@ -87,8 +61,11 @@ def no_large_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 
 
-def test_stopped_and_started_again(pack, root, demo, data, tmp_path):
-    arguments = command(root, demo, data, tmp_path / "run", "--bad-rows", "skip")
+@pytest.fixture(scope="module")
+def twice(pack, root, demo, data, tmp_path_factory):
+    """A run that was stopped before its end, and started again: its folder, and what it said both times."""
+    out = tmp_path_factory.mktemp("twice") / "run"
+    arguments = command(root, demo, data, out, "--bad-rows", "skip")
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     )
@@ -98,60 +75,52 @@ def test_stopped_and_started_again(pack, root, demo, data, tmp_path):
         if line.startswith("step 1/6"):
             process.send_signal(signal.SIGTERM)
     assert process.wait() == 0, "".join(said)
-    assert "  metadata.jsonl line 2: picture missing.png does not exist\n" in said
-    assert said[-1].startswith("stopped after step ")
-    stopped = int(said[-1].split()[3].rstrip(";"))
-    assert stopped < 6 and (tmp_path / "run" / f"checkpoint-{stopped:08d}.safetensors").is_file()
-
+    stopped = [file.name for file in out.glob("checkpoint-*")]
     again = subprocess.run(arguments, capture_output=True, text=True, env=environment())
     assert again.returncode == 0, again.stderr
-    assert (
-        f"going on from checkpoint-{stopped:08d}" in again.stdout
-        and "done: " in again.stdout
-        and "missing.png" not in again.stdout
-    )
-    with (tmp_path / "run" / "log.csv").open() as file:
+    return SimpleNamespace(out=out, said=said, stopped=stopped, again=again.stdout)
+
+
+def test_stopped_and_started_again(pack, twice):
+    assert "  metadata.jsonl line 2: picture missing.png does not exist\n" in twice.said
+    assert twice.said[-1].startswith("stopped after step ")
+    stopped = int(twice.said[-1].split()[3].rstrip(";"))
+    assert stopped < 6 and twice.stopped == [f"checkpoint-{stopped:08d}.safetensors"]
+    assert f"going on from checkpoint-{stopped:08d}" in twice.again and "done: " in twice.again
+    assert "missing.png" not in twice.again
+    with (twice.out / "log.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == list("123456")
-    adapter = pack.module("roictrl_core.checkpoint").read_adapter(tmp_path / "run" / "adapter.safetensors")
+    adapter = pack.module("roictrl_core.checkpoint").read_adapter(twice.out / "adapter.safetensors")
     assert adapter.metadata == {"training_steps": "6", "prediction": "v"} and adapter.config.slots == 3
-    with (
-        Image.open(tmp_path / "run" / "loss.png") as curve,
-        Image.open(tmp_path / "run" / "samples-00000006.jpg") as grid,
-    ):
+    with Image.open(twice.out / "loss.png") as curve, Image.open(twice.out / "samples-00000006.jpg") as grid:
         assert curve.size == (640, 360) and grid.size == (384, 2 * 384 + 6)
 
-    # A full disk at the next save: the last checkpoint stays, and what is left is said.
-    files = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "run").glob("*.safetensors")}
+
+def test_a_full_disk_keeps_the_last_checkpoint_and_says_what_is_left(root, demo, data, twice, tmp_path):
+    run = shutil.copytree(twice.out, tmp_path / "run")
+    files = {file.name: file.stat().st_mtime_ns for file in run.glob("*.safetensors")}
     full = subprocess.run(
-        [*arguments, "--steps", "7"], capture_output=True, text=True, env=environment(), preexec_fn=no_large_files
+        command(root, demo, data, run, "--bad-rows", "skip", "--steps", "7"),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        preexec_fn=no_large_files,
     )
     assert full.returncode == 1 and "Traceback" not in full.stderr and "step 7/7" in full.stdout
-    last = tmp_path / "run" / "checkpoint-00000006.safetensors"
     assert full.stderr.strip().splitlines()[-1] == (
-        f"train.py: {tmp_path / 'run' / 'adapter.safetensors'} cannot be written: File too large. "
-        f"{last} is kept: mend this, then start the same command again to go on from it"
+        f"train.py: {run / 'adapter.safetensors'} cannot be written: File too large. "
+        f"{run / 'checkpoint-00000006.safetensors'} is kept: mend this, then start the same command again to go on "
+        "from it"
     )
-    assert files == {file.name: file.stat().st_mtime_ns for file in (tmp_path / "run").glob("*.safetensors")}
+    assert files == {file.name: file.stat().st_mtime_ns for file in run.glob("*.safetensors")}
 
-    more = command(
-        root,
-        demo,
-        data,
-        tmp_path / "more",
-        "--start-from",
-        tmp_path / "run" / "adapter.safetensors",
-        "--steps",
-        "1",
-        "--bad-rows",
-        "skip",
-    )
+
+def test_another_run_starts_from_an_adapter(pack, root, demo, data, twice, tmp_path):
+    begin = ("--start-from", twice.out / "adapter.safetensors")
+    more = command(root, demo, data, tmp_path / "more", *begin, "--steps", "1", "--bad-rows", "skip")
     assert subprocess.run(more, env=environment()).returncode == 0
-    assert (
-        pack.module("roictrl_core.checkpoint")
-        .read_adapter(tmp_path / "more" / "adapter.safetensors")
-        .metadata["training_steps"]
-        == "7"
-    )
+    adapter = pack.module("roictrl_core.checkpoint").read_adapter(tmp_path / "more" / "adapter.safetensors")
+    assert adapter.metadata["training_steps"] == "7"
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,8 @@ class Case:
             rows.append(
                 reference.block_row(
                     weights, attn2, self.heads, self.bins, self.size, self.h[row], self.a[row], self.n[row],
-                    self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row], self.order,
-                    self.instances.strength[row], covered,
+                    self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row],
+                    order=self.order, strength=self.instances.strength[row], covered=covered,
                 )
             )  # fmt: skip
         return torch.stack(rows)
