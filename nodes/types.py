@@ -39,9 +39,9 @@ def strength_input(tooltip: str) -> io.Input:
     return io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.01, tooltip=tooltip)
 
 
-def share_input(name: str, default: float, tooltip: str, step: float = 0.001) -> io.Input:
+def share_input(name: str, default: float, tooltip: str, step: float = 0.001, optional: bool = False) -> io.Input:
     """A number from 0 to 1: of the sampling schedule, of a mixture, a probability."""
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=step, tooltip=tooltip)
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=step, optional=optional, tooltip=tooltip)
 
 
 def start_input() -> io.Input:
