@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from demo_common import start
+from demo_world.judge import judge, summarise
+from demo_world.world import normalised_boxes, random_scene, render
 from devtools.pack import ROOT, pack_module
 
 start()
-from roictrl_core.demo.judge import judge, summarise  # noqa: E402
-from roictrl_core.demo.world import normalised_boxes, random_scene, render  # noqa: E402
 
 SEED = 800
 SIZES = (20, 24, 28, 32, 36, 44)  # px, shortest side; up to two more

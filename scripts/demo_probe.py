@@ -18,16 +18,15 @@ import torch
 from PIL import Image
 
 from demo_common import CACHE, start
+from demo_world.captions import instance_caption
+from demo_world.judge import Reading
+from demo_world.world import random_scene
 from devtools.pack import pack_module
 
 start()
 import comfy.sample  # noqa: E402
 import comfy.sd  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-
-from roictrl_core.demo.captions import instance_caption  # noqa: E402
-from roictrl_core.demo.judge import Reading  # noqa: E402
-from roictrl_core.demo.world import random_scene  # noqa: E402
 
 SEED = 900  # of the probe's scenes; none is trained on
 

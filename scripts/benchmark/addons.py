@@ -23,8 +23,8 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from demo_base import Base, loss_of, noise_levels
 from demo_common import device
-from roictrl_core.demo.captions import global_caption
-from roictrl_core.demo.world import MAX_INSTANCES, random_scene, render
+from demo_world.captions import global_caption
+from demo_world.world import MAX_INSTANCES, random_scene, render
 
 from .palettes import PALETTES, described, recoloured_scene
 from .places import BASE, digest

@@ -48,8 +48,8 @@ def write_adapter(path: Path, seed: int = 2, steps: int = 3) -> Path:
 
 def write_cache(folder: Path, clip, pictures: int = 6, side: int = 8) -> Path:
     """A training cache of random latents `side` cells wide, with the demo world's boxes and captions."""
-    from roictrl_core.demo.captions import instance_caption
-    from roictrl_core.demo.world import normalised_boxes, random_scene
+    from demo_world.captions import instance_caption
+    from demo_world.world import normalised_boxes, random_scene
 
     cache, generator = pack_module("roictrl_core.training.cache"), torch.Generator().manual_seed(0)
     writer = cache.CacheWriter(folder)

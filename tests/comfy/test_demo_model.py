@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from roictrl_core.demo.captions import WORDS, instance_caption
-from roictrl_core.demo.judge import judge, summarise
-from roictrl_core.demo.world import normalised_boxes, random_scene, render
+from demo_world.captions import WORDS, instance_caption
+from demo_world.judge import judge, summarise
+from demo_world.world import normalised_boxes, random_scene, render
 
 STEPS, CFG = 12, 2.0
 SCENES = [random_scene((990, index), 2 + index % 5) for index in range(10)]
