@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "demo_model")
     parser.add_argument("--pictures", type=int, default=300)
     a = parser.parse_args()
-    vae = pack_module("nodes.demo_model").load_vae_file(a.folder / "vae.safetensors")[0]
+    vae = pack_module("nodes.demo_model.files").load_vae_file(a.folder / "vae.safetensors")[0]
     scenes = [random_scene((SEED, index), 1 + index % 6) for index in range(a.pictures)]
     pictures = np.stack([render(scene) for scene in scenes])
     decoded = round_trips(vae, pictures)

@@ -33,12 +33,12 @@ SEED = 900  # of the probe's scenes; none is trained on
 
 def load(name: str):
     """MODEL, CLIP, VAE from the cache."""
-    demo_model = pack_module("nodes.demo_model")
+    files = pack_module("nodes.demo_model.files")
     weights = load_file(CACHE / name)
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())
     return (
-        demo_model.load_model(demo_model.part_of(weights, "unet"), statistics),
-        demo_model.load_clip(demo_model.part_of(weights, "text")),
+        files.load_model(files.part_of(weights, "unet"), statistics),
+        files.load_clip(files.part_of(weights, "text")),
         comfy.sd.VAE(sd=load_file(CACHE / "vae.safetensors")),
     )
 

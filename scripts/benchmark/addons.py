@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from roictrl_pack.nodes.demo_model import DemoTokenizer, load_vae_file
+from roictrl_pack.nodes.demo_model.files import load_vae_file
+from roictrl_pack.nodes.demo_model.tokenizer import DemoTokenizer
 from roictrl_pack.nodes.patch.hosts.unet import UNet
 from roictrl_pack.roictrl_core.files import write_atomically
 from safetensors import safe_open
