@@ -5,7 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..roictrl_core.checkpoint import read_adapter
-from .demo_model import FOLDER, load_demo
+from .demo_model import FOLDER
+from .demo_model.files import load_demo
 from .types import ADAPTER, schema
 from .weights import adapter_patcher
 

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     from devtools.pack import load_pack
 
     load_pack()
-    from roictrl_pack.nodes.demo_model import load_demo
+    from roictrl_pack.nodes.demo_model.files import load_demo
     from roictrl_pack.nodes.training.base import TrainingBase
 
     torch.set_num_threads(1)

@@ -69,9 +69,9 @@ class Base(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        demo_model = pack_module("nodes.demo_model")
-        self.unet = demo_model.new_base_model().diffusion_model
-        self.text = demo_model.DemoClipModel(dtype=torch.float32).clip_l.transformer
+        networks = pack_module("nodes.demo_model.networks")
+        self.unet = networks.new_base_model().diffusion_model
+        self.text = networks.DemoClipModel(dtype=torch.float32).clip_l.transformer
         self.requires_grad_(True)
 
     def initialise(self) -> None:
@@ -125,7 +125,7 @@ class Data:
             rows = [json.loads(line) for line in file]
         weights = np.array([counts[len(row["instances"]) - 1] for row in rows], np.float64)
         self.share = np.cumsum(weights / weights.sum())
-        encode = pack_module("nodes.demo_model").DemoTokenizer()
+        encode = pack_module("nodes.demo_model.tokenizer").DemoTokenizer()
 
         def tokens(text):
             chunks = encode.tokenize_with_weights(text)

@@ -38,7 +38,7 @@ def rows_of(name: str):
 @torch.no_grad()
 def make(names: list[str], demo: Path, out: Path) -> None:
     cache = pack_module("roictrl_core.training.cache")
-    clip = pack_module("nodes.demo_model").load_demo(demo).clip
+    clip = pack_module("nodes.demo_model.files").load_demo(demo).clip
     writer = cache.CacheWriter(out, {"data": names})
     for name in names:
         for row in rows_of(name):

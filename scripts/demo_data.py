@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from demo_common import CACHE, Log, device, save_array, start
+from demo_world.captions import global_caption, instance_caption
+from demo_world.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render
 
 start()
 from comfy.taesd.taesd import TAESD  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-from roictrl_core.demo.captions import global_caption, instance_caption  # noqa: E402
-from roictrl_core.demo.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render  # noqa: E402
 from roictrl_core.files import write_atomically  # noqa: E402
 
 BATCH = 4  # fits the processor's cache; larger ones are slower on a CPU

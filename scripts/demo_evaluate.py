@@ -19,6 +19,8 @@ import numpy as np
 from PIL import Image
 
 from demo_common import CACHE, start
+from demo_world.judge import judge, summarise
+from demo_world.world import render
 from devtools.pack import ROOT, load_pack
 
 start()
@@ -28,8 +30,6 @@ from benchmark.layouts import LEVELS, SPLITS, Case, case_of  # noqa: E402
 from benchmark.methods import METHODS  # noqa: E402
 from benchmark.places import Places  # noqa: E402
 from benchmark.sampling import Sampler  # noqa: E402
-from roictrl_core.demo.judge import judge, summarise  # noqa: E402
-from roictrl_core.demo.world import render  # noqa: E402
 
 
 def evaluate(painter: Painter, job: Job, cases: list[Case]) -> tuple[dict, list[np.ndarray]]:

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from demo_common import start
+from demo_world.judge import judge, summarise
+from demo_world.world import normalised_boxes, random_scene, render
 from devtools.pack import ROOT, pack_module
 
 start()
-from roictrl_core.demo.judge import judge, summarise  # noqa: E402
-from roictrl_core.demo.world import normalised_boxes, random_scene, render  # noqa: E402
 
 SEED = 800
 SIZES = (20, 24, 28, 32, 36, 44)  # px, shortest side; up to two more
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "demo_model")
     parser.add_argument("--pictures", type=int, default=300)
     a = parser.parse_args()
-    vae = pack_module("nodes.demo_model").load_vae_file(a.folder / "vae.safetensors")[0]
+    vae = pack_module("nodes.demo_model.files").load_vae_file(a.folder / "vae.safetensors")[0]
     scenes = [random_scene((SEED, index), 1 + index % 6) for index in range(a.pictures)]
     pictures = np.stack([render(scene) for scene in scenes])
     decoded = round_trips(vae, pictures)

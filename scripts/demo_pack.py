@@ -27,7 +27,7 @@ def preview_factors() -> dict:
     """The linear map from normalised latents to RGB in -1..1 that fits 256 pictures best,
     for previews while sampling."""
     from demo_data import DATA_SETS, scene_of
-    from roictrl_core.demo.world import render
+    from demo_world.world import render
 
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())
     mean, std = (np.array(statistics[k])[None, :, None, None] for k in ("mean", "std"))

@@ -19,6 +19,9 @@ import torch
 from PIL import Image
 
 from demo_common import CACHE, start
+from demo_world.captions import instance_caption
+from demo_world.judge import Reading
+from demo_world.world import Attributes, random_scene
 from devtools.pack import pack_module
 
 start()
@@ -26,21 +29,17 @@ import comfy.sample  # noqa: E402
 import comfy.sd  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-from roictrl_core.demo.captions import instance_caption  # noqa: E402
-from roictrl_core.demo.judge import Reading  # noqa: E402
-from roictrl_core.demo.world import Attributes, random_scene  # noqa: E402
-
 SEED = 900  # of the probe's scenes; none is trained on
 
 
 def load(name: str):
     """MODEL, CLIP, VAE from the cache."""
-    demo_model = pack_module("nodes.demo_model")
+    files = pack_module("nodes.demo_model.files")
     weights = load_file(CACHE / name)
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())
     return (
-        demo_model.load_model(demo_model.part_of(weights, "unet"), statistics),
-        demo_model.load_clip(demo_model.part_of(weights, "text")),
+        files.load_model(files.part_of(weights, "unet"), statistics),
+        files.load_clip(files.part_of(weights, "text")),
         comfy.sd.VAE(sd=load_file(CACHE / "vae.safetensors")),
     )
 

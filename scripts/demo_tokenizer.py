@@ -11,10 +11,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from devtools.pack import ROOT, register_core
-
-register_core()
-from roictrl_core.demo.captions import WORDS  # noqa: E402
+from demo_world.captions import WORDS
+from devtools.pack import ROOT
 
 FOLDER = ROOT / "demo_model" / "tokenizer"
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo_common import CACHE, Log, device, save_array, start
+from demo_world.world import SIZE, random_scene, render
 
 start()
 import torch  # noqa: E402
@@ -28,7 +29,6 @@ import torch.nn.functional as F  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from roictrl_core.demo.world import SIZE, random_scene, render  # noqa: E402
 from roictrl_core.files import write_atomically  # noqa: E402
 
 SEED = 10  # of the training scenes, (SEED, index)

@@ -40,6 +40,14 @@ COMMANDS = {
     "cost": [ROOT / "scripts" / "bench_unet.py"],
     "workflows": [ROOT / "scripts" / "make_workflows.py"],
 }
+# Of what they run, a file that the published pack lacks (.comfyignore).
+ONLY_IN_A_CLONE = {
+    "demo": "scripts/devtools/demo.py",
+    "test": "tests/conftest.py",
+    "bench": "scripts/bench_control.py",
+    "bench-train": "scripts/bench_train.py",
+    "cost": "scripts/bench_unet.py",
+}
 
 
 def arguments() -> tuple[argparse.Namespace, list[str]]:
@@ -55,6 +63,12 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
         parser.print_help()
         sys.exit(0 if known.help else 2)
     return known, rest + (["--help"] if known.help else [])
+
+
+def check_is_here(verb: str) -> None:
+    """Raises SetupError where this is the published pack and the verb needs the repository."""
+    if (part := ONLY_IN_A_CLONE.get(verb)) and not (ROOT / part).is_file():
+        raise SetupError(f"`{verb}` needs {part}, which is not published with the pack: run it in a clone from git.")
 
 
 def set_up(comfyui: str | None, tools: bool) -> Environment:
@@ -74,6 +88,7 @@ def main() -> int:
     """Set up, then hand over to the module of the verb, in the environment."""
     known, rest = arguments()
     try:
+        check_is_here(known.verb)
         environment = set_up(known.comfyui, tools=known.verb in ("test", "bench"))
     except SetupError as error:
         return fail(error)

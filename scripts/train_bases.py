@@ -16,7 +16,7 @@ T = TypeVar("T")
 def load_base(options: Namespace):
     """(MODEL, CLIP or None, VAE or None) of --checkpoint, --unet or --demo. Raises ValueError naming the file."""
     if options.demo:
-        from roictrl_pack.nodes.demo_model import load_demo
+        from roictrl_pack.nodes.demo_model.files import load_demo
 
         model, clip, vae = _loaded(
             [options.demo / "base.safetensors", options.demo / "vae.safetensors"], lambda *_: load_demo(options.demo)

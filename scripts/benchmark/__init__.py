@@ -12,6 +12,7 @@ variants.py   what bench_train.py can train
 training.py   one training run of a variant, by the parts of train.py
 addons.py     a fine-tuned base and a LoRA, for the adapter to cope with
 palettes.py   what they are tuned on: some colours drawn as others
+scores.py     what one picture is worth, rates over many, and how sure they are
 store.py      results, a line per picture as soon as it is drawn
 drawing.py    draws and judges what is missing
 workers.py    the same in several processes

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from roictrl_pack.nodes.demo_model import DemoTokenizer, load_vae_file
+from roictrl_pack.nodes.demo_model.files import load_vae_file
+from roictrl_pack.nodes.demo_model.tokenizer import DemoTokenizer
 from roictrl_pack.nodes.patch.hosts.unet import UNet
 from roictrl_pack.roictrl_core.files import write_atomically
 from safetensors import safe_open
@@ -23,8 +24,8 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from demo_base import Base, loss_of, noise_levels
 from demo_common import device
-from roictrl_core.demo.captions import global_caption
-from roictrl_core.demo.world import MAX_INSTANCES, random_scene, render
+from demo_world.captions import global_caption
+from demo_world.world import MAX_INSTANCES, random_scene, render
 
 from .palettes import PALETTES, described, recoloured_scene
 from .places import BASE, digest

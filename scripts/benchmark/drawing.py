@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from roictrl_core.demo.scores import mark
-from roictrl_core.demo.world import render
+from demo_world.world import render
 
 from .layouts import Case, case_of
 from .methods import METHODS, Parts
 from .palettes import recoloured
 from .places import Places, digest
 from .sampling import Sampler, round_trip, sample
+from .scores import mark
 from .store import Record, Results
 from .workers import Draw, Pair
 

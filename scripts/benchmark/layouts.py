@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roictrl_core.demo.captions import instance_caption
-from roictrl_core.demo.world import Attributes, Scene, normalised_boxes, random_scene
+from demo_world.captions import instance_caption
+from demo_world.world import Attributes, Scene, normalised_boxes, random_scene
 
 SPLITS = {"tuning": 700, "test": 600}  # seeds of layouts; the training data have others (demo_data.py)
 LEVELS = (2, 3, 4, 5, 6)  # instances per layout, in turn

@@ -15,7 +15,7 @@ import comfy.sd
 import comfy.utils
 import torch
 from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
-from roictrl_pack.nodes.demo_model import load_demo
+from roictrl_pack.nodes.demo_model.files import load_demo
 from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
 from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
 from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from roictrl_core.demo.world import Attributes, Scene
+from demo_world.world import Attributes, Scene
 
 Palette = Mapping[str, str]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from roictrl_core.demo.world import SIZE
+from demo_world.world import SIZE
 
 from .layouts import Case
 from .store import Results

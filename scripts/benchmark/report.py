@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from roictrl_core.demo.judge import IOU_SUCCESS
-from roictrl_core.demo.scores import diversity, interval, measures, resampled
+from demo_world.judge import IOU_SUCCESS
 
 from .layouts import LEVELS, case_of
 from .palettes import Palette, described
+from .scores import diversity, interval, measures, resampled
 from .store import Record, Results
 
 BEGIN, END = "<!-- demo benchmark: begin (written by scripts/bench_control.py) -->", "<!-- demo benchmark: end -->"

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from roictrl_core.demo import captions, judge, scores, world
-from roictrl_core.demo.scores import Marks
+from demo_world import captions, judge, world
 
-from . import layouts
+from . import layouts, scores
+from .scores import Marks
 
 
 @dataclass(frozen=True)

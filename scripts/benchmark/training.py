@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from roictrl_pack.nodes.demo_model import load_demo
+from roictrl_pack.nodes.demo_model.files import load_demo
 from roictrl_pack.nodes.training.base import TrainingBase
 from roictrl_pack.roictrl_core.files import write_atomically
 from roictrl_pack.roictrl_core.training.batches import Augmentation, BatchStream

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from roictrl_core.demo.scores import measures
-
 from .drawing import Bench, Job
 from .methods import CFG, FIRST_CFG, METHODS
 from .sampling import Sampler
+from .scores import measures
 
 SPLIT = "tuning"
 

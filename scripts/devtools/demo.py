@@ -12,6 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from demo_world.captions import COLOUR_WORDS, SHAPE_WORDS, TEXTURE_NOUNS, TEXTURE_WORDS
+from demo_world.judge import judge, summarise
+from demo_world.world import Attributes
+
 from .base import default_base, make_base
 from .client import PromptError
 from .pack import ROOT, register_core
@@ -22,9 +26,6 @@ from .workflow import WorkflowError, load_workflow, to_prompt
 
 register_core()
 
-from roictrl_core.demo.captions import COLOUR_WORDS, SHAPE_WORDS, TEXTURE_NOUNS, TEXTURE_WORDS  # noqa: E402
-from roictrl_core.demo.judge import judge, summarise  # noqa: E402
-from roictrl_core.demo.world import Attributes  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
 
 WORKFLOW = ROOT / "workflows" / "demo.json"

@@ -19,9 +19,9 @@ def write_demo(folder: Path) -> Path:
     """base.safetensors and vae.safetensors, as `load_demo` reads them."""
     from comfy.taesd.taesd import TAESD
 
-    module = pack_module("nodes.demo_model")
-    unet = tiny_models.randomize(module.new_base_model().diffusion_model).state_dict()
-    text = tiny_models.randomize(module.DemoClipModel(dtype=torch.float32).clip_l.transformer).state_dict()
+    networks = pack_module("nodes.demo_model.networks")
+    unet = tiny_models.randomize(networks.new_base_model().diffusion_model).state_dict()
+    text = tiny_models.randomize(networks.DemoClipModel(dtype=torch.float32).clip_l.transformer).state_dict()
     unet["out.2.weight"].mul_(CONTRAST)  # a random UNet's output is faint
     save_file(
         {**{f"unet.{k}": v for k, v in unet.items()}, **{f"text.{k}": v.clone() for k, v in text.items()}},
@@ -38,7 +38,7 @@ def write_demo(folder: Path) -> Path:
 def write_adapter(path: Path, seed: int = 2, steps: int = 3) -> Path:
     """An adapter for it, its gates open."""
     config = pack_module("roictrl_core.config").AdapterConfig.for_unet(
-        pack_module("nodes.demo_model").UNET_CONFIG, grids=GRIDS, slots=SLOTS
+        pack_module("nodes.demo_model.networks").UNET_CONFIG, grids=GRIDS, slots=SLOTS
     )
     weights = tiny_models.randomize(pack_module("roictrl_core.adapter").ROICtrlAdapter(config), seed).state_dict()
     weights.update({key: torch.tensor(0.8) for key in weights if ".alpha_" in key})
@@ -48,8 +48,8 @@ def write_adapter(path: Path, seed: int = 2, steps: int = 3) -> Path:
 
 def write_cache(folder: Path, clip, pictures: int = 6, side: int = 8) -> Path:
     """A training cache of random latents `side` cells wide, with the demo world's boxes and captions."""
-    from roictrl_core.demo.captions import instance_caption
-    from roictrl_core.demo.world import normalised_boxes, random_scene
+    from demo_world.captions import instance_caption
+    from demo_world.world import normalised_boxes, random_scene
 
     cache, generator = pack_module("roictrl_core.training.cache"), torch.Generator().manual_seed(0)
     writer = cache.CacheWriter(folder)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from roictrl_core.demo.captions import WORDS, instance_caption
-from roictrl_core.demo.judge import judge, summarise
-from roictrl_core.demo.world import normalised_boxes, random_scene, render
+from demo_world.captions import WORDS, instance_caption
+from demo_world.judge import judge, summarise
+from demo_world.world import normalised_boxes, random_scene, render
 
 STEPS, CFG = 12, 2.0
 SCENES = [random_scene((990, index), 2 + index % 5) for index in range(10)]
@@ -23,14 +23,14 @@ def parts(pack):
 
 
 def test_every_word_is_one_token(pack):
-    tokenizer = pack.module("nodes.demo_model").DemoTokenizer()
+    tokenizer = pack.module("nodes.demo_model.tokenizer").DemoTokenizer()
     for word in WORDS:
         tokens = [token for token, _ in tokenizer.tokenize_with_weights(word)[0]]
         assert tokens[2] == tokenizer.end_token, word
 
 
 def test_unknown_words_fall_into_letters_and_long_prompts_into_chunks(pack):
-    tokenizer = pack.module("nodes.demo_model").DemoTokenizer()
+    tokenizer = pack.module("nodes.demo_model.tokenizer").DemoTokenizer()
     tokens = [token for token, _ in tokenizer.tokenize_with_weights("(zebra:1.5)")[0]]
     assert 4 < tokens.index(tokenizer.end_token) <= 7
     assert len(tokenizer.tokenize_with_weights("a red striped circle, " * 30)) > 1
@@ -38,7 +38,7 @@ def test_unknown_words_fall_into_letters_and_long_prompts_into_chunks(pack):
 
 def test_missing_weights_are_named_with_the_remedy(pack, tmp_path):
     with pytest.raises(ValueError, match="base.safetensors is missing .* demo_model folder"):
-        pack.module("nodes.demo_model").load_demo(tmp_path)
+        pack.module("nodes.demo_model.files").load_demo(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,20 @@ def test_a_vae_that_says_nothing_of_its_latents_is_refused(pack, tmp_path, metad
     with pytest.raises(
         ValueError, match="Load ROICtrl Demo Model: vae.safetensors does not say what its latents are like"
     ):
-        pack.module("nodes.demo_model").load_vae_file(tmp_path / "vae.safetensors")
+        pack.module("nodes.demo_model.files").load_vae_file(tmp_path / "vae.safetensors")
 
 
 def test_damaged_weights_are_a_sentence(pack, tmp_path):
     for name in ("base", "vae"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
     with pytest.raises(ValueError, match="Load ROICtrl Demo Model: base.safetensors is a Git LFS pointer"):
-        pack.module("nodes.demo_model").load_demo(tmp_path)
+        pack.module("nodes.demo_model.files").load_demo(tmp_path)
 
 
 def test_the_latent_format_undoes_itself(pack):
-    latent_format = pack.module("nodes.demo_model").DemoLatentFormat((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 0.5, 0.7))
+    latent_format = pack.module("nodes.demo_model.networks").DemoLatentFormat(
+        (0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 0.5, 0.7)
+    )
     latent = torch.randn(2, 4, 8, 8)
     assert torch.allclose(latent_format.process_out(latent_format.process_in(latent)), latent, atol=1e-6)
 

@@ -52,6 +52,14 @@ def test_core_imports_nothing_of_comfyui():
     assert not [entry for entry in absolute_imports("roictrl_core") if entry[1] not in allowed]
 
 
+def test_what_users_load_imports_nothing_of_the_scripts():
+    """Much of scripts/ is not published (.comfyignore)."""
+    scripts = {path.stem for path in (ROOT / "scripts").iterdir()}
+    assert {"demo_world", "devtools"} <= scripts
+    found = [*absolute_imports("nodes"), *absolute_imports("roictrl_core")]
+    assert not [entry for entry in found if entry[1] in scripts]
+
+
 def test_every_source_file_can_be_read_in_windows_own_encoding():
     """Tools that check packs (comfy-test's lint) read them in the platform's encoding.
 

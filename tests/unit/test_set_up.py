@@ -5,6 +5,7 @@ And that an interrupted step leaves nothing that looks whole.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -147,6 +148,18 @@ def test_a_folder_that_is_no_comfyui_is_refused_before_anything_is_installed(tmp
     done = dev("test", "--comfyui", str(tmp_path))
     assert done.returncode == 1
     assert "is no ComfyUI: name the folder with main.py in it." in done.stderr
+    assert "installing" not in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["demo", "test", "bench", "bench-train", "cost"])
+def test_what_is_not_published_is_named_before_anything_is_installed(tmp_path, verb):
+    left_out = shutil.ignore_patterns("demo.py", "__pycache__")
+    shutil.copytree(ROOT / "scripts" / "devtools", tmp_path / "scripts" / "devtools", ignore=left_out)
+    shutil.copy(ROOT / "scripts" / "dev.py", tmp_path / "scripts")
+    command = [sys.executable, tmp_path / "scripts" / "dev.py", verb]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "is not published with the pack: run it in a clone from git." in done.stderr
     assert "installing" not in done.stdout
 
 

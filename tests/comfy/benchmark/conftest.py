@@ -14,7 +14,7 @@ def random_demo(pack, tmp_path_factory) -> SimpleNamespace:
     """folder with the whole demo model, and the training cache."""
     folder = write_demo(tmp_path_factory.mktemp("demo"))
     write_adapter(folder / "adapter.safetensors")
-    demo = pack.module("nodes.demo_model").load_demo(folder)
+    demo = pack.module("nodes.demo_model.files").load_demo(folder)
     return SimpleNamespace(folder=folder, cache=write_cache(tmp_path_factory.mktemp("cache"), demo.clip), parts=demo)
 
 

@@ -347,7 +347,7 @@ def test_an_addon_is_tuned_goes_on_and_changes_the_picture(bench, random_demo, p
 def test_the_judge_wants_an_addons_colours(bench, places, random_demo, monkeypatch):
     """A drawing in the add-on's palette is right for its row, and in the world's own palette for ROICtrl's."""
     from benchmark.palettes import PALETTES, recoloured_scene
-    from roictrl_core.demo.world import render
+    from demo_world.world import render
 
     pairs = [(number, number) for number in range(5)]
     cases = [bench.layouts.case_of("test", number) for number, _ in pairs]

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from benchmark import report
+from benchmark.scores import Marks
 from benchmark.store import Record, Results
-from roictrl_core.demo.scores import Marks
 
 MARKS = Marks((0.9, 0.2), (True, False), (False, None), 0.01, 1)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roictrl_core.demo.judge import Reading, box_iou, judge, summarise
-from roictrl_core.demo.world import normalised_boxes, random_scene, render
+from demo_world.judge import Reading, box_iou, judge, summarise
+from demo_world.world import normalised_boxes, random_scene, render
 
 SCENES = [random_scene((4, index), 1 + index % 6) for index in range(120)]
 

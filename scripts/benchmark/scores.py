@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
-from .judge import IOU_SUCCESS, Reading, Verdict
-from .world import Attributes
+from demo_world.judge import IOU_SUCCESS, Reading, Verdict
+from demo_world.world import Attributes
 
 MARGIN = 4  # px around every box that count as the box's own: half a latent cell, over which the VAE rings
 RESAMPLES = 2000

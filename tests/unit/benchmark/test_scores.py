@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roictrl_core.demo.judge import Verdict
-from roictrl_core.demo.scores import Marks, Measure, diversity, inside_boxes, interval, leaks, mark, measures, resampled
-from roictrl_core.demo.world import Attributes, Scene, Thing, normalised_boxes, random_scene, render
+from benchmark.scores import Marks, Measure, diversity, inside_boxes, interval, leaks, mark, measures, resampled
+from demo_world.judge import Verdict
+from demo_world.world import Attributes, Scene, Thing, normalised_boxes, random_scene, render
 
 RED_RING, BLUE_STAR = Attributes("ring", "red", "plain"), Attributes("star", "blue", "striped")
 BOX = (0.1, 0.1, 0.5, 0.5)

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from roictrl_core.demo.captions import (
+from demo_world.captions import (
     COLOUR_WORDS,
     SHAPE_WORDS,
     TEXTURE_NOUNS,
@@ -16,8 +16,8 @@ from roictrl_core.demo.captions import (
     global_caption,
     instance_caption,
 )
-from roictrl_core.demo.judge import box_iou
-from roictrl_core.demo.world import (
+from demo_world.judge import box_iou
+from demo_world.world import (
     COLOURS,
     MAX_OVERLAP,
     MIN_SIZE,
