@@ -18,7 +18,7 @@ from .patch.methods.roi_prompts import ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import said
 from .slots import slots_of
-from .speed import BALANCED, EVERY, EXACT, FAST, SHARE, reuse_of, speed_inputs
+from .speed import BALANCED, EVERY, EXACT, FAST, SHARE, reuse_of, speed_inputs, uncond_of
 from .types import (
     ADAPTER,
     LAYOUT,
@@ -194,7 +194,7 @@ class ApplyROICtrl(io.ComfyNode):
             slots=slots,
             strength=strength,
             window=(start_percent, end_percent),
-            uncond=OFF if speed == FAST else uncond_boxes,
+            uncond=uncond_of(speed, uncond_boxes),
             shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed,
             reuse=reuse_of(**speeds),
             picture=(layout.width, layout.height),

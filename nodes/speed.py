@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .patch.control import Reuse
+from .patch.control import OFF, Reuse
 from .types import advanced, share_input
 
 EXACT, BALANCED, FAST = "exact", "balanced", "fast"
@@ -51,6 +51,11 @@ def speed_inputs(*choices: str, fast: str = "") -> list[io.Input]:
     ]
 
 
-def reuse_of(speed: str, computed_share: float, compute_every: int) -> Reuse | None:
+def reuse_of(speed: str, computed_share: float = SHARE, compute_every: int = EVERY) -> Reuse | None:
     """What the inputs ask of a sampling run."""
     return None if speed == EXACT else Reuse(computed_share, compute_every)
+
+
+def uncond_of(speed: str, uncond_boxes: str) -> str:
+    """What the rows that read no captions have of the boxes."""
+    return OFF if speed == FAST else uncond_boxes

@@ -4,7 +4,8 @@ and `bench_train.py` run it.
 layouts.py    held-out layouts of the demo world
 places.py     where weights and results lie
 sampling.py   pictures through ComfyUI's sampler
-methods.py    the methods: how each turns a layout into what the sampler takes
+methods.py    the methods, a row of the table each
+prepare.py    what each makes of a layout for the sampler
 rows.py       several layouts in one sampler call
 gligen.py     GLIGEN-style box and text tokens, on core's own GLIGEN modules
 ablations.py  ROICtrl with one part taken away or exchanged

@@ -13,9 +13,10 @@ import torch
 from demo_world.world import render
 
 from .layouts import Case, case_of
-from .methods import METHODS, Parts
+from .methods import METHODS
 from .palettes import recoloured
 from .places import Places, digest
+from .prepare import Parts
 from .sampling import Sampler, round_trip, sample
 from .scores import mark
 from .store import Record, Results

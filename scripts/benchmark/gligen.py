@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import comfy.model_patcher
 import numpy as np
@@ -29,12 +28,10 @@ from roictrl_pack.roictrl_core.training.objective import Losses, Objective
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .layouts import Case
+from .prepare import Parts
 from .rows import NODE, OtherRows, in_every_chunk, layout_of
 from .sampling import Conditioned, encode
-
-if TYPE_CHECKING:
-    from .layouts import Case
-    from .methods import Parts
 
 
 def new_gligen(unet, slots: int) -> Gligen:

@@ -1,7 +1,6 @@
-"""The methods: how each turns a layout into what ComfyUI's sampler takes. Import after the pack is loaded.
+"""The methods, a row of the table each: their files, settings, and how they prepare a layout (prepare.py).
 
-All get the same base, layouts, seeds and steps, and captions joined to one global prompt
-unless a setting says otherwise.
+Import after the pack is loaded.
 """
 
 from __future__ import annotations
@@ -9,44 +8,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import comfy.sd
-import comfy.utils
-import torch
-from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model.files import load_demo
 from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
-from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
-from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
-from roictrl_pack.nodes.weights import adapter_patcher
+from roictrl_pack.nodes.speed import BALANCED, FAST
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
-from roictrl_pack.roictrl_core.checkpoint import read_adapter
-
-import nodes as comfy_nodes
 
 from . import ablations, gligen
 from .layouts import Case
 from .palettes import PALETTES, Palette
 from .places import Places
-from .rows import apply_rows, layout_of
-from .sampling import Conditioned, encode, encode_rows
+from .prepare import (
+    NOTHING,
+    Parts,
+    Settings,
+    areas,
+    base_files,
+    base_parts,
+    global_prompt,
+    global_prompts,
+    masks,
+    roi_prompts,
+    roi_prompts_rows,
+    roictrl,
+    roictrl_rows,
+    with_adapter,
+    with_lora,
+)
+from .sampling import Conditioned
 
-Settings = Mapping[str, Any]
 CFG = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 7.5)
 FIRST_CFG = 2.0
-BACKGROUND = "a picture on a dark background"  # a background prompt of the demo world's words
-NOTHING = "nothing"  # no global prompt
-CELL = 8  # px
-
-
-class Parts(NamedTuple):
-    """What a method needs of the loaded weights; control: an adapter's ModelPatcher, GLIGEN's, or None."""
-
-    model: Any
-    clip: Any
-    vae: Any
-    control: Any = None
 
 
 @dataclass(frozen=True)
@@ -83,116 +76,6 @@ class Method:
         return found and f"{self.name} needs {found}; make it with `{self.maker}`"
 
 
-# ---- without training ------------------------------------------------------------------------------------------------
-def base_parts(places: Places) -> Parts:
-    return Parts(*load_demo(places.demo))
-
-
-def base_files(places: Places) -> tuple[Path, ...]:
-    return places.base
-
-
-def global_prompt(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    return Conditioned(parts.model, encode(parts.clip, _text(case, settings)), encode(parts.clip, ""))
-
-
-def global_prompts(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    return Conditioned(
-        parts.model,
-        encode_rows(parts.clip, [_text(case, settings) for case in cases]),
-        encode_rows(parts.clip, [""] * len(cases)),
-    )
-
-
-def _text(case: Case, settings: Settings) -> str:
-    """The global prompt: the captions, or nothing where a method does better without them."""
-    return "" if settings.get("text") == NOTHING else case.text
-
-
-def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Conditioned:
-    """A prompt for everything, and one per box, joined by Conditioning (Combine), as in ComfyUI's area examples."""
-    positive = encode(parts.clip, case.text if settings["text"] == "captions" else BACKGROUND)
-    for region in regions:
-        (positive,) = comfy_nodes.ConditioningCombine().combine(positive, region)
-    return Conditioned(parts.model, positive, encode(parts.clip, ""))
-
-
-def areas(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    """Conditioning (Set Area): boxes in whole cells of 8 px, as its widgets have them."""
-    regions = []
-    for box, caption in zip(case.boxes, case.captions, strict=True):
-        x1, y1, x2, y2 = (CELL * round(side * case.size / CELL) for side in box)
-        regions += comfy_nodes.ConditioningSetArea().append(
-            encode(parts.clip, caption), x2 - x1, y2 - y1, x1, y1, settings["strength"]
-        )
-    return _regional(parts, case, settings, regions)
-
-
-def masks(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    """Conditioning (Set Mask) with a mask of each box, over the whole latent (its default)."""
-    regions = []
-    for box, caption in zip(case.boxes, case.captions, strict=True):
-        x1, y1, x2, y2 = (round(side * case.size) for side in box)
-        mask = torch.zeros(1, case.size, case.size)
-        mask[:, y1:y2, x1:x2] = 1
-        regions += comfy_nodes.ConditioningSetMask().append(
-            encode(parts.clip, caption), mask, "default", settings["strength"]
-        )
-    return _regional(parts, case, settings, regions)
-
-
-def roi_prompts(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    (model,) = ApplyROIPrompts.execute(
-        parts.model,
-        parts.clip,
-        layout_of(case),
-        global_weight=settings["global_weight"],
-        end_percent=settings["end_percent"],
-    ).result
-    return global_prompt(parts._replace(model=model), case, settings)
-
-
-def roi_prompts_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(
-        parts.model,
-        parts.clip,
-        [layout_of(case) for case in cases],
-        ROIPrompts(settings["global_weight"]),
-        (0.0, settings["end_percent"]),
-    )
-    return global_prompts(parts._replace(model=model), cases, settings)
-
-
-# ---- with an adapter -------------------------------------------------------------------------------------------------
-def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
-    (model,) = ApplyROICtrl.execute(
-        parts.model, parts.control, parts.clip, layout_of(case), uncond_boxes=settings["uncond_boxes"]
-    ).result
-    return global_prompt(parts._replace(model=model), case, settings)
-
-
-def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    model = apply_rows(
-        parts.model,
-        parts.clip,
-        [layout_of(case) for case in cases],
-        ROICtrl(parts.control.model, parts.control),
-        uncond=settings["uncond_boxes"],
-    )
-    return global_prompts(parts._replace(model=model), cases, settings)
-
-
-def with_adapter(parts: Parts, path: Path, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Parts:
-    return parts._replace(control=adapter_patcher(read_adapter(path), network))
-
-
-def with_lora(parts: Parts, path: Path) -> Parts:
-    model, clip = comfy.sd.load_lora_for_models(
-        parts.model, parts.clip, comfy.utils.load_torch_file(str(path), safe_load=True), 1.0, 0.0
-    )
-    return parts._replace(model=model, clip=clip)
-
-
 def with_gligen(places: Places) -> Parts:
     parts = base_parts(places)
     return parts._replace(control=gligen.read_gligen(places.weights("gligen"), parts.model))
@@ -212,6 +95,28 @@ def _variant(
         load=lambda places: with_adapter(base_parts(places), places.weights(name), network),
         files=lambda places: (*places.base, places.weights(name)),
     )
+
+
+def _at_speed(speed: str) -> Method:
+    """ROICtrl, reusing what earlier steps added."""
+    return Method(
+        f"roictrl_{speed}",
+        f"ROICtrl, {speed}",
+        roictrl,
+        _roictrl_parts,
+        _roictrl_files,
+        rows=roictrl_rows,
+        first={**_ROICTRL["first"], "speed": speed},
+        like="roictrl",
+    )
+
+
+def _roictrl_parts(places: Places) -> Parts:
+    return with_adapter(base_parts(places), places.adapter)
+
+
+def _roictrl_files(places: Places) -> tuple[Path, ...]:
+    return *places.base, places.adapter
 
 
 def _community(places: Places) -> Parts:
@@ -266,11 +171,12 @@ METHODS = {
             "roictrl",
             "ROICtrl",
             roictrl,
-            lambda places: with_adapter(base_parts(places), places.adapter),
-            lambda places: (*places.base, places.adapter),
+            _roictrl_parts,
+            _roictrl_files,
             **_ROICTRL,
             choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)},
         ),
+        *(_at_speed(speed) for speed in (BALANCED, FAST)),
         _variant("roictrl_short", "ROICtrl, short budget", beside=None),
         _variant("no_self_attention", "without ROI self-attention"),
         _variant("no_regulariser", "without the regulariser"),

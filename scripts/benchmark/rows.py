@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from roictrl_pack.nodes.captions import CaptionEncoder
-from roictrl_pack.nodes.patch.control import PROMPT, Control, Window
+from roictrl_pack.nodes.patch.control import PROMPT, Control, Reuse, Window
 from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.methods import Method, Session
 from roictrl_pack.nodes.patch.rows import Rows
@@ -49,11 +49,17 @@ def in_every_chunk(rows: Rows, **fields: object) -> Rows:
 
 
 def apply_rows(
-    model, clip, layouts: Sequence[Layout], method: Method, window: Window = (0.0, 1.0), uncond: str = PROMPT
+    model,
+    clip,
+    layouts: Sequence[Layout],
+    method: Method,
+    window: Window = (0.0, 1.0),
+    uncond: str = PROMPT,
+    reuse: Reuse | None = None,
 ):
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
     encoder = CaptionEncoder(clip, NODE)
     slots = [make_slots(usable_instances(layout, None, NODE)[0], encoder) for layout in layouts]
     # Row r of every chunk has the slots of layout r; all are on whenever one is.
     rows = OtherRows(method, partial(in_every_chunk, slots=tuple(slots)))
-    return attach(model, Control(NODE, slots[0], window=window, uncond=uncond), rows)
+    return attach(model, Control(NODE, slots[0], window=window, uncond=uncond, reuse=reuse), rows)
