@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,21 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside this checkout: only the golden files in tests/golden are checked")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden_file(request) -> Callable[[str], Path]:
+    """golden_file(name) -> path of one of ROICtrl's golden files.
+
+    The repository's copy, else that of the larger set; the test is skipped where there is neither.
+    """
+
+    def find(name: str) -> Path:
+        file = Path("golden", "roictrl", f"{name}.safetensors")
+        copy = ROOT / "tests" / file
+        return copy if copy.exists() else request.getfixturevalue("shared") / file
+
+    return find
 
 
 @pytest.hookimpl(tryfirst=True)

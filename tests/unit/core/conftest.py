@@ -1,4 +1,4 @@
-"""Golden files (the repository's copies, then the larger set where there is one) and the reference, by path."""
+"""Golden files as tensors, and the reference, by path."""
 
 from __future__ import annotations
 
@@ -20,19 +20,6 @@ def reference():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def golden_file(request):
-    """golden_file(name) -> path of a golden file; the test is skipped where there is none."""
-
-    def find(name: str) -> Path:
-        copy = TESTS / "golden" / "roictrl" / f"{name}.safetensors"
-        return (
-            copy if copy.exists() else request.getfixturevalue("shared") / "golden" / "roictrl" / f"{name}.safetensors"
-        )
-
-    return find
 
 
 @pytest.fixture(scope="session")
