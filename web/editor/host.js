@@ -8,6 +8,8 @@
  */
 import { contains, linkOf, originOf, reachable, widgetValue } from "./graph.js";
 
+/** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
+export const WIDGET = "ROICTRL_BOX_EDITOR";
 const TEMPLATES = "roictrl/templates.json";
 const UPLOADS = "roictrl";
 
