@@ -1,9 +1,17 @@
-"""What training needs of ComfyUI; shared by `scripts/train.py` and the `Train ROICtrl Adapter` node.
+"""What training needs of ComfyUI.
+
+For the `Train ROICtrl Adapter` node and `scripts/train.py`:
 
 base.py       a frozen, differentiable copy of a MODEL's UNet, and what is known about it
 prepare.py    pictures and captions -> a training cache, through VAE and CLIP
-inputs.py     the node's numbers and choices, and the settings that they make
-session.py    one run of the node
-target.py     where the node's adapter goes
+
+For the node alone:
+
+inputs.py     its numbers and choices, and the settings that they make
+session.py    one run
+target.py     where the adapter goes
+
+For the script alone:
+
 samples.py    grids of sample pictures with the boxes drawn on them
 """

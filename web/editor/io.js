@@ -2,8 +2,8 @@
 /**
  * Text from outside to instances, and instances to text.
  *
- * The browser reads our own JSON and ComfyUI's BOUNDING_BOX.  Everything else goes to the pack's route on the server,
- * whose `formats.py` is the only parser of foreign formats.
+ * The browser reads our own JSON, and ComfyUI's BOUNDING_BOX where nothing needs to be said about it.  Everything else goes
+ * to the pack's route on the server, which reads it by `roictrl_core/formats`.
  *
  * @typedef {import("./geometry.js").Box} Box
  * @typedef {import("./geometry.js").Size} Size
