@@ -83,12 +83,12 @@ def applied(model, control: Control, method: Method, notes: list[Note]) -> io.No
     return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes + control.why_off))
 
 
-def adapter_of(patcher, node: str) -> ROICtrlAdapter:
+def adapter_of(patcher) -> ROICtrlAdapter:
     """The adapter inside a ROICTRL input; raises ValueError for anything else."""
     adapter = getattr(patcher, "model", None)
     if not isinstance(adapter, ROICtrlAdapter):
         raise ValueError(
-            f"{node}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
+            f"{APPLY}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
             "Connect Load ROICtrl Adapter."
         )
     return adapter
@@ -218,7 +218,7 @@ class ApplyROICtrl(io.ComfyNode):
             slot_shuffle_seed=slot_shuffle_seed,
             mask_feather=mask_feather,
         )
-        network = adapter_of(adapter, APPLY)
+        network = adapter_of(adapter)
         host = host_of(model, APPLY)
         check_fits(host, network.config, APPLY)
         slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import numpy as np
@@ -29,7 +28,7 @@ from .patch.methods.instance_diffusion import (
 )
 from .patch.multi_instance import offer
 from .patch.weights import instance_diffusion_patcher
-from .report import named, said
+from .report import log, named, said
 from .types import (
     INSTANCE_DIFFUSION,
     LAYOUT,
@@ -46,7 +45,6 @@ FOLDER = "instance_diffusion"
 LOAD, APPLY = "Load InstanceDiffusion", "Apply InstanceDiffusion"
 AUTO = "auto"
 
-log = logging.getLogger("ROICtrl")
 model_folders.register(FOLDER)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 from comfy_api.latest import io
@@ -10,13 +9,12 @@ from comfy_api.latest import io
 from ..roictrl_core.checkpoint import read_adapter
 from . import model_folders
 from .patch.weights import adapter_patcher
-from .report import named
+from .report import log, named
 from .types import ADAPTER, schema
 
 FOLDER = "roictrl"
 NODE = "Load ROICtrl Adapter"
 
-log = logging.getLogger("ROICtrl")
 model_folders.register(FOLDER)
 
 
