@@ -40,13 +40,7 @@ PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 
 def slots_of(
-    host: Host,
-    clip,
-    layout: Layout,
-    limit: int | None,
-    suffix: str,
-    feather: float,
-    node: str,
+    host: Host, clip, layout: Layout, limit: int | None, suffix: str, feather: float, node: str
 ) -> tuple[tuple[Slot, ...], list[Note]]:
     """The layout's instances as slots, captions encoded, masks softened, checked against the model; and notes."""
     instances, notes = usable_instances(layout, limit, node)
@@ -101,10 +95,9 @@ def _uncond_boxes() -> io.Input:
             options=[PROMPT, NONE, OFF],
             default=PROMPT,
             tooltip=(
-                "What the boxes of the negative pass read: the negative prompt, as the adapter was "
-                "published, or nothing. Off: the adapter leaves the negative pass alone, which halves its "
-                "work, and guidance counts for places as well. An instance's own negative caption needs "
-                "the first."
+                "What the boxes of the negative pass read: the negative prompt, as the adapter was published, or "
+                "nothing. Off: the adapter leaves the negative pass alone, which halves its work, and guidance counts "
+                "for places as well. An instance's own negative caption needs the first."
             ),
         )
     )
