@@ -1,4 +1,16 @@
-"""The nodes. Each module lists its classes in `NODES`; this file only collects them."""
+"""The nodes. Each module of `MODULES` lists its classes in `NODES`; this file collects them for ComfyUI.
+
+What the nodes share:
+
+types.py          socket types, schemas, and the inputs that several nodes have
+widgets.py        checks of settings that come over links
+report.py         errors and notes: in the log and on the page
+images.py         ComfyUI's IMAGE, and layouts drawn as one
+model_folders.py  our folders under ComfyUI's models folder
+routes.py         the server's route that reads boxes for the editor
+patch/            instances in ComfyUI's models
+training/         training in ComfyUI
+"""
 
 from __future__ import annotations
 
@@ -8,7 +20,7 @@ from comfy_api.latest import ComfyExtension
 
 from . import routes
 
-# In the order of the node menu. A module is added here when it lands.
+# In the order of the node menu.
 MODULES: tuple[str, ...] = (
     "loader",
     "prompt",

@@ -44,12 +44,12 @@ def applied(model, control: Control, method: Method, notes: list[Note]) -> io.No
     return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes + control.why_off))
 
 
-def adapter_of(patcher, node: str) -> ROICtrlAdapter:
+def adapter_of(patcher) -> ROICtrlAdapter:
     """The adapter inside a ROICTRL input; raises ValueError for anything else."""
     adapter = getattr(patcher, "model", None)
     if not isinstance(adapter, ROICtrlAdapter):
         raise ValueError(
-            f"{node}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
+            f"{APPLY}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
             "Connect Load ROICtrl Adapter."
         )
     return adapter
@@ -62,10 +62,9 @@ def _uncond_boxes() -> io.Input:
             options=[PROMPT, NONE, OFF],
             default=PROMPT,
             tooltip=(
-                "What the boxes of the negative pass read: the negative prompt, as the adapter was "
-                "published, or nothing. Off: the adapter leaves the negative pass alone, which halves its "
-                "work, and guidance counts for places as well. An instance's own negative caption needs "
-                "the first."
+                "What the boxes of the negative pass read: the negative prompt, as the adapter was published, or "
+                "nothing. Off: the adapter leaves the negative pass alone, which halves its work, and guidance counts "
+                "for places as well. An instance's own negative caption needs the first."
             ),
         )
     )
@@ -185,7 +184,7 @@ class ApplyROICtrl(io.ComfyNode):
         speeds = {"speed": speed, "computed_share": computed_share, "compute_every": compute_every}
         others = {"uncond_boxes": uncond_boxes, "slot_shuffle_seed": slot_shuffle_seed, "mask_feather": mask_feather}
         check_widgets(cls, strength=strength, **schedule, **speeds, **others)
-        network = adapter_of(adapter, APPLY)
+        network = adapter_of(adapter)
         host = host_of(model, APPLY)
         check_fits(host, network.config, APPLY)
         slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)

@@ -15,6 +15,7 @@ from ..roictrl_core.notes import Note, sentences
 from .report import named, warn
 from .types import ARRAY, LAYOUT, schema
 
+MERGE, FROM_MASKS, EXPORT = "Merge Layouts", "Layout from Masks", "Export Layout"
 RLE_FORMATS = ("coco", "instancediffusion")  # which write masks as run-length text of the picture's size
 
 
@@ -90,7 +91,7 @@ class MergeLayouts(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlMergeLayouts",
-            "Merge Layouts",
+            MERGE,
             description="All instances of two layouts in one, with the size of the first.",
             search_aliases=["join layouts", "combine boxes", "add boxes", "roictrl"],
             inputs=[
@@ -103,9 +104,9 @@ class MergeLayouts(io.ComfyNode):
     @classmethod
     def execute(cls, layout_1, layout_2) -> io.NodeOutput:
         merged, notes = merge(layout_1, layout_2)
-        with named("Merge Layouts"):
+        with named(MERGE):
             merged.validate()
-        warn("Merge Layouts", notes)
+        warn(MERGE, notes)
         return io.NodeOutput(merged)
 
 
@@ -116,7 +117,7 @@ class LayoutFromMasks(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlLayoutFromMasks",
-            "Layout from Masks",
+            FROM_MASKS,
             description="One instance for each mask of a batch: its box is the box of the mask's pixels over 0.5.",
             search_aliases=["mask to box", "masks to boxes", "segmentation to layout", "roictrl"],
             inputs=[
@@ -140,11 +141,11 @@ class LayoutFromMasks(io.ComfyNode):
 
     @classmethod
     def execute(cls, masks, captions="", keep_masks=True) -> io.NodeOutput:
-        with named("Layout from Masks"):
+        with named(FROM_MASKS):
             layout, notes = from_masks(masks, captions)
         if not keep_masks:
             layout = replace(layout, instances=tuple(replace(i, mask=None) for i in layout.instances))
-        warn("Layout from Masks", notes + layout.warnings())
+        warn(FROM_MASKS, notes + layout.warnings())
         return io.NodeOutput(layout)
 
 
@@ -199,7 +200,7 @@ class ExportLayout(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlExportLayout",
-            "Export Layout",
+            EXPORT,
             description="The layout as text: its own JSON, or the format of another tool. What that format cannot "
             "carry is said.",
             search_aliases=[
@@ -236,13 +237,13 @@ class ExportLayout(io.ComfyNode):
 
     @classmethod
     def execute(cls, layout, format) -> io.NodeOutput:
-        with named("Export Layout"):
+        with named(EXPORT):
             if format in RLE_FORMATS:
                 check_masks(layout)
             text, notes = formats.write_text(layout, format)
             elements, more = elements_of(layout)
         notes = notes + more
-        warn("Export Layout", notes)
+        warn(EXPORT, notes)
         return io.NodeOutput(text, "\n".join(sentences(notes)), elements)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import numpy as np
@@ -27,7 +26,7 @@ from .patch.methods.instance_diffusion import (
     Settings,
     check_fits,
 )
-from .report import named, said
+from .report import log, named, said
 from .sampling.multi_instance import offer
 from .slots import check_text_width, largest_instances, make_slots
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, clip_input, patched_output, schema, share_input, strength_input
@@ -38,7 +37,6 @@ FOLDER = "instance_diffusion"
 LOAD, APPLY = "Load InstanceDiffusion", "Apply InstanceDiffusion"
 AUTO = "auto"
 
-log = logging.getLogger("ROICtrl")
 model_folders.register(FOLDER)
 
 

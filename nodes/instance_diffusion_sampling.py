@@ -16,7 +16,7 @@ from .sampling.multi_instance import MultiInstanceGuider, MultiInstanceSampler
 from .types import schema, share_input
 from .widgets import check_widgets
 
-SAMPLER = "InstanceDiffusion Sampler"
+SAMPLER, SCHEDULER = "InstanceDiffusion Sampler", "PLMS Scheduler"
 PUBLISHED_STEPS, PUBLISHED_CFG, PUBLISHED_SHARE = 50, 7.5, 0.36
 ALIASES = ["instancediffusion", "multi-instance sampler", "mis", "plms"]
 
@@ -195,7 +195,7 @@ class PLMSScheduler(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlPLMSScheduler",
-            "PLMS Scheduler",
+            SCHEDULER,
             description=(
                 "The noise levels of the published PLMS sampler. The last one is not 0, but that of the first timestep."
             ),
@@ -211,7 +211,7 @@ class PLMSScheduler(io.ComfyNode):
     @classmethod
     def execute(cls, model, steps=PUBLISHED_STEPS, denoise=1.0) -> io.NodeOutput:
         check_widgets(cls, steps=steps, denoise=denoise)
-        with named("PLMS Scheduler"):
+        with named(SCHEDULER):
             return io.NodeOutput(published_sigmas(model, steps, denoise))
 
 

@@ -16,6 +16,7 @@ from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
 from .types import BOUNDING_BOX, LAYOUT, schema
 
+EDIT, TAKE_OUT = "Edit Instance", "Layout Instance"
 MAX_DIGITS = 9  # of an index; a layout has at most 10,000 boxes
 KEEP = -1.0  # a number widget has no empty value; this one stands for "as it is"
 
@@ -117,7 +118,7 @@ class EditInstance(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlEditInstance",
-            "Edit Instance",
+            EDIT,
             description="Changes one instance: its caption, strength or schedule, or a conditioning of your own in "
             "place of its caption. What is left empty, or at -1, stays as it is.",
             search_aliases=["set caption", "instance strength", "instance conditioning", "change box", "roictrl"],
@@ -161,7 +162,7 @@ class EditInstance(io.ComfyNode):
         changes |= {key: value for key, value in (("strength", strength), ("start", start), ("end", end)) if value >= 0}
         changes |= {"enabled": enabled == "on"} if enabled != "keep" else {}
         changes |= {"conditioning": conditioning} if conditioning is not None else {}
-        with named("Edit Instance"):
+        with named(EDIT):
             changes |= shape_changes(point, scribble, mask)
             index = find_instance(layout, instance)
             changed = replace(layout.instances[index], **changes)
@@ -176,7 +177,7 @@ class LayoutInstance(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlLayoutInstance",
-            "Layout Instance",
+            TAKE_OUT,
             description=(
                 "One instance of a layout for nodes that know no layouts: its box, its mask, its caption; and the "
                 "masks of all instances in one."
@@ -214,11 +215,11 @@ class LayoutInstance(io.ComfyNode):
 
     @classmethod
     def execute(cls, layout, instance="1") -> io.NodeOutput:
-        with named("Layout Instance"):
+        with named(TAKE_OUT):
             index = find_instance(layout.validate(), instance)
         found = layout.instances[index]
         warn(
-            "Layout Instance",
+            TAKE_OUT,
             found.warnings(index + 1) if found.enabled else [found.note("instance.not_enabled", index + 1)],
         )
         return io.NodeOutput(

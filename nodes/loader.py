@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 from comfy_api.latest import io
 
 from ..roictrl_core.checkpoint import read_adapter
 from . import model_folders
-from .report import named
+from .report import log, named
 from .types import ADAPTER, schema
 from .weights import adapter_patcher
 
 FOLDER = "roictrl"
 NODE = "Load ROICtrl Adapter"
 
-log = logging.getLogger("ROICtrl")
 model_folders.register(FOLDER)
 
 

@@ -12,7 +12,7 @@ from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note, capped
 from ..roictrl_core.plain_data import PlainData
 
-log = logging.getLogger("ROICtrl")
+log = logging.getLogger("ROICtrl")  # of all nodes
 
 
 @contextmanager

@@ -12,14 +12,12 @@ import { app } from "../../scripts/app.js";
 import { h } from "./editor/dom.js";
 import { Editor } from "./editor/editor.js";
 import { makersOf } from "./editor/graph.js";
-import { ComfyHost, asWideAsNode } from "./editor/host.js";
+import { ComfyHost, WIDGET, asWideAsNode } from "./editor/host.js";
 import { chain, translator } from "./editor/i18n.js";
 import { cameBy } from "./editor/notes.js";
 import { showPromoted } from "./editor/promote.js";
 import { sendPlain } from "./editor/sent.js";
 
-/** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
-const TYPE = "ROICTRL_BOX_EDITOR";
 /** Size of a new node's editor; it may be made narrower, not lower. */
 const SIZE = { width: 660, height: 440 };
 /** That the classic renderer leaves free around it. */
@@ -55,7 +53,7 @@ function dressed(host) {
 function addEditor(node, name, text) {
   const host = new ComfyHost(node, name, app, api);
   const editor = dressed(host);
-  const widget = asWideAsNode(node.addDOMWidget(name, TYPE, editor.root, optionsOf(editor)));
+  const widget = asWideAsNode(node.addDOMWidget(name, WIDGET, editor.root, optionsOf(editor)));
   editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;
@@ -90,7 +88,7 @@ const tell = (node) => chained(node, "onExecuted", (output) => {
 
 /** A second editor, on the node of a subgraph, for a widget inside. @param {any} outer */
 function promote(outer) {
-  showPromoted(outer, TYPE, (source, promoted) => {
+  showPromoted(outer, WIDGET, (source, promoted) => {
     const host = new ComfyHost(source.node, source.name, app, api, outer);
     const editor = dressed(host);
     host.linked = () => false;
@@ -131,7 +129,7 @@ const [t, css] = await Promise.all([words(), style()]);
 app.registerExtension({
   name: "roictrlboxeswithcaptions.BoxEditor", // under the pack's DisplayName, which is ours alone
   async getCustomWidgets() {
-    return { [TYPE]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
+    return { [WIDGET]: (/** @type {any} */ node, /** @type {string} */ name, /** @type {any} */ spec) =>
       addEditor(node, name, spec?.[1]?.default ?? "") };
   },
   nodeCreated(/** @type {any} */ node) {

@@ -1,8 +1,13 @@
-"""What training needs of ComfyUI; shared by `scripts/train.py` and the `Train ROICtrl Adapter` node.
+"""What training needs of ComfyUI.
+
+For the `Train ROICtrl Adapter` node and `scripts/train.py`:
 
 adapted_unet.py  a forward of the UNet with the adapter in its blocks and gradients
 base.py          a frozen, differentiable copy of a MODEL's UNet, and what is known about it
 prepare.py       pictures and captions -> a training cache, through VAE and CLIP
+
+For the node alone:
+
 inputs.py        the node's numbers and choices, and the settings that they make
 session.py       one run of the node
 target.py        where the node's adapter goes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, Report, make
 from ...roictrl_core.training.objective import Objective
 from ...roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from ...roictrl_core.training.sources import read_imagefolder
+from ..report import log
 from .base import TrainingBase, plan_adapter
 from .prepare import Preparation, build_cache
 from .target import AdapterTarget
@@ -32,7 +32,6 @@ PREVIEWS = 100  # of the loss curve, over the whole run
 PREVIEW_PIXELS = 640  # the longer side that ComfyUI shows it at
 PREPARING = 0.1  # share of the progress bar that encoding pictures and captions gets
 
-log = logging.getLogger("ROICtrl")
 History = list[tuple[int, float]]
 
 

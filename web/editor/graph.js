@@ -12,17 +12,20 @@ function linkById(graph, id) {
   return graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id] ?? null;
 }
 
+/** Where a link begins, reroutes passed over: a slot of a node, or where there is none, of the subgraph around.
+ * @param {any} graph @param {any} link @param {number} [hops] that may follow @returns {{node: any, slot: number}|null} null where nothing is linked */
+function beginning(graph, link, hops = 50) {
+  if (!link || hops < 1) return null;
+  const node = graph?.getNodeById?.(link.origin_id);
+  if (node?.type !== "Reroute") return { node, slot: link.origin_slot };
+  return beginning(graph, linkById(graph, node.inputs?.[0]?.link), hops - 1);
+}
+
 /** The node that feeds an input, reroutes passed over; null where nothing does, or it lies outside the subgraph.
  * @param {any} node @param {string} name @returns {{node: any, output: any}|null} */
 export function originOf(node, name) {
-  let link = linkOf(node, name);
-  for (let hops = 0; link && hops < 50; hops++) {
-    const origin = node.graph?.getNodeById?.(link.origin_id);
-    if (!origin) return null;
-    if (origin.type !== "Reroute") return { node: origin, output: origin.outputs?.[link.origin_slot] };
-    link = linkById(node.graph, origin.inputs?.[0]?.link);
-  }
-  return null;
+  const from = beginning(node.graph, linkOf(node, name));
+  return from?.node ? { node: from.node, output: from.node.outputs?.[from.slot] } : null;
 }
 
 /** What hands a layout on, by its inputs: whether an instance keeps its index on the way. @type {Record<string, Record<string, boolean>>} */
@@ -42,16 +45,15 @@ export function makersOf(node, name, root, { direct = true, indexed = true } = {
   });
 }
 
-/** The nodes at a link's beginning, reroutes and the borders of subgraphs passed over; several where a subgraph is used more than once.
+/** The nodes at a link's beginning, the borders of subgraphs passed over; several where a subgraph is used more than once.
  * @param {any} graph @param {any} link @param {any} root @param {number} hops @returns {any[]} */
 function ends(graph, link, root, hops) {
-  if (!link || hops < 1) return [];
+  const from = beginning(graph, link, hops);
+  if (!from) return [];
+  const { node, slot } = from;
   const follow = (/** @type {any} */ inside, /** @type {any} */ id) => ends(inside, linkById(inside, id), root, hops - 1);
-  const origin = graph.getNodeById(link.origin_id);
-  if (origin?.type === "Reroute") return follow(graph, origin.inputs?.[0]?.link);
-  if (origin?.subgraph) return (origin.subgraph.outputs?.[link.origin_slot]?.linkIds ?? []).flatMap((/** @type {any} */ id) => follow(origin.subgraph, id));
-  if (origin) return [origin];
-  return users(root, graph).flatMap((outer) => follow(outer.graph, outer.inputs?.[link.origin_slot]?.link));
+  if (node?.subgraph) return (node.subgraph.outputs?.[slot]?.linkIds ?? []).flatMap((/** @type {any} */ id) => follow(node.subgraph, id));
+  return node ? [node] : users(root, graph).flatMap((outer) => follow(outer.graph, outer.inputs?.[slot]?.link));
 }
 
 /** The nodes that stand for a subgraph. @param {any} graph where to look, subgraphs included @param {any} subgraph @returns {any[]} */

@@ -2,12 +2,15 @@
 /**
  * The editor's surroundings inside ComfyUI: the node, its links, the graph's undo, the server.
  *
- * The only module that knows ComfyUI's frontend.  What differs between versions is found by feature test.
+ * What an editor knows of ComfyUI's frontend goes through here.  Beside it, `graph.js` walks the graph, `promote.js` shows an
+ * editor on a subgraph's node, and `sent.js` goes over the prompt.  What differs between versions is found by feature test.
  *
  * @typedef {import("./geometry.js").Size} Size
  */
 import { contains, linkOf, originOf, reachable, widgetValue } from "./graph.js";
 
+/** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
+export const WIDGET = "ROICTRL_BOX_EDITOR";
 const TEMPLATES = "roictrl/templates.json";
 const UPLOADS = "roictrl";
 

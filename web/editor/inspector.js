@@ -2,13 +2,13 @@
 /** The fields of what is selected. Caption first; the rest waits behind "More" with its defaults unseen. */
 import { h, set } from "./dom.js";
 import { clamp, fit, minimum } from "./geometry.js";
-import { DEFAULTS, field } from "./layout.js";
+import { DEFAULTS, MAX_STRENGTH, field } from "./layout.js";
 import { PALETTE } from "./palette.js";
 import { STEP, scheduled } from "./schedule.js";
 import { extent, isPoint } from "./shapes.js";
 import { endsTyping } from "./typing.js";
 
-const NUMBERS = /** @type {const} */ ([["strength", 0, 2, 0.05], ["start", 0, 1, STEP], ["end", 0, 1, STEP]]);
+const NUMBERS = /** @type {const} */ ([["strength", 0, MAX_STRENGTH, 0.05], ["start", 0, 1, STEP], ["end", 0, 1, STEP]]);
 const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
 
 export class Inspector {

@@ -2,8 +2,8 @@
 /**
  * Text from outside to instances, and instances to text.
  *
- * The browser reads our own JSON and ComfyUI's BOUNDING_BOX.  Everything else goes to the pack's route on the server,
- * whose `formats.py` is the only parser of foreign formats.
+ * The browser reads our own JSON, and ComfyUI's BOUNDING_BOX where nothing needs to be said about it.  Everything else goes
+ * to the pack's route on the server, which reads it by `roictrl_core/formats`.
  *
  * @typedef {import("./geometry.js").Box} Box
  * @typedef {import("./geometry.js").Size} Size
@@ -12,12 +12,16 @@
  * @typedef {{doc: Doc, notes: import("./notes.js").Note[]}} Imported
  * @typedef {(path: string, init: any) => Promise<Response>} Fetch
  */
-import { bounds, roundBox, shift, toPixels } from "./geometry.js";
+import { CELL_PX, bounds, roundBox, shift, toPixels } from "./geometry.js";
 import { LayoutError, VERSION, field, fromData, toData } from "./layout.js";
 import { extent } from "./shapes.js";
 
 export const ROUTE = "/roictrl/import";
 export const MAX_BYTES = 10 * 1024 * 1024;
+/** Numbers up to this may be shares of the picture. */
+export const TINY = 2;
+/** Pixels of the shorter side from which numbers up to 100 may be percent. */
+export const WIDE = 400;
 
 /**
  * Any text to a document. Throws a LayoutError whose values say why it could not be read.
@@ -58,7 +62,7 @@ function boundingBoxes(data, size) {
  * Whether the numbers can only be pixels: not shares of the picture, not percent, not another tool's middle of the box.
  * @param {any[]} frame @param {Size} size
  */
-const pixels = (frame, size) => !frame.some((b) => "class" in b) && frame.some((b) => Math.max(b.x + b.width, b.y + b.height) > (Math.min(size.width, size.height) < 400 ? 2 : 100));
+const pixels = (frame, size) => !frame.some((b) => "class" in b) && frame.some((b) => Math.max(b.x + b.width, b.y + b.height) > (Math.min(size.width, size.height) < WIDE ? TINY : 100));
 
 /** Whatever needs a sentence (no area, over the border) is left to the server. @param {any} b @param {Size} size */
 const sound = (b, size) => b.width > 0 && b.height > 0 && b.x >= 0 && b.y >= 0
@@ -116,12 +120,9 @@ export function boundingBoxText(doc, size) {
   return JSON.stringify([frame], null, 1);
 }
 
-/** Pixels by which a copy stands off: one latent cell. */
-const STEP = 8;
-
 /**
- * Where copies go: all shifted alike until none covers exactly a box that is there already, to the right and down in steps, and
- * the other way where the picture ends.
+ * Where copies go: all shifted alike until none covers exactly a box that is there already, to the right and down by latent
+ * cells, and the other way where the picture ends.
  * @param {Fields[]} list @param {Doc} doc @param {Size} size @param {number} [first] step to begin with; 0 leaves them where they are if that is free
  * @returns {Box[]}
  */
@@ -131,7 +132,7 @@ export function aside(list, doc, size, first = 0) {
   const here = list.map((fields) => extent(fields));
   const group = bounds(here);
   for (let n = first; group && n <= first + taken.size + 1; n++) {
-    const [dx, dy] = [within(group[0], group[2], (n * STEP) / size.width), within(group[1], group[3], (n * STEP) / size.height)];
+    const [dx, dy] = [within(group[0], group[2], (n * CELL_PX) / size.width), within(group[1], group[3], (n * CELL_PX) / size.height)];
     const boxes = n ? here.map((box) => roundBox(shift(box, dx, dy))) : here;
     if (!boxes.some((box) => taken.has(key(box)))) return boxes;
   }

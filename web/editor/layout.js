@@ -18,6 +18,7 @@ import { roundBox } from "./geometry.js";
 export const VERSION = 1;
 export const MAX_INSTANCES = 10000;
 export const DEFAULT_SIDE = 512;
+export const MAX_STRENGTH = 2;
 
 /** @type {Record<string, any>} */
 export const DEFAULTS = {

@@ -16,15 +16,15 @@ import { HANDS_ON } from "./graph.js";
 import { DEFAULTS, LayoutError, parse, toData } from "./layout.js";
 import { colorOf } from "./palette.js";
 
-const NODE = "ROICtrlInstanceBoxPrompt";
-const PREVIEW = "ROICtrlPreviewLayout";
+export const NODE = "ROICtrlInstanceBoxPrompt";
+export const PREVIEW = "ROICtrlPreviewLayout";
 
 /** How much of what cannot change the picture a node reads: nothing, labels, colours as well, or it may be anything. */
 const [NOTHING, LABELS, LOOKS, ALL] = /** @type {[Level, Level, Level, Level]} */ ([0, 1, 2, 3]);
 
 /** How much of a layout is read by a node itself; whoever gets its layout from there reads it as well. Not listed: ALL.
  * @type {Record<string, Level>} */
-const READERS = {
+export const READERS = {
   ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyGLIGEN: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING,
   ROICtrlLayoutToPrompt: NOTHING, ROICtrlMergeLayouts: NOTHING,
   ROICtrlEditInstance: LABELS, // finds an instance by its label
@@ -33,7 +33,7 @@ const READERS = {
 };
 
 /** The outputs `bboxes` and `preview` of the node show colours and labels; all but the first, the layout, tell nothing else. */
-const SHOWN = [1, 3];
+export const SHOWN = [1, 3];
 
 /** What only the editor reads of an instance and of a layout; the picture's size is the node's own. */
 const MARKS = ["locked", "hidden", "solo_muted"];

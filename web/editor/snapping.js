@@ -8,9 +8,7 @@
  * @typedef {{axis: "x"|"y", at: number}} Guide a line across the picture at a normalised place
  * @typedef {{xs: number[], ys: number[]}} Targets
  */
-
-/** The grid that boxes settle on where nothing nearer attracts them: one latent cell. */
-export const CELL_PX = 8;
+import { CELL_PX } from "./geometry.js";
 
 const LINES = [0, 1 / 3, 0.5, 2 / 3, 1];
 

@@ -7,19 +7,19 @@
  * @typedef {import("./geometry.js").Size} Size
  * @typedef {{key: string, values?: Record<string, any>}} Warning
  */
-import { area, overlap } from "./geometry.js";
+import { CELL_PX, area, overlap } from "./geometry.js";
 import { field } from "./layout.js";
 import { isPoint } from "./shapes.js";
 
 /** Slots of the published adapter (docs/roictrl.md section 1). */
 export const BOX_LIMIT = 30;
-const LATENT_PX = 8;
-const STRIDES = [8, 16, 32, 64];
+/** Pixels of a cell at the levels of the UNet. */
+export const STRIDES = [8, 16, 32, 64];
 
 /** Cells of a UNet level along a side: the latent rounds down, each halving rounds up (as `roictrl_core/cells.py`). @param {number} side pixels @param {number} stride */
 function levelSize(side, stride) {
-  let cells = Math.max(1, Math.floor(side / LATENT_PX));
-  for (let s = LATENT_PX; s < stride; s *= 2) cells = Math.ceil(cells / 2);
+  let cells = Math.max(1, Math.floor(side / CELL_PX));
+  for (let s = CELL_PX; s < stride; s *= 2) cells = Math.ceil(cells / 2);
   return cells;
 }
 
