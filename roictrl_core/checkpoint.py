@@ -18,6 +18,7 @@ from torch import Tensor
 from .adapter import ROICtrlAdapter
 from .config import AdapterConfig, BlockConfig
 from .files import write_atomically
+from .finite import all_finite
 from .notes import quote
 from .recognise import ROICTRL, UNKNOWN, recognise
 from .weights_file import WeightsFile, open_weights
@@ -196,9 +197,7 @@ def _check_values(name: str, weights: Mapping[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} stores {key} as {str(tensor.dtype).removeprefix('torch.')}. Adapters are read as {dtypes}."
             )
-        # The sum is finite only if every value is, and costs a tenth of looking at each;
-        # a sum that overflows is looked into.
-        if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+        if not all_finite(tensor):
             raise ValueError(
                 f"{name} holds NaN or infinite values in {key}. The file is damaged, or was converted to float16 "
                 "with values out of its range."

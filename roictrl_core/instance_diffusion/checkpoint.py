@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import write_atomically
+from ..finite import all_finite
 from ..notes import quote
 from ..recognise import UNKNOWN
 from ..recognise import recognise as kind_of
@@ -279,8 +280,7 @@ def _cast(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
             f"Weights are read as {names}."
         )
     tensor = tensor if dtype is None else tensor.to(dtype)
-    # The sum is finite only if every value is; a sum that overflows is looked into.
-    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+    if not all_finite(tensor):
         raise ValueError(
             f"InstanceDiffusion: {key} holds NaN or infinite values in {tensor.dtype}. The file is damaged, or "
             "its values do not fit that dtype."

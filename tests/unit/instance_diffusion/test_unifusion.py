@@ -9,7 +9,8 @@ import torch
 from roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceDiffusionConfig
 from roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding, largest
 from roictrl_core.instance_diffusion.model import InstanceDiffusion
-from roictrl_core.instance_diffusion.unifusion import UniFusion, fourier
+from roictrl_core.instance_diffusion.unifusion import FREQUENCIES, UniFusion
+from roictrl_core.layers import fourier_features
 
 TOLERANCE = 2e-5
 
@@ -41,13 +42,13 @@ def given(golden):
 
 def test_fourier_golden(golden):
     g = golden("fourier")
-    assert torch.equal(fourier(g["x4"]), g["out4"])
-    assert torch.equal(fourier(g["x40"]), g["out40"])
+    assert torch.equal(fourier_features(g["x4"], FREQUENCIES), g["out4"])
+    assert torch.equal(fourier_features(g["x40"], FREQUENCIES), g["out40"])
 
 
 def test_fourier_is_float32_whatever_comes_in(golden):
     x = golden("fourier")["x4"].half()
-    assert torch.equal(fourier(x), fourier(x.float()))
+    assert torch.equal(fourier_features(x, FREQUENCIES), fourier_features(x.float(), FREQUENCIES))
 
 
 def test_unifusion_golden(net, given):
@@ -91,7 +92,7 @@ def test_a_used_slot_without_scribble_is_published_zeros_or_on_request_the_null(
     text = torch.ones(16)
     published, nulled = (net(one, FORMATS["scribble"], null_missing=flag) for flag in (False, True))
     for group, name, width in ((2, "scribble", 40), (3, "polygon", 512)):
-        zeros = torch.cat([text, fourier(torch.zeros(width))])
+        zeros = torch.cat([text, fourier_features(torch.zeros(width), FREQUENCIES)])
         null = torch.cat([text, getattr(net, f"null_{name}_feature")])
         assert (published[0, group * 30] - net.linears_list[group](zeros)).abs().max() < TOLERANCE
         assert (nulled[0, group * 30] - net.linears_list[group](null)).abs().max() < TOLERANCE
