@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...roictrl_core.coverage import SoftMask
-from ...roictrl_core.instance_diffusion.grounding import largest
+from ...roictrl_core.instances import largest
 from ...roictrl_core.layout import Instance, Layout
 from ...roictrl_core.notes import Note, capped
 from .frames import visible_area

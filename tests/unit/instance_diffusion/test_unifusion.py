@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceDiffusionConfig
-from roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding, largest
+from roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding
 from roictrl_core.instance_diffusion.model import InstanceDiffusion
 from roictrl_core.instance_diffusion.unifusion import FREQUENCIES, UniFusion
 from roictrl_core.layers import fourier_features
@@ -165,30 +165,10 @@ def test_an_instance_inside_a_crop():
     assert instance.cropped((0.0, 0.0, 0.5, 0.2)) is None
 
 
-def test_a_branch_holds_one_instance_in_slot_zero(given):
-    g = golden_grounding(given)
-    branch = g.alone(2)
-    for name, tensor in branch.tensors().items():
-        assert torch.equal(tensor[:, 0], g.tensors()[name][:, 2])
-        assert tensor[:, 1:].abs().sum() == 0
-
-
-def test_batches_of_pictures_with_and_without_masks(net, given):
-    g = golden_grounding(given)
-    joined = net(Grounding.cat([g, Grounding.null(1, 16)]), FORMATS["scribble"])
-    assert (joined[:2] - given["out"]).abs().max() < TOLERANCE
-    assert (joined[2:] - net(Grounding.null(1, 16))).abs().max() < TOLERANCE
-
-
 def test_too_many_instances_is_a_sentence():
     many = [GroundedInstance((0, 0, 1, 1), torch.zeros(4))] * 32
     with pytest.raises(ValueError, match="32 instances do not fit into the model's 30 slots. Remove 2"):
         Grounding.of(many, 4)
-
-
-def test_the_largest_are_kept_in_drawing_order():
-    assert largest([0.3, 0.1, 0.5, 0.2], 2) == ([0, 2], [1, 3])
-    assert largest([0.3, 0.1], 30) == ([0, 1], [])
 
 
 def test_state_dict_keys_equal_the_published_list(root):
