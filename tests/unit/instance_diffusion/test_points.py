@@ -44,6 +44,14 @@ def test_outlines_equal_scikit_image():
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
+def test_where_walks_meet_they_are_joined_in_the_order_of_their_squares():
+    """Two pixels that touch at a corner share two background pixels: not one walk around each."""
+    mask = np.zeros((4, 4), dtype=bool)
+    mask[1, 2] = mask[2, 1] = True
+    around, between = [[3, 1], [2, 0], [1, 1], [0, 2], [1, 3], [2, 2], [3, 1]], [[2, 2], [1, 1], [2, 2]]
+    assert [walk.tolist() for walk in outlines(mask)] == [around, between]
+
+
 def test_masks_at_the_border_and_with_holes():
     mask = np.ones((9, 9), dtype=bool)
     mask[3:6, 3:6] = False
