@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ..roictrl_core.notes import Note, capped
 from ..roictrl_core.plain_data import PlainData
+from .remedies import sentence
 
 log = logging.getLogger("ROICtrl")
 
@@ -18,7 +19,7 @@ def named(node: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{node}: {error}") from error
+        raise ValueError(f"{node}: {sentence(error)}") from error
 
 
 def warn(node: str, notes: Sequence[Note]) -> None:
