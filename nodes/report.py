@@ -11,6 +11,7 @@ from ..roictrl_core.drawing import undrawn
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note, capped
 from ..roictrl_core.plain_data import PlainData
+from .remedies import sentence
 
 log = logging.getLogger("ROICtrl")  # of all nodes
 
@@ -21,7 +22,7 @@ def named(node: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{node}: {error}") from error
+        raise ValueError(f"{node}: {sentence(error)}") from error
 
 
 def layout_notes(layout: Layout) -> list[Note]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..roictrl_core.coverage import SoftMask
-from ..roictrl_core.instance_diffusion.grounding import largest
+from ..roictrl_core.instances import largest
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note, capped
 from .captions import CaptionEncoder, conditioning_tensor

@@ -12,6 +12,7 @@ from .box_embedding import BoxEmbedding
 from .config import AdapterConfig
 from .fuser import ROIFuser
 from .instances import InstanceBatch
+from .layers import add_submodule
 from .plan import LevelPlan, plan_level
 
 
@@ -53,7 +54,7 @@ class ROICtrlAdapter(nn.Module):
                 dtype=dtype,
                 device=device,
             )
-            _add_module(self, f"{block.name}.roifuser", fuser)
+            add_submodule(self, f"{block.name}.roifuser", fuser)
 
     def fuser(self, block: str) -> ROIFuser:
         """The fuser of one of the config's blocks, by its name."""
@@ -68,13 +69,3 @@ class ROICtrlAdapter(nn.Module):
     def box_tokens(self, instances: InstanceBatch) -> Tensor:
         """`[B, S, token width]` float32; once per run, as it does not depend on the step."""
         return self.position_net(instances.boxes, instances.token_mask)
-
-
-def _add_module(root: nn.Module, path: str, module: nn.Module) -> None:
-    """Hangs `module` under a dotted path, with empty modules on the way."""
-    *parents, name = path.split(".")
-    for parent in parents:
-        if parent not in root._modules:
-            root.add_module(parent, nn.Module())
-        root = root._modules[parent]
-    root.add_module(name, module)

@@ -11,13 +11,17 @@ from torch.nn import functional as F
 
 from .cache import KeyValueCache
 
-AttentionFunction = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+AttentionFunction = Callable[..., Tensor]  # as multi_head_attention; a mask is given only where a method has one
 
 
-def multi_head_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """Softmax attention without a mask: q `[N, T, I]`, k and v `[N, L, I]` to `[N, T, I]`, I split over the heads."""
+def multi_head_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    """Softmax attention: q `[N, T, I]`, k and v `[N, L, I]` to `[N, T, I]`, I split over the heads.
+
+    mask: `[N or 1, T, L]` bool, True where a query may look.
+    """
     q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))  # [N, heads, T or L, I / heads]
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # [N, T, I]
+    mask = None if mask is None else mask.unsqueeze(1)  # [N or 1, 1, T, L]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)  # [N, T, I]
 
 
 class InstanceAttention(Protocol):

@@ -8,16 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .layers import fourier_features, mlp
+
 FREQUENCIES = 8
-FREQUENCY_BASE = 100.0
 FEATURES = FREQUENCIES * 2 * 4
-
-
-def fourier_features(boxes: Tensor) -> Tensor:
-    """`[..., 4]` normalised xyxy to `[..., 64]` float32, in the order [frequency][sin, cos][x1, y1, x2, y2]."""
-    frequency = FREQUENCY_BASE ** (torch.arange(FREQUENCIES, dtype=torch.float32, device=boxes.device) / FREQUENCIES)
-    angle = boxes.float()[..., None, :] * frequency[:, None]  # [..., 8, 4]
-    return torch.stack([angle.sin(), angle.cos()], dim=-2).flatten(-3)  # [..., 8, 2, 4] -> [..., 64]
 
 
 class BoxEmbedding(nn.Module):
@@ -29,15 +23,11 @@ class BoxEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         self.null_position_feature = nn.Parameter(torch.zeros(FEATURES, dtype=dtype, device=device))
-        layers = [
-            operations.Linear(i, o, dtype=dtype, device=device)
-            for i, o in ((FEATURES, hidden), (hidden, hidden), (hidden, width))
-        ]
-        self.linears = nn.Sequential(layers[0], nn.SiLU(), layers[1], nn.SiLU(), layers[2])
+        self.linears = mlp(FEATURES, hidden, width, operations, dtype=dtype, device=device)
 
     def forward(self, boxes: Tensor, mask: Tensor) -> Tensor:
         """`[B, S, 4]` normalised xyxy and `[B, S]` bool to tokens `[B, S, width]` float32."""
-        features = fourier_features(boxes)  # [B, S, 64]
+        features = fourier_features(boxes, FREQUENCIES)  # [B, S, 64]
         null = self.null_position_feature.to(features)  # [64]
         tokens = torch.where(mask[..., None].to(features.device), features, null)
         with torch.autocast(tokens.device.type, enabled=False):

@@ -40,9 +40,6 @@ class KeyValueCache:
         """Bytes of the keys and values held."""
         return sum(entry.nbytes for entry in self._entries.values())
 
-    def clear(self) -> None:
-        self._entries.clear()
-
     def get(
         self,
         key: Hashable,

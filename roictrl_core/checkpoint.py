@@ -18,8 +18,9 @@ from torch import Tensor
 from .adapter import ROICtrlAdapter
 from .config import AdapterConfig, BlockConfig
 from .files import write_atomically
+from .finite import all_finite
 from .notes import quote
-from .recognise import ROICTRL, UNKNOWN, recognise
+from .recognise import ROICTRL, UNKNOWN, OtherKind, recognise
 from .weights_file import WeightsFile, open_weights
 
 CONFIG_KEY = "roictrl_config"  # our metadata: the adapter's config as JSON
@@ -62,6 +63,7 @@ def read_adapter(path: str | Path, *, heads: int | None = None) -> AdapterFile:
 
     Raises:
         ValueError: a sentence that names the file, what it is, and what to do.
+        OtherKind: a ValueError that leaves what to do to the caller.
     """
     file = open_weights(path)
     names = _adapter_keys(file)
@@ -98,9 +100,12 @@ def _adapter_keys(file: WeightsFile) -> dict[str, str]:
     if kind is UNKNOWN:
         first = next(iter(file.shapes), None)
         found = f"its {len(file.shapes)} tensors begin with {quote(first)}" if first else "it holds no tensors"
-        raise ValueError(f"{name} is not a ROICtrl adapter: no key contains 'roifuser' ({found}). {kind.remedy}")
+        raise ValueError(
+            f"{name} is not a ROICtrl adapter: no key contains 'roifuser' ({found}). "
+            "Check that it is the file you meant."
+        )
     if kind is not ROICTRL:
-        raise ValueError(f"{name} is {kind.name}, not a ROICtrl adapter. {kind.remedy}")
+        raise OtherKind(f"{name} is {kind.name}, not a ROICtrl adapter.", kind)
     matches = [m for m in map(ADAPTER_KEY.match, file.shapes) if m]
     prefixes = sorted({m["prefix"] for m in matches if ".roifuser." in m["key"]})
     if not prefixes:
@@ -196,9 +201,7 @@ def _check_values(name: str, weights: Mapping[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} stores {key} as {str(tensor.dtype).removeprefix('torch.')}. Adapters are read as {dtypes}."
             )
-        # The sum is finite only if every value is, and costs a tenth of looking at each;
-        # a sum that overflows is looked into.
-        if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+        if not all_finite(tensor):
             raise ValueError(
                 f"{name} holds NaN or infinite values in {key}. The file is damaged, or was converted to float16 "
                 "with values out of its range."

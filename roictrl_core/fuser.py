@@ -7,69 +7,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .attention import AttentionFunction, InstanceAttention, multi_head_attention
 from .blending import AttentionBlending
 from .cache import KeyValueCache
 from .instances import InstanceBatch
+from .layers import NORM_EPS, FeedForward, SelfAttention
 from .plan import LevelPlan
 from .sampling import weighted_rows, working_dtype
 
-NORM_EPS = 1e-5
-FEED_FORWARD_FACTOR = 4
 CHUNK_ELEMENTS = 8 * 1024 * 1024  # ROI tokens x channels computed at a time; about ten such buffers live at once
 
 Record = Callable[[Tensor, Tensor], None]
-
-
-class SelfAttention(nn.Module):
-    """Attention over one sequence, diffusers' key names: to_q, to_k, to_v without bias, to_out.0 with."""
-
-    def __init__(
-        self, channels: int, heads: int, dropout: float, operations: Any, attention: AttentionFunction, **factory: Any
-    ) -> None:
-        super().__init__()
-        self.heads, self.attention = heads, attention
-        self.to_q = operations.Linear(channels, channels, bias=False, **factory)
-        self.to_k = operations.Linear(channels, channels, bias=False, **factory)
-        self.to_v = operations.Linear(channels, channels, bias=False, **factory)
-        self.to_out = nn.Sequential(operations.Linear(channels, channels, **factory), nn.Dropout(dropout))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.attend(x, self.to_k(x), self.to_v(x))
-
-    def attend(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Queries `[N, T, C]` on given keys and values `[N, L, C]`."""
-        return self.to_out(self.attention(self.to_q(x), keys, values, self.heads))
-
-
-class GEGLU(nn.Module):
-    """A linear layer gated by the exact GELU of its second half."""
-
-    def __init__(self, channels: int, inner: int, operations: Any, **factory: Any) -> None:
-        super().__init__()
-        self.proj = operations.Linear(channels, 2 * inner, **factory)
-
-    def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
-
-
-class FeedForward(nn.Module):
-    """GEGLU feed-forward, inner width 4C."""
-
-    def __init__(self, channels: int, dropout: float, operations: Any, **factory: Any) -> None:
-        super().__init__()
-        inner = FEED_FORWARD_FACTOR * channels
-        self.net = nn.Sequential(
-            GEGLU(channels, inner, operations, **factory),
-            nn.Dropout(dropout),
-            operations.Linear(inner, channels, **factory),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
 
 
 class ROIFuser(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -91,3 +91,10 @@ class InstanceBatch:
             return boxes.new_zeros(0, 4)
         rows, slots = zip(*self.pairs, strict=True)
         return boxes[list(rows), list(slots)]  # [M, 4]
+
+
+def largest(areas: Sequence[float], limit: int) -> tuple[list[int], list[int]]:
+    """Which instances get a slot where there are `limit`: indices of the largest, and of the others, in drawing order
+    (docs/instance_diffusion.md section 2.6)."""
+    order = sorted(range(len(areas)), key=lambda index: -areas[index])
+    return sorted(order[:limit]), sorted(order[limit:])

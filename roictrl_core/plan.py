@@ -46,12 +46,6 @@ class LevelPlan:
     fills_map: Tensor
     coverage: Tensor | None = None
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held by the plan's tensors."""
-        tensors = (self.pair_row, self.pair_slot, *self.align, self.cells, self.cell_pair, *self.unpool, self.fills_map)
-        return sum(t.nbytes for t in tensors) + (0 if self.coverage is None else self.coverage.nbytes)
-
 
 def plan_level(
     instances: InstanceBatch, *, size: int, height: int, width: int, device: torch.device | str = "cpu"

@@ -2,8 +2,8 @@
 
 Both are linear and separable: per axis, every result reads a few cells with bilinear weights (its taps), and the taps
 of a two-dimensional result are the products of its two axes' taps. Boxes are xyxy, normalised to 0..1 of the map,
-half-pixel aligned. Coordinates and weights are float32 whatever the dtype of the features; sums run in float32 too
-(float64 for float64 features), and results come back in the features' dtype.
+half-pixel aligned. Coordinates and weights are float32 whatever the dtype of the features. `plan.py` lays the taps out
+for a level; `sampling.weighted_rows` reads them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-
-from .sampling import weighted_rows, working_dtype
+from torch import Tensor
 
 SAMPLES_PER_BIN = 2  # per axis; torchvision's sampling_ratio=2
 WEIGHT_SUM_TOLERANCE = 1e-5  # published: a cell whose in-range bilinear weights sum to less is not part of the ROI
@@ -108,69 +106,3 @@ def align_plane(boxes: Tensor, size: int, height: int, width: int) -> Taps:
     """ROI-Align of boxes `[N, 4]`: taps `[N, P * P, 16]` over the map's H * W cells."""
     x1, y1, x2, y2 = boxes.unbind(-1)  # [N] each
     return combine_taps(align_taps(y1, y2, size, height), align_taps(x1, x2, size, width), width)
-
-
-def roi_align(features: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """ROI-Align: the average of 2 x 2 bilinear samples per bin.
-
-    Args:
-        features: `[B, C, H, W]`, any floating dtype.
-        boxes: `[B, n, 4]` normalised xyxy, per image.
-        size: P.
-
-    Returns:
-        `[B, n, C, P, P]` in the features' dtype; differentiable in the features.
-    """
-    (batch, channels, height, width), count = features.shape, boxes.shape[1]
-    taps = align_plane(boxes.flatten(0, 1), size, height, width)  # [B * n, P * P, 16]
-    image = torch.arange(batch, device=boxes.device).repeat_interleave(count)[:, None, None]
-    table = features.to(working_dtype(features.dtype)).permute(0, 2, 3, 1).reshape(-1, channels)  # [B * H * W, C]
-    rois = weighted_rows(table, (taps.index + image * height * width).flatten(0, 1), taps.weight.flatten(0, 1))
-    return rois.view(batch, count, size, size, channels).permute(0, 1, 4, 2, 3).to(features.dtype)
-
-
-def roi_unpool(rois: Tensor, boxes: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """ROI-Unpool: spreads each ROI over its box on the feature map.
-
-    Args:
-        rois: `[B, n, C, P, P]`, any floating dtype.
-        boxes: `[B, n, 4]` normalised xyxy, per image.
-        height, width: cells of the feature map.
-
-    Returns:
-        values: `[B, n, C, H, W]` in the ROIs' dtype, zero where not valid; differentiable in the ROIs.
-        valid: `[B, n, H, W]` bool, the cells that the ROI fills.
-    """
-    batch, count, channels, size = rois.shape[:4]
-    x1, y1, x2, y2 = boxes.flatten(0, 1).unbind(-1)  # [B * n] each
-    rows, columns = unpool_taps(y1, y2, size, height), unpool_taps(x1, x2, size, width)
-    valid = fills_cell(rows.weight, columns.weight)  # [B * n, H, W]
-    taps = combine_taps(rows, columns, size)  # [B * n, H * W, 4]
-    roi = torch.arange(batch * count, device=boxes.device)[:, None, None]
-    table = rois.to(working_dtype(rois.dtype)).permute(0, 1, 3, 4, 2).reshape(-1, channels)  # [B * n * P * P, C]
-    weight = taps.weight * valid.flatten(1)[..., None]
-    values = weighted_rows(table, (taps.index + roi * size * size).flatten(0, 1), weight.flatten(0, 1))
-    values = values.view(batch, count, height, width, channels).permute(0, 1, 4, 2, 3).to(rois.dtype)
-    return values, valid.unflatten(0, (batch, count))
-
-
-class ROIAlign(nn.Module):
-    """`roi_align` with a fixed grid side."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, features: Tensor, boxes: Tensor) -> Tensor:
-        return roi_align(features, boxes, self.size)
-
-
-class ROIUnpool(nn.Module):
-    """`roi_unpool` onto a map of a fixed size."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-
-    def forward(self, rois: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        return roi_unpool(rois, boxes, self.height, self.width)

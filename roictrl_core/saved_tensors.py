@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 
+from .pickle_policy import foreign_among
 from .pickles import MAX_NAME, Damaged, Machine, Name, Placeholder, entries
 
 MAX_ENTRIES = 100_000  # of a file's nested dictionaries, each counted as often as it is reached
@@ -34,24 +35,6 @@ DTYPES: dict[str, torch.dtype | None] = {
     "ComplexFloatStorage": torch.complex64,
     "ComplexDoubleStorage": torch.complex128,
     "UntypedStorage": None,
-}
-
-# Names that a file of weights may hold besides the calls that are understood; what they stand for is left out.
-HARMLESS = {
-    "torch._utils._rebuild_sparse_tensor",
-    "torch._utils._rebuild_qtensor",
-    "torch._utils._rebuild_meta_tensor_no_storage",
-    "torch._tensor._rebuild_from_type_v2",
-    "torch.nn.parameter.Parameter",
-    "torch.device",
-    "torch.Generator",
-    "_codecs.encode",
-    *(
-        f"{module}.{name}"
-        for module in ("builtins", "__builtin__")
-        for name in ("set", "frozenset", "bytearray", "complex")
-    ),
-    "collections.Counter",
 }
 
 Value = TypeVar("Value")
@@ -103,7 +86,7 @@ class Contents:
     @property
     def foreign(self) -> list[str]:
         """Classes and functions that are no part of weights, in alphabetical order."""
-        return sorted({str(name) for name in self.names if not _is_torchs(name)})
+        return foreign_among(self.names, BUILDERS, DTYPES)
 
 
 def read_contents(stream) -> Contents:
@@ -150,15 +133,6 @@ def _tensors_below(node: object, name: str, depth: int, reached: Iterator[int]) 
             raise Damaged(f"its dictionaries have more than {MAX_ENTRIES} entries")
         below = f"{name}.{key}" if depth else str(key)
         yield from _tensors_below(value, below[:MAX_BELOW], depth + 1, reached)
-
-
-def _is_torchs(name: Name) -> bool:
-    full = str(name)
-    if full in BUILDERS or full in HARMLESS:
-        return True
-    return name.module.split(".")[0] == "torch" and (
-        name.name in DTYPES or isinstance(getattr(torch, name.name, None), torch.dtype)
-    )
 
 
 def _is_number(value: object) -> bool:

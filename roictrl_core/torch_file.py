@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .pickle_policy import refuse_code
 from .pickles import Damaged, first_line
 from .saved_tensors import Contents, SavedTensor, Storage, read_contents, tensors_of
 
@@ -25,23 +26,6 @@ MAX_PART = 8 * 2**20  # bytes of the pickles, and of an archive's list; the offi
 ZIP, LEGACY = b"PK\x03\x04", 0x1950A86A20F9469CFC6C  # how files of torch.save begin since 1.6, and before
 PROTOCOL = 1001
 SLACK = 256 * 2**20  # bytes of values that a small file may stand for: one number expanded to a tensor
-HOSTILE = (
-    "os",
-    "posix",
-    "nt",
-    "subprocess",
-    "sys",
-    "shutil",
-    "socket",
-    "runpy",
-    "importlib",
-    "ctypes",
-    "pty",
-    "webbrowser",
-    "code",
-    "marshal",
-)
-HOSTILE_BUILTINS = ("eval", "exec", "execfile", "compile", "open", "__import__", "input", "breakpoint")
 
 
 class Place(NamedTuple):
@@ -82,7 +66,7 @@ class TorchFile:
             self._zipped = file.peek(4)[:4] == ZIP
             contents, self._places = _read_zip(file) if self._zipped else _read_legacy(file)
             self.tree, self.foreign = contents.tree, contents.foreign
-            _refuse_code(self.foreign)
+            refuse_code(self.foreign)
             _refuse_bombs(list(self.tensors.values()), self.path.stat().st_size)
 
     @cached_property
@@ -188,14 +172,6 @@ def _places(file: BufferedReader, position: int, contents: Contents, keys: objec
         places[key] = Place(position + 8, storage.size * (storage.dtype.itemsize if storage.dtype else 1))
         position = places[key].start + places[key].nbytes
     return places
-
-
-def _refuse_code(foreign: list[str]) -> None:
-    """Nothing of it would run here, but no file of weights names such a thing."""
-    for name in foreign:
-        module, _, rest = name.partition(".")
-        if module in HOSTILE or module in ("builtins", "__builtin__") and rest in HOSTILE_BUILTINS:
-            raise Damaged(f"it asks for {name}, which weights have no use for")
 
 
 def _refuse_bombs(tensors: list[SavedTensor], size: int) -> None:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .pickles import Damaged, first_line
-from .recognise import ROICTRL, UNKNOWN, recognise
+from .recognise import ROICTRL, UNKNOWN, OtherKind, recognise
 from .saved_tensors import with_names_checked
 from .torch_file import TorchFile, damage_named
 
@@ -60,6 +60,7 @@ def open_weights(path: str | Path) -> WeightsFile:
 
     Raises:
         ValueError: a sentence that names the file and what to do, for anything that is not a readable weight file.
+        OtherKind: a ValueError that leaves what to do to the caller.
     """
     path = Path(path)
     check_is_weights(path)
@@ -114,16 +115,17 @@ def _open_safetensors(path: Path) -> WeightsFile:
 def _open_pickle(path: Path) -> WeightsFile:
     file = TorchFile(path, path.name)
     if file.foreign:
-        raise ValueError(
-            f"{path.name} holds Python objects besides weights and is not opened, because unpickling them could run "
-            f"code ({file.foreign[0]}). {_way_out(file.tensors)}"
-        )
+        raise _with_objects(file)
     shapes = {key: tensor.shape for key, tensor in file.tensors.items()}
     return WeightsFile(path, shapes, {}, lambda keys: {key: file.read(file.tensors[key]) for key in keys})
 
 
-def _way_out(keys: Iterable[str]) -> str:
-    kind = recognise(keys)
+def _with_objects(file: TorchFile) -> ValueError:
+    said = (
+        f"{file.name} holds Python objects besides weights and is not opened, because unpickling them could run "
+        f"code ({file.foreign[0]})."
+    )
+    kind = recognise(file.tensors)
     if kind in (UNKNOWN, ROICTRL):
-        return "Use a .safetensors file, or save its state dict alone."
-    return f"By its tensors' names it is {kind.name}. {kind.remedy}"
+        return ValueError(f"{said} Use a .safetensors file, or save its state dict alone.")
+    return OtherKind(f"{said} By its tensors' names it is {kind.name}.", kind)

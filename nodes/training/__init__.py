@@ -8,8 +8,11 @@ prepare.py       pictures and captions -> a training cache, through VAE and CLIP
 
 For the node alone:
 
-inputs.py        the node's numbers and choices, and the settings that they make
-session.py       one run of the node
-target.py        where the node's adapter goes
+inputs.py        its numbers and choices, and the settings that they make
+session.py       one run
+target.py        where the adapter goes
+
+For the script alone:
+
 samples.py       grids of sample pictures with the boxes drawn on them
 """

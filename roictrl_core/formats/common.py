@@ -177,14 +177,6 @@ def is_number(value: object) -> bool:
         return False
 
 
-def from_xywh(values: tuple[float, ...] | None, width: float, height: float) -> Box | None:
-    """x, y, w, h (corner and size) in units of which the picture has ``width`` x ``height``, to xyxy normalised."""
-    if values is None:
-        return None
-    x, y, w, h = values
-    return (x / width, y / height, (x + w) / width, (y + h) / height)
-
-
 def entries(value: object, what: str) -> list:
     """``value`` as a list of at most MAX_INSTANCES entries; raises ValueError with a sentence."""
     if not isinstance(value, (list, tuple)):

@@ -18,8 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import write_atomically
+from ..finite import all_finite
 from ..notes import quote
-from ..recognise import UNKNOWN
+from ..recognise import UNKNOWN, OtherKind
 from ..recognise import recognise as kind_of
 from ..saved_tensors import SavedTensor
 from ..torch_file import TorchFile
@@ -54,7 +55,7 @@ class Weights:
 
 def open_weights(path: str | Path) -> Weights:
     """Recognise one file by its keys. Raises ValueError, naming the file and what it is instead,
-    when it is none of ours."""
+    when it is none of ours; OtherKind, which leaves what to do to the caller, where it is known what it is."""
     path = Path(path)
     check_is_weights(path)
     if path.suffix.lower() == ".safetensors":
@@ -88,7 +89,7 @@ def recognise(file: TorchFile, source: str) -> tuple[str, dict[str, object]]:
         return "fusers", _split_fusers(tree, source)
     if keys and all(key.isdecimal() for key in keys):
         return "scaleu", _split_scaleu(tree, source)
-    raise ValueError(f"{source} is not an InstanceDiffusion file: {_what_else(file.tensors)}")
+    raise _refusal(source, file.tensors)
 
 
 def gather(path: str | Path) -> list[Weights]:
@@ -182,7 +183,7 @@ def convert(
 def _open_safetensors(path: Path) -> Weights:
     file = open_file(path)
     if not _is_position_net(file.shapes, "position_net."):
-        raise ValueError(f"{path} is not an InstanceDiffusion file: {_what_else(file.shapes)}")
+        raise _refusal(path, file.shapes)
     return Weights(path, "one file", _wanted(file.shapes), lambda key: file.tensors([key])[key], _config_of(file))
 
 
@@ -246,12 +247,14 @@ def _split_scaleu(tree: Mapping, source: str) -> dict[str, object]:
     return named
 
 
-def _what_else(keys: Iterable[str]) -> str:
-    kind = kind_of(keys)
+def _refusal(source: str | Path, keys: Iterable[str]) -> ValueError:
+    said, kind = f"{source} is not an InstanceDiffusion file: it", kind_of(keys)
     if kind is not UNKNOWN:
-        return f"it is {kind.name}. {kind.remedy}"
+        return OtherKind(f"{said} is {kind.name}.", kind)
     shown = ", ".join(sorted(keys)[:3]) or "nothing"
-    return f"it holds {shown}. Choose a converted safetensors, the official checkpoint or the community split."
+    return ValueError(
+        f"{said} holds {shown}. Choose a converted safetensors, the official checkpoint or the community split."
+    )
 
 
 def _files(*folders: Path) -> list[Path]:
@@ -279,8 +282,7 @@ def _cast(key: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
             f"Weights are read as {names}."
         )
     tensor = tensor if dtype is None else tensor.to(dtype)
-    # The sum is finite only if every value is; a sum that overflows is looked into.
-    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+    if not all_finite(tensor):
         raise ValueError(
             f"InstanceDiffusion: {key} holds NaN or infinite values in {tensor.dtype}. The file is damaged, or "
             "its values do not fit that dtype."

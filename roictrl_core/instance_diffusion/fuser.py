@@ -5,22 +5,14 @@ docs/instance_diffusion.md sections 3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-Attention = Callable[..., Tensor]
-
-
-def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention on [B, T, C], [B, S, C], [B, S, C] -> [B, T, C];
-    mask [B or 1, T, S] bool, True = may look."""
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))  # [B, heads, T, C/heads]
-    mask = None if mask is None else mask.unsqueeze(1)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
+from ..attention import AttentionFunction, multi_head_attention
+from ..layers import NORM_EPS, FeedForward, SelfAttention
 
 
 class GroundingKV(NamedTuple):
@@ -41,10 +33,10 @@ class InstanceFuser(nn.Module):
         super().__init__()
         kw = {"dtype": dtype, "device": device}
         self.linear = operations.Linear(token_width, channels, **kw)
-        self.attn = _SelfAttention(channels, heads, operations=operations, **kw)
-        self.ff = _FeedForward(channels, operations=operations, **kw)
-        self.norm1 = operations.LayerNorm(channels, eps=1e-5, **kw)
-        self.norm2 = operations.LayerNorm(channels, eps=1e-5, **kw)
+        self.attn = SelfAttention(channels, heads, operations=operations, **kw)
+        self.ff = FeedForward(channels, operations=operations, **kw)
+        self.norm1 = operations.LayerNorm(channels, eps=NORM_EPS, **kw)
+        self.norm2 = operations.LayerNorm(channels, eps=NORM_EPS, **kw)
         self.alpha_attn = nn.Parameter(torch.zeros((), **kw))
         self.alpha_dense = nn.Parameter(torch.zeros((), **kw))
 
@@ -60,7 +52,7 @@ class InstanceFuser(nn.Module):
         grounding: GroundingKV,
         scale: float = 1.0,
         allowed: Tensor | None = None,
-        attend: Attention = attention,
+        attend: AttentionFunction = multi_head_attention,
     ) -> Tensor:
         """Visual tokens x [B, V, C] -> [B, V, C].
 
@@ -73,48 +65,9 @@ class InstanceFuser(nn.Module):
         y = self.norm1(x)  # [B, V, C]
         k = torch.cat([self.attn.to_k(y), grounding.keys], 1)  # [B, V + G, C]
         v = torch.cat([self.attn.to_v(y), grounding.values], 1)
-        a = self.attn.to_out(attend(self.attn.to_q(y), k, v, self.attn.heads, allowed))
+        a = self.attn.attend(y, k, v, partial(attend, mask=allowed))
         x = x + (scale * torch.tanh(self.alpha_attn.float())).to(x) * a
         return x + (scale * torch.tanh(self.alpha_dense.float())).to(x) * self.ff(self.norm2(x))
-
-
-class _SelfAttention(nn.Module):
-    """The projections alone; the attention itself is handed in, so that a host can use its own."""
-
-    def __init__(self, channels: int, heads: int, *, operations, dtype, device):
-        super().__init__()
-        kw = {"dtype": dtype, "device": device}
-        self.heads = heads
-        self.to_q = operations.Linear(channels, channels, bias=False, **kw)
-        self.to_k = operations.Linear(channels, channels, bias=False, **kw)
-        self.to_v = operations.Linear(channels, channels, bias=False, **kw)
-        self.to_out = nn.Sequential(operations.Linear(channels, channels, **kw))
-
-
-class _GEGLU(nn.Module):
-    def __init__(self, channels: int, *, operations, dtype, device):
-        super().__init__()
-        self.proj = operations.Linear(channels, 8 * channels, dtype=dtype, device=device)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h, gate = self.proj(x).chunk(2, dim=-1)  # [B, V, 4C] each
-        return h * F.gelu(gate)
-
-
-class _FeedForward(nn.Module):
-    """Names as published: `net.0.proj` and `net.2` (1 is a dropout of rate 0)."""
-
-    def __init__(self, channels: int, *, operations, dtype, device):
-        super().__init__()
-        kw = {"dtype": dtype, "device": device}
-        self.net = nn.Sequential(
-            _GEGLU(channels, operations=operations, **kw),
-            nn.Identity(),
-            operations.Linear(4 * channels, channels, **kw),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
 
 
 def box_regions(boxes: Tensor, used: Tensor, height: int, width: int, transposed: bool) -> Tensor:

@@ -32,11 +32,6 @@ class GroundedInstance:
     mask: np.ndarray | None = None
     presence: float = 1.0
 
-    @property
-    def area(self) -> float:
-        x1, y1, x2, y2 = self.box
-        return max(x2 - x1, 0.0) * max(y2 - y1, 0.0)
-
     def cropped(self, frame: tuple[float, float, float, float]) -> GroundedInstance | None:
         """As seen from inside a crop of the picture (xyxy, normalised); None where nothing of it is in it."""
         left, top, right, bottom = frame
@@ -86,7 +81,8 @@ class Grounding:
     def of(cls, instances: Sequence[GroundedInstance], text_width: int = 768, slots: int = SLOTS) -> Grounding:
         """One picture's instances, in their order, batch size 1.
 
-        Raises ValueError for more instances than slots: choose with `largest` first.
+        Raises ValueError for more instances than slots: choose the largest first
+        (docs/instance_diffusion.md section 2.6).
         """
         if len(instances) > slots:
             raise ValueError(
@@ -115,33 +111,11 @@ class Grounding:
             self.polygons[0, slot] = torch.from_numpy(mask_polygon(mask))
             self.masks[0, slot] = _square(mask)
 
-    @classmethod
-    def cat(cls, parts: Sequence[Grounding]) -> Grounding:
-        """Pictures one after the other along the batch; smaller masks are enlarged to the largest (nearest)."""
-        side = max(part.masks.shape[-1] for part in parts)
-        joined = {name: [part.tensors()[name] for part in parts] for name in parts[0].tensors()}
-        joined["masks"] = [torch.nn.functional.interpolate(masks, size=(side, side)) for masks in joined["masks"]]
-        return cls(**{name: torch.cat(tensors) for name, tensors in joined.items()})
-
-    def alone(self, slot: int) -> Grounding:
-        """Instance `slot` moved to slot 0, all others removed: a branch (docs/instance_diffusion.md section 8.3)."""
-        moved = {}
-        for name, tensor in self.tensors().items():
-            moved[name] = torch.zeros_like(tensor)
-            moved[name][:, 0] = tensor[:, slot]
-        return Grounding(**moved)
-
     def to(self, device: torch.device | str) -> Grounding:
         return Grounding(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
 
     def tensors(self) -> dict[str, Tensor]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-def largest(areas: Sequence[float], limit: int = SLOTS) -> tuple[list[int], list[int]]:
-    """Indices of the `limit` largest and of the others, in drawing order (docs/instance_diffusion.md section 2.6)."""
-    order = sorted(range(len(areas)), key=lambda index: -areas[index])
-    return sorted(order[:limit]), sorted(order[limit:])
 
 
 def _crop(mask: np.ndarray | None, frame: tuple[float, float, float, float]) -> np.ndarray | None:

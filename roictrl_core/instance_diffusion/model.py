@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..layers import add_submodule
 from .config import InstanceDiffusionConfig
 from .fuser import InstanceFuser
 from .scaleu import scale_decoder, scale_skip
@@ -28,7 +29,7 @@ class InstanceDiffusion(nn.Module):
         )
         for name, channels in config.fusers:
             fuser = InstanceFuser(channels, config.token_width, config.heads, operations=operations, **kw)
-            _attach(self, f"{name}.transformer_blocks.0.fuser", fuser)
+            add_submodule(self, f"{name}.transformer_blocks.0.fuser", fuser)
         for index, channels in enumerate(config.scaleu):
             self.register_parameter(f"scaleu_b_{index}", nn.Parameter(torch.zeros(channels, **kw)))
             self.register_parameter(f"scaleu_s_{index}", nn.Parameter(torch.zeros(1, **kw)))
@@ -42,13 +43,3 @@ class InstanceDiffusion(nn.Module):
         """ScaleU at the input of output block `block`: decoder feature h and skip feature, both [B, C, H, W]."""
         decoder, low = (getattr(self, f"scaleu_{name}_{block}") for name in "bs")
         return scale_decoder(h, decoder, strength), scale_skip(skip, low, strength)
-
-
-def _attach(root: nn.Module, path: str, leaf: nn.Module) -> None:
-    """Hang `leaf` under a dotted path, making empty modules on the way."""
-    *parents, name = path.split(".")
-    for parent in parents:
-        if parent not in root._modules:
-            root.add_module(parent, nn.Module())
-        root = root._modules[parent]
-    root.add_module(name, leaf)

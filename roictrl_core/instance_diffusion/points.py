@@ -43,8 +43,8 @@ def mask_scribble(mask: np.ndarray, seed: int = 0) -> np.ndarray:
 def stroke_scribble(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """20 points of a drawing, strokes [n, 2] each, normalised, as [40] float32: evenly along its length, then sorted.
 
-    The published helper (`published_stroke_points`) keeps only the points nearest to the origin when n is not
-    a multiple of 20, which cuts strokes off; the network reads an unordered point set in both cases.
+    The published helper keeps only the points nearest to the origin when n is not a multiple of 20, which cuts strokes
+    off; the network reads an unordered point set in both cases (docs/instance_diffusion.md section 6.2).
     """
     return by_distance(resample(strokes)).astype(np.float32).reshape(-1)
 
@@ -62,22 +62,6 @@ def resample(strokes: Sequence[np.ndarray], count: int = SCRIBBLE_POINTS) -> np.
         return points[np.arange(count) * len(points) // count]
     at = np.linspace(0.0, length[-1], count)
     return np.stack([np.interp(at, length, axis) for axis in points.T], axis=1)
-
-
-def published_stroke_points(stroke: np.ndarray, count: int = SCRIBBLE_POINTS) -> np.ndarray:
-    """The published reduction of a stroke [n, 2] to `count` points: sort, take every (n // count)-th, sort again.
-
-    Distances are those of the decimal numbers as written: float32 input is read as the decimal that it prints as, since
-    its rounding would break ties another way.
-    """
-    stroke = np.asarray(stroke)
-    if stroke.dtype == np.float32:
-        stroke = np.array([[float(str(value)) for value in point] for point in stroke])
-    ordered = by_distance(stroke)
-    n = len(ordered)
-    index = np.arange(count)
-    index = index * (n // count) if n >= count else index * n // count % n
-    return by_distance(ordered[index])
 
 
 def boundary_points(mask: np.ndarray, count: int = POLYGON_POINTS // 2) -> np.ndarray:

@@ -9,27 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..layers import fourier_features, mlp
 from .config import SLOTS, Formats
 from .convnext import ConvNeXtTiny
 from .grounding import MASK_SIDE, Grounding
 
 FREQUENCIES = 16
-TEMPERATURE = 100.0
 SEG_TOKENS = 64
 SEG_WIDTH = 3072  # 768 ConvNeXt channels x 256 positions / 64 tokens
 _LOCATION_WIDTHS = {"position": 4, "point": 2, "scribble": 40, "polygon": 512}  # coordinates each
 _DEFAULT_FORMATS = Formats()
-
-
-def fourier(coordinates: Tensor) -> Tensor:
-    """Fourier features of [..., D] coordinates -> [..., 32 D] float32: for each frequency sin of all D, then cos.
-
-    docs/instance_diffusion.md section 2.3. Frequencies are 100^(i/16), without 2 pi. Always float32: a 16-bit product
-    loses the position.
-    """
-    index = torch.arange(FREQUENCIES, device=coordinates.device, dtype=torch.float32)
-    phase = coordinates.float()[..., None, :] * (TEMPERATURE ** (index / FREQUENCIES))[:, None]  # [..., 16, D]
-    return torch.stack([phase.sin(), phase.cos()], dim=-2).flatten(-3)
 
 
 class UniFusion(nn.Module):
@@ -49,14 +38,7 @@ class UniFusion(nn.Module):
         self.convnext_tiny_backbone = ConvNeXtTiny(operations=operations, **kw)
         widths = [text_width + _features(coordinates) for coordinates in _LOCATION_WIDTHS.values()]
         self.linears_list = nn.ModuleList(
-            nn.Sequential(
-                operations.Linear(width, hidden_width, **kw),
-                nn.SiLU(),
-                operations.Linear(hidden_width, hidden_width, **kw),
-                nn.SiLU(),
-                operations.Linear(hidden_width, token_width, **kw),
-            )
-            for width in [*widths, SEG_WIDTH]
+            mlp(width, hidden_width, token_width, operations, **kw) for width in [*widths, SEG_WIDTH]
         )
 
     def forward(self, grounding: Grounding, formats: Formats = _DEFAULT_FORMATS, null_missing: bool = False) -> Tensor:
@@ -80,9 +62,11 @@ class UniFusion(nn.Module):
             ("polygon", g.polygons, drawn["polygon"] * formats.mask),
         )
         tokens = []
-        for mlp, (name, coordinates, present) in zip(self.linears_list, places, strict=False):
-            feature = _choose(present, fourier(coordinates), getattr(self, f"null_{name}_feature"))
-            tokens.append(mlp(torch.cat([text.to(dtype), feature.to(dtype)], -1)))  # [B, n, token_width]
+        for linears, (name, coordinates, present) in zip(self.linears_list, places, strict=False):
+            feature = _choose(
+                present, fourier_features(coordinates, FREQUENCIES), getattr(self, f"null_{name}_feature")
+            )
+            tokens.append(linears(torch.cat([text.to(dtype), feature.to(dtype)], -1)))  # [B, n, token_width]
         tokens.append(self.linears_list[4](self._mask_features(g.masks.to(dtype), formats.mask)))
         return torch.cat(tokens, 1)
 

@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files import check_room, check_writable, remove_partials, write_atomically
+from ..finite import all_finite
 from ..pickles import first_line
 from .pictures import box_array
 from .rows import shown
@@ -96,7 +97,7 @@ class CacheWriter:
             raise ValueError(
                 f"{len(boxes)} boxes with {len(instance_captions)} instance captions and {len(captions)} global ones"
             )
-        if not latents.isfinite().all():
+        if not all_finite(latents):
             raise ValueError(
                 "the VAE made values that are not numbers of this picture: run it in fp32 "
                 "or bf16 (ComfyUI's --fp32-vae)"
@@ -157,7 +158,7 @@ class CacheWriter:
             for e in encode(texts)
         ]
         for text, embedding in zip(texts, embeddings, strict=True):
-            if not all(part is None or part.isfinite().all() for part in embedding):
+            if not all(part is None or all_finite(part) for part in embedding):
                 raise ValueError(
                     f"the text encoder made values that are not numbers of the caption {shown(text)!r}: run it in fp32"
                 )

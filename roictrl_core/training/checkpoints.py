@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..files import check_room, megabytes, remove_partials, write_atomically
+from ..finite import all_finite
 from ..pickles import first_line
 from .optimisation import MovingAverage
 
@@ -128,7 +129,7 @@ def _check_stored(path: Path, stored: dict[str, Tensor], state: RunState) -> Non
             f"{list(stored[wrong].shape)} instead of {list(expected[wrong])}. Start in another folder, "
             "or with the settings of that run"
         )
-    odd = next((name for name, tensor in stored.items() if not torch.isfinite(tensor).all()), None)
+    odd = next((name for name, tensor in stored.items() if not all_finite(tensor)), None)
     if odd:
         raise ValueError(f"{path} holds values that are not numbers, in {odd}. {_remedy(path)}")
 

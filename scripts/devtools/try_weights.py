@@ -59,7 +59,7 @@ def describe_checkpoint(file: Path) -> str:
     shapes = open_weights(file).shapes
     kind = recognise(shapes)
     if not kind.name.startswith("a full checkpoint"):
-        raise ValueError(f"{file.name} is {kind.name}, not a checkpoint. {kind.remedy}")
+        raise ValueError(f"{file.name} is {kind.name}, not a checkpoint. Give --checkpoint an SD1.x checkpoint.")
     width = next((shapes[key][1] for number in (1, 4) if (key := TEXT_KEY.format(number)) in shapes), None)
     size = sum(math.prod(shape) for shape in shapes.values()) / 1e6
     return f"{file.name} is {BASES.get(width, 'a checkpoint of an unknown base')} with {size:.0f} million parameters."

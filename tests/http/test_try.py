@@ -69,7 +69,9 @@ def test_both_files_are_recognised_and_two_different_pictures_made(try_weights, 
 def test_a_lora_in_the_checkpoints_place_is_named_and_refused_before_a_server_starts(try_weights, models):
     done = try_weights("--checkpoint", models / LORA, "--adapter", models / ADAPTER)
     assert done.returncode == 1
-    assert "style_lora_sd15.safetensors is a LoRA, not a checkpoint. Load it with Load LoRA" in done.stderr
+    assert (
+        "style_lora_sd15.safetensors is a LoRA, not a checkpoint. Give --checkpoint an SD1.x checkpoint." in done.stderr
+    )
     assert "starting ComfyUI" not in done.stdout
 
 

@@ -74,6 +74,22 @@ def _attention(w, y, heads, allowed):
     return torch.cat(result, -1)
 
 
+def stroke_points(stroke, count=20):
+    """docs/instance_diffusion.md section 6.2: sort by distance to the origin, take every (n // count)-th, sort again.
+
+    Distances are those of the decimal numbers as written: float32 input is read as the decimal that it prints as, since
+    its rounding would break ties another way.
+    """
+
+    def distance(point):
+        return math.sqrt(point[0] * point[0] + point[1] * point[1])
+
+    points = sorted(([float(str(value)) for value in point] for point in stroke), key=distance)
+    n = len(points)
+    kept = [points[i * (n // count) if n >= count else i * n // count % n] for i in range(count)]
+    return np.array(sorted(kept, key=distance))
+
+
 def alphas_cumprod():
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     return np.cumprod(1.0 - betas)

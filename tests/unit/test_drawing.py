@@ -13,7 +13,7 @@ from roictrl_core import cells, drawing
 from roictrl_core.layout import Instance, Layout
 from roictrl_core.masks import RunLengthMask
 from roictrl_core.notes import sentences
-from roictrl_core.roi import roi_unpool
+from roictrl_core.roi import fills_cell, unpool_taps
 
 # "A red fox sits in the snow", "fox", "red fox": escaped, as every source file can be read in Windows' own encoding.
 CHINESE = "\u4e00\u53ea\u7ea2\u8272\u7684\u72d0\u72f8\u5750\u5728\u96ea\u5730\u91cc"
@@ -225,13 +225,12 @@ def lab(color: str, vision) -> np.ndarray:
 def test_cells_are_those_that_unpool_writes():
     layout = Layout(512, 768, (Instance((0.1, 0.2, 0.45, 0.83)), Instance((-0.2, 0.9, 0.3, 1.4))))
     for instance in layout.instances:
-        box = torch.tensor([[instance.box]])
+        x1, y1, x2, y2 = torch.tensor([instance.box]).unbind(-1)
         for stride, (width, height) in zip(cells.STRIDES, ((64, 96), (32, 48), (16, 24), (8, 12)), strict=True):
-            _, valid = roi_unpool(
-                torch.ones(1, 1, 1, 100, 100), box, height, width
-            )  # finer than any box: nothing is dropped
+            # A grid of 100 bins is finer than any box: nothing is dropped.
+            filled = fills_cell(unpool_taps(y1, y2, 100, height).weight, unpool_taps(x1, x2, 100, width).weight)[0]
             [(columns, rows)] = cells.covered([instance.box], layout.width, layout.height, stride)
-            assert (columns, rows) == (int(valid[0, 0].any(0).sum()), int(valid[0, 0].any(1).sum()))
+            assert (columns, rows) == (int(filled.any(0).sum()), int(filled.any(1).sum()))
 
 
 @pytest.mark.parametrize(

@@ -209,8 +209,17 @@ def test_a_file_is_loaded_and_others_are_refused(pack, folder, adapter):
     )
     assert node.fingerprint_inputs("ours.safetensors") != first and node.fingerprint_inputs("gone") == "gone"
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(2, 2)}, folder / "a lora.safetensors")
-    with pytest.raises(ValueError, match="Load ROICtrl Adapter: a lora.safetensors is a LoRA, not a ROICtrl adapter"):
+    with pytest.raises(
+        ValueError,
+        match="^Load ROICtrl Adapter: a lora.safetensors is a LoRA, not a ROICtrl adapter. "
+        "Load it with Load LoRA, on the model that goes into Apply ROICtrl.$",
+    ):
         node.execute("a lora.safetensors")
+
+
+def test_every_kind_of_file_has_a_remedy(pack):
+    kinds = pack.module("roictrl_core.recognise").KINDS
+    assert list(pack.module("nodes.remedies").REMEDIES) == [kind.name for kind in kinds]
 
 
 def model_list() -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from roictrl_core.box_embedding import BoxEmbedding, fourier_features
+from roictrl_core.box_embedding import FREQUENCIES, BoxEmbedding
+from roictrl_core.layers import fourier_features
 
 
 def embedding(weights: dict) -> BoxEmbedding:
@@ -18,7 +19,7 @@ def embedding(weights: dict) -> BoxEmbedding:
 def test_golden(golden, reference, name):
     tensors, _ = golden(name)
     boxes, mask = tensors["boxes"], tensors["masks"] > 0
-    torch.testing.assert_close(fourier_features(boxes)[mask], tensors["fourier"][mask], rtol=0, atol=2e-6)
+    torch.testing.assert_close(fourier_features(boxes, FREQUENCIES)[mask], tensors["fourier"][mask], rtol=0, atol=2e-6)
     module = embedding(reference.sub(tensors, "position_net."))
     with torch.no_grad():
         torch.testing.assert_close(module(boxes, mask), tensors["objs"], rtol=1e-5, atol=2e-6)

@@ -17,7 +17,7 @@ from roictrl_core.checkpoint import CONFIG_KEY, read_adapter, save_adapter
 from roictrl_core.config import AdapterConfig, BlockConfig
 from roictrl_core.instances import InstanceBatch
 from roictrl_core.plan import plan_level
-from roictrl_core.recognise import KINDS, ROICTRL, recognise
+from roictrl_core.recognise import KINDS, ROICTRL, OtherKind, recognise
 from roictrl_core.weights_file import open_weights
 
 CONFIG = AdapterConfig.sd15(16, heads=8)
@@ -196,9 +196,10 @@ WHAT_THEY_ARE = {
 def test_other_files_are_named(tmp_path, kind):
     keys = WHAT_THEY_ARE[kind.name]
     save_file({key: torch.zeros(1) for key in keys}, tmp_path / "x.safetensors")
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(OtherKind) as refusal:
         read_adapter(tmp_path / "x.safetensors")
-    assert str(refusal.value) == f"x.safetensors is {kind.name}, not a ROICtrl adapter. {kind.remedy}"
+    assert str(refusal.value) == f"x.safetensors is {kind.name}, not a ROICtrl adapter."
+    assert refusal.value.kind is kind
 
 
 @pytest.mark.parametrize(
@@ -377,19 +378,18 @@ class Settings:
 OBJECTS_BESIDE = [
     (
         "an InstanceDiffusion checkpoint",
-        r"By its tensors' names it is an InstanceDiffusion checkpoint\. "
-        r"Load it with Load InstanceDiffusion.*scripts/convert\.py",
+        r"By its tensors' names it is an InstanceDiffusion checkpoint\.$",
     ),
     (
         "a full checkpoint without an adapter",
-        r"By its tensors' names it is a full checkpoint without an adapter\. Load it with Load Checkpoint",
+        r"By its tensors' names it is a full checkpoint without an adapter\.$",
     ),
     (None, r"Use a \.safetensors file, or save its state dict alone\.$"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "sentence"), OBJECTS_BESIDE)
-def test_weights_beside_objects_are_named_and_their_loader(tmp_path, weights, kind, sentence):
+def test_weights_beside_objects_are_named(tmp_path, weights, kind, sentence):
     tensors = {key: torch.zeros(1) for key in WHAT_THEY_ARE[kind]} if kind else weights
     torch.save({"ema": tensors, "config_dict": Settings()}, tmp_path / "official.pth")
     with pytest.raises(

@@ -387,8 +387,6 @@ def test_cached_keys_and_values_change_nothing_and_are_computed_once():
     assert calls == ["attn2", "attn2", "tokens"]  # two lengths
     captions = sum(case.contexts[pair].shape[0] for pair in case.plan.active)
     assert cache.nbytes == 2 * 8 * case.channels * (captions + 2 * SLOTS)
-    cache.clear()
-    assert cache.nbytes == 0
 
 
 @torch.no_grad()

@@ -29,9 +29,9 @@ def test_mask_points_golden(g, index):
     assert np.abs(polygon * 512 - np.minimum(g[f"polygon_px{index}"], 512)).max() < 1e-3
 
 
-def test_stroke_golden(g):
+def test_published_stroke_golden(g, reference):
     for name in ("stroke", "stroke_short"):
-        assert np.abs(points.published_stroke_points(g[f"{name}_in"]) - g[f"{name}_20"]).max() < 1e-6
+        assert np.abs(reference.stroke_points(g[f"{name}_in"]) - g[f"{name}_20"]).max() < 1e-6
 
 
 def test_outlines_equal_scikit_image():
@@ -42,6 +42,14 @@ def test_outlines_equal_scikit_image():
         ours, theirs = outlines(mask), measure.find_contours(mask.astype(float), 0.0)
         assert len(ours) == len(theirs)
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_where_walks_meet_they_are_joined_in_the_order_of_their_squares():
+    """Two pixels that touch at a corner share two background pixels: not one walk around each."""
+    mask = np.zeros((4, 4), dtype=bool)
+    mask[1, 2] = mask[2, 1] = True
+    around, between = [[3, 1], [2, 0], [1, 1], [0, 2], [1, 3], [2, 2], [3, 1]], [[2, 2], [1, 1], [2, 2]]
+    assert [walk.tolist() for walk in outlines(mask)] == [around, between]
 
 
 def test_masks_at_the_border_and_with_holes():
@@ -72,11 +80,11 @@ def test_mask_scribble_takes_pixels_of_the_mask_by_distance():
     assert (np.diff(distance) >= 0).all()
 
 
-def test_a_stroke_keeps_both_ends_where_the_published_reduction_loses_one():
+def test_a_stroke_keeps_both_ends_where_the_published_reduction_loses_one(reference):
     stroke = np.stack([np.linspace(0.1, 0.9, 39), np.full(39, 0.5)], axis=1)
     ours = points.stroke_scribble([stroke]).reshape(20, 2)
     assert ours[0, 0] == pytest.approx(0.1) and ours[-1, 0] == pytest.approx(0.9)
-    assert points.published_stroke_points(stroke)[:, 0].max() < 0.55
+    assert reference.stroke_points(stroke)[:, 0].max() < 0.55
 
 
 @pytest.mark.parametrize("stroke", [[[0.3, 0.4]], [[0.3, 0.4], [0.3, 0.4]]])

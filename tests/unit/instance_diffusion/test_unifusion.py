@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceDiffusionConfig
-from roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding, largest
+from roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding
 from roictrl_core.instance_diffusion.model import InstanceDiffusion
-from roictrl_core.instance_diffusion.unifusion import UniFusion, fourier
+from roictrl_core.instance_diffusion.unifusion import FREQUENCIES, UniFusion
+from roictrl_core.layers import fourier_features
 
 TOLERANCE = 2e-5
 
@@ -41,13 +42,13 @@ def given(golden):
 
 def test_fourier_golden(golden):
     g = golden("fourier")
-    assert torch.equal(fourier(g["x4"]), g["out4"])
-    assert torch.equal(fourier(g["x40"]), g["out40"])
+    assert torch.equal(fourier_features(g["x4"], FREQUENCIES), g["out4"])
+    assert torch.equal(fourier_features(g["x40"], FREQUENCIES), g["out40"])
 
 
 def test_fourier_is_float32_whatever_comes_in(golden):
     x = golden("fourier")["x4"].half()
-    assert torch.equal(fourier(x), fourier(x.float()))
+    assert torch.equal(fourier_features(x, FREQUENCIES), fourier_features(x.float(), FREQUENCIES))
 
 
 def test_unifusion_golden(net, given):
@@ -91,7 +92,7 @@ def test_a_used_slot_without_scribble_is_published_zeros_or_on_request_the_null(
     text = torch.ones(16)
     published, nulled = (net(one, FORMATS["scribble"], null_missing=flag) for flag in (False, True))
     for group, name, width in ((2, "scribble", 40), (3, "polygon", 512)):
-        zeros = torch.cat([text, fourier(torch.zeros(width))])
+        zeros = torch.cat([text, fourier_features(torch.zeros(width), FREQUENCIES)])
         null = torch.cat([text, getattr(net, f"null_{name}_feature")])
         assert (published[0, group * 30] - net.linears_list[group](zeros)).abs().max() < TOLERANCE
         assert (nulled[0, group * 30] - net.linears_list[group](null)).abs().max() < TOLERANCE
@@ -164,30 +165,10 @@ def test_an_instance_inside_a_crop():
     assert instance.cropped((0.0, 0.0, 0.5, 0.2)) is None
 
 
-def test_a_branch_holds_one_instance_in_slot_zero(given):
-    g = golden_grounding(given)
-    branch = g.alone(2)
-    for name, tensor in branch.tensors().items():
-        assert torch.equal(tensor[:, 0], g.tensors()[name][:, 2])
-        assert tensor[:, 1:].abs().sum() == 0
-
-
-def test_batches_of_pictures_with_and_without_masks(net, given):
-    g = golden_grounding(given)
-    joined = net(Grounding.cat([g, Grounding.null(1, 16)]), FORMATS["scribble"])
-    assert (joined[:2] - given["out"]).abs().max() < TOLERANCE
-    assert (joined[2:] - net(Grounding.null(1, 16))).abs().max() < TOLERANCE
-
-
 def test_too_many_instances_is_a_sentence():
     many = [GroundedInstance((0, 0, 1, 1), torch.zeros(4))] * 32
     with pytest.raises(ValueError, match="32 instances do not fit into the model's 30 slots. Remove 2"):
         Grounding.of(many, 4)
-
-
-def test_the_largest_are_kept_in_drawing_order():
-    assert largest([0.3, 0.1, 0.5, 0.2], 2) == ([0, 2], [1, 3])
-    assert largest([0.3, 0.1], 30) == ([0, 1], [])
 
 
 def test_state_dict_keys_equal_the_published_list(root):
