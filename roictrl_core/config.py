@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from .notes import quote
-from .settings import check_share, check_whole, list_in, made_of, object_of_json
+from .settings import MAX_SLOTS, MAX_WIDTH, check_share, check_whole, list_in, made_of, object_of_json
 
 VERSION = 2  # of the config's JSON; 1 also named ComfyUI's ids of the blocks
 GRIDS = (25, 19, 13, 7)  # P at stride 8, 16, 32, 64 px (U-Net levels 0..3)
-# What a config may ask for, well beyond every known UNet: a file, or a person, is not believed with more.
 MAX_GRID = 64  # an ROI of as many cells as the finest map of a 512 x 512 picture
-MAX_SLOTS = 256
 MAX_BLOCKS = 1000  # SDXL has 70
-MAX_WIDTH = 16384
 MAX_LEVEL = 999
 PARTS = ("down", "mid", "up")
 BLOCK_NAME = (

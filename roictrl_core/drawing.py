@@ -253,8 +253,8 @@ def _with_text(picture: Image.Image, rows: Sequence[Sequence[str]], notes: Seque
     sheet.paste(picture, (0, 0))
     draw, y = ImageDraw.Draw(sheet), picture.height + margin
     for r, row in enumerate(rows):
-        starts = itertools.accumulate(widths, initial=margin)
-        for cell, x in zip(row, starts, strict=False):
+        starts = itertools.accumulate(widths[:-1], initial=margin)
+        for cell, x in zip(row, starts, strict=True):
             draw.text((x, y), cell, font=font, fill=(160, 160, 160) if r == 0 else (235, 235, 235))
         y += step
     for line in lines:

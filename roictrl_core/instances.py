@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -66,6 +66,12 @@ class InstanceBatch:
         used = torch.zeros(rows, slots, dtype=torch.bool, device=boxes.device)
         used[:, :count] = mask.to(boxes.device) > 0
         return cls(padded, used, used.clone(), torch.ones(rows, slots, device=boxes.device))
+
+    def to(self, device: torch.device | str) -> InstanceBatch:
+        """The same instances with their tensors on another device; masks stay where they are, as they only become
+        plans, which are computed on the CPU."""
+        names = ("boxes", "roi_mask", "token_mask", "strength")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     @property
     def rows(self) -> int:

@@ -117,6 +117,7 @@ class Machine:
     def fill(self, items: list) -> None:
         """Keys and values in turn for the dictionary on top; other things have no use for them."""
         if isinstance(target := self.top(), dict):
+            # A hostile pickle may leave the last key without a value.
             target.update(entries(zip(items[::2], items[1::2], strict=False)))
 
     def extend(self, items: list) -> None:

@@ -10,6 +10,9 @@ from .fields import kind_of
 from .notes import quote
 from .safe_text import parse_json
 
+# What a config may ask for, well beyond every known network: a file, or a person, is not believed with more.
+MAX_SLOTS = 256
+MAX_WIDTH = 16384
 MAX_JSON = 2**20  # characters; the config of SDXL's 70 blocks has 15,000
 
 T = TypeVar("T")

@@ -24,6 +24,7 @@ import random
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 CAPTION_TOKENS = 77
@@ -255,7 +256,7 @@ def sampled(model, conds: tuple, shape: tuple, steps: int) -> tuple[float, float
 
     sample(model, conds, shape, steps, after_step)
     return (
-        min(after - before for before, after in zip(times[1:], times[2:], strict=False)),
+        min(after - before for before, after in pairwise(times[1:])),
         times[-1] - times[0],
         counter.get_total_flops(),
     )

@@ -18,6 +18,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -111,7 +112,7 @@ def soak(server: Server, count: int, seed: int = 0) -> Report:
     """Runs ``count`` prompts. Raises PromptError where one fails that should not, AssertionError
     where one does not that should."""
     report, process = Report(), psutil.Process(server.process)
-    for (kind, prompt), number in zip(prompts(server.object_info, seed), range(count), strict=False):
+    for number, (kind, prompt) in enumerate(islice(prompts(server.object_info, seed), count)):
         if kind == FREE:
             post(server, "/free", {"unload_models": True, "free_memory": True})
         picture = _run(server, kind, prompt)

@@ -52,9 +52,10 @@ def sample_grid(
     for number, index in enumerate(settings.rows):
         row = cache.row(index)
         captions = [cache.text(int(text)) for text in row.instance_text][: config.slots]
+        boxes = row.boxes.tolist()[: config.slots]
         layout = Layout(
             *settings.size,
-            tuple(Instance(tuple(box), text) for box, text in zip(row.boxes.tolist(), captions, strict=False)),
+            tuple(Instance(tuple(box), text) for box, text in zip(boxes, captions, strict=True)),
         )
         slots = tuple(
             Slot(

@@ -39,7 +39,7 @@ def polygons_of(data: object) -> list[list[Point]] | None:
     """
     if isinstance(data, Mapping):
         x, y = (data.get(axis) if isinstance(data.get(axis), (list, tuple)) else () for axis in "xy")
-        data = list(zip(x, y, strict=False))
+        data = list(zip(x, y, strict=False))  # a foreign file's: what has no partner is no point
     if not isinstance(data, (list, tuple)) or not data:
         return None
     if isinstance(data[0], (list, tuple)) and len(data[0]) != 2 or isinstance(data[0], Mapping):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import islice
 
 from ..fields import MAX_POINTS
 from ..layout import Layout
@@ -31,7 +32,7 @@ _LOOKED_AT = 5  # lines that tell whether a text is a YOLO file
 def is_yolo(text: str) -> bool:
     """Whether one of the first lines with anything on it is a YOLO line, though its numbers may be broken."""
     first = (line for line in text[:100_000].splitlines() if line.strip())
-    return any(_looks_like_yolo(line) for line, _ in zip(first, range(_LOOKED_AT), strict=False))
+    return any(map(_looks_like_yolo, islice(first, _LOOKED_AT)))
 
 
 def _looks_like_yolo(line: str) -> bool:

@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ..notes import quote
-from ..settings import check_whole, list_in, made_of, object_of_json
+from ..settings import MAX_SLOTS, MAX_WIDTH, check_whole, list_in, made_of, object_of_json
 
-# What a config may ask for, well beyond SD1.5: a file is not believed with more.
-MAX_WIDTH = 16384
-MAX_BLOCKS = 64
-MAX_SLOTS = 256
+MAX_BLOCKS = 64  # of either kind that a config may ask for; SD1.5 has 16 and 12
 SLOTS = 30  # structural: `in_conv` reads one channel per slot
 
 _SD15_FUSERS = (

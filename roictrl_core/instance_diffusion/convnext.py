@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,7 +39,7 @@ class ConvNeXtTiny(nn.Module):
         kw = {"dtype": dtype, "device": device}
         stem = [operations.Conv2d(3, WIDTHS[0], 4, stride=4, **kw), operations.LayerNorm(WIDTHS[0], eps=1e-6, **kw)]
         self.downsample_layers = nn.ModuleList([nn.ModuleList(stem)])
-        for narrow, wide in zip(WIDTHS, WIDTHS[1:], strict=False):
+        for narrow, wide in pairwise(WIDTHS):
             layers = [operations.LayerNorm(narrow, eps=1e-6, **kw), operations.Conv2d(narrow, wide, 2, stride=2, **kw)]
             self.downsample_layers.append(nn.ModuleList(layers))
         self.stages = nn.ModuleList(

@@ -61,13 +61,13 @@ class UniFusion(nn.Module):
             ("scribble", g.scribbles, drawn["scribble"] * formats.scribble),
             ("polygon", g.polygons, drawn["polygon"] * formats.mask),
         )
-        tokens = []
-        for linears, (name, coordinates, present) in zip(self.linears_list, places, strict=False):
+        tokens, (*of_places, of_masks) = [], self.linears_list
+        for linears, (name, coordinates, present) in zip(of_places, places, strict=True):
             feature = _choose(
                 present, fourier_features(coordinates, FREQUENCIES), getattr(self, f"null_{name}_feature")
             )
             tokens.append(linears(torch.cat([text.to(dtype), feature.to(dtype)], -1)))  # [B, n, token_width]
-        tokens.append(self.linears_list[4](self._mask_features(g.masks.to(dtype), formats.mask)))
+        tokens.append(of_masks(self._mask_features(g.masks.to(dtype), formats.mask)))
         return torch.cat(tokens, 1)
 
     def _mask_features(self, masks: Tensor, keep: bool) -> Tensor:

@@ -66,13 +66,8 @@ class Batch:
             for name in ("latents", "noise", "timesteps", "context")
         }
         pooled = None if self.pooled is None else self.pooled.to(device)
-        instances = InstanceBatch(
-            **{
-                name: getattr(self.instances, name).to(device)
-                for name in ("boxes", "roi_mask", "token_mask", "strength")
-            }
-        )
-        return replace(self, instances=instances, pooled=pooled, texts=tuple(t.to(device) for t in self.texts), **moved)
+        texts = tuple(text.to(device) for text in self.texts)
+        return replace(self, instances=self.instances.to(device), pooled=pooled, texts=texts, **moved)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Weights are plain dictionaries with the published names.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -125,7 +126,7 @@ def mask_weight(cell: tuple[float, float], pixel: int, feather: float) -> float:
 
     kinks = [edge + side * feather / 2 for edge in (pixel, pixel + 1) for side in (-1, 1)]
     stops = sorted({a, b, *(kink for kink in kinks if a < kink < b)})  # between them the share is a straight line
-    return sum((share(p) + share(q)) / 2 * (q - p) for p, q in zip(stops, stops[1:], strict=False)) / (b - a)
+    return sum((share(p) + share(q)) / 2 * (q - p) for p, q in pairwise(stops)) / (b - a)
 
 
 def coverage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -170,7 +171,7 @@ def test_tags_do_not_cover_one_another():
     for _ in range(5):
         placed.append(drawing._free_place((10, 10), (40, 12), (200, 200), placed))
     assert len({tag[1] for tag in placed}) == 5
-    assert all(a[3] <= b[1] for a, b in zip(placed, placed[1:], strict=False))
+    assert all(a[3] <= b[1] for a, b in pairwise(placed))
 
 
 @pytest.mark.parametrize("color", [*drawing.PALETTE, "#000000", "#ffffff", "#808080"])
