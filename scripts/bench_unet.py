@@ -5,6 +5,7 @@ without the pack in the same run.
     python scripts/dev.py cost --width 64 --sizes 512   a fifth of the width
     python scripts/dev.py cost --device cuda            the same on a GPU, in fp16
     python scripts/dev.py cost --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
+    python scripts/dev.py cost --speeds --instances 5 25   speed exact, balanced and fast, as bench_speeds.py says
     python scripts/dev.py cost --method instancediffusion              InstanceDiffusion, its fusers on in every step
     python scripts/dev.py cost --method instancediffusion --mis 0.36   whole pictures of its sampler,
                                                                        without and with branches
@@ -54,6 +55,13 @@ def main() -> None:
         for row in rows:
             print(as_picture(row, json.loads(in_a_process(row))), flush=True)
         return
+    if options.speeds:
+        import bench_speeds
+
+        print(bench_speeds.HEAD)
+        for row in rows:
+            print(bench_speeds.as_line(row, json.loads(in_a_process(row))), flush=True)
+        return
     print("| px | instances | s/step, plain | s/step | ratio | GFLOPs/step, plain | added | required | peak MB |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -80,6 +88,9 @@ def arguments() -> argparse.Namespace:
         metavar="SHARE",
         help="of the steps, for InstanceDiffusion's Multi-Instance Sampler",
     )
+    parser.add_argument("--speeds", action="store_true", help="what Apply ROICtrl's speeds cost")
+    parser.add_argument("--rounds", type=int, default=3, help="with --speeds: rounds whose medians are taken")
+    parser.add_argument("--whole", action="store_true", help="with --speeds: whole pictures as well, plain and fast")
     parser.add_argument("--row", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.mis and options.method != "instancediffusion":
@@ -141,6 +152,10 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
 
     torch.set_num_threads(options.threads)
     start_comfyui(cpu=options.device == "cpu")
+    if options.speeds:
+        import bench_speeds
+
+        return bench_speeds.measure(options, size, count)
     with torch.inference_mode():
         model, controlled, config, conds = build(options, size, count)
         shape = (1, 4, size // 8, size // 8)
@@ -170,23 +185,27 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
     }
 
 
-def build(options: argparse.Namespace, size: int, count: int) -> tuple:
-    """The plain model, the same with a random adapter and boxes, the adapter's config, and (positive, negative)."""
+def build(options: argparse.Namespace, size: int, count: int, model=None, **settings) -> tuple:
+    """The plain model, the same with a random adapter and boxes, the adapter's config, and (positive, negative).
+
+    ``model``: one that is there already; ``settings``: of the Apply node.
+    """
     import torch
 
     from devtools import tiny_models
 
     unet = {**tiny_models.SD15, "model_channels": options.width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
     dtype = torch.float16 if options.device == "cuda" else torch.float32
-    model, clip = tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device), tiny_models.clip(768)
+    model = model or tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device)
+    clip = tiny_models.clip(768)
     controlled, config = (with_roictrl if options.method == "roictrl" else with_instance_diffusion)(
-        model, clip, unet, dtype, random_layout(size, count)
+        model, clip, unet, dtype, random_layout(size, count), **settings
     )
     conds = tuple(clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in ("a photo", "blurry"))
     return model, controlled, config, conds
 
 
-def with_roictrl(model, clip, unet: dict, dtype, layout) -> tuple:
+def with_roictrl(model, clip, unet: dict, dtype, layout, **settings) -> tuple:
     """(the model with a random ROICtrl adapter and the layout, the adapter's config)."""
     from devtools import tiny_models
     from devtools.pack import pack_module
@@ -198,10 +217,10 @@ def with_roictrl(model, clip, unet: dict, dtype, layout) -> tuple:
     adapter = pack_module("nodes.weights").adapter_patcher(
         pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random")
     )
-    return pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout)[0], config
+    return pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout, **settings)[0], config
 
 
-def with_instance_diffusion(model, clip, unet: dict, dtype, layout) -> tuple:
+def with_instance_diffusion(model, clip, unet: dict, dtype, layout, **settings) -> tuple:
     """(the model with random InstanceDiffusion weights and the layout, their config)."""
     from devtools import tiny_models
     from devtools.pack import pack_module
@@ -219,7 +238,7 @@ def with_instance_diffusion(model, clip, unet: dict, dtype, layout) -> tuple:
         config, tiny_models.randomize(network).state_dict()
     )
     return pack_module("nodes.instance_diffusion").ApplyInstanceDiffusion.execute(
-        model, weights, clip, layout, alpha=1.0
+        model, weights, clip, layout, alpha=1.0, **settings
     )[0], config
 
 
