@@ -2,6 +2,8 @@
 
     python scripts/dev.py bench                        all methods whose weights are there
     python scripts/dev.py bench --layouts 50           a smaller run; 100 per level are 500
+    python scripts/dev.py bench --settings docs/demo_benchmark.json --methods roictrl roictrl_balanced roictrl_fast
+                                                       with the published settings in place of tuning
     python scripts/dev.py bench --publish              and docs/demo_benchmark.json, the tables and the pictures in docs
 
 Each method's settings are chosen on tuning layouts, then it draws the test layouts, one picture each through
@@ -38,6 +40,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--layouts", type=int, default=500, help="test layouts, levels 2 to 6 in turn")
     parser.add_argument("--tuning-layouts", type=int, default=100, help="layouts on which settings are chosen")
+    parser.add_argument(
+        "--settings", type=Path, metavar="JSON", help="a report whose settings are taken, in place of tuning"
+    )
     parser.add_argument("--steps", type=int, default=20, help="sampling steps, of all methods")
     parser.add_argument("--processes", type=int, help="on a CPU one per core (default); each has one thread")
     parser.add_argument("--demo", type=Path, default=ROOT / "demo_model", help="folder of the demo model")
@@ -130,6 +135,8 @@ def choices(bench, names: list[str], options: argparse.Namespace, sampler) -> di
     from benchmark.methods import METHODS
     from benchmark.tuning import record_choice, tune
 
+    if options.settings:
+        return published_choices(names, json.loads(options.settings.read_text())["methods"])
     found: dict[str, dict] = {}
 
     def choose(name: str) -> dict:
@@ -140,6 +147,22 @@ def choices(bench, names: list[str], options: argparse.Namespace, sampler) -> di
         return found[name]
 
     return {name: choose(name) for name in names}
+
+
+def published_choices(names: list[str], rows: dict) -> dict[str, dict]:
+    """What tuning chose for every method when ``rows`` were published; of one that is not there, what it is like."""
+    from benchmark.methods import METHODS
+
+    like = {name: name if name in rows else METHODS[name].like for name in names}
+    if unknown := sorted(name for name in names if like[name] not in rows):
+        raise ValueError(f"that report has no settings for {', '.join(unknown)}; leave --settings out")
+    return {
+        name: {
+            "settings": {**METHODS[name].first, **rows[like[name]]["settings"]},
+            "layouts": rows[like[name]]["tuning_layouts"],
+        }
+        for name in names
+    }
 
 
 def more_seeds(layouts: int) -> list[tuple[int, int]]:

@@ -108,6 +108,7 @@ def _at_speed(speed: str) -> Method:
         rows=roictrl_rows,
         first={**_ROICTRL["first"], "speed": speed},
         like="roictrl",
+        beside="roictrl",
     )
 
 
