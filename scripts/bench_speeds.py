@@ -12,6 +12,7 @@ from collections import defaultdict
 from contextlib import nullcontext
 
 from bench_unet import build, sample, synchronised
+from devtools.pack import pack_module
 
 PICTURE = 20  # steps of the picture whose steps are weighted
 TURN = {"speed": "balanced", "computed_share": 0.0, "compute_every": 2}  # computed, reused, computed
@@ -42,7 +43,8 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
                     seconds[name, kind].append(times[step])
                     if counts:
                         flops[name, kind] = counts[step]
-        computed = computed_steps(model)
+        speed = pack_module("nodes.speed")
+        computed = computed_steps(model, speed.SHARE, speed.EVERY)
         found = {"plain": [statistics.median(seconds["plain", "plain"]), flops["plain", "plain"]], "computed": computed}
         for speed, (uncond, reuses) in KINDS.items():
             share = computed / PICTURE if reuses else 1.0
@@ -72,17 +74,15 @@ def steps(model, conds: tuple, shape: tuple, count: int, counted: bool = False) 
     return taken, [after - before for before, after in zip(totals[:-1], totals[1:], strict=True)] if counted else []
 
 
-def computed_steps(model) -> int:
-    """How many of a picture's steps balanced and fast compute, with the node's own numbers."""
+def computed_steps(model, share: float, every: int) -> int:
+    """How many of a picture's steps are computed on the "normal" schedule."""
     import comfy.samplers
 
-    from devtools.pack import pack_module
-
-    speed, core = pack_module("nodes.speed"), pack_module("roictrl_core.steps")
+    serving_step = pack_module("roictrl_core.steps").serving_step
     sampling = model.get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, "normal", PICTURE).tolist()[:-1]
-    full = sum(sigma > sampling.percent_to_sigma(speed.SHARE) for sigma in sigmas)
-    return len({core.serving_step(step, full, speed.EVERY) for step in range(PICTURE)})
+    full = sum(sigma > sampling.percent_to_sigma(share) for sigma in sigmas)
+    return len({serving_step(step, full, every) for step in range(PICTURE)})
 
 
 def as_line(row: tuple[int, int], found: dict) -> str:

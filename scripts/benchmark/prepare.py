@@ -16,7 +16,7 @@ from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
 from roictrl_pack.nodes.demo_model.files import load_demo
 from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
 from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
-from roictrl_pack.nodes.speed import EXACT, reuse_of, uncond_of
+from roictrl_pack.nodes.speed import EVERY, EXACT, SHARE, reuse_of, uncond_of
 from roictrl_pack.nodes.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
@@ -131,22 +131,28 @@ def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
         parts.clip,
         layout_of(case),
         uncond_boxes=settings["uncond_boxes"],
-        speed=settings.get("speed", EXACT),
+        **_speed(settings),
     ).result
     return global_prompt(parts._replace(model=model), case, settings)
 
 
 def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Conditioned:
-    speed = settings.get("speed", EXACT)
+    speed = _speed(settings)
     model = apply_rows(
         parts.model,
         parts.clip,
         [layout_of(case) for case in cases],
         ROICtrl(parts.control.model, parts.control),
-        uncond=uncond_of(speed, settings["uncond_boxes"]),
-        reuse=reuse_of(speed),
+        uncond=uncond_of(speed["speed"], settings["uncond_boxes"]),
+        reuse=reuse_of(**speed),
     )
     return global_prompts(parts._replace(model=model), cases, settings)
+
+
+def _speed(settings: Settings) -> dict[str, Any]:
+    """The widgets of Apply ROICtrl's speed."""
+    defaults = {"speed": EXACT, "computed_share": SHARE, "compute_every": EVERY}
+    return {name: settings.get(name, value) for name, value in defaults.items()}
 
 
 def with_adapter(parts: Parts, path: Path, network: type[ROICtrlAdapter] = ROICtrlAdapter) -> Parts:
