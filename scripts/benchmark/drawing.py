@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from demo_world.world import render
+from devtools.inprocess import forget_dead_models
 
 from .layouts import Case, case_of
 from .methods import METHODS
@@ -67,7 +68,10 @@ class Painter:
                 if len(cases) == 1
                 else method.rows(parts, cases, job.settings)
             )
-        return list(sample(parts.vae, conditioned, cases[0].size, job.settings["cfg"], job.sampler, seeds))
+        pictures = list(sample(parts.vae, conditioned, cases[0].size, job.settings["cfg"], job.sampler, seeds))
+        del conditioned
+        forget_dead_models()
+        return pictures
 
     def draw(self, job: Job, pairs: Sequence[Pair]) -> list[tuple[Record, np.ndarray]]:
         """Judged pictures."""

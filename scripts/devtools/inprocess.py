@@ -26,3 +26,15 @@ def start_comfyui(base: Path | None = None, cpu: bool = True) -> Path:
     if base is not None:
         args.base_directory = str(base)
     return folder
+
+
+def forget_dead_models() -> None:
+    """Takes models whose patcher is gone off ComfyUI's list of loaded ones.
+
+    Outside a server nothing else does where the model itself stays, and while one is listed every load collects the
+    garbage of the whole process: a second each, with all that a test run holds.
+    """
+    import comfy.model_management
+
+    loaded = comfy.model_management.current_loaded_models
+    loaded[:] = [model for model in loaded if not model.is_dead()]

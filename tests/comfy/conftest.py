@@ -8,12 +8,19 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from devtools.inprocess import start_comfyui
+from devtools.inprocess import forget_dead_models, start_comfyui
 from devtools.pack import load_pack, pack_module
 
 # At import, because pytest imports this file before the test modules beside it. Kept for the whole run.
 _BASE = tempfile.TemporaryDirectory(prefix="roictrl-comfy-")
 _COMFYUI = start_comfyui(base=Path(_BASE.name))
+
+
+@pytest.fixture(autouse=True)
+def no_dead_models():
+    """The patchers of a test end with it, and their model does not."""
+    yield
+    forget_dead_models()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from demo_world.captions import WORDS, instance_caption
 from demo_world.judge import judge, summarise
 from demo_world.world import normalised_boxes, random_scene, render
 
-STEPS, CFG = 12, 2.0
-SCENES = [random_scene((990, index), 2 + index % 5) for index in range(10)]
+STEPS, CFG = 10, 2.0
+SCENES = [random_scene((990, index), 2 + index % 5) for index in range(5)]
 
 
 @pytest.fixture(scope="module")
