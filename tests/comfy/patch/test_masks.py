@@ -126,8 +126,13 @@ def test_an_area_sees_its_part_of_the_mask(model, apply, masked, sample, prompts
         assert (maps[:, :, 6:] == 1).all() and (maps[:, 4:12, :6] < 0.999).all()
 
 
-def test_graphs_saved_before_there_was_a_feather_still_run(pack):
-    """The input is optional, and last, so that widgets saved in order keep their places."""
-    for node in ("ApplyROICtrl", "ApplyROIPrompts"):
-        last = getattr(pack.module("nodes.apply"), node).define_schema().inputs[-1]
-        assert (last.id, last.optional, last.default) == ("mask_feather", True, 8)
+def test_graphs_saved_before_there_was_a_setting_still_run(pack):
+    """What came later is optional and last, so that widgets saved in order keep their places."""
+    later = {
+        "ApplyROICtrl": [("mask_feather", 8), ("speed", "exact"), ("computed_share", 0.3), ("compute_every", 4)],
+        "ApplyROIPrompts": [("mask_feather", 8)],
+    }
+    for node, wanted in later.items():
+        inputs = getattr(pack.module("nodes.apply"), node).define_schema().inputs[-len(wanted) :]
+        assert [(entry.id, entry.default) for entry in inputs] == wanted
+        assert all(entry.optional for entry in inputs)
