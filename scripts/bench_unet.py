@@ -194,7 +194,7 @@ def build(options: argparse.Namespace, size: int, count: int, model=None, **sett
 
     from devtools import tiny_models
 
-    unet = {**tiny_models.SD15, "model_channels": options.width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
+    unet = unet_config(options.width)
     dtype = torch.float16 if options.device == "cuda" else torch.float32
     model = model or tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device)
     clip = tiny_models.clip(768)
@@ -205,8 +205,24 @@ def build(options: argparse.Namespace, size: int, count: int, model=None, **sett
     return model, controlled, config, conds
 
 
+def unet_config(width: int) -> dict:
+    """SD1.5's with that many model channels; 320 is its own."""
+    from devtools import tiny_models
+
+    return {**tiny_models.SD15, "model_channels": width, "channel_mult": [1, 2, 4, 4], "context_dim": 768}
+
+
 def with_roictrl(model, clip, unet: dict, dtype, layout, **settings) -> tuple:
     """(the model with a random ROICtrl adapter and the layout, the adapter's config)."""
+    from devtools.pack import pack_module
+
+    adapter = random_adapter(unet, dtype)
+    patched = pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout, **settings)[0]
+    return patched, adapter.model.config
+
+
+def random_adapter(unet: dict, dtype, *network):
+    """ROICTRL for the UNet; ``network``: a variant of the class."""
     from devtools import tiny_models
     from devtools.pack import pack_module
 
@@ -214,10 +230,8 @@ def with_roictrl(model, clip, unet: dict, dtype, layout, **settings) -> tuple:
     weights = tiny_models.randomize(
         pack_module("roictrl_core.adapter").ROICtrlAdapter(config, dtype=dtype)
     ).state_dict()
-    adapter = pack_module("nodes.weights").adapter_patcher(
-        pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random")
-    )
-    return pack_module("nodes.apply").ApplyROICtrl.execute(model, adapter, clip, layout, **settings)[0], config
+    file = pack_module("roictrl_core.checkpoint").AdapterFile(config, weights, {}, "random")
+    return pack_module("nodes.weights").adapter_patcher(file, *network)
 
 
 def with_instance_diffusion(model, clip, unet: dict, dtype, layout, **settings) -> tuple:

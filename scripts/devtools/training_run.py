@@ -36,8 +36,11 @@ def modules(load: Callable[[str], ModuleType]) -> SimpleNamespace:
     return SimpleNamespace(base=load("nodes.training.base"), adapter=load("roictrl_core.adapter"), **found)
 
 
-def random_cache(parts, folder: Path, width: int = 16, pooled: int = 0):
-    """12 pictures with 0 to 3 boxes each; a lone box fills no cell of the map."""
+def random_cache(parts, folder: Path, width: int = 16, pooled: int = 0, side: int = SIDE, tokens: int = 5):
+    """12 pictures with 0 to 3 boxes each; a lone box fills no cell of the map.
+
+    width, tokens: of the texts.  side: of the latents.
+    """
     generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
     writer = parts.cache.CacheWriter(folder, dtype=torch.float32)
     for n in range(12):
@@ -45,7 +48,7 @@ def random_cache(parts, folder: Path, width: int = 16, pooled: int = 0):
         sides = rng.uniform(0.3, 0.5, (n % 4, 2)) if n % 4 > 1 else np.full((n % 4, 2), 0.01)
         boxes = np.concatenate([corner, corner + sides], 1)
         writer.add(
-            torch.randn(4, SIDE, SIDE, generator=generator),
+            torch.randn(4, side, side, generator=generator),
             boxes,
             [f"picture {n}"],
             [f"thing {n} {i}" for i in range(n % 4)],
@@ -54,7 +57,8 @@ def random_cache(parts, folder: Path, width: int = 16, pooled: int = 0):
     def encode(texts):
         return [
             parts.cache.Embedding(
-                torch.randn(5, width, generator=generator), torch.randn(pooled, generator=generator) if pooled else None
+                torch.randn(tokens, width, generator=generator),
+                torch.randn(pooled, generator=generator) if pooled else None,
             )
             for _ in texts
         ]
@@ -74,22 +78,26 @@ def new_run(
     checkpointing=False,
     rate=1e-3,
     gate_factor=5.0,
+    side=SIDE,
+    grids=GRIDS,
+    slots=SLOTS,
     **of_stream,
 ) -> SimpleNamespace:
     """Everything that a run consists of, at its first step. of_stream: what differs from 4 plain pictures a step."""
-    base = parts.base.TrainingBase.from_model(model, parts.loop.PRECISIONS[precision], (8 * SIDE, 8 * SIDE))
+    base = parts.base.TrainingBase.from_model(model, parts.loop.PRECISIONS[precision], (8 * side, 8 * side))
     torch.manual_seed(7)
-    adapter = parts.adapter.ROICtrlAdapter(base.adapter_config(grids=GRIDS, slots=SLOTS, dropout=dropout)).train()
+    adapter = parts.adapter.ROICtrlAdapter(base.adapter_config(grids=grids, slots=slots, dropout=dropout))
+    adapter = adapter.to(base.device).train()
     rate = parts.optimisation.LearningRate(rate, steps, warmup=2, decay_from=0.5)
     state = parts.checkpoints.RunState(
         adapter,
         parts.optimisation.make_optimizer(adapter, rate, gate_factor),
-        parts.loop.make_scaler("cpu", precision),
+        parts.loop.make_scaler(base.device, precision),
         parts.optimisation.MovingAverage(adapter, 0.9),
     )
     stream = parts.batches.BatchStream(
         cache,
-        slots=SLOTS,
+        slots=slots,
         timesteps=len(base.schedule),
         seed=3,
         **{"batch_size": 4, "augmentation": parts.batches.Augmentation(), **of_stream},

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors import safe_open
 
 from devtools import tiny_models
+from devtools.goldens import metadata_of, tensors_of
 
 LATENT = (1, 4, 16, 24)  # height 16, width 24: not square, so that x and y cannot be mixed up
 STEPS = 2
@@ -169,14 +168,11 @@ class Golden:
         self.file = file
 
     def load(self, name: str) -> dict[str, torch.Tensor]:
-        """Tensors, float16 ones as float32 (every stored value is float16-exact)."""
-        with safe_open(self.file(name), "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-        return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
+        """Tensors, float16 ones as float32."""
+        return tensors_of(self.file(name))
 
     def metadata(self, name: str) -> dict:
-        with safe_open(self.file(name), "pt") as file:
-            return {key: json.loads(value) for key, value in file.metadata().items()}
+        return metadata_of(self.file(name))
 
 
 @pytest.fixture(scope="session")

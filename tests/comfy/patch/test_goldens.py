@@ -5,13 +5,15 @@ It is hosted in ComfyUI's own UNetModel through the real hooks.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
-from devtools import tiny_models
+from devtools import golden_unets, tiny_models
 
 REL, MAX = 1e-5, 1e-4  # the noise floor of a ComfyUI host is 3e-6 / 1e-5
-NAMES = ("unet_p1_square_3", "unet_p2_cfg_pair_3", "unet_p3_wide_5", "unet_p4_square_3_perm", "unet_p5_small_trace")
+NAMES = (*golden_unets.ROICTRL, "unet_p3_wide_5", "unet_p5_small_trace")
 
 
 def assert_close(got: torch.Tensor, want: torch.Tensor) -> None:
@@ -37,21 +39,7 @@ def golden_adapter(pack, golden):
 def forward(pack, golden_model, golden_adapter):
     """The trainer's forward on one golden file."""
     unet = pack.module("nodes.training.adapted_unet").AdaptedUNet(golden_model.model, golden_adapter.model)
-    batch = pack.module("roictrl_core.instances").InstanceBatch
-
-    def run(case):
-        instances = batch.from_boxes(case["boxes"], case["masks"])
-        captions = [case["instance_embeddings"][row, slot] for row, slot in instances.pairs]
-        return unet(
-            case["x"],
-            case["t"].float(),
-            case["context"],
-            instances,
-            captions,
-            order=lambda block: case["perms"][block.number],
-        )
-
-    return run
+    return partial(golden_unets.evaluate, unet)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
-from safetensors import safe_open
-from safetensors.torch import load_file
+
+from devtools.goldens import metadata_of, tensors_of
 
 TESTS = Path(__file__).parents[2]
 
@@ -28,8 +27,6 @@ def golden(golden_file):
 
     def load(name: str):
         path = golden_file(name)
-        with safe_open(path, "pt") as file:
-            meta = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-        return {key: t.float() if t.is_floating_point() else t for key, t in load_file(path).items()}, meta
+        return tensors_of(path), metadata_of(path)
 
     return load

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from devtools.goldens import GRIDS, Attn2, attn2_of
 from roictrl_core import fuser as fuser_module
 from roictrl_core.attention import BlockAttention
 from roictrl_core.box_embedding import BoxEmbedding
@@ -20,19 +21,7 @@ from roictrl_core.fuser import ROIFuser
 from roictrl_core.instances import InstanceBatch
 from roictrl_core.plan import plan_level
 
-GRID = {8: 25, 16: 19, 32: 13, 64: 7}
 SLOTS = 30
-
-
-class Attn2(nn.Module):
-    """A cross-attention with diffusers' and ComfyUI's names."""
-
-    def __init__(self, channels: int, text: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_q = nn.Linear(channels, channels, bias=False)
-        self.to_k, self.to_v = (nn.Linear(text, channels, bias=False) for _ in range(2))
-        self.to_out = nn.Sequential(nn.Linear(channels, channels), nn.Dropout(0.0))
 
 
 @dataclass
@@ -185,13 +174,6 @@ def test_queries_with_a_bias_are_projected_inside_the_rois():
     torch.testing.assert_close(case.fast(), case.fast(attention=inside), rtol=0, atol=1e-12)
 
 
-def attn2_of(tensors: dict) -> Attn2:
-    channels, text = tensors["attn2.to_k.weight"].shape
-    module = Attn2(channels, text, 8)
-    module.load_state_dict({key[6:]: t for key, t in tensors.items() if key.startswith("attn2.")})
-    return module
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["roifuser_l64_b2", "roifuser_l16_wide", "roifuser_l8_square"])
 def test_golden(golden, reference, name):
@@ -201,7 +183,7 @@ def test_golden(golden, reference, name):
     fuser = ROIFuser(tensors["hidden"].shape[-1], int(meta["heads"])).eval()
     fuser.load_state_dict(reference.sub(tensors, "roifuser."))
     instances = InstanceBatch.from_boxes(tensors["boxes"], tensors["masks"])
-    plan = plan_level(instances, size=GRID[stride], height=height, width=width)
+    plan = plan_level(instances, size=GRIDS[stride], height=height, width=width)
     attention = BlockAttention(attn2_of(tensors), [tensors["instance_embeddings"][pair] for pair in instances.pairs])
     recorded = []
     out = fuser(

@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from devtools.goldens import load_hashfill
+
 TESTS = Path(__file__).parents[2]
 
 
@@ -21,7 +23,7 @@ def _module(path: Path):
 
 @pytest.fixture(scope="session")
 def hashfill():
-    return _module(TESTS / "golden" / "instancediffusion" / "hashfill.py")
+    return load_hashfill()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from devtools.goldens import grounding_of
 from roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceDiffusionConfig
 from roictrl_core.instance_diffusion.grounding import GroundedInstance, Grounding
 from roictrl_core.instance_diffusion.model import InstanceDiffusion
@@ -13,19 +14,6 @@ from roictrl_core.instance_diffusion.unifusion import FREQUENCIES, UniFusion
 from roictrl_core.layers import fourier_features
 
 TOLERANCE = 2e-5
-
-
-def golden_grounding(tensors):
-    names = {
-        "boxes": "boxes",
-        "used": "masks",
-        "text": "text_embeddings",
-        "points": "points",
-        "scribbles": "scribbles",
-        "polygons": "polygons",
-        "masks": "segs",
-    }
-    return Grounding(**{ours: tensors[f"in.{theirs}"].float() for ours, theirs in names.items()})
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +40,7 @@ def test_fourier_is_float32_whatever_comes_in(golden):
 
 
 def test_unifusion_golden(net, given):
-    result = net(golden_grounding(given), FORMATS["scribble"])
+    result = net(grounding_of(given), FORMATS["scribble"])
     assert (result - given["out"]).abs().max() < TOLERANCE
 
 
@@ -60,7 +48,7 @@ def test_unifusion_inside_the_tiny_unet_golden(golden, hashfill):
     g = golden("tiny_unet")
     net = UniFusion(16, 16, 32)
     hashfill.fill_module(net, "tiny.position_net.")
-    assert (net(golden_grounding(g), FORMATS["mask"]) - g["objs"]).abs().max() < TOLERANCE
+    assert (net(grounding_of(g), FORMATS["mask"]) - g["objs"]).abs().max() < TOLERANCE
 
 
 def test_null_tokens_do_not_depend_on_the_formats(net):
@@ -73,7 +61,7 @@ def test_null_tokens_do_not_depend_on_the_formats(net):
 
 @pytest.mark.parametrize("format, group", [("box", 0), ("point", 1), ("scribble", 2), ("mask", 3)])
 def test_a_dropped_format_leaves_text_with_the_null_location(net, given, format, group):
-    grounding = golden_grounding(given)
+    grounding = grounding_of(given)
     kept = {"box": True, "point": True, "scribble": True, "mask": True}
     result = net(grounding, Formats(**{**kept, format: False}))
     name = ("position", "point", "scribble", "polygon")[group]
@@ -100,7 +88,7 @@ def test_a_used_slot_without_scribble_is_published_zeros_or_on_request_the_null(
 
 
 def test_mask_presence_is_per_picture(net, given):
-    g = golden_grounding(given)
+    g = grounding_of(given)
     without = Grounding(**{**g.tensors(), "masks": torch.stack([g.masks[0], torch.zeros_like(g.masks[1])])})
     mixed = net(without, FORMATS["mask"])
     assert (mixed[0, 120:] - given["out"][0, 120:]).abs().max() < TOLERANCE

@@ -6,62 +6,28 @@ import logging
 
 import pytest
 import torch
-from safetensors import safe_open
 
-from devtools import tiny_models
+from devtools import golden_unets, tiny_models
+from devtools.goldens import GOLDEN, grounding_of, tensors_of
 
 LATENT = (1, 4, 16, 24)
-GOLDEN_UNET = {**tiny_models.SD15, "channel_mult": [1, 2, 4, 4], "num_heads": 2, "context_dim": 16}
 
 
 @pytest.fixture(scope="module")
-def golden(root):
-    with safe_open(root / "tests" / "golden" / "instancediffusion" / "tiny_unet.safetensors", "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+def golden():
+    return tensors_of(GOLDEN / "instancediffusion" / "tiny_unet.safetensors")
 
 
 @pytest.fixture(scope="module")
-def golden_model(pack, hashfill, config_of):
-    """(BaseModel, INSTANCE_DIFFUSION) of the golden UNet."""
-    import comfy.ops
-    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
-
-    unet = UNetModel(**GOLDEN_UNET, operations=comfy.ops.disable_weight_init, device="meta")
-    shapes = {key: tuple(value.shape) for key, value in unet.state_dict().items()}
-    model = tiny_models.sd15_model(
-        GOLDEN_UNET, {key: hashfill.make("tiny." + key, shape) for key, shape in shapes.items()}
-    )
-    config = config_of(GOLDEN_UNET, heads=2)
-    network = pack.module("roictrl_core.instance_diffusion.model").InstanceDiffusion(config, device="meta")
-    weights = {key: hashfill.make("tiny." + key, tuple(value.shape)) for key, value in network.state_dict().items()}
-    return model, pack.module("nodes.weights").instance_diffusion_patcher(config, weights)
+def golden_model(pack):
+    return golden_unets.instance_diffusion_model()
 
 
-@pytest.mark.parametrize("size", ["32", "24x40"])
-@pytest.mark.parametrize("case", ["cond", "null", "scale0"])
-def test_the_golden_unet(pack, golden, golden_model, given_unet, size, case):
+@pytest.mark.parametrize("size", golden_unets.SIZES)
+@pytest.mark.parametrize("case", golden_unets.CASES)
+def test_the_golden_unet(golden, golden_model, size, case):
     """ComfyUI's UNetModel with our patches equals the published UNet."""
-    grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
-    formats = pack.module("roictrl_core.instance_diffusion.config").FORMATS["mask"]
-    model, patcher = golden_model
-    names = {
-        "boxes": "boxes",
-        "used": "masks",
-        "text": "text_embeddings",
-        "points": "points",
-        "scribbles": "scribbles",
-        "polygons": "polygons",
-        "masks": "segs",
-    }
-    given = grounding(**{ours: golden[f"in.{theirs}"].float() for ours, theirs in names.items()})
-    settings = pack.module("nodes.patch.methods.instance_diffusion").Settings(formats=formats)
-    unet = given_unet(
-        model.diffusion_model,
-        patcher,
-        grounding.null(1, 16) if case == "null" else given,
-        0.0 if case == "scale0" else 1.0,
-        settings,
-    )
+    unet = golden_unets.golden_instance_diffusion(*golden_model, grounding_of(golden), case)
     result = unet(golden[f"x.{size}"], golden["timestep"], golden["ctx"])
     assert (result - golden[f"{case}.{size}"]).abs().max() < 1e-4
 

@@ -7,6 +7,8 @@ import logging
 import pytest
 import torch
 
+from devtools.golden_unets import given_unet
+
 LATENT = (1, 4, 16, 24)
 STEPS, CFG, SHARE, ALPHA = 5, 3.0, 0.4, 0.8
 SCALE = 0.18215
@@ -32,7 +34,7 @@ def run(nodes, prompts):
 
 
 @pytest.fixture
-def literal(pack, base, trained, given_unet, reference, prompts):
+def literal(pack, base, trained, reference, prompts):
     """The published sampler over ComfyUI's UNet, each branch and each half of CFG in a UNet call of its own."""
     grounding = pack.module("roictrl_core.instance_diffusion.grounding").Grounding
 
