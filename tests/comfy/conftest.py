@@ -18,8 +18,7 @@ _COMFYUI = start_comfyui(base=Path(_BASE.name))
 
 @pytest.fixture(autouse=True)
 def no_dead_models():
-    """The patchers of a test end with it, and their model does not."""
-    yield
+    """The patchers of a test end with it, and their model does not. Before it: what pytest held until now is gone."""
     forget_dead_models()
 
 
