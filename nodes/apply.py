@@ -16,7 +16,7 @@ from .patch.hosts import host_of
 from .patch.methods import Method
 from .patch.methods.roi_prompts import ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
-from .report import said
+from .report import named, said
 from .slots import slots_of
 from .speed import BALANCED, EVERY, EXACT, FAST, SHARE, reuse_of, speed_inputs, uncond_of
 from .types import (
@@ -49,8 +49,7 @@ def adapter_of(patcher) -> ROICtrlAdapter:
     adapter = getattr(patcher, "model", None)
     if not isinstance(adapter, ROICtrlAdapter):
         raise ValueError(
-            f"{APPLY}: the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. "
-            "Connect Load ROICtrl Adapter."
+            f"the adapter input holds {type(patcher).__name__}, not a ROICtrl adapter. Connect Load ROICtrl Adapter."
         )
     return adapter
 
@@ -184,21 +183,22 @@ class ApplyROICtrl(io.ComfyNode):
         speeds = {"speed": speed, "computed_share": computed_share, "compute_every": compute_every}
         others = {"uncond_boxes": uncond_boxes, "slot_shuffle_seed": slot_shuffle_seed, "mask_feather": mask_feather}
         check_widgets(cls, strength=strength, **schedule, **speeds, **others)
-        network = adapter_of(adapter)
-        host = host_of(model, APPLY)
-        check_fits(host, network.config, APPLY)
-        slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather, APPLY)
-        control = Control(
-            node=APPLY,
-            slots=slots,
-            strength=strength,
-            window=(start_percent, end_percent),
-            uncond=uncond_of(speed, uncond_boxes),
-            shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed,
-            reuse=reuse_of(**speeds),
-            picture=(layout.width, layout.height),
-        )
-        return applied(model, control, ROICtrl(network, adapter), notes + unread_negatives(layout, control))
+        with named(APPLY):
+            network = adapter_of(adapter)
+            host = host_of(model)
+            check_fits(host, network.config)
+            slots, notes = slots_of(host, clip, layout, network.config.slots, caption_suffix, mask_feather)
+            control = Control(
+                node=APPLY,
+                slots=slots,
+                strength=strength,
+                window=(start_percent, end_percent),
+                uncond=uncond_of(speed, uncond_boxes),
+                shuffle_seed=None if slot_shuffle_seed < 0 else slot_shuffle_seed,
+                reuse=reuse_of(**speeds),
+                picture=(layout.width, layout.height),
+            )
+            return applied(model, control, ROICtrl(network, adapter), notes + unread_negatives(layout, control))
 
 
 class ApplyROIPrompts(io.ComfyNode):
@@ -256,15 +256,16 @@ class ApplyROIPrompts(io.ComfyNode):
             end_percent=end_percent,
             mask_feather=mask_feather,
         )
-        slots, notes = slots_of(host_of(model, PROMPTS), clip, layout, None, caption_suffix, mask_feather, PROMPTS)
-        control = Control(
-            node=PROMPTS,
-            slots=slots,
-            strength=strength,
-            window=(start_percent, end_percent),
-            picture=(layout.width, layout.height),
-        )
-        return applied(model, control, ROIPrompts(global_weight), notes + many_boxes(slots))
+        with named(PROMPTS):
+            slots, notes = slots_of(host_of(model), clip, layout, None, caption_suffix, mask_feather)
+            control = Control(
+                node=PROMPTS,
+                slots=slots,
+                strength=strength,
+                window=(start_percent, end_percent),
+                picture=(layout.width, layout.height),
+            )
+            return applied(model, control, ROIPrompts(global_weight), notes + many_boxes(slots))
 
 
 NODES = [ApplyROICtrl, ApplyROIPrompts]

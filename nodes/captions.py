@@ -21,10 +21,10 @@ class CaptionEncoder:
     ``notes``: what there was to say.
     """
 
-    def __init__(self, clip, node: str, suffix: str = "") -> None:
+    def __init__(self, clip, suffix: str = "") -> None:
         if clip is None:
-            raise ValueError(f"{node}: the CLIP input is empty. Connect the CLIP of the checkpoint, or a CLIP Loader.")
-        self.clip, self.node, self.suffix = clip, node, suffix.strip(" ,")
+            raise ValueError("the CLIP input is empty. Connect the CLIP of the checkpoint, or a CLIP Loader.")
+        self.clip, self.suffix = clip, suffix.strip(" ,")
         self.notes: list[Note] = []
         self._seen: dict[str, Tensor] = {}
 
@@ -48,7 +48,7 @@ class CaptionEncoder:
             self._seen[text] = self.clip.encode_from_tokens(self.clip.tokenize(text))[0].clone()  # [L, c]
         if not torch.isfinite(self._seen[text]).all():
             raise ValueError(
-                f"{self.node}: CLIP gives an embedding that is not a number for {what}. "
+                f"CLIP gives an embedding that is not a number for {what}. "
                 "Shorten it, remove its prompt weights, or run CLIP in fp32."
             )
         return self._seen[text]
@@ -83,8 +83,8 @@ class PooledCaptionEncoder(CaptionEncoder):
     """Also gives captions as one vector of ``width`` numbers, as ``reader`` wants it: CLIP's pooled output before its
     projection."""
 
-    def __init__(self, clip, node: str, width: int, reader: str) -> None:
-        super().__init__(clip, node)
+    def __init__(self, clip, width: int, reader: str) -> None:
+        super().__init__(clip)
         self.width, self.reader = width, reader
         self._pooled: dict[str, Tensor] = {}
 
@@ -100,18 +100,17 @@ class PooledCaptionEncoder(CaptionEncoder):
         )
         if not torch.is_tensor(vector):
             raise ValueError(
-                f"{self.node}: the custom conditioning of {name} has no pooled output, which "
+                f"the custom conditioning of {name} has no pooled output, which "
                 f"{self.reader} reads. Connect the output of a CLIP Text Encode node."
             )
         if vector.shape[-1] != self.width:
             raise ValueError(
-                f"{self.node}: the pooled caption of {name} has {vector.shape[-1]} numbers, and {self.reader} "
+                f"the pooled caption of {name} has {vector.shape[-1]} numbers, and {self.reader} "
                 f"reads {self.width}. Use the CLIP of an SD1.5 checkpoint."
             )
         if not torch.isfinite(vector).all():
             raise ValueError(
-                f"{self.node}: CLIP gives a pooled output that is not a number for the caption of {name}. "
-                "Run CLIP in fp32."
+                f"CLIP gives a pooled output that is not a number for the caption of {name}. Run CLIP in fp32."
             )
         return vector[0].float()
 
@@ -131,7 +130,7 @@ def _pooled_output(conditioning: object) -> Tensor | None:
         return None
 
 
-def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
+def conditioning_tensor(conditioning: object, name: str) -> Tensor:
     """``[L, c]`` or ``[layers, L, c]`` out of a ComfyUI CONDITIONING that stands in for a caption.
 
     Raises ValueError where it holds no finite text embedding. Several combined ones have no meaning inside one box:
@@ -143,9 +142,8 @@ def conditioning_tensor(conditioning: object, node: str, name: str) -> Tensor:
         first = None
     if not torch.is_tensor(first) or first.ndim not in (3, 4) or first.shape[0] < 1:
         raise ValueError(
-            f"{node}: the custom conditioning of {name} holds no text embedding. "
-            "Connect the output of a CLIP Text Encode node."
+            f"the custom conditioning of {name} holds no text embedding. Connect the output of a CLIP Text Encode node."
         )
     if not torch.isfinite(first).all():
-        raise ValueError(f"{node}: the custom conditioning of {name} holds values that are not numbers.")
+        raise ValueError(f"the custom conditioning of {name} holds values that are not numbers.")
     return first[0]

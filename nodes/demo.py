@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..roictrl_core.checkpoint import read_adapter
 from .demo_model import FOLDER
 from .demo_model.files import load_demo
+from .report import named
 from .types import ADAPTER, schema
 from .weights import adapter_patcher
 
@@ -39,12 +40,13 @@ class LoadDemoModel(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        if not ADAPTER_FILE.is_file():
-            raise ValueError(
-                f"{NODE}: adapter.safetensors is missing from the pack's demo_model folder: install the pack again "
-                "(git checkout), or train it with `python scripts/demo_train.py`."
-            )
-        return io.NodeOutput(*load_demo(), adapter_patcher(read_adapter(ADAPTER_FILE)))
+        with named(NODE):
+            if not ADAPTER_FILE.is_file():
+                raise ValueError(
+                    "adapter.safetensors is missing from the pack's demo_model folder: install the pack again "
+                    "(git checkout), or train it with `python scripts/demo_train.py`."
+                )
+            return io.NodeOutput(*load_demo(), adapter_patcher(read_adapter(ADAPTER_FILE)))
 
 
 NODES = [LoadDemoModel]

@@ -12,6 +12,7 @@ from .captions import PooledCaptionEncoder
 from .patch.control import Control, Slot
 from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width
+from .report import named
 from .slots import largest_instances, make_slots
 from .types import LAYOUT, clip_input, patched_output, schema, share_input, start_input, strength_input
 from .widgets import check_widgets
@@ -23,18 +24,18 @@ def network_of(patcher) -> Gligen:
     """The network inside a GLIGEN input; raises ValueError for anything else."""
     network = getattr(patcher, "model", None)
     if not isinstance(network, Gligen):
-        raise ValueError(f"{APPLY}: the gligen input holds {type(patcher).__name__}. Connect GLIGENLoader.")
+        raise ValueError(f"the gligen input holds {type(patcher).__name__}. Connect GLIGENLoader.")
     return network
 
 
 def grounding(host: Host, gligen, clip, layout: Layout) -> tuple[tuple[Slot, ...], GLIGEN, list[Note]]:
     """The slots of a layout, and the method that reads them with the weights of ``gligen``; and notes."""
     network = network_of(gligen)
-    check_fits(host, network, APPLY)
-    instances, notes = largest_instances(layout, network.max_objs, APPLY)
+    check_fits(host, network)
+    instances, notes = largest_instances(layout, network.max_objs)
     notes += [instance.note("apply.box_alone", i) for i, instance in instances if not instance.has_area]
     instances = [(i, instance) for i, instance in instances if instance.has_area]
-    encoder = PooledCaptionEncoder(clip, APPLY, text_width(network), "GLIGEN")
+    encoder = PooledCaptionEncoder(clip, text_width(network), "GLIGEN")
     slots = make_slots(instances, encoder)
     texts = (encoder.pooled(instance, instance.name(i)) for i, instance in instances)
     method = GLIGEN(gligen, zip(slots, texts, strict=True))
@@ -73,15 +74,16 @@ class ApplyGLIGEN(io.ComfyNode):
     @classmethod
     def execute(cls, model, gligen, clip, layout, strength=1.0, start_percent=0.0, end_percent=0.3) -> io.NodeOutput:
         check_widgets(cls, strength=strength, start_percent=start_percent, end_percent=end_percent)
-        slots, method, notes = grounding(host_of(model, APPLY), gligen, clip, layout)
-        control = Control(
-            node=APPLY,
-            slots=slots,
-            strength=strength,
-            window=(start_percent, end_percent),
-            picture=(layout.width, layout.height),
-        )
-        return applied(model, control, method, notes)
+        with named(APPLY):
+            slots, method, notes = grounding(host_of(model), gligen, clip, layout)
+            control = Control(
+                node=APPLY,
+                slots=slots,
+                strength=strength,
+                window=(start_percent, end_percent),
+                picture=(layout.width, layout.height),
+            )
+            return applied(model, control, method, notes)
 
 
 NODES = [ApplyGLIGEN]

@@ -12,7 +12,7 @@ from ..roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceD
 from ..roictrl_core.instance_diffusion.grounding import GroundedInstance
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
-from ..roictrl_core.notes import Note
+from ..roictrl_core.notes import Note, log
 from . import model_folders
 from .captions import PooledCaptionEncoder
 from .patch.control import Control, Slot
@@ -26,7 +26,7 @@ from .patch.methods.instance_diffusion import (
     Settings,
     check_fits,
 )
-from .report import log, named, said
+from .report import named, said
 from .sampling.multi_instance import offer
 from .slots import check_text_width, largest_instances, make_slots
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, clip_input, patched_output, schema, share_input, strength_input
@@ -68,10 +68,10 @@ def grounding(
     host: Host, config: InstanceDiffusionConfig, clip, layout: Layout
 ) -> tuple[tuple[Slot, ...], list[GroundedInstance], list[Note]]:
     """The slots of a layout, and beside each what the network reads of it; and notes."""
-    instances, notes = largest_instances(layout, config.slots, APPLY)
-    encoder = PooledCaptionEncoder(clip, APPLY, config.text_width, "InstanceDiffusion")
+    instances, notes = largest_instances(layout, config.slots)
+    encoder = PooledCaptionEncoder(clip, config.text_width, "InstanceDiffusion")
     slots = make_slots(instances, encoder)
-    check_text_width(slots, host.text_width, APPLY)
+    check_text_width(slots, host.text_width)
     read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
     return slots, read, notes + layout.warnings() + encoder.notes
 
@@ -81,7 +81,7 @@ def network_of(patcher) -> InstanceDiffusion:
     network = getattr(patcher, "model", None)
     if not isinstance(network, InstanceDiffusion):
         raise ValueError(
-            f"{APPLY}: the instance_diffusion input holds {type(patcher).__name__}. Connect Load InstanceDiffusion."
+            f"the instance_diffusion input holds {type(patcher).__name__}. Connect Load InstanceDiffusion."
         )
     return network
 
@@ -201,22 +201,23 @@ class ApplyInstanceDiffusion(io.ComfyNode):
             end_percent=end_percent,
             masked_attention=masked_attention,
         )
-        config, host = network_of(instance_diffusion).config, host_of(model, APPLY)
-        check_fits(host, config, APPLY)
-        slots, read, notes = grounding(host, config, clip, layout)
-        settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
-        method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
-        control = Control(
-            node=APPLY,
-            slots=slots,
-            strength=strength,
-            window=(start_percent, end_percent),
-            picture=(layout.width, layout.height),
-        )
-        patched = attach(model, control, method)
-        if not control.is_off:
-            offer(patched, slots)
-        return io.NodeOutput(patched, ui=said(APPLY, notes + control.why_off))
+        with named(APPLY):
+            config, host = network_of(instance_diffusion).config, host_of(model)
+            check_fits(host, config)
+            slots, read, notes = grounding(host, config, clip, layout)
+            settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
+            method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
+            control = Control(
+                node=APPLY,
+                slots=slots,
+                strength=strength,
+                window=(start_percent, end_percent),
+                picture=(layout.width, layout.height),
+            )
+            patched = attach(model, control, method)
+            if not control.is_off:
+                offer(patched, slots)
+            return io.NodeOutput(patched, ui=said(APPLY, notes + control.why_off))
 
 
 def _formats() -> io.Input:

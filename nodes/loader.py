@@ -7,8 +7,9 @@ import os
 from comfy_api.latest import io
 
 from ..roictrl_core.checkpoint import read_adapter
+from ..roictrl_core.notes import log
 from . import model_folders
-from .report import log, named
+from .report import named
 from .types import ADAPTER, schema
 from .weights import adapter_patcher
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..roictrl_core import cells
 from ..roictrl_core.drawing import undrawn
 from ..roictrl_core.layout import Layout
-from ..roictrl_core.notes import Note, capped
+from ..roictrl_core.notes import Note, capped, log
 from ..roictrl_core.plain_data import PlainData
 from .remedies import sentence
-
-log = logging.getLogger("ROICtrl")  # of all nodes
 
 
 @contextmanager

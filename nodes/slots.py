@@ -22,13 +22,12 @@ def slots_of(
     limit: int | None,
     suffix: str,
     feather: float,
-    node: str,
 ) -> tuple[tuple[Slot, ...], list[Note]]:
     """The layout's instances as slots, captions encoded, masks softened, checked against the model; and notes."""
-    instances, notes = usable_instances(layout, limit, node)
-    encoder = CaptionEncoder(clip, node, suffix)
+    instances, notes = usable_instances(layout, limit)
+    encoder = CaptionEncoder(clip, suffix)
     slots = make_slots(instances, encoder)
-    check_text_width(slots, host.text_width, node)
+    check_text_width(slots, host.text_width)
     slots = tuple(
         replace(slot, mask=soft_mask(instance, layout, feather)) if slot.enabled else slot
         for slot, (_, instance) in zip(slots, instances, strict=True)
@@ -54,7 +53,7 @@ def _misses(slot: Slot) -> bool:
     return slot.mask is not None and bool(slot.mask.pixels.any()) and not slot.mask.touches(slot.box)
 
 
-def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list[tuple[int, Instance]], list[Note]]:
+def usable_instances(layout: Layout, limit: int | None) -> tuple[list[tuple[int, Instance]], list[Note]]:
     """The layout's instances, index from 1 each, that fit the adapter's ``limit`` slots, and notes on the others.
 
     Disabled instances keep their slots: which slot an instance sits in matters to the gate.  Raises ValueError with
@@ -62,11 +61,11 @@ def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list
     """
     if not isinstance(layout, Layout):
         raise ValueError(
-            f"{node}: the layout input holds {type(layout).__name__}; connect Instance Box Prompt or "
+            f"the layout input holds {type(layout).__name__}; connect Instance Box Prompt or "
             "another node with a ROICTRL_LAYOUT output."
         )
     if problems := layout.problems():
-        raise ValueError("\n".join(f"{node}: {note.sentence()}" for note in capped(problems)))
+        raise ValueError("\n".join(note.sentence() for note in capped(problems)))
     numbered = list(enumerate(layout.instances, 1))
     if limit is not None and len(numbered) > limit:
         # Muted ones give way first: a slot is worth more to an instance that is on.
@@ -75,12 +74,12 @@ def usable_instances(layout: Layout, limit: int | None, node: str) -> tuple[list
     return numbered, []
 
 
-def largest_instances(layout: Layout, limit: int, node: str) -> tuple[list[tuple[int, Instance]], list[Note]]:
+def largest_instances(layout: Layout, limit: int) -> tuple[list[tuple[int, Instance]], list[Note]]:
     """The instances that are on, index from 1 each, of more than ``limit`` the largest; and notes on the others.
 
     Raises as `usable_instances` does.
     """
-    numbered = [pair for pair in usable_instances(layout, None, node)[0] if pair[1].enabled and pair[1].strength > 0]
+    numbered = [pair for pair in usable_instances(layout, None)[0] if pair[1].enabled and pair[1].strength > 0]
     kept, left = largest([visible_area(instance.box) for _, instance in numbered], limit)
     notes = [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)]
     return [numbered[i] for i in kept], notes
@@ -98,7 +97,7 @@ def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
     enabled = _is_on(instance)
     caption = negative = None
     if enabled and instance.conditioning is not None:
-        caption = conditioning_tensor(instance.conditioning, encoder.node, name)
+        caption = conditioning_tensor(instance.conditioning, name)
         if len(instance.conditioning) > 1:
             encoder.notes.append(instance.note("apply.several_prompts", index, count=len(instance.conditioning)))
     elif enabled:
@@ -129,12 +128,12 @@ def _texts(instance: Instance, encoder: CaptionEncoder) -> Iterator[str]:
         yield instance.negative
 
 
-def check_text_width(slots: Iterable[Slot], width: int, node: str) -> None:
+def check_text_width(slots: Iterable[Slot], width: int) -> None:
     """Raises ValueError where an embedding does not fit the model's cross-attention."""
     for slot in slots:
         for what, text in (("caption", slot.caption), ("negative caption", slot.negative)):
             if text is not None and text.shape[-1] != width:
                 raise ValueError(
-                    f"{node}: the {what} of {slot.name} is embedded in {text.shape[-1]} numbers per token, "
+                    f"the {what} of {slot.name} is embedded in {text.shape[-1]} numbers per token, "
                     f"and the model reads {width}. Use the CLIP that came with this checkpoint."
                 )

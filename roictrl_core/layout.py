@@ -8,7 +8,6 @@ CONDITIONING) is left out of JSON, and :meth:`Layout.left_out` names it.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from .fields import Box, Point, Stroke, checked, checked_box, checked_point, checked_strokes, kind_of, overlap, show
 from .masks import MAX_SIDE, RunLengthMask
-from .notes import Note, capped, named, quote, sentences, subject
+from .notes import Note, capped, log, named, quote, sentences, subject
 from .plain_data import PlainData
 from .safe_text import check_depth, parse_json
 
@@ -29,7 +28,6 @@ MAX_COMPARED = 50  # instances of one caption whose boxes are compared with one 
 DEFAULT_SIDE = 512  # pixels, where a layout names no size: SD1.x's own
 LAYOUT_FIELDS = ("version", "width", "height", "caption", "instances")
 
-log = logging.getLogger("ROICtrl")
 
 # Old version -> function that turns its dict into the next version's. Version 1 is the first.
 MIGRATIONS: dict[int, Callable[[dict], dict]] = {}

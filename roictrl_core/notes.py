@@ -7,10 +7,13 @@ a note names things by :func:`subject`, so that no sentence has to be searched f
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .sentences import ITEMS, SENTENCES
+
+log = logging.getLogger("ROICtrl")  # of the whole pack
 
 MAX_NOTES = 100  # of one source or node; what is beyond is counted
 MAX_QUOTE = 60  # characters of foreign text in a sentence

@@ -37,7 +37,7 @@ def load_demo(folder: Path = FOLDER) -> Demo:
     for path in paths.values():
         if not path.is_file():
             raise ValueError(
-                f"Load ROICtrl Demo Model: {path.name} is missing from the pack's demo_model folder: install the pack "
+                f"{path.name} is missing from the pack's demo_model folder: install the pack "
                 "again (git checkout), or train it with `python scripts/demo_train.py`."
             )
     base, _ = _read(paths["base"])
@@ -84,25 +84,21 @@ def load_vae_file(path: Path) -> tuple[comfy.sd.VAE, dict]:
         DemoLatentFormat(**statistics)
     except (ValueError, TypeError, RuntimeError):  # the last two: other fields, and other than four numbers
         raise ValueError(
-            f"Load ROICtrl Demo Model: {path.name} does not say what its latents are like: "
-            "restore the pack's demo_model folder."
+            f"{path.name} does not say what its latents are like: restore the pack's demo_model folder."
         ) from None
     return comfy.sd.VAE(sd=weights), statistics
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
     """A file's tensors and metadata. Raises ValueError with a sentence."""
-    try:
-        file = open_weights(path)
-        return file.tensors(file.shapes), file.metadata
-    except ValueError as error:
-        raise ValueError(f"Load ROICtrl Demo Model: {error}") from None
+    file = open_weights(path)
+    return file.tensors(file.shapes), file.metadata
 
 
 def _load(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
     missing, unexpected = module.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
     if missing or unexpected:
         raise ValueError(
-            f"Load ROICtrl Demo Model: the {name}'s weights do not fit "
+            f"the {name}'s weights do not fit "
             f"({len(missing)} missing, {len(unexpected)} unknown keys): restore the pack's demo_model folder."
         )

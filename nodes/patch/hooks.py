@@ -32,7 +32,7 @@ def attach(model, control: Control, method: Method):
     patched = model.clone()
     if control.is_off:
         return patched
-    key, kind = f"{NAME}.{uuid.uuid4().hex}", type(host_of(model, control.node))
+    key, kind = f"{NAME}.{uuid.uuid4().hex}", type(host_of(model))
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, NAME, _outer_sample(key, partial(Run, control, method)))
     patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, NAME, _predict_noise(key))
     patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, NAME, _calc_cond_batch(key))

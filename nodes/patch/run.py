@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.cache import KeyValueCache
-from ...roictrl_core.notes import Note, quote
-from ..report import log, warn
+from ...roictrl_core.notes import Note, log, quote
+from ..report import warn
 from .control import OFF, Control, Window
 from .frames import area_of_cond, frame_of_area
 from .memo import Memo

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.checkpoint import AdapterFile
 from ...roictrl_core.config import AdapterConfig
+from ...roictrl_core.notes import log
 from ...roictrl_core.training.batches import Augmentation, BatchStream
 from ...roictrl_core.training.cache import TrainingCache
 from ...roictrl_core.training.checkpoints import RunState
@@ -23,7 +24,6 @@ from ...roictrl_core.training.loop import PRECISIONS, LoopSettings, Report, make
 from ...roictrl_core.training.objective import Objective
 from ...roictrl_core.training.optimisation import LearningRate, MovingAverage, make_optimizer
 from ...roictrl_core.training.sources import read_imagefolder
-from ..report import log
 from .base import TrainingBase, plan_adapter
 from .prepare import Preparation, build_cache
 from .target import AdapterTarget

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...roictrl_core.checkpoint import AdapterFile, save_adapter
 from ...roictrl_core.files import WriteError, check_room, check_writable
-from ..report import log
+from ...roictrl_core.notes import log
 
 
 @dataclass(frozen=True)

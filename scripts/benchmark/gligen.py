@@ -64,7 +64,7 @@ def read_gligen(path: Path, model):
 
 def prepare(parts: Parts, case: Case, settings: Mapping) -> Conditioned:
     """Apply GLIGEN in all steps. uncond: "null" tokens as published, or the "same" boxes as core does by itself."""
-    slots, method, _ = grounding(host_of(parts.model, NODE), parts.control, parts.clip, layout_of(case))
+    slots, method, _ = grounding(host_of(parts.model), parts.control, parts.clip, layout_of(case))
     if settings["uncond"] == "same":
         method = OtherRows(method, partial(in_every_chunk, role=CAPTION))
     model = attach(parts.model, Control(NODE, slots), method)

@@ -58,8 +58,8 @@ def apply_rows(
     reuse: Reuse | None = None,
 ):
     """What an Apply node returns, for a batch of as many rows as there are layouts."""
-    encoder = CaptionEncoder(clip, NODE)
-    slots = [make_slots(usable_instances(layout, None, NODE)[0], encoder) for layout in layouts]
+    encoder = CaptionEncoder(clip)
+    slots = [make_slots(usable_instances(layout, None)[0], encoder) for layout in layouts]
     # Row r of every chunk has the slots of layout r; all are on whenever one is.
     rows = OtherRows(method, partial(in_every_chunk, slots=tuple(slots)))
     return attach(model, Control(NODE, slots[0], window=window, uncond=uncond, reuse=reuse), rows)

@@ -54,16 +54,14 @@ def test_missing_weights_are_named_with_the_remedy(pack, tmp_path):
 )
 def test_a_vae_that_says_nothing_of_its_latents_is_refused(pack, tmp_path, metadata):
     save_file({"x": torch.zeros(1)}, tmp_path / "vae.safetensors", metadata)
-    with pytest.raises(
-        ValueError, match="Load ROICtrl Demo Model: vae.safetensors does not say what its latents are like"
-    ):
+    with pytest.raises(ValueError, match="vae.safetensors does not say what its latents are like"):
         pack.module("nodes.demo_model.files").load_vae_file(tmp_path / "vae.safetensors")
 
 
 def test_damaged_weights_are_a_sentence(pack, tmp_path):
     for name in ("base", "vae"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(ValueError, match="Load ROICtrl Demo Model: base.safetensors is a Git LFS pointer"):
+    with pytest.raises(ValueError, match="base.safetensors is a Git LFS pointer"):
         pack.module("nodes.demo_model.files").load_demo(tmp_path)
 
 

@@ -35,10 +35,10 @@ class Host(Protocol):
     def described(self, blocks: Sequence) -> str: ...
 
 
-def host_of(model, node: str) -> Host:
+def host_of(model) -> Host:
     """The host of a ModelPatcher's model.
 
-    Raises ValueError, in the name of ``node``, where instances cannot act in it.
+    Raises ValueError where instances cannot act in it.
     """
     diffusion_model, config = model.get_model_object("diffusion_model"), model.model.model_config
     family = type(config).__name__
@@ -49,7 +49,6 @@ def host_of(model, node: str) -> Host:
         why_not = host.why_not(config)
     if why_not:
         raise ValueError(
-            f"{node}: this model ({family}) {why_not}. "
-            "Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
+            f"this model ({family}) {why_not}. Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
         )
     return host

@@ -69,12 +69,12 @@ def text_width(network: Gligen) -> int:
     return network.position_net.in_dim
 
 
-def check_fits(host: Host, network: Gligen, node: str) -> None:
+def check_fits(host: Host, network: Gligen) -> None:
     """Raises ValueError where the weights were made for another model."""
     wanted = [module.norm1.normalized_shape[0] for module in network.module_list]
     if wanted != [block.channels for block in host.blocks]:
         widths = "/".join(str(width) for width in sorted(set(wanted)))
         raise ValueError(
-            f"{node}: the GLIGEN weights are for {len(wanted)} text blocks of {widths} channels, and this model "
+            f"the GLIGEN weights are for {len(wanted)} text blocks of {widths} channels, and this model "
             f"({host.family}) is {host.shape}. Use the checkpoint that they were trained on, or a fine-tune of it."
         )

@@ -194,13 +194,13 @@ def subjects(rows: Rows) -> list[Subject]:
     return [Subject(slots, chunk.frame, branch) if chunk.role == CAPTION else NULL for chunk, slots, branch in rows]
 
 
-def check_fits(host: Host, config: InstanceDiffusionConfig, node: str) -> None:
+def check_fits(host: Host, config: InstanceDiffusionConfig) -> None:
     """Raises ValueError where the weights were made for another model."""
     found = {
         block.official.removesuffix(BLOCK): block.channels for block in host.blocks if block.official.endswith(BLOCK)
     }
     if found != dict(config.fusers):
         raise ValueError(
-            f"{node}: InstanceDiffusion's weights are for SD1.5, and this model ({host.family}) is {host.shape}. "
+            f"InstanceDiffusion's weights are for SD1.5, and this model ({host.family}) is {host.shape}. "
             "Use an SD1.5 checkpoint or a fine-tune of it."
         )

@@ -69,7 +69,7 @@ def _at_rois(plan: LevelPlan, maps: Tensor, pairs: Sequence[int]) -> Tensor:
     return weighted_rows(table, index, weight).unflatten(0, (-1, bins))
 
 
-def check_fits(host: Host, config: AdapterConfig, node: str) -> None:
+def check_fits(host: Host, config: AdapterConfig) -> None:
     """Raises ValueError where the adapter was made for another model."""
     wanted = {spec.name: (spec.channels, spec.heads) for spec in config.blocks}
     found = {block.name: (block.channels, block.heads) for block in host.blocks}
@@ -77,6 +77,6 @@ def check_fits(host: Host, config: AdapterConfig, node: str) -> None:
         return
     made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else host.described(config.blocks)
     raise ValueError(
-        f"{node}: the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
+        f"the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
         "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model."
     )

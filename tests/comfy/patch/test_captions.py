@@ -35,7 +35,7 @@ TEXTS = [f"a (red:1.{i % 9}) fox number {i}" for i in range(100)] + ["a very lon
 
 def test_together_is_as_alone(captions, make_slots, base, layout):
     clip = Counting(base.clip)
-    encoder = captions.CaptionEncoder(clip, "test")
+    encoder = captions.CaptionEncoder(clip)
     slots = make_slots(list(enumerate(layout(*[((0, 0, 1, 1), text) for text in TEXTS]).instances, 1)), encoder)
     assert clip.calls < 10
     for text, slot in zip(TEXTS, slots, strict=True):
@@ -51,13 +51,13 @@ def test_together_is_as_alone(captions, make_slots, base, layout):
 )
 def test_a_clip_that_joins_its_sections_encodes_one_by_one(captions, make_slots, base, layout, change):
     clip = Counting(base.clip, change)
-    encoder = captions.CaptionEncoder(clip, "test")
+    encoder = captions.CaptionEncoder(clip)
     slots = make_slots(list(enumerate(layout(*[((0, 0, 1, 1), text) for text in TEXTS]).instances, 1)), encoder)
     for text, slot in list(zip(TEXTS, slots, strict=True))[::20]:
         assert torch.equal(slot.caption, change(base.clip.encode_from_tokens(base.clip.tokenize(text)))[0])
 
 
 def test_few_captions_are_encoded_as_ever(captions, make_slots, base, layout):
-    encoder = captions.CaptionEncoder(base.clip, "test")
+    encoder = captions.CaptionEncoder(base.clip)
     (slot,) = make_slots([(1, layout(((0, 0, 1, 1), "a fox")).instances[0])], encoder)
     assert torch.equal(slot.caption, base.clip.encode_from_tokens(base.clip.tokenize("a fox"))[0])

@@ -52,7 +52,7 @@ def boxes(apply, adapter_for):
 def grounded(pack, base, small):
     """Apply InstanceDiffusion for the small model: random, with open gates."""
     core = pack.module("roictrl_core.instance_diffusion.model")
-    blocks = pack.module("nodes.patch.hosts").host_of(small, "test").blocks
+    blocks = pack.module("nodes.patch.hosts").host_of(small).blocks
     config = pack.module("roictrl_core.instance_diffusion.config").InstanceDiffusionConfig(
         fusers=tuple((block.official.removesuffix(".transformer_blocks.0"), block.channels) for block in blocks),
         heads=8,

@@ -135,9 +135,7 @@ def test_a_second_apply_takes_the_first_ones_output_as_its_a(pack, model, adapte
     made, control, hooks = (pack.module(f"nodes.{name}") for name in ("slots", "patch.control", "patch.hooks"))
     recorders = []
     for boxes in (layout(((0.0, 0.0, 0.5, 1.0), "left")), layout(((0.5, 0.0, 1.0, 1.0), "right"))):
-        slots, _ = made.slots_of(
-            pack.module("nodes.patch.hosts").host_of(model, "test"), base.clip, boxes, 30, "", 0, "test"
-        )
+        slots, _ = made.slots_of(pack.module("nodes.patch.hosts").host_of(model), base.clip, boxes, 30, "", 0)
         recorders.append(Recorder(pack.module("nodes.patch.methods.roictrl").ROICtrl(adapter.model, adapter)))
         model = hooks.attach(model, control.Control("test", slots), recorders[-1])
     sample(model, steps=1)

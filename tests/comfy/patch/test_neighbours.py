@@ -205,7 +205,7 @@ def test_a_gligen_patch_that_runs_before_the_capture(
             return noting
 
     slots, _ = pack.module("nodes.slots").slots_of(
-        pack.module("nodes.patch.hosts").host_of(model, "test"), base.clip, two_boxes, 30, "", 0, "test"
+        pack.module("nodes.patch.hosts").host_of(model), base.clip, two_boxes, 30, "", 0
     )
     control = pack.module("nodes.patch.control").Control("test", slots)
     patched = pack.module("nodes.patch.hooks").attach(model, control, Noting(adapter.model, adapter))

@@ -53,7 +53,7 @@ def test_an_sdxl_shaped_unet(pack, sdxl, apply_prompts, two_boxes, layout, sampl
     """Transformers of depth 2 and 3, linear projections, text on two levels only."""
     patched, calls = spy(apply_prompts(sdxl, two_boxes, end_percent=1.0))
     assert not torch.allclose(sample(patched), sample(sdxl), atol=1e-3)
-    assert calls[0].ours and len(pack.module("nodes.patch.hosts").host_of(sdxl, "test").blocks) == 28
+    assert calls[0].ours and len(pack.module("nodes.patch.hosts").host_of(sdxl).blocks) == 28
     whole = apply_prompts(sdxl, layout((WHOLE, "a red fox")), global_weight=0.0, end_percent=1.0)
     fox = [[encode("a red fox")[0][0], encode("a photo of a forest")[0][1]]]  # SDXL also reads the pooled prompt
     assert torch.allclose(sample(whole), sample(sdxl, positive=fox), atol=1e-4)
