@@ -1,6 +1,6 @@
 """Scenes of coloured, textured shapes on dark backgrounds, drawn anti-aliased and deterministic by seed.
 
-A scene is plain data; `render` turns it into a picture and `visible_masks` into one mask per instance.
+A scene is plain data; `render` turns it into a picture.
 Lengths are pixels, boxes of a `Scene` are xyxy in pixels (x first) and enclose the whole shape,
 also where another instance covers it.
 """
@@ -157,16 +157,6 @@ def render(scene: Scene) -> np.ndarray:
         tone = (shape - dark + DARK_TONE * dark)[..., None]
         image[y1:y2, x1:x2] = image[y1:y2, x1:x2] * (1 - shape[..., None]) + tone * colour
     return (image * 255 + 0.5).astype(np.uint8)
-
-
-def visible_masks(scene: Scene) -> np.ndarray:
-    """What of each thing can be seen: bool [instances, size, size]."""
-    masks = np.zeros((len(scene.things), scene.size, scene.size), bool)
-    for index, thing in enumerate(scene.things):
-        (x1, y1, x2, y2), shape, _ = coverage(thing, scene.size)
-        masks[:, y1:y2, x1:x2] &= shape < 0.5
-        masks[index, y1:y2, x1:x2] = shape >= 0.5
-    return masks
 
 
 def _choice(rng: np.random.Generator, options):

@@ -27,10 +27,10 @@ from demo_world.world import (
     Attributes,
     Scene,
     Thing,
+    coverage,
     normalised_boxes,
     random_scene,
     render,
-    visible_masks,
 )
 
 SCENES = [random_scene((3, index), 1 + index % 6) for index in range(60)]
@@ -74,17 +74,19 @@ def test_overlaps_are_mild_and_never_between_equal_colours():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_shape_fills_its_box(shape):
     thing = Thing(Attributes(shape, "white", "plain"), (20.0, 30.0, 80.0, 110.0))
-    mask = visible_masks(Scene((thing,), "plain", 0))[0]
-    xs, ys = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    (left, top, _, _), shape, _ = coverage(thing, 128)
+    mask = shape >= 0.5
+    xs, ys = np.flatnonzero(mask.any(0)) + left, np.flatnonzero(mask.any(1)) + top
     assert box_iou((xs[0], ys[0], xs[-1] + 1, ys[-1] + 1), thing.box) > 0.93
 
 
-def test_masks_show_what_is_visible():
+def test_what_comes_later_covers_what_was_there():
     below = Thing(Attributes("square", "red", "plain"), (10.0, 10.0, 60.0, 60.0))
     above = Thing(Attributes("square", "blue", "plain"), (50.0, 50.0, 100.0, 100.0))
-    masks = visible_masks(Scene((below, above), "plain", 0))
-    assert not masks[0, 55, 55] and masks[1, 55, 55] and masks[0, 40, 40]
-    assert masks[0].sum() == 50 * 50 - 10 * 10
+    picture = render(Scene((below, above), "plain", 0))
+    red, blue = (np.array(COLOURS[name], np.int64) for name in ("red", "blue"))
+    assert np.abs(picture[40, 40] - red).max() <= 1
+    assert np.abs(picture[55, 55] - blue).max() <= 1 and np.abs(picture[90, 90] - blue).max() <= 1
 
 
 def test_textures_show_two_tones():
