@@ -49,12 +49,16 @@ SENTENCES = {
         "The sampler does not say which noise levels it goes through, so every step is computed in full: the picture "
         "is as with speed exact, and as slow."
     ),
+    "run.weights_change": (
+        "The model's weights change between steps (scheduled LoRA hooks), so every step is computed in full: the "
+        "picture is as with speed exact, and as slow."
+    ),
     "run.calls_alike": (
-        "One sampling step runs the model several times on prompts that cannot be told apart (context windows do), so "
-        "those runs are computed in full: right, and as slow as with speed exact."
+        "One sampling step runs the model several times on prompts or pictures that cannot be told apart (context "
+        "windows do), so those runs are computed in full: right, and as slow as with speed exact."
     ),
     "run.kept_enough": (
-        "What the boxes add is kept for later steps up to {limit} GB; the blocks beyond that are computed in every "
+        "What the boxes add is kept for later steps up to {limit} GiB; the blocks beyond that are computed in every "
         "step. A smaller batch or picture is faster in proportion."
     ),
     "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",

@@ -62,7 +62,7 @@ def _predict_noise(key: str) -> Callable:
     def predict_noise(executor, x, timestep, model_options={}, seed=None):  # noqa: B006 - core's signature
         run = model_options.get("transformer_options", {}).get(f"{key}.run")
         if run is not None:
-            run.evaluations += 1
+            run.begin_evaluation()
         return executor(x, timestep, model_options, seed)
 
     return predict_noise
@@ -93,7 +93,7 @@ def _apply_model(key: str, kind: type[Host]) -> Callable:
             call = batch.call(host, x, c_crossattn, options, compute_dtype(model))
             points = call and run.session(call)
             if points and any(points):
-                points = run.reusing(points, call)
+                points = run.reusing(points, call, x)
                 options = install(host, options, points, call.rows.size, run.memo, run.say)
                 kwargs[PATCHES] = tuple((name, len(patches)) for name, patches in options.get("patches", {}).items())
         options = kind.reading_layers(options, c_crossattn)

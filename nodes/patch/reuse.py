@@ -1,14 +1,16 @@
 """What a method adds to the blocks, kept for a few steps: it changes slowly, and it is most of what boxes cost.
 
 A step is known by its sigma, never by counting calls: samplers call twice, out of order and from the middle.  What one
-step added serves the steps of its own part of the schedule, for the same rows of the same size, and nothing else; where
-several calls of one evaluation cannot be told apart, as those of context windows, all of them are computed.
+step added serves the steps of its own part of the schedule, for the same rows of the same size at the same turn of an
+evaluation, and nothing else.  Where calls cannot be told apart, as those of context windows or of two pictures that go
+through one guider, all of them are computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -17,7 +19,18 @@ from .control import Reuse
 from .points import Points, Spot
 from .rows import Rows
 
-LIMIT = 1 << 30  # bytes kept in one run on one device: a guided pair at 2048 px in half precision, 0.8 GB for SD1.x
+LIMIT = 1 << 30  # bytes that one Apply keeps on one device: a guided pair at 2048 px in half precision is 0.7 GiB
+ANOTHER = 0.25  # of a latent's norm: two at one noise level that differ by more are not one picture's
+
+
+class Place(NamedTuple):
+    """Where in a run a call is: its rows, the turn of its batch in the sampler's evaluation, the noise level, and the
+    number of the evaluation."""
+
+    rows: Rows
+    turn: int
+    sigma: float
+    evaluation: int
 
 
 class Effects:
@@ -27,44 +40,51 @@ class Effects:
         self.reuse, self.border, self.say = reuse, border, say
         self.bytes = self.peak = 0
         self.reused: set[int] = set()  # evaluations that reused something
-        self._serving: int | None = None  # the step that everything kept belongs to
+        self._serving: tuple | None = None  # the schedule and the step of it that everything kept belongs to
         self._kept: dict[Hashable, Tensor] = {}
-        self._evaluation, self._seen = -1, set()  # and the rows that it called with
+        self._last: dict[Rows, tuple[Place, Tensor]] = {}  # of each rows the last call, and its latent
         self._doubtful: set[Rows] = set()
 
-    def points(self, points: Points, rows: Rows, sigma: float, sigmas: Sequence[float], evaluation: int) -> Points:
-        """The method's functions for a call, with results of an earlier step in their place where those serve."""
-        if self._is_doubtful(rows, evaluation):
+    def points(self, points: Points, place: Place, sigmas: Sequence[float], x: Tensor) -> Points:
+        """The method's functions for a call on ``x``, with results of an earlier step where those serve."""
+        if self._is_doubtful(place, x):
             self.say("run.calls_alike")
             return points
-        step, full = step_index(sigma, sigmas), sum(level > self.border for level in sigmas[:-1])
-        serving = serving_step(step, full, self.reuse.every)
-        if serving != self._serving:
-            self._serving, self.bytes = serving, 0
+        step, full = step_index(place.sigma, sigmas), sum(level > self.border for level in sigmas[:-1])
+        serving, following = (serving_step(s, full, self.reuse.every) for s in (step, step + 1))
+        if (serving, sigmas) != self._serving:
+            self._serving, self.bytes = (serving, sigmas), 0
             self._kept.clear()
-        at = partial(self._at, rows, None if step == serving else evaluation)
+        at = partial(self._at, place, step != serving, following == serving)
         return points._replace(
             before=points.before and partial(_before, points.before, at),
             after=points.after and partial(_after, points.after, at),
         )
 
-    def _is_doubtful(self, rows: Rows, evaluation: int) -> bool:
-        """Whether an evaluation ever called twice with these rows: nothing says which of the two is which."""
-        if evaluation != self._evaluation:
-            self._evaluation, self._seen = evaluation, set()
-        if rows in self._seen:
-            self._doubtful.add(rows)
-        self._seen.add(rows)
-        return rows in self._doubtful
+    def _is_doubtful(self, place: Place, x: Tensor) -> bool:
+        """Whether rows were ever called with twice in one evaluation, or at one noise level on another picture's
+        latent: nothing says then which of the two is which."""
+        last, latent = self._last.get(place.rows, (None, x))
+        self._last[place.rows] = (place, x)
+        if last is not None and (
+            last.evaluation == place.evaluation
+            or (last.sigma == place.sigma and bool((x - latent).norm() > ANOTHER * latent.norm()))
+        ):
+            self._doubtful.add(place.rows)
+        return place.rows in self._doubtful
 
-    def _at(self, rows: Rows, reusing: int | None, name: Hashable, state: Tensor, compute: Callable[[], Tensor]):
-        """``state`` with the method's addition: the kept one in an evaluation that may, else what it computes."""
-        key = (rows, name, state.shape, state.dtype)
-        if reusing is not None and key in self._kept:
-            self.reused.add(reusing)
+    def _at(
+        self, place: Place, may: bool, keeps: bool, name: Hashable, state: Tensor, compute: Callable[[], Tensor]
+    ) -> Tensor:
+        """``state`` with the method's addition: the kept one where there ``may`` be one, else what it computes, which
+        it ``keeps`` where the next step can want it."""
+        key = (place.rows, place.turn, name, state.shape, state.dtype)
+        if may and key in self._kept:
+            self.reused.add(place.evaluation)
             return state + self._kept[key]
         out = compute()
-        self._keep(key, out - state)
+        if keeps:
+            self._keep(key, out - state)
         return out
 
     def _keep(self, key: Hashable, added: Tensor) -> None:
@@ -72,7 +92,7 @@ class Effects:
         self.bytes += added.nbytes - (0 if before is None else before.nbytes)
         if self.bytes > LIMIT:
             self.bytes -= added.nbytes
-            self.say("run.kept_enough", limit=f"{LIMIT / 1e9:.1f}")
+            self.say("run.kept_enough", limit=f"{LIMIT / (1 << 30):g}")
             return
         self._kept[key] = added
         self.peak = max(self.peak, self.bytes)

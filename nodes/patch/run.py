@@ -16,7 +16,7 @@ from .control import OFF, Control, Window
 from .frames import area_of_cond, frame_of_area
 from .memo import Memo
 from .points import Points
-from .reuse import Effects
+from .reuse import Effects, Place
 from .roles import UNKNOWN, roles_of_lists
 from .rows import Chunk, Rows, Slots
 
@@ -54,7 +54,7 @@ class Run:
         self.effects: Memo = Memo()  # by device: several run in threads
         # Scheduled LoRA hooks change the cross-attention's weights between steps.
         self.keeps_text = not guider.model_options.get("registered_hooks")
-        self.evaluations = self.batches = 0
+        self.evaluations = self.batches = self.turn = 0
         self.idle: set[int] | None = None  # slots that are on and have not acted yet; None before the first step
         self._said: set[str] = set()
         self._check_shape()
@@ -97,24 +97,33 @@ class Run:
         roles = roles_of_lists(lists, self.guider.conds)
         if any(role == UNKNOWN and conds is not None for role, conds in zip(roles, lists, strict=True)):
             self.say("run.prompt_left_alone" if self.control.uncond == OFF else "run.prompt_unknown")
-        self.batches += 1
-        return Batch(self, tuple(lists), tuple(roles), size, slots, float(timestep.flatten()[0]), self.batches - 1)
+        self.batches, self.turn = self.batches + 1, self.turn + 1
+        sigma = float(timestep.flatten()[0])
+        return Batch(self, tuple(lists), tuple(roles), size, slots, sigma, self.turn - 1, self.batches - 1)
+
+    def begin_evaluation(self) -> None:
+        """Of the sampler; its batches are told apart by their turn in it."""
+        self.evaluations, self.turn = self.evaluations + 1, 0
 
     def sigmas(self, options: Mapping) -> list[float] | None:
         """The schedule of the sampling that a call belongs to; None where the sampler does not say it."""
         found = options.get("sample_sigmas")
-        return found if found is None else self.memo.make(("sigmas", id(found)), lambda: (found, found.tolist()))[1]
+        if found is None:
+            return None
+        return self.memo.make(("sigmas", id(found)), lambda: (found, torch.as_tensor(found).tolist()))[1]
 
-    def reusing(self, points: Points, call: Call) -> Points:
-        """The functions for a call, with what an earlier step added in their place where the control allows it."""
-        reuse, sigmas = self.control.reuse, self.sigmas(call.options)
+    def reusing(self, points: Points, call: Call, x: Tensor) -> Points:
+        """The functions for a call on ``x``, with what an earlier step added in their place where that may be."""
+        reuse = self.control.reuse
         if reuse is None:
             return points
-        if sigmas is None:
-            self.say("run.no_schedule")
+        sigmas = self.sigmas(call.options)
+        if sigmas is None or not self.keeps_text:
+            self.say("run.no_schedule" if sigmas is None else "run.weights_change")
             return points
         effects = self.effects.make(call.device, lambda: Effects(reuse, self.border, self.say))
-        return effects.points(points, call.rows, call.batch.sigma, sigmas, self.evaluations)
+        place = Place(call.rows, call.batch.turn, call.batch.sigma, self.evaluations)
+        return effects.points(points, place, sigmas, x)
 
     def cache(self, device: torch.device) -> KeyValueCache | None:
         """Keys and values of the captions on one device (several run in threads), or None where they may change."""
@@ -148,7 +157,8 @@ class Run:
 class Batch:
     """One `calc_cond_batch`.
 
-    Its cond lists with their roles, the latent's size, what is in each slot, its noise level; its number in the run.
+    Its cond lists with their roles, the latent's size, what is in each slot, its noise level; which of the batches of
+    its evaluation it is, and of the run.
     """
 
     run: Run
@@ -157,6 +167,7 @@ class Batch:
     size: tuple[int, int]
     slots: Slots
     sigma: float
+    turn: int
     number: int
 
     def call(self, host: Host, x: Tensor, context: Tensor | None, options: Mapping, dtype: torch.dtype) -> Call | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import comfy.hooks
 import comfy.sample
 import comfy.samplers
 import pytest
@@ -241,3 +242,111 @@ def test_a_foreign_sampler_without_a_schedule_is_computed_in_full(model, apply, 
     latent = torch.zeros(LATENT)
     guider.sample(latent, latent, comfy.samplers.KSAMPLER(sampler), torch.tensor([5.0, 2.0, 1.0, 0.0]))
     assert len(computed) == 3 * BLOCKS and "does not say which noise levels" in caplog.text
+
+
+def euler(denoise, x, sigmas, extra):
+    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+        x = x + (x - denoise(x, sigma.expand(len(x)), **extra)) / sigma * (following - sigma)
+    return x
+
+
+@pytest.fixture
+def drive(prompts):
+    """drive(model, sampler, prompts) -> the latent of a sampler of one's own: (denoise, x, sigmas, extra) -> x."""
+
+    def run(model, sampler, both=prompts):
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(*both)
+        guider.set_cfg(2.0)
+        noise = comfy.sample.prepare_noise(torch.zeros(LATENT), 0)
+
+        def function(denoise, x, sigmas, extra_args=None, callback=None, disable=None):
+            return sampler(denoise, x, sigmas, extra_args)
+
+        sigmas = torch.tensor([8.0, 5.0, 3.0, 2.0, 1.0, 0.5, 0.0])
+        return guider.sample(noise, torch.zeros(LATENT), comfy.samplers.KSAMPLER(function), sigmas)
+
+    return run
+
+
+def with_options(extra: dict, **options) -> dict:
+    everything = extra["model_options"]
+    return {
+        **extra,
+        "model_options": {**everything, "transformer_options": {**everything["transformer_options"], **options}},
+    }
+
+
+def test_two_pictures_through_one_guider_are_computed_in_full(model, apply, two_boxes, drive, caplog):
+    """A step of one and a step of the other, by turns: each would get what the other's boxes had added."""
+
+    def twins(denoise, x, sigmas, extra):
+        y = x.flip(-1)
+        for pair in zip(sigmas[:-1], sigmas[1:], strict=True):
+            x, y = (euler(denoise, latent, torch.stack(pair), extra) for latent in (x, y))
+        return x
+
+    exact = drive(apply(model, two_boxes), twins)
+    reusing = drive(apply(model, two_boxes, speed="balanced", computed_share=0.0), twins)
+    assert torch.equal(exact, reusing) and "cannot be told apart" in caplog.text
+
+
+def test_a_second_schedule_begins_with_a_step_of_its_own(model, apply, two_boxes, drive, computed):
+    def in_two_parts(denoise, x, sigmas, extra):
+        for part in (sigmas[:4], sigmas[3:]):
+            x = euler(denoise, x, part, with_options(extra, sample_sigmas=part))
+        return x
+
+    drive(apply(model, two_boxes, speed="balanced", computed_share=0.0, compute_every=100), in_two_parts)
+    assert len(computed) == 2 * BLOCKS
+
+
+@pytest.mark.parametrize("speed", ["exact", "balanced"])
+def test_a_schedule_that_is_a_plain_list(model, apply, two_boxes, drive, speed):
+    def listed(denoise, x, sigmas, extra):
+        return euler(denoise, x, sigmas, with_options(extra, sample_sigmas=sigmas.tolist()))
+
+    patched = apply(model, two_boxes, speed=speed, computed_share=0.0)
+    assert torch.equal(drive(patched, listed), drive(patched, euler))
+
+
+def test_weights_that_change_between_steps_are_computed_in_full(model, apply, two_boxes, prompts, drive, caplog):
+    """A LoRA by hooks whose strength has keyframes: what was added before it set in is not what would be added now."""
+    state, generator = model.model.state_dict(), torch.Generator().manual_seed(3)
+    keys = [key for key in state if "attn2.to_v" in key and key.endswith("weight")]
+    hook, group, keyframes = comfy.hooks.WeightHook(), comfy.hooks.HookGroup(), comfy.hooks.HookKeyframeGroup()
+    hook.weights = {key: ("diff", (0.5 * torch.randn(state[key].shape, generator=generator),)) for key in keys}
+    hook.need_weight_init = False
+    group.add(hook)
+    for strength, start in ((0.0, 0.0), (1.0, 0.5)):
+        keyframes.add(comfy.hooks.HookKeyframe(strength=strength, start_percent=start))
+    group.set_keyframes_on_hooks(keyframes)
+    hooked = tuple(comfy.hooks.set_hooks_for_conditioning(prompt, group) for prompt in prompts)
+    exact = drive(apply(model, two_boxes), euler, hooked)
+    reusing = drive(apply(model, two_boxes, speed="balanced", computed_share=0.0), euler, hooked)
+    assert torch.equal(exact, reusing) and "weights change between steps" in caplog.text
+
+
+def test_a_call_serves_those_at_its_own_turn(model, apply, two_boxes, drive, computed):
+    """Guidance runs the prompt once more on the side; later it alone is run, and does not get what the side had."""
+
+    def on_the_side(args):
+        if args["sigma"][0] > 2.5:
+            comfy.samplers.calc_cond_batch(
+                args["model"], [args["cond"]], args["input"], args["sigma"], args["model_options"]
+            )
+        return args["denoised"]
+
+    patched = apply(model, two_boxes, speed="balanced", computed_share=0.0, compute_every=100)
+    patched.set_model_sampler_post_cfg_function(on_the_side)
+    patched.model_options["sampler_cfg_function"] = lambda args: args["cond"]
+
+    def one_pass_from_the_middle(denoise, x, sigmas, extra):
+        x = euler(denoise, x, sigmas[:4], extra)
+        denoise.inner_model.cfg = 1.0
+        del patched.model_options["sampler_cfg_function"]
+        extra["model_options"].pop("sampler_cfg_function")
+        return euler(denoise, x, sigmas[3:], extra)
+
+    drive(patched, one_pass_from_the_middle)
+    assert len(computed) == 3 * BLOCKS  # the pair, the prompt on the side, and the prompt alone
