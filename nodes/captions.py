@@ -1,4 +1,4 @@
-"""Captions -> text embeddings, through the CLIP's own tokenizer, and the slots that hold them."""
+"""Captions -> text embeddings, through the CLIP's own tokenizer."""
 
 from __future__ import annotations
 

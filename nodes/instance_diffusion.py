@@ -192,15 +192,8 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         masked_attention=NO_MASK,
         null_missing=False,
     ) -> io.NodeOutput:
-        check_widgets(
-            cls,
-            formats=formats,
-            strength=strength,
-            alpha=alpha,
-            start_percent=start_percent,
-            end_percent=end_percent,
-            masked_attention=masked_attention,
-        )
+        schedule = {"alpha": alpha, "start_percent": start_percent, "end_percent": end_percent}
+        check_widgets(cls, formats=formats, strength=strength, **schedule, masked_attention=masked_attention)
         with named(APPLY):
             config, host = network_of(instance_diffusion).config, host_of(model)
             check_fits(host, config)

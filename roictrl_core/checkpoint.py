@@ -25,7 +25,8 @@ from .weights_file import WeightsFile, open_weights
 
 CONFIG_KEY = "roictrl_config"  # our metadata: the adapter's config as JSON
 ADAPTER_KEY = re.compile(
-    r"^(?P<prefix>(?:.*\.)?)(?P<key>(?:(?:down_blocks|up_blocks)\.\d+|mid_block)\.attentions\..+\.roifuser\..+|position_net\..+)$"
+    r"^(?P<prefix>(?:.*\.)?)"
+    r"(?P<key>(?:(?:down_blocks|up_blocks)\.\d+|mid_block)\.attentions\..+\.roifuser\..+|position_net\..+)$"
 )
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 

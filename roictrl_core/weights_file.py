@@ -101,7 +101,7 @@ def _opened(path: Path) -> Iterator[safe_open]:
 
 def _open_safetensors(path: Path) -> WeightsFile:
     with _opened(path) as file:
-        names = with_names_checked((key, key) for key in file.keys())  # noqa: SIM118 (no mapping: it cannot be iterated)
+        names = with_names_checked((key, key) for key in file.keys())  # noqa: SIM118 (no mapping)
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key, _ in names}
         metadata = file.metadata() or {}
 

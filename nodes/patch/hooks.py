@@ -83,8 +83,8 @@ def _calc_cond_batch(key: str) -> Callable:
 def _apply_model(key: str, kind: type[Host]) -> Callable:
     install = kind.installer(f"{key}.call")
 
-    def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options={}, **kwargs):  # noqa: B006
-        options, model = transformer_options, executor.class_obj
+    def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
+        options, model = {} if transformer_options is None else transformer_options, executor.class_obj
         run, batch = options.get(f"{key}.run"), options.get(f"{key}.batch")
         if run is not None and f"{key}.batch" not in options:
             run.say("run.past_batching")

@@ -94,7 +94,7 @@ def load_checkpoint(path: str | Path, state: RunState) -> int:
     path = Path(path)
     about = _about(path)
     with safe_open(path, "pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping: it cannot be iterated)
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     _check_stored(path, stored, state)
     state.adapter.load_state_dict(_below(stored, "adapter"))
     if state.average is not None:

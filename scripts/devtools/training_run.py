@@ -95,13 +95,8 @@ def new_run(
         parts.loop.make_scaler(base.device, precision),
         parts.optimisation.MovingAverage(adapter, 0.9),
     )
-    stream = parts.batches.BatchStream(
-        cache,
-        slots=slots,
-        timesteps=len(base.schedule),
-        seed=3,
-        **{"batch_size": 4, "augmentation": parts.batches.Augmentation(), **of_stream},
-    )
+    of_stream = {"batch_size": 4, "augmentation": parts.batches.Augmentation(), **of_stream}
+    stream = parts.batches.BatchStream(cache, slots=slots, timesteps=len(base.schedule), seed=3, **of_stream)
     objective = parts.objective.Objective(adapter, base.predict(adapter, checkpointing), base.schedule, base.scale)
     return SimpleNamespace(
         base=base,

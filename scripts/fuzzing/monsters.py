@@ -228,7 +228,8 @@ MONSTERS: dict[str, Callable[[int], str]] = {
     ),
     "a mask of runs": repeated(
         "1,",
-        '{"images":[{"id":1,"width":8,"height":8}],"annotations":[{"image_id":1,"bbox":[0,0,8,8],"segmentation":{"size":[1024,1024],"counts":[',
+        '{"images":[{"id":1,"width":8,"height":8}],'
+        '"annotations":[{"image_id":1,"bbox":[0,0,8,8],"segmentation":{"size":[1024,1024],"counts":[',
         "]}}]}",
         1_048_577,
     ),

@@ -102,10 +102,11 @@ def test_pips_indexes_and_folders_are_passed_on_to_uv(monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://one.example https://two.example")
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
-    assert environment.pip_settings(Path(sys.executable)) == [
-        "--default-index", "https://index.example/simple", "--index", "https://one.example", "--index", "https://two.example",
-        "--find-links", "/wheels", "--index-strategy", "unsafe-best-match",
-    ]  # fmt: skip
+    wanted = (
+        "--default-index https://index.example/simple --index https://one.example --index https://two.example "
+        "--find-links /wheels --index-strategy unsafe-best-match"
+    )
+    assert environment.pip_settings(Path(sys.executable)) == wanted.split()
 
 
 def test_the_base_directory_links_this_checkout_and_a_second_run_changes_nothing(tmp_path):

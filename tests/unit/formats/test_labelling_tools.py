@@ -262,7 +262,8 @@ def test_voc_keeps_the_file_and_its_flags():
 def test_voc_that_counts_from_zero_is_said():
     layout, notes = read(
         voc(
-            "<object><name>a</name><bndbox><xmin>0</xmin><ymin>10</ymin><xmax>50</xmax><ymax>20</ymax></bndbox></object>"
+            "<object><name>a</name>"
+            "<bndbox><xmin>0</xmin><ymin>10</ymin><xmax>50</xmax><ymax>20</ymax></bndbox></object>"
         )
     )
     assert layout.instances[0].box == pytest.approx((0, 0.2, 0.5, 0.4))
@@ -287,13 +288,15 @@ BOX = "<bndbox><xmin>11</xmin><ymin>11</ymin><xmax>50</xmax><ymax>20</ymax></bnd
         ),
         (
             voc(
-                "<object><name>a</name><bndbox><xmin>x</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
+                "<object><name>a</name>"
+                "<bndbox><xmin>x</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
             ),
             "Object 1 ('a') has a box",
         ),
         (
             voc(
-                "<object><name>a</name><bndbox><xmin>9</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
+                "<object><name>a</name>"
+                "<bndbox><xmin>9</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
             ),
             "Object 1 ('a') has no area",
         ),
