@@ -6,9 +6,16 @@ types.py          socket types, schemas, and the inputs that several nodes have
 widgets.py        checks of settings that come over links
 report.py         errors and notes: in the log and on the page
 images.py         ComfyUI's IMAGE, and layouts drawn as one
+captions.py       captions -> text embeddings
+slots.py          a layout's instances -> the slots of an Apply
+speed.py          whether every step is computed
+weights.py        adapters as ComfyUI keeps models
+remedies.py       which node loads which kind of file
 model_folders.py  our folders under ComfyUI's models folder
 routes.py         the server's route that reads boxes for the editor
+demo_model/       the demo model in ComfyUI's classes
 patch/            instances in ComfyUI's models
+sampling/         guiders and samplers of our own
 training/         training in ComfyUI
 """
 

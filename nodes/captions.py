@@ -9,6 +9,7 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from torch import Tensor
 
+from ..roictrl_core.finite import all_finite
 from ..roictrl_core.layout import Instance
 from ..roictrl_core.notes import Note
 
@@ -46,7 +47,7 @@ class CaptionEncoder:
         """``[L, c]`` of any text; raises ValueError naming ``what`` where the embedding is not finite."""
         if text not in self._seen:
             self._seen[text] = self.clip.encode_from_tokens(self.clip.tokenize(text))[0].clone()  # [L, c]
-        if not torch.isfinite(self._seen[text]).all():
+        if not all_finite(self._seen[text]):
             raise ValueError(
                 f"CLIP gives an embedding that is not a number for {what}. "
                 "Shorten it, remove its prompt weights, or run CLIP in fp32."
@@ -108,7 +109,7 @@ class PooledCaptionEncoder(CaptionEncoder):
                 f"the pooled caption of {name} has {vector.shape[-1]} numbers, and {self.reader} "
                 f"reads {self.width}. Use the CLIP of an SD1.5 checkpoint."
             )
-        if not torch.isfinite(vector).all():
+        if not all_finite(vector):
             raise ValueError(
                 f"CLIP gives a pooled output that is not a number for the caption of {name}. Run CLIP in fp32."
             )
@@ -144,6 +145,6 @@ def conditioning_tensor(conditioning: object, name: str) -> Tensor:
         raise ValueError(
             f"the custom conditioning of {name} holds no text embedding. Connect the output of a CLIP Text Encode node."
         )
-    if not torch.isfinite(first).all():
+    if not all_finite(first):
         raise ValueError(f"the custom conditioning of {name} holds values that are not numbers.")
     return first[0]

@@ -28,12 +28,13 @@ class Block(Protocol):
     """One transformer block that reads text, the ``number``-th in forward order.
 
     ``name`` is its name in diffusers, ``official`` the one in the checkpoints of the model's authors; adapters are
-    published under one or the other.
+    published under one or the other.  ``level`` 0 is the finest, and each one more halves the map.
     """
 
     name: str
     official: str
     number: int
+    level: int
     channels: int
     heads: int
     text_width: int

@@ -7,8 +7,11 @@ unet_replacements.py  what other packs' replacements of it do, watched
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+import torch
+from torch import Tensor
 
 from ..points import Block
 from .unet import UNet
@@ -32,7 +35,30 @@ class Host(Protocol):
     text_width: int
     shape: str
 
-    def described(self, blocks: Sequence) -> str: ...
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None: ...
+
+    @staticmethod
+    def owns(diffusion_model: torch.nn.Module) -> bool:
+        """Whether a diffusion model is of the family."""
+
+    def why_not(self, config) -> str:
+        """Why instances cannot act in this one, as the end of a sentence; "" where they can."""
+
+    @staticmethod
+    def described(blocks: Sequence) -> str:
+        """In words, a model with these blocks."""
+
+    @staticmethod
+    def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
+        """Whether another Apply acts at the decoder's skips in a call, and other packs' functions there."""
+
+    @staticmethod
+    def installer(key: str) -> Callable[..., dict]:
+        """``install(host, options, points, size, memo, say)`` -> a call's options in which the points are reached."""
+
+    @staticmethod
+    def reading_layers(options: Mapping, context: Tensor | None) -> Mapping:
+        """The options of a call whose text has a layer for each block."""
 
 
 def host_of(model) -> Host:
@@ -43,12 +69,10 @@ def host_of(model) -> Host:
     diffusion_model, config = model.get_model_object("diffusion_model"), model.model.model_config
     family = type(config).__name__
     kind = next((host for host in HOSTS if host.owns(diffusion_model)), None)
-    why_not = "is a diffusion transformer, and boxes act in the cross-attention of a UNet"
+    why_not = "is of no family in whose blocks boxes can act"
     if kind is not None:
         host = kind(diffusion_model, family)
         why_not = host.why_not(config)
     if why_not:
-        raise ValueError(
-            f"this model ({family}) {why_not}. Use an SD1.x checkpoint, or for Apply ROI Prompts SD1.x, SD2 or SDXL."
-        )
+        raise ValueError(f"this model ({family}) {why_not}. Use an SD1.x, SD2 or SDXL checkpoint.")
     return host

@@ -36,6 +36,7 @@ class UNetBlock:
     module: torch.nn.Module
     number: int
     layer: int
+    level: int
 
     @property
     def channels(self) -> int:
@@ -153,7 +154,7 @@ def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
 
 def _blocks(unet: torch.nn.Module) -> Iterator[UNetBlock]:
     number = layer = 0
-    for section, place, published, stage in _stages(unet):
+    for section, place, published, level, stage in _stages(unet):
         for member, module in enumerate(stage):
             inner = getattr(unwrapped(module), "transformer_blocks", None)
             if inner is None:
@@ -162,22 +163,23 @@ def _blocks(unet: torch.nn.Module) -> Iterator[UNetBlock]:
             for index, block in enumerate(inner):
                 if _reads_text(block):
                     names = (f"{name}.transformer_blocks.{index}" for name in (published, official))
-                    yield UNetBlock((section, place, index), *names, unwrapped(block), number, layer)
+                    yield UNetBlock((section, place, index), *names, unwrapped(block), number, layer, level)
                     number += 1
             layer += 1
 
 
-def _stages(unet: torch.nn.Module) -> Iterator[tuple[str, int, str, torch.nn.Module]]:
-    """Section, place in it, diffusers' name of its attention, and modules of every stage that can have one."""
+def _stages(unet: torch.nn.Module) -> Iterator[tuple[str, int, str, int, torch.nn.Module]]:
+    """Section, place in it, diffusers' name of its attention, level and modules of every stage that can have one."""
     level, step = 0, -1  # the first stage is a convolution alone
     for place, stage in enumerate(map(unwrapped, unet.input_blocks)):
-        yield "input", place, f"down_blocks.{level}.attentions.{step}", stage
+        yield "input", place, f"down_blocks.{level}.attentions.{step}", level, stage
         level, step = (level + 1, 0) if _has(stage, Downsample) else (level, step + 1)
+    coarsest = level
     if unet.middle_block is not None:
-        yield "middle", 0, "mid_block.attentions.0", unwrapped(unet.middle_block)
+        yield "middle", 0, "mid_block.attentions.0", coarsest, unwrapped(unet.middle_block)
     level = step = 0
     for place, stage in enumerate(map(unwrapped, unet.output_blocks)):
-        yield "output", place, f"up_blocks.{level}.attentions.{step}", stage
+        yield "output", place, f"up_blocks.{level}.attentions.{step}", coarsest - level, stage
         level, step = (level + 1, 0) if _has(stage, Upsample) else (level, step + 1)
 
 

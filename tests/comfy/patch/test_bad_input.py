@@ -92,7 +92,7 @@ def test_a_diffusion_transformer_is_refused(apply, apply_prompts, model, layout)
     transformer.add_object_patch("diffusion_model", torch.nn.Module())
     for run in (apply, apply_prompts):
         with pytest.raises(
-            ValueError, match="is a diffusion transformer, and boxes act in the cross-attention of a UNet. Use an SD1.x"
+            ValueError, match="is of no family in whose blocks boxes can act. Use an SD1.x, SD2 or SDXL"
         ):
             run(transformer, layout((BOX, "a fox")))
 

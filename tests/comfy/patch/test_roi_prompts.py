@@ -58,3 +58,14 @@ def test_an_sdxl_shaped_unet(pack, sdxl, apply_prompts, two_boxes, layout, sampl
     fox = [[encode("a red fox")[0][0], encode("a photo of a forest")[0][1]]]  # SDXL also reads the pooled prompt
     assert torch.allclose(sample(whole), sample(sdxl, positive=fox), atol=1e-4)
     assert torch.equal(sample(apply_prompts(sdxl, two_boxes, strength=0.0)), sample(sdxl))
+
+
+@pytest.mark.parametrize(
+    ("make", "unet"), [(tiny_models.sd15_model, tiny_models.SD15), (tiny_models.sdxl_model, tiny_models.SDXL)]
+)
+def test_a_models_blocks_are_those_that_its_description_makes(pack, make, unet):
+    """An adapter for a UNet is made from ComfyUI's description of it, and used in the UNet itself."""
+    wanted = pack.module("roictrl_core.config").AdapterConfig.for_unet(unet).blocks
+    host = pack.module("nodes.patch.hosts.unet").UNet(make(unet).diffusion_model)
+    found = [(block.name, block.channels, block.heads, block.level) for block in host.blocks]
+    assert found == [(block.name, block.channels, block.heads, block.level) for block in wanted]
