@@ -21,6 +21,8 @@ from roictrl_pack.nodes.patch.control import Control
 from roictrl_pack.nodes.patch.hooks import attach
 from roictrl_pack.nodes.patch.hosts import host_of
 from roictrl_pack.nodes.patch.hosts.unet import UNet
+from roictrl_pack.nodes.patch.memo import Memo
+from roictrl_pack.nodes.patch.points import Points
 from roictrl_pack.nodes.patch.roles import CAPTION
 from roictrl_pack.roictrl_core.training.batches import Batch, BatchStream
 from roictrl_pack.roictrl_core.training.losses import prediction_loss
@@ -103,12 +105,14 @@ class GligenObjective(Objective):
 
 def predictor(unet, network: Gligen):
     """(batch, noisy latents) -> the UNet's raw output, each row with its own boxes."""
+    host, install = UNet(unet), UNet.installer("roictrl.benchmark")
 
     def run(batch: Batch, noisy: Tensor) -> Tensor:
-        patch = network._set_position(*placed(batch, network.key_dim))
-        return unet(
-            noisy, batch.timesteps, context=batch.context, transformer_options={"patches": {"middle_patch": [patch]}}
-        )
+        tokens = network.position_net(*placed(batch, network.key_dim))
+        points = Points(before=lambda h, spot: network.module_list[spot.block.number](h, tokens))
+        size = (noisy.shape[0], *noisy.shape[-2:])
+        options = install(host, {"cond_or_uncond": [0]}, points, size, Memo(), lambda code, **values: None)
+        return unet(noisy, batch.timesteps, context=batch.context, transformer_options=options)
 
     return run
 
