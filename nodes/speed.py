@@ -1,6 +1,6 @@
 """How fast an Apply is: whether every step is computed, or what an earlier one added is reused.
 
-The numbers behind balanced and fast were chosen on tuning layouts of the demo benchmark (docs/performance.md).
+The numbers behind balanced and fast keep control on tuning layouts of the demo benchmark (docs/performance.md).
 """
 
 from __future__ import annotations
