@@ -14,9 +14,9 @@ from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note, log
 from . import model_folders
+from .apply import applied
 from .captions import PooledCaptionEncoder
 from .patch.control import Control, Slot
-from .patch.hooks import attach
 from .patch.hosts import Host, host_of
 from .patch.methods.instance_diffusion import (
     CORRECTED,
@@ -26,7 +26,7 @@ from .patch.methods.instance_diffusion import (
     Settings,
     check_fits,
 )
-from .report import named, said
+from .report import named
 from .sampling.multi_instance import offer
 from .slots import check_text_width, largest_instances, make_slots
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, clip_input, patched_output, schema, share_input, strength_input
@@ -207,10 +207,10 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                 window=(start_percent, end_percent),
                 picture=(layout.width, layout.height),
             )
-            patched = attach(model, control, method)
+            output = applied(model, control, method, notes)
             if not control.is_off:
-                offer(patched, slots)
-            return io.NodeOutput(patched, ui=said(APPLY, notes + control.why_off))
+                offer(output.result[0], slots)
+            return output
 
 
 def _formats() -> io.Input:

@@ -79,7 +79,7 @@ def largest_instances(layout: Layout, limit: int) -> tuple[list[tuple[int, Insta
 
     Raises as `usable_instances` does.
     """
-    numbered = [pair for pair in usable_instances(layout, None)[0] if pair[1].enabled and pair[1].strength > 0]
+    numbered = [pair for pair in usable_instances(layout, None)[0] if _is_on(pair[1])]
     kept, left = largest([visible_area(instance.box) for _, instance in numbered], limit)
     notes = [instance.note("apply.not_among_largest", i, limit=limit) for i, instance in (numbered[i] for i in left)]
     return [numbered[i] for i in kept], notes

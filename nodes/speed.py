@@ -51,7 +51,7 @@ def speed_inputs(*choices: str, fast: str = "") -> list[io.Input]:
     ]
 
 
-def reuse_of(speed: str, computed_share: float = SHARE, compute_every: int = EVERY) -> Reuse | None:
+def reuse_of(speed: str, computed_share: float, compute_every: int) -> Reuse | None:
     """What the inputs ask of a sampling run."""
     return None if speed == EXACT else Reuse(computed_share, compute_every)
 

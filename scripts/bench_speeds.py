@@ -60,8 +60,10 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
 
 def steps(model, conds: tuple, shape: tuple, count: int, counted: bool = False) -> tuple[list[float], list[int]]:
     """(seconds, FLOPs where ``counted``) of each step of one picture."""
-    from devtools.flops import flop_counter
+    from devtools.flops import check_attention_is_counted, flop_counter
 
+    if counted:
+        check_attention_is_counted()
     clock, totals, counter = [synchronised()], [0], flop_counter()
 
     def after_step(*_) -> None:

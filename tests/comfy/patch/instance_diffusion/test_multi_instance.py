@@ -65,7 +65,7 @@ def literal(pack, base, trained, reference, prompts):
 def test_the_node_is_the_published_sampler(pack, base, use, run, literal, all_formats, share, monkeypatch):
     import comfy.sample
 
-    nodes, methods = pack.module("nodes.instance_diffusion"), []
+    nodes, methods = pack.module("nodes.apply"), []
     attach = nodes.attach
     monkeypatch.setattr(
         nodes, "attach", lambda model, control, method: methods.append(method) or attach(model, control, method)
