@@ -12,12 +12,13 @@ from torch import Tensor
 from ..roictrl_core.finite import all_finite
 from ..roictrl_core.layout import Instance
 from ..roictrl_core.notes import Note
+from .patch.control import Text
 
 MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, and at once
 
 
 class CaptionEncoder:
-    """Encodes each different caption once; equal captions share one tensor, and so their keys and values.
+    """Encodes each different caption once; equal captions share one `Text`, and so their keys and values.
 
     ``notes``: what there was to say.
     """
@@ -27,14 +28,14 @@ class CaptionEncoder:
             raise ValueError("the CLIP input is empty. Connect the CLIP of the checkpoint, or a CLIP Loader.")
         self.clip, self.suffix = clip, suffix.strip(" ,")
         self.notes: list[Note] = []
-        self._seen: dict[str, Tensor] = {}
+        self._seen: dict[str, Text] = {}
 
     def text_of(self, instance: Instance) -> str:
         """An instance's caption with the suffix."""
         return ", ".join(part for part in (instance.caption.strip(), self.suffix) if part)
 
-    def caption(self, instance: Instance, name: str) -> Tensor:
-        """``[L, c]``: prompt weights, ``embedding:`` names and more than 77 tokens as in CLIP Text Encode."""
+    def caption(self, instance: Instance, name: str) -> Text:
+        """Prompt weights, ``embedding:`` names and more than 77 tokens as in CLIP Text Encode."""
         return self.encode(self.text_of(instance), f"the caption of {name}")
 
     def prepare(self, texts: Iterable[str]) -> None:
@@ -43,11 +44,11 @@ class CaptionEncoder:
         if len(texts) >= MANY:
             self._seen.update(encode_together(self.clip, texts))
 
-    def encode(self, text: str, what: str) -> Tensor:
-        """``[L, c]`` of any text; raises ValueError naming ``what`` where the embedding is not finite."""
+    def encode(self, text: str, what: str) -> Text:
+        """Any text; raises ValueError naming ``what`` where the embedding is not finite."""
         if text not in self._seen:
-            self._seen[text] = self.clip.encode_from_tokens(self.clip.tokenize(text))[0].clone()  # [L, c]
-        if not all_finite(self._seen[text]):
+            self._seen[text] = encode_alone(self.clip, self.clip.tokenize(text))
+        if not all_finite(self._seen[text].tokens):
             raise ValueError(
                 f"CLIP gives an embedding that is not a number for {what}. "
                 "Shorten it, remove its prompt weights, or run CLIP in fp32."
@@ -55,12 +56,18 @@ class CaptionEncoder:
         return self._seen[text]
 
 
-def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
-    """The embeddings ``[L, c]`` of those captions that can be encoded together: as the sections of one long prompt.
+def encode_alone(clip, tokens: dict) -> Text:
+    """A caption with everything that its encoder gives: some models read masks or ids beside the embedding."""
+    found = dict(clip.encode_from_tokens(tokens, return_dict=True))
+    return Text(found.pop("cond")[0].clone(), found)
+
+
+def encode_together(clip, texts: Sequence[str]) -> dict[str, Text]:
+    """Those captions that can be encoded together: as the sections of one long prompt.
 
     Core encodes each section by itself and gives them one after the other.  A CLIP that another pack has changed may
-    not: the first caption of each batch is encoded alone as well, and where it differs the batch is left to be encoded
-    one by one.
+    not: the first caption of each batch is encoded alone as well, and where it differs, or where there is more than
+    embedding and pooled vector, the batch is left to be encoded one by one.
     """
     found, short = {}, []
     for text in texts:
@@ -73,11 +80,15 @@ def encode_together(clip, texts: Sequence[str]) -> dict[str, Tensor]:
         batch = short[start : start + BATCH]
         joined = {name: [section for _, tokens in batch for section in tokens[name]] for name in batch[0][1]}
         parts = clip.encode_from_tokens(joined)[0].chunk(len(batch))  # n of [L, c]
-        alone = clip.encode_from_tokens(batch[0][1])[0]
-        if parts[0].shape == alone.shape and torch.allclose(parts[0], alone, rtol=1e-3, atol=1e-3, equal_nan=True):
-            found.update((text, part.clone()) for (text, _), part in zip(batch, parts, strict=False))
+        alone = encode_alone(clip, batch[0][1])
+        if alone.others.keys() <= {"pooled_output"} and _same(parts[0], alone.tokens):
+            found.update((text, Text(part.clone())) for (text, _), part in zip(batch, parts, strict=False))
         bar.update(len(batch))
     return found
+
+
+def _same(part: Tensor, alone: Tensor) -> bool:
+    return part.shape == alone.shape and torch.allclose(part, alone, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
 class PooledCaptionEncoder(CaptionEncoder):
@@ -131,20 +142,20 @@ def _pooled_output(conditioning: object) -> Tensor | None:
         return None
 
 
-def conditioning_tensor(conditioning: object, name: str) -> Tensor:
-    """``[L, c]`` or ``[layers, L, c]`` out of a ComfyUI CONDITIONING that stands in for a caption.
+def conditioning_text(conditioning: object, name: str) -> Text:
+    """What a ComfyUI CONDITIONING that stands in for a caption holds.
 
     Raises ValueError where it holds no finite text embedding. Several combined ones have no meaning inside one box:
     the first is taken.
     """
     try:
-        first = conditioning[0][0]
-    except (TypeError, IndexError, KeyError):
-        first = None
+        first, others = conditioning[0][0], dict(conditioning[0][1])
+    except (TypeError, ValueError, IndexError, KeyError):
+        first, others = None, {}
     if not torch.is_tensor(first) or first.ndim not in (3, 4) or first.shape[0] < 1:
         raise ValueError(
             f"the custom conditioning of {name} holds no text embedding. Connect the output of a CLIP Text Encode node."
         )
     if not all_finite(first):
         raise ValueError(f"the custom conditioning of {name} holds values that are not numbers.")
-    return first[0]
+    return Text(first[0], others)

@@ -9,7 +9,7 @@ from ..roictrl_core.coverage import SoftMask
 from ..roictrl_core.instances import largest
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note, capped
-from .captions import CaptionEncoder, conditioning_tensor
+from .captions import CaptionEncoder, conditioning_text
 from .patch.control import Slot
 from .patch.frames import visible_area
 from .patch.hosts import Host
@@ -97,7 +97,7 @@ def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
     enabled = _is_on(instance)
     caption = negative = None
     if enabled and instance.conditioning is not None:
-        caption = conditioning_tensor(instance.conditioning, name)
+        caption = conditioning_text(instance.conditioning, name)
         if len(instance.conditioning) > 1:
             encoder.notes.append(instance.note("apply.several_prompts", index, count=len(instance.conditioning)))
     elif enabled:
@@ -132,8 +132,8 @@ def check_text_width(slots: Iterable[Slot], width: int) -> None:
     """Raises ValueError where an embedding does not fit the model's cross-attention."""
     for slot in slots:
         for what, text in (("caption", slot.caption), ("negative caption", slot.negative)):
-            if text is not None and text.shape[-1] != width:
+            if text is not None and text.tokens.shape[-1] != width:
                 raise ValueError(
-                    f"the {what} of {slot.name} is embedded in {text.shape[-1]} numbers per token, "
+                    f"the {what} of {slot.name} is embedded in {text.tokens.shape[-1]} numbers per token, "
                     f"and the model reads {width}. Use the CLIP that came with this checkpoint."
                 )

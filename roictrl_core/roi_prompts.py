@@ -43,9 +43,9 @@ class Patch:
         return self.bottom - self.top, self.right - self.left
 
     @property
-    def window(self) -> tuple[int, slice, slice]:
-        """Its cells in maps ``[B, H, W, ...]``."""
-        return self.row, slice(self.top, self.bottom), slice(self.left, self.right)
+    def window(self) -> tuple:
+        """Its cells in maps ``[B, (F,) H, W, C]``, in every frame."""
+        return self.row, ..., slice(self.top, self.bottom), slice(self.left, self.right), slice(None)
 
 
 def edge_weights(low: float, high: float, size: int) -> Tensor:
@@ -104,26 +104,42 @@ def _span(weights: Tensor) -> slice:
     return slice(used[0], used[-1] + 1) if used else slice(0, 0)
 
 
-def fuse_prompts(a: Tensor, n: Tensor, patches: Sequence[Patch], size: tuple[int, int], attend: AttendCells) -> Tensor:
+def cell_regions(instances: InstanceBatch, height: int, width: int) -> Tensor:
+    """``[M, H, W]`` bool: the cells of a ``height`` x ``width`` map whose centre lies in the box of each used pair, and
+    of whose area its mask covers half; of a box between the centres the cell that holds its middle."""
+    down, across = ((torch.arange(size, dtype=torch.float32) + 0.5) / size for size in (height, width))
+    coverage = coverage_maps([instances.masks.get(pair) for pair in instances.pairs], height, width)  # [M, H, W]
+    regions = torch.zeros(len(instances.pairs), height, width, dtype=torch.bool)
+    for region, (x1, y1, x2, y2) in zip(regions, instances.pair_boxes.tolist(), strict=True):
+        rows, columns = (down >= y1) & (down < y2), (across >= x1) & (across < x2)
+        for inside, middle in ((rows, (y1 + y2) / 2), (columns, (x1 + x2) / 2)):
+            if not inside.any() and 0 <= middle < 1:
+                inside[int(middle * len(inside))] = True
+        region |= rows[:, None] & columns
+    return regions if coverage is None else regions & (coverage >= 0.5)
+
+
+def fuse_prompts(a: Tensor, n: Tensor, patches: Sequence[Patch], size: tuple[int, ...], attend: AttendCells) -> Tensor:
     """Cross-attention in which every box reads its own caption.
 
     Args:
         a: ``[B, T, C]``, the block's cross-attention output on the global text.
-        n: ``[B, T, C]``, its normed input; T = height * width.
+        n: ``[B, T, C]``, its normed input; T = (frames *) height * width.
         patches: of `plan_patches` for this map.
-        size: height, width.
+        size: (frames,) height, width.
         attend: the block's attn2 on the cells of boxes of one size, each reading the caption of its pair.
 
     Returns:
         ``[B, T, C]``: a + sum over boxes of weight * (attn2 on the box's caption - a).
     """
-    maps, queries = a.unflatten(1, size), n.unflatten(1, size)  # [B, H, W, C]
+    maps, queries = a.unflatten(1, size), n.unflatten(1, size)  # [B, (F,) H, W, C]
     fused = maps.clone()
     for group in _by_size(patches):
-        cells = torch.stack([queries[p.window].flatten(0, 1) for p in group])  # [m, h * w, C]
+        cells = torch.stack([queries[p.window].flatten(0, -2) for p in group])  # [m, (F *) h * w, C]
         for p, own in zip(group, attend(cells, [p.pair for p in group], group[0].size), strict=True):
-            fused[p.window] += p.weight[..., None].to(a.dtype) * (own.view(*p.size, -1) - maps[p.window])
-    return fused.flatten(1, 2)
+            before = maps[p.window]  # [(F,) h, w, C]
+            fused[p.window] += p.weight[..., None].to(a.dtype) * (own.view_as(before) - before)
+    return fused.flatten(1, -2)
 
 
 def _by_size(patches: Sequence[Patch]) -> Iterator[list[Patch]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -14,12 +15,24 @@ Window = tuple[float, float]  # percents of the schedule, 0..1; in a run: sigmas
 
 
 @dataclass(frozen=True, eq=False)
+class Text:
+    """A text as its encoder gives it, or as a model reads it; the same only as itself.
+
+    ``tokens``: its embedding ``[L, c]``, or ``[layers, L, c]`` with one per transformer (ED-LoRA).
+    ``others``: what comes with the embedding (masks, ids, a pooled vector), by its name in a CONDITIONING, or as the
+    model's keyword.
+    """
+
+    tokens: Tensor
+    others: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Slot:
     """One instance in its slot; the same only as itself.
 
-    ``caption`` and ``negative`` are text embeddings ``[L, c]``, or ``[layers, L, c]`` with one per transformer
-    (ED-LoRA).  Without a ``negative`` the uncond rows read their own context.  Equal captions share one tensor.
-    With a ``mask`` the instance shows only inside it.
+    Without a ``negative`` the uncond rows read their own context.  Equal captions share one `Text`.  With a ``mask``
+    the instance shows only inside it.
     """
 
     name: str
@@ -27,8 +40,8 @@ class Slot:
     strength: float
     window: Window
     enabled: bool
-    caption: Tensor | None
-    negative: Tensor | None = None
+    caption: Text | None
+    negative: Text | None = None
     mask: SoftMask | None = None
 
 

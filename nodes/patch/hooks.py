@@ -1,8 +1,10 @@
 """The wrappers of one Apply on a cloned model.
 
 Four are registered, nothing else: OUTER_SAMPLE opens and closes the run's state, PREDICT_NOISE counts the sampler's
-evaluations, CALC_COND_BATCH finds the rows' roles, and APPLY_MODEL asks the method's session what acts in the call and
-has the host install it in a copy of the call's options, so that a call in which nothing acts is the base model's own.
+evaluations, CALC_COND_BATCH finds the rows' roles and has the captions encoded, and APPLY_MODEL asks the method's
+session what acts in the call and has the host install it for the time of that call, so that a call in which nothing
+acts is the base model's own.  A last one, of which a model has one whatever the number of Applies, brings together what
+they bring.
 All are closures without state: up to ComfyUI 0.12 `clone()` deep-copies objects, later versions share them.  State
 travels in transformer_options under three keys of this Apply alone, so Applies stack.
 """
@@ -18,13 +20,11 @@ from comfy.patcher_extension import WrappersMP
 from .control import Control
 from .hosts import Host, host_of
 from .methods import Method
+from .points import Inputs
 from .run import Run
 
-# A keyword that the model takes and does not read. torch.compile's nodes skip the guards on transformer_options, so
-# that a model traced without our patches would never see them; on a keyword there is a guard, and this one tells the
-# patches.
-PATCHES = "roictrl_patches"
 NAME = "roictrl"  # of our wrappers and additional models on a ModelPatcher
+TOGETHER = "roictrl.together"  # of the one wrapper that sees what all Applies bring
 
 
 def attach(model, control: Control, method: Method):
@@ -35,8 +35,11 @@ def attach(model, control: Control, method: Method):
     key, kind = f"{NAME}.{uuid.uuid4().hex}", type(host_of(model))
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, NAME, _outer_sample(key, partial(Run, control, method)))
     patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, NAME, _predict_noise(key))
-    patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, NAME, _calc_cond_batch(key))
+    patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, NAME, _calc_cond_batch(key, kind))
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, NAME, _apply_model(key, kind))
+    if not patched.get_wrappers(WrappersMP.APPLY_MODEL, TOGETHER):
+        # Wrappers of the first key run first, later Applies' as well: this one sees what all of them bring.
+        patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, TOGETHER, _together(kind))
     others = patched.get_additional_models_with_key(NAME)
     patched.set_additional_models(NAME, others + [m for m in method.models if not any(m.is_clone(o) for o in others)])
     return patched
@@ -68,12 +71,15 @@ def _predict_noise(key: str) -> Callable:
     return predict_noise
 
 
-def _calc_cond_batch(key: str) -> Callable:
+def _calc_cond_batch(key: str, kind: type[Host]) -> Callable:
     def calc_cond_batch(executor, model, conds, x_in, timestep, model_options, *args, **kwargs):
         options = model_options.get("transformer_options", {})
         run = options.get(f"{key}.run")
         if run is not None:
-            options = {**options, f"{key}.batch": run.batch(conds, x_in, timestep)}
+            batch = run.batch(conds, x_in, timestep)
+            if batch is not None:
+                run.encode(partial(kind.encoded, model, x_in))
+            options = {**options, f"{key}.batch": batch}
             model_options = {**model_options, "transformer_options": options}
         return executor(model, conds, x_in, timestep, model_options, *args, **kwargs)
 
@@ -94,10 +100,20 @@ def _apply_model(key: str, kind: type[Host]) -> Callable:
             points = call and run.session(call)
             if points and any(points):
                 points = run.reusing(points, call, x)
-                options = install(host, options, points, call.rows.size, run.memo, run.say)
-                kwargs[PATCHES] = tuple((name, len(patches)) for name, patches in options.get("patches", {}).items())
-        options = kind.reading_layers(options, c_crossattn)
-        return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+                inputs = Inputs(x, c_crossattn, options, kwargs)
+                with install(host, inputs, points, call.rows.size, run.memo, run.say) as inputs:
+                    return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
+        return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+
+    return apply_model
+
+
+def _together(kind: type[Host]) -> Callable:
+    def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
+        options = {} if transformer_options is None else transformer_options
+        inputs = Inputs(x, c_crossattn, options, kwargs)
+        with kind.together(executor.class_obj.diffusion_model, inputs) as inputs:
+            return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
 
     return apply_model
 

@@ -6,7 +6,7 @@ for some of them.  Neither knows the other's classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -15,12 +15,14 @@ from torch import Tensor
 from ...roictrl_core.attention import InstanceAttention
 from ...roictrl_core.cache import KeyValueCache
 from ...roictrl_core.instances import Pair
+from .control import Text
 from .memo import Memo
 from .rows import Rows
 
 OURS = "_roictrl"  # marks our own patches: to another Apply they are not other packs' patches
 
-Size = tuple[int, int]  # rows and columns of a map of tokens
+# (Frames,) rows and columns of a map of tokens, frames outermost.
+Size = tuple[int, ...]
 Carry = Callable[[Tensor, Sequence[int]], Tensor]  # maps [rows, T, I], ROIs -> what they read there, [m, T of a ROI, I]
 
 
@@ -46,7 +48,7 @@ class Reading:
 
     Attributes:
         rows: the rows that the ROIs lie in; ``pairs``: row and slot of each ROI.
-        contexts: the embedding ``[L, c]`` or ``[layers, L, c]`` of each.
+        texts: what each reads, as the model does.
         own: whether that is just the text of the ROI's row.
         cache: their keys and values, or None where they may change between steps.
         memo: what else is kept for the sampling run.
@@ -55,7 +57,7 @@ class Reading:
 
     rows: Rows
     pairs: Sequence[Pair]
-    contexts: list[Tensor]
+    texts: list[Text]
     own: list[bool]
     cache: KeyValueCache | None = None
     memo: Memo = field(default_factory=Memo)
@@ -63,7 +65,7 @@ class Reading:
 
 
 class Spot(Protocol):
-    """One block in one call of the model. ``size``: rows and columns of its tokens."""
+    """One block in one call of the model. ``size``: (frames,) rows and columns of its tokens."""
 
     block: Block
     size: Size
@@ -78,15 +80,49 @@ class Spot(Protocol):
         """The attention kernel that the model runs with: ``[B, T, C]`` of queries, keys and values."""
 
 
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A caption's tokens beside the prompt's in the joint sequence of some rows.
+
+    It reads itself and the image tokens of its region, and those read it besides all image tokens and the prompt
+    (EliGen's rule, arXiv 2501.01097 section 3.2).
+
+    Attributes:
+        rows: of the call, those that have it.
+        region: ``[H, W]`` bool, the picture's tokens.
+        strength: what it is worth to the image tokens that read it: its logarithm is added to their logits.
+        global_weight: the share of an attention without captions that is mixed in, in its region.
+    """
+
+    text: Text
+    rows: tuple[int, ...]
+    region: Tensor
+    strength: float = 1.0
+    global_weight: float = 0.0
+
+
+class Inputs(NamedTuple):
+    """Of one call of the model: latents ``[B, C, (F,) H, W]``, text ``[B, (layers,) L, c]``, transformer_options, and
+    its other keyword arguments."""
+
+    x: Tensor
+    text: Tensor | None
+    options: Mapping
+    others: Mapping
+
+
 class Points(NamedTuple):
     """A method's functions for one call of the model; the state of the call is in their closures.
 
     Attributes:
         before: state ``[B, T, C]``, spot -> the state before cross-attention.
-        after: state h, cross-attention's output a and its input n, ``[B, T, C]`` each, spot -> what takes a's place.
+        after: state h, cross-attention's output a and its input n, ``[B, T, C]`` each, spot -> what takes a's place.  h
+            is None where a family has no state beside n.
         skip: number of a decoder's step, its state and its skip ``[B, C, H, W]`` -> both.
+        text: (frames,) rows and columns of the picture's tokens -> what is read beside the prompt.
     """
 
     before: Callable[[Tensor, Spot], Tensor] | None = None
-    after: Callable[[Tensor, Tensor, Tensor, Spot], Tensor] | None = None
+    after: Callable[[Tensor | None, Tensor, Tensor, Spot], Tensor] | None = None
     skip: Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    text: Callable[[Size], Sequence[Segment]] | None = None

@@ -32,7 +32,7 @@ class Rows:
     """Rows of one call, ``count`` to a chunk.
 
     Attributes:
-        size: rows, height, width of the model's input, of which these are all or some.
+        size: rows, (frames,) height, width of the model's input, of which these are all or some.
         uuids: of the chunks' conds.
         branches: the rows of a chunk are as many equal parts, one for each of these: 0, every instance, or the number
             of the only one that is drawn there (the Multi-Instance Sampler's).
@@ -41,7 +41,7 @@ class Rows:
 
     chunks: tuple[Chunk, ...]
     count: int
-    size: tuple[int, int, int]
+    size: tuple[int, ...]
     uuids: tuple = ()
     branches: tuple[int, ...] = (0,)
     chosen: Tensor | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from ...roictrl_core.cache import KeyValueCache
 from ...roictrl_core.notes import Note, log, quote
 from ..report import warn
-from .control import OFF, Control, Window
+from .control import OFF, Control, Text, Window
 from .frames import area_of_cond, frame_of_area
 from .memo import Memo
 from .points import Points
@@ -52,6 +52,7 @@ class Run:
         self.slot_windows = [sigma_window(slot.window, sampling) for slot in control.slots]
         self.memo = Memo()
         self.effects: Memo = Memo()  # by device: several run in threads
+        self.encoded: dict[int, Text] = {}  # by the identity of a caption as its encoder gives it
         # Scheduled LoRA hooks change the cross-attention's weights between steps.
         self.keeps_text = not guider.model_options.get("registered_hooks")
         self.evaluations = self.batches = self.turn = 0
@@ -100,6 +101,18 @@ class Run:
         self.batches, self.turn = self.batches + 1, self.turn + 1
         sigma = float(timestep.flatten()[0])
         return Batch(self, tuple(lists), tuple(roles), size, slots, sigma, self.turn - 1, self.batches - 1)
+
+    def encode(self, encode: Callable[[Text], Text]) -> None:
+        """Makes of every caption what the model reads, once; before its calls, some of which run in other threads."""
+        if not self.encoded:
+            texts = (text for slot in self.control.slots for text in (slot.caption, slot.negative) if text is not None)
+            self.encoded = {id(text): encode(text) for text in {id(text): text for text in texts}.values()}
+
+    def text(self, text: Text, call: Call) -> Text:
+        """A caption as the model reads it, on the call's device; one for the whole run: keys and values are kept by its
+        identity."""
+        read = self.encoded.get(id(text), text)
+        return self.memo.make(("text", id(read), call.dtype, call.device), lambda: _placed(read, call))
 
     def begin_evaluation(self) -> None:
         """Of the sampler; its batches are told apart by their turn in it."""
@@ -171,7 +184,7 @@ class Batch:
     number: int
 
     def call(self, host: Host, x: Tensor, context: Tensor | None, options: Mapping, dtype: torch.dtype) -> Call | None:
-        """The call for latents ``x`` ``[rows, C, H, W]`` and text ``context`` ``[rows, (layers,) L, c]``.
+        """The call for latents ``x`` ``[rows, C, (F,) H, W]`` and text ``context`` ``[rows, (layers,) L, c]``.
 
         None for a call that is not the sampler's.  Raises ValueError for a crop whose place is not known.
         """
@@ -185,7 +198,7 @@ class Batch:
         count = x.shape[0] // len(indices)
         chunks = tuple(self._chunk(i, uuid, x, count) for i, uuid in zip(indices, uuids, strict=True))
         branches = tuple(options.get(BRANCHES, (0,)))
-        rows = Rows(chunks, count, (x.shape[0], *x.shape[-2:]), uuids, branches)
+        rows = Rows(chunks, count, (x.shape[0], *x.shape[2:]), uuids, branches)
         return Call(self, host, rows, context, options, dtype, x.device)
 
     def _chunk(self, index: int, uuid: object, x: Tensor, count: int) -> Chunk:
@@ -225,6 +238,12 @@ class Call:
     def run(self) -> Run:
         """The sampling run."""
         return self.batch.run
+
+
+def _placed(text: Text, call: Call) -> Text:
+    """On the call's device, the embedding in its dtype."""
+    others = {name: value.to(call.device) if torch.is_tensor(value) else value for name, value in text.others.items()}
+    return Text(text.tokens.to(device=call.device, dtype=call.dtype), others)
 
 
 def _size(size: Sequence[int]) -> str:

@@ -56,7 +56,7 @@ class MultiInstanceGuider(comfy.samplers.CFGGuider):
         self.instances = len(slots)
         # A ControlNet on the positive prompt guides the branches too: they become one picture.
         shared = {key: positive[0][1][key] for key in ("control", "control_apply_to_uncond") if key in positive[0][1]}
-        captions = {_name(i): [[slot.caption[None], dict(shared)]] for i, slot in enumerate(slots, 1)}
+        captions = {_name(i): [[slot.caption.tokens[None], dict(shared)]] for i, slot in enumerate(slots, 1)}
         self.inner_set_conds({"positive": positive, "negative": negative, **captions})
 
     def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006 - core's signature

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...roictrl_core.adapter import ROICtrlAdapter
 from ...roictrl_core.instances import InstanceBatch
+from ..patch.control import Text
 from ..patch.hosts.unet import UNet
 from ..patch.memo import Memo
 from ..patch.methods.captioned import Order
@@ -39,7 +40,7 @@ class AdaptedUNet:
     def __init__(self, model: torch.nn.Module, adapter: ROICtrlAdapter) -> None:
         self.host = UNet(getattr(model, "diffusion_model", model))
         self.method = ROICtrl(adapter)
-        self._install = UNet.installer(KEY)
+        self._install = UNet.patching(KEY)
 
     def __call__(
         self,
@@ -74,7 +75,7 @@ class AdaptedUNet:
         records: list[BlockRecord] = []
         size = (x.shape[0], *x.shape[-2:])
         rows = Rows((Chunk(0, CAPTION),), x.shape[0], size)
-        reading = Reading(rows, instances.pairs, list(captions), [False] * len(captions))
+        reading = Reading(rows, instances.pairs, [Text(caption) for caption in captions], [False] * len(captions))
         fuse = self.method.fuse(instances, reading, order, lambda *record: records.append(record))
         points = Points(after=lambda h, a, n, spot: fuse(h, a, n, spot) - h)
         options = self._install(self.host, {"cond_or_uncond": [0]}, points, size, Memo(), reading.say)

@@ -18,7 +18,8 @@ from ...roictrl_core.config import AdapterConfig
 from ...roictrl_core.training.batches import Batch
 from ...roictrl_core.training.objective import Predict, Records
 from ...roictrl_core.training.schedule import NoiseSchedule
-from ..patch.hosts.unet import UNet, unwrapped
+from ..patch.hosts.swap import unwrapped
+from ..patch.hosts.unet import UNet
 from .adapted_unet import AdaptedUNet
 
 PLAIN_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)

@@ -16,7 +16,7 @@ from ...roictrl_core.config import AdapterConfig
 from ...roictrl_core.drawing import draw_layout
 from ...roictrl_core.layout import Instance, Layout
 from ...roictrl_core.training.cache import DROPPED, Embedding, TrainingCache
-from ..patch.control import Control, Slot
+from ..patch.control import Control, Slot, Text
 from ..patch.hooks import attach
 from ..patch.methods.roictrl import ROICtrl
 from ..weights import adapter_patcher
@@ -64,7 +64,7 @@ def sample_grid(
                 strength=1.0,
                 window=(0.0, 1.0),
                 enabled=True,
-                caption=cache.embedding(int(row.instance_text[i])).tokens.float(),
+                caption=Text(cache.embedding(int(row.instance_text[i])).tokens.float()),
             )
             for i, (text, instance) in enumerate(zip(captions, layout.instances, strict=True))
         )

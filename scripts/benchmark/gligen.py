@@ -105,7 +105,7 @@ class GligenObjective(Objective):
 
 def predictor(unet, network: Gligen):
     """(batch, noisy latents) -> the UNet's raw output, each row with its own boxes."""
-    host, install = UNet(unet), UNet.installer("roictrl.benchmark")
+    host, install = UNet(unet), UNet.patching("roictrl.benchmark")
 
     def run(batch: Batch, noisy: Tensor) -> Tensor:
         tokens = network.position_net(*placed(batch, network.key_dim))

@@ -86,7 +86,7 @@ def given_unet(unet, patcher, grounding, scale: float, settings) -> Callable[[Te
             return scale
 
     host = pack_module("nodes.patch.hosts").UNet(unet)
-    session, install = Given(), host.installer("test")
+    session, install = Given(), host.patching("test")
 
     def evaluate(x: Tensor, t: Tensor, text: Tensor) -> Tensor:
         size = (1, *x.shape[-2:])

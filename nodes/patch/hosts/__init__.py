@@ -8,15 +8,19 @@ unet_replacements.py  what other packs' replacements of it do, watched
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ..points import Block
+from ..control import Text
+from ..points import Block, Inputs
+from .cross_attention import CrossAttentionDiT
+from .joint_attention import JointAttentionDiT
 from .unet import UNet
 
-HOSTS = (UNet,)
+HOSTS = (UNet, CrossAttentionDiT, JointAttentionDiT)
 
 
 class Host(Protocol):
@@ -53,12 +57,17 @@ class Host(Protocol):
         """Whether another Apply acts at the decoder's skips in a call, and other packs' functions there."""
 
     @staticmethod
-    def installer(key: str) -> Callable[..., dict]:
-        """``install(host, options, points, size, memo, say)`` -> a call's options in which the points are reached."""
+    def encoded(model, x: Tensor, text: Text) -> Text:
+        """A caption as ``model`` (a BaseModel) reads it beside latents x, out of what its encoder gives."""
 
     @staticmethod
-    def reading_layers(options: Mapping, context: Tensor | None) -> Mapping:
-        """The options of a call whose text has a layer for each block."""
+    def installer(key: str) -> Callable[..., AbstractContextManager[Inputs]]:
+        """``install(host, inputs, points, size, memo, say)`` -> a context in which a call with the inputs that it gives
+        reaches the points of one Apply, whose ``key`` is its own."""
+
+    @staticmethod
+    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> AbstractContextManager[Inputs]:
+        """The same for what several Applies bring to one call, and for what is so in every call."""
 
 
 def host_of(model) -> Host:

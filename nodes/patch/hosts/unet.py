@@ -6,6 +6,7 @@ Before cross-attention is a middle_patch, after it an attn2_output_patch, the de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,13 +15,20 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
 
+from ..control import Text
 from ..memo import Memo
-from ..points import OURS, Carry, Points, Reading, Size
+from ..points import OURS, Carry, Inputs, Points, Reading, Size
+from .swap import unwrapped
 from .unet_attention import CaptionAttention
 from .unet_replacements import watched
 
 BlockKey = tuple[str, int, int]  # ("input" | "middle" | "output", number, index in its transformer), as hooks name it
 Say = Callable[..., None]
+
+# A keyword that the model takes and does not read. torch.compile's nodes skip the guards on transformer_options, so
+# that a model traced without our patches would never see them; on a keyword there is a guard, and this one tells the
+# patches.
+PATCHES = "roictrl_patches"
 
 
 @dataclass(frozen=True)
@@ -109,15 +117,37 @@ class UNet:
         return any(hasattr(f, OURS) for f in found), [f for f in found if not hasattr(f, OURS)]
 
     @staticmethod
-    def installer(key: str) -> Callable[..., dict]:
-        """``install(host, options, points, size, memo, say)``: a copy of a call's transformer_options in which a
+    def encoded(model, x: Tensor, text: Text) -> Text:
+        """A caption as the model reads it: the embedding itself."""
+        return text
+
+    @staticmethod
+    def installer(key: str) -> Callable[..., AbstractContextManager[Inputs]]:
+        """As `Host.installer`."""
+        patch = UNet.patching(key)
+
+        def install(
+            host: UNet, inputs: Inputs, points: Points, size: tuple[int, ...], memo: Memo, say: Say
+        ) -> AbstractContextManager[Inputs]:
+            options = patch(host, inputs.options, points, size, memo, say)
+            counts = tuple((name, len(patches)) for name, patches in options.get("patches", {}).items())
+            return nullcontext(inputs._replace(options=options, others={**inputs.others, PATCHES: counts}))
+
+        return install
+
+    @staticmethod
+    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> AbstractContextManager[Inputs]:
+        """As `Host.together`: text with a layer for each transformer is read so, whatever acts."""
+        return nullcontext(inputs._replace(options=UNet.reading_layers(inputs.options, inputs.text)))
+
+    @staticmethod
+    def patching(key: str) -> Callable[..., dict]:
+        """``patch(host, options, points, size, memo, say)``: a copy of a call's transformer_options in which a
         method's points are reached.  For one Apply, whose ``key`` is its own; the patches are the same in every call,
         since torch.compile traces a UNet anew for each that it has not seen."""
         patches = _patches(key)
 
-        def install(
-            host: UNet, options: Mapping, points: Points, size: tuple[int, int, int], memo: Memo, say: Say
-        ) -> dict:
+        def patch(host: UNet, options: Mapping, points: Points, size: tuple[int, ...], memo: Memo, say: Say) -> dict:
             foreign = [patch for patch in options.get("patches", {}).get("attn2_patch", ()) if not hasattr(patch, OURS)]
             options = {**options, key: _Acting(points, size, host.by_key, tuple(foreign), say)}
             if points.before:
@@ -134,7 +164,7 @@ class UNet:
                 options = with_patches(options, {"output_block_patch": patches["skip"]})
             return options
 
-        return install
+        return patch
 
     @staticmethod
     def reading_layers(options: Mapping, context: Tensor | None) -> Mapping:
@@ -142,11 +172,6 @@ class UNet:
         if context is None or context.ndim != 4:
             return options
         return with_patches(options, {"attn2_patch": pick_layer})
-
-
-def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
-    """The module itself where torch.compile wrapped it."""
-    return getattr(module, "_orig_mod", module)
 
 
 # --- blocks ---

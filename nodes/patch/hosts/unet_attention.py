@@ -26,7 +26,7 @@ OVERRIDE = "optimized_attention_override"  # in transformer_options: another pac
 
 
 class CaptionAttention(BlockAttention):
-    """attn2 of one block in one call; ROI m (an index into the reading's pairs) reads ``reading.contexts[m]``.
+    """attn2 of one block in one call; ROI m (an index into the reading's pairs) reads ``reading.texts[m]``.
 
     ``carry`` reads maps at the ROIs as the method reads its own.
     """
@@ -34,7 +34,8 @@ class CaptionAttention(BlockAttention):
     def __init__(
         self, block: UNetBlock, reading: Reading, options: dict, context_patches: Sequence[Callable], carry: Carry
     ) -> None:
-        super().__init__(block.module.attn2, reading.contexts, layer=block.layer, cache=reading.cache, key=block.key)
+        texts = [text.tokens for text in reading.texts]
+        super().__init__(block.module.attn2, texts, layer=block.layer, cache=reading.cache, key=block.key)
         self.block, self.reading, self.options, self.carry = block, reading, options, carry
         self.context_patches = context_patches
         self._size: Size | None = None  # of the grid that an ROI's queries form; None: a square

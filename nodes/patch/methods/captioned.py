@@ -10,15 +10,15 @@ from torch import Tensor
 
 from ....roictrl_core.blending import slot_order
 from ....roictrl_core.instances import InstanceBatch
-from ..control import NONE, OFF
+from ..control import NONE, OFF, Text
 from ..points import Block, Points, Reading, Spot
 from ..roles import CAPTION
 from ..rows import Rows, place_instances
 from ..run import Call, Run
 
 Order = Callable[[Block], Tensor | None]  # the slot permutation of a block, or None for the layout's order
-# h, a, n [B, T, C], spot -> the state after the method [B, T, C]
-Fuse = Callable[[Tensor, Tensor, Tensor, Spot], Tensor]
+# h (or None), a, n [B, T, C], spot -> the state after the method [B, T, C]; where there is no h, what takes a's place
+Fuse = Callable[[Tensor | None, Tensor, Tensor, Spot], Tensor]
 
 
 class Fuser(Protocol):
@@ -46,7 +46,12 @@ class CaptionedSession:
         key = ("instances", rows.chunks, slots, call.device)
         instances = self.run.memo.make(key, lambda: place_instances(rows, slots, zero_uncond, call.device))
         reading, order = self._reading(call, rows, instances), self._order(call.batch.number, slots)
-        return Points(after=_after(self.fuser.fuse(instances, reading, order), rows.chosen, self.run.control.strength))
+        return self.points(instances, reading, order)
+
+    def points(self, instances: InstanceBatch, reading: Reading, order: Order) -> Points:
+        """Where the method acts in a call."""
+        fuse = self.fuser.fuse(instances, reading, order)
+        return Points(after=_after(fuse, reading.rows.chosen, self.run.control.strength))
 
     def _acting(self, call: Call) -> Rows:
         """The rows that the instances act in."""
@@ -70,46 +75,39 @@ class CaptionedSession:
         for row, slot in instances.pairs:
             chunk, slots, _ = texts[row]
             text = slots[slot].caption if chunk.role == CAPTION else slots[slot].negative
-            which.append((own[row], True) if text is None else (self._on_device(text, call), False))
-        contexts, is_own = [text for text, _ in which], [flag for _, flag in which]
-        return Reading(
-            rows, instances.pairs, contexts, is_own, self.run.cache(call.device), self.run.memo, self.run.say
-        )
+            which.append((own[row], True) if text is None else (self.run.text(text, call), False))
+        texts, is_own = [text for text, _ in which], [flag for _, flag in which]
+        return Reading(rows, instances.pairs, texts, is_own, self.run.cache(call.device), self.run.memo, self.run.say)
 
-    def _on_device(self, text: Tensor, call: Call) -> Tensor:
-        """One tensor per embedding for the whole run: keys and values are kept by its identity."""
-        key = ("text", id(text), call.dtype, call.device)
-        return self.run.memo.make(key, lambda: text.to(device=call.device, dtype=call.dtype))
-
-    def _own_context(self, key: tuple, context: Tensor, call: Call) -> list[Tensor]:
-        """``[R, ...]`` -> R embeddings; the same tensors as in the last call where the text is still the same."""
+    def _own_context(self, key: tuple, context: Tensor, call: Call) -> list[Text]:
+        """``[R, ...]`` -> R texts; the same ones as in the last call where the text is still the same."""
         key = ("own", *key, len(context), call.device)
         context = context.to(device=call.device, dtype=call.dtype)
         kept, texts = self.run.memo.get(key) or (None, [])
         if kept is not None and kept.shape == context.shape and torch.equal(kept, context):
             return texts
-        first = context[0]
-        texts = [first if torch.equal(row, first) else row for row in context]
+        first = Text(context[0])
+        texts = [first if torch.equal(row, first.tokens) else Text(row) for row in context]
         self.run.memo[key] = (context, texts)
         return texts
 
 
-def _after(fuse: Fuse, chosen: Tensor | None, strength: float) -> Callable[[Tensor, Tensor, Tensor, Spot], Tensor]:
+def _after(fuse: Fuse, chosen: Tensor | None, strength: float) -> Callable[..., Tensor]:
     """What a block is to add to h instead of a, in the chosen rows.
 
     It is the method's state at the Apply's strength, less h.
     """
 
-    def output(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+    def output(h: Tensor | None, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
         fused = fuse(h, a, n, spot)
         if strength != 1:
-            base = h + a
+            base = a if h is None else h + a
             fused = base + strength * (fused - base)
-        return fused - h
+        return fused if h is None else fused - h
 
-    def after(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+    def after(h: Tensor | None, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
         if chosen is None:
             return output(h, a, n, spot)
-        return a.index_copy(0, chosen, output(h[chosen], a[chosen], n[chosen], spot))
+        return a.index_copy(0, chosen, output(h if h is None else h[chosen], a[chosen], n[chosen], spot))
 
     return after

@@ -1,6 +1,7 @@
 """ROI prompts: the boxes' captions through the model's own cross-attention, without an adapter.
 
-The arithmetic is in `roictrl_core.roi_prompts`.
+The arithmetic is in `roictrl_core.roi_prompts`.  Where a family has no cross-attention, the captions stand beside the
+prompt in its joint one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ....roictrl_core.instances import InstanceBatch
-from ....roictrl_core.roi_prompts import Patch, fuse_prompts, plan_patches
-from ..points import Reading, Size, Spot
+from ....roictrl_core.roi_prompts import Patch, cell_regions, fuse_prompts, plan_patches
+from ..points import Points, Reading, Segment, Size, Spot
 from ..run import Run
 from .captioned import CaptionedSession, Fuse, Order
 
@@ -26,9 +27,9 @@ class ROIPrompts:
     def __init__(self, global_weight: float) -> None:
         self.global_weight = global_weight
 
-    def open(self, run: Run) -> CaptionedSession:
+    def open(self, run: Run) -> ROIPromptsSession:
         """A session for one sampling run."""
-        return CaptionedSession(self, run)
+        return ROIPromptsSession(self, run)
 
     def slot_count(self, used: int) -> int:
         """As many as there are instances."""
@@ -37,20 +38,51 @@ class ROIPrompts:
     def fuse(self, instances: InstanceBatch, reading: Reading, order: Order) -> Fuse:
         """The function for one call."""
 
-        def fuse(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
-            key = ("patches", id(instances), spot.size, h.device)
-            patches = reading.memo.make(key, lambda: plan_patches(instances, *spot.size, self.global_weight, h.device))
+        def fuse(h: Tensor | None, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+            key, size = ("patches", id(instances), spot.size[-2:], a.device), spot.size[-2:]
+            patches = reading.memo.make(key, lambda: plan_patches(instances, *size, self.global_weight, a.device))
             # A box that reads its row's own text would get `a` again.
             patches = [patch for patch in patches if not reading.own[patch.pair]]
-            if not patches:
-                return h + a
-            carry = partial(_at_patches, {patch.pair: patch for patch in patches}, spot.size)
-            return h + fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend_cells)
+            if patches:
+                carry = partial(_at_patches, {patch.pair: patch for patch in patches}, spot.size)
+                a = fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend_cells)
+            return a if h is None else h + a
 
         return fuse
 
+    def segments(self, instances: InstanceBatch, reading: Reading, strength: float, size: Size) -> list[Segment]:
+        """The captions beside the prompt, on ``size`` tokens; each once for all the rows in which it lies alike."""
+        regions = cell_regions(instances, *size[-2:])  # [M, H, W]
+        found: dict[tuple, list[int]] = {}
+        for number, pair in enumerate(reading.pairs):
+            if not reading.own[number] and regions[number].any():
+                found.setdefault((pair.row // reading.rows.count, pair.slot), []).append(number)
+        return [
+            Segment(
+                reading.texts[numbers[0]],
+                tuple(reading.pairs[number].row for number in numbers),
+                regions[numbers[0]],
+                strength * float(instances.strength[reading.pairs[numbers[0]]]),
+                self.global_weight,
+            )
+            for numbers in found.values()
+        ]
+
+
+class ROIPromptsSession(CaptionedSession):
+    """One sampling run of ROI prompts."""
+
+    def points(self, instances: InstanceBatch, reading: Reading, order: Order) -> Points:
+        """After cross-attention, or in the text, whichever the host has."""
+
+        def segments(size: Size) -> list[Segment]:
+            made = partial(self.fuser.segments, instances, reading, self.run.control.strength, size)
+            return self.run.memo.make(("segments", id(instances), size), made)
+
+        return super().points(instances, reading, order)._replace(text=segments)
+
 
 def _at_patches(patches: Mapping[int, Patch], size: Size, maps: Tensor, pairs: Sequence[int]) -> Tensor:
-    """The cells of the pairs' patches, all of one size, in ``maps`` ``[B, T, I]``: ``[m, height * width, I]``."""
-    maps = maps.unflatten(1, size)  # [B, H, W, I]
-    return torch.stack([maps[patches[pair].window].flatten(0, 1) for pair in pairs])
+    """The cells of the pairs' patches, all of one size, in ``maps`` ``[B, T, I]``: ``[m, cells, I]``."""
+    maps = maps.unflatten(1, size)  # [B, (F,) H, W, I]
+    return torch.stack([maps[patches[pair].window].flatten(0, -2) for pair in pairs])

@@ -40,7 +40,7 @@ def literal(pack, base, trained, reference, prompts):
 
     def sample(method, noise, share, steps=STEPS):
         instances = list(method.instances.values())
-        captions = [slot.caption[None] for slot in method.instances]
+        captions = [slot.caption.tokens[None] for slot in method.instances]
         everything = grounding.of(instances, 64)
         on = int(method.settings.alpha * steps)
 

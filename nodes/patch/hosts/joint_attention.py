@@ -1,0 +1,213 @@
+"""The host for diffusion transformers whose text and image attend together: FLUX, Qwen-Image, Z-Image and their like.
+
+Its point is the text: captions stand beside the prompt, and who reads whom is a rule (`roictrl_core.segments`).  What
+differs between the families is in `joint_families.py`.  All Applies bring their captions to a call first; one wrapper
+joins them, as an inner Apply would take an outer one's for the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor
+
+from ....roictrl_core.segments import Caption, Readers, attend, readers
+from ..memo import Memo
+from ..points import Inputs, Points, Segment, Size
+from .encoding import encoded
+from .joint_families import FAMILIES, Family
+from .swap import class_of, marked, swapped, unwrapped
+
+BROUGHT = "roictrl.segments"  # in transformer_options: what the Applies brought to this call
+OVERRIDE = "optimized_attention_override"  # in transformer_options: another pack's attention kernel
+
+
+@dataclass(frozen=True)
+class JointBlock:
+    """One transformer block."""
+
+    name: str
+    module: torch.nn.Module
+    number: int
+    channels: int
+    heads: int
+    text_width: int
+    level: int = 0
+
+    @property
+    def official(self) -> str:
+        """These models have one name for it."""
+        return self.name
+
+
+class JointAttentionDiT:
+    """A transformer of one of the families; ``family`` is what ComfyUI recognised the model as."""
+
+    offers = ("text",)
+
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
+        self.module, self.family = unwrapped(diffusion_model), family
+        self.kind: Family = FAMILIES[class_of(diffusion_model)](self.module)
+
+    @staticmethod
+    def owns(diffusion_model: torch.nn.Module) -> bool:
+        """Whether a diffusion model is of one of the families, exactly: relatives have other sequences."""
+        return class_of(diffusion_model) in FAMILIES
+
+    @cached_property
+    def blocks(self) -> Sequence[JointBlock]:
+        """Its blocks, in forward order."""
+        return [
+            JointBlock(name, unwrapped(module), number, self.kind.width, self.kind.heads, self.kind.text_width)
+            for number, (name, module) in enumerate(self.kind.attentions())
+        ]
+
+    @property
+    def text_width(self) -> int:
+        """Numbers per token of the text that it reads."""
+        return self.kind.text_width
+
+    def why_not(self, config) -> str:
+        """Captions can act in all of them."""
+        return ""
+
+    @property
+    def shape(self) -> str:
+        """In words, for a sentence that says that something does not fit."""
+        return self.described(self.blocks)
+
+    @staticmethod
+    def described(blocks: Sequence) -> str:
+        """In words, a transformer with these blocks."""
+        return f"a diffusion transformer with {len(blocks)} joint blocks of {blocks[0].channels} channels"
+
+    @staticmethod
+    def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
+        """It has no skips."""
+        return False, []
+
+    encoded = staticmethod(encoded)
+
+    @staticmethod
+    def installer(key: str) -> Callable:
+        """As `Host.installer`: what is brought waits for `together`."""
+
+        def install(host, inputs: Inputs, points: Points, size: tuple[int, ...], memo: Memo, say: Callable):
+            segments = points.text(host.kind.grid(size)) if points.text else ()
+            if not segments:
+                return nullcontext(inputs)
+            brought = (*inputs.options.get(BROUGHT, ()), _Brought(tuple(segments), memo, say))
+            return nullcontext(inputs._replace(options={**inputs.options, BROUGHT: brought}))
+
+        return install
+
+    @staticmethod
+    @contextmanager
+    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> Iterator[Inputs]:
+        """A call in which the prompt, the image and all captions attend by the rule."""
+        brought = inputs.options.get(BROUGHT, ())
+        if not brought:
+            yield inputs
+            return
+        memo, say = brought[0].memo, brought[0].say
+        kind = memo.make(("family", id(diffusion_model)), lambda: JointAttentionDiT(diffusion_model).kind)
+        joint = _Joint(kind, inputs, tuple(segment for part in brought for segment in part.segments), memo)
+        with swapped(joint.swaps()):
+            yield joint.inputs
+        if not memo.make("the first call's blocks", lambda: joint.hits):
+            say("run.not_reached")
+
+
+@dataclass(frozen=True)
+class _Brought:
+    """What one Apply brings to a call, with its run's memo and voice."""
+
+    segments: tuple[Segment, ...]
+    memo: Memo
+    say: Callable[..., None]
+
+
+class _Joint:
+    """One call of the model with its captions: the inputs, and the attention that its blocks are to have."""
+
+    def __init__(self, kind: Family, inputs: Inputs, segments: Sequence[Segment], memo: Memo) -> None:
+        self.kind, self.hits, self.inside = kind, 0, kind.flagged is None
+        grids = kind.grids(inputs)
+        joined_inputs, self.joined = kind.joined(inputs, [segment.text for segment in segments])
+        image = sum(rows * columns for rows, columns in grids)
+        image += kind.image_pads(image)
+        self.tokens = self.joined.tokens + image
+        key = ("readers", *map(id, segments), self.joined, tuple(grids), len(inputs.x), inputs.x.device)
+        self.groups = memo.make(key, lambda: self._groups(segments, grids, image, inputs.x))
+        self.previous = inputs.options.get(OVERRIDE)
+        options = {key: value for key, value in inputs.options.items() if key != BROUGHT}
+        self.inputs = joined_inputs._replace(options={**options, OVERRIDE: self._override()})
+
+    def _groups(
+        self, segments: Sequence[Segment], grids: Sequence[Size], image: int, x: Tensor
+    ) -> list[tuple[Tensor | None, list[Readers]]]:
+        """Rows that have the same captions, and who reads whom in them."""
+        owner = self.kind.owners(self.joined, image)
+        captions = [
+            Caption(_on_image(segment.region, grids, image), segment.strength, segment.global_weight)
+            for segment in segments
+        ]
+        kinds: dict[tuple[bool, ...], list[int]] = {}
+        for row in range(len(x)):
+            kinds.setdefault(tuple(row in segment.rows for segment in segments), []).append(row)
+        groups = []
+        for has, rows in kinds.items():
+            own = [caption if present else None for caption, present in zip(captions, has, strict=True)]
+            chosen = None if len(rows) == len(x) else torch.tensor(rows, device=x.device)
+            groups.append((chosen, [group.to(x.device) for group in readers(owner, own)]))
+        return groups
+
+    def swaps(self) -> list:
+        """The family's, and a flag around its joint blocks where their calls do not tell themselves."""
+        found = self.kind.swaps(self.joined)
+        if self.kind.flagged is not None:
+            found += [(unwrapped(block), self._flagging) for block in getattr(self.kind.module, self.kind.flagged)]
+        return found
+
+    def _flagging(self, previous: Callable) -> Callable:
+        def forward(*args, **kwargs):
+            self.inside = True
+            try:
+                return previous(*args, **kwargs)
+            finally:
+                self.inside = False
+
+        return marked(forward, previous)
+
+    def _override(self) -> Callable:
+        @torch.compiler.disable()
+        def override(func: Callable, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None, **kwargs):
+            run = func if self.previous is None else partial(self.previous, func)
+            axis = 2 if kwargs.get("skip_reshape") else 1
+            if not (self.inside and q.shape[axis] == k.shape[axis] == self.tokens):
+                return run(q, k, v, heads, mask=mask, **kwargs)
+            self.hits += 1
+            return attend(
+                lambda q, k, v, mask: run(q, k, v, heads, mask=mask, **kwargs),
+                q,
+                k,
+                v,
+                self.groups,
+                mask,
+                axis,
+                2 if kwargs.get("skip_output_reshape") else 1,
+            )
+
+        return override
+
+
+def _on_image(region: Tensor, grids: Sequence[Size], image: int) -> Tensor:
+    """``[H, W]`` -> ``[image]`` bool: a reference picture of the picture's own size has the region too, others and
+    tokens that only fill up have none."""
+    parts = [region if grid == tuple(region.shape) else region.new_zeros(grid) for grid in grids]
+    found = torch.cat([part.flatten() for part in parts])
+    return torch.cat([found, found.new_zeros(image - len(found))])
