@@ -31,6 +31,7 @@ from . import routes
 MODULES: tuple[str, ...] = (
     "loader",
     "prompt",
+    "apply_boxes",
     "apply",
     "preview",
     "convert",

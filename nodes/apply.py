@@ -12,9 +12,9 @@ from ..roictrl_core.notes import Note
 from .patch.control import NONE, OFF, PROMPT, Control, Slot
 from .patch.frames import visible_area
 from .patch.hooks import attach
-from .patch.hosts import host_of
+from .patch.hosts import host_of, known_families
 from .patch.methods import Method
-from .patch.methods.roi_prompts import ROIPrompts
+from .patch.methods.roi_prompts import END, GLOBAL_WEIGHT, ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import named, said
 from .slots import slots_of
@@ -127,7 +127,7 @@ class ApplyROICtrl(io.ComfyNode):
             "ROICtrlApply",
             APPLY,
             description="Every box of the layout will hold what its caption says, by ROICtrl's adapter. Works with any "
-            "sampler; for models other than SD1.x use Apply ROI Prompts.",
+            "sampler; for models other than SD1.x use Apply Boxes.",
             search_aliases=[
                 "roictrl",
                 "regional prompt",
@@ -209,21 +209,24 @@ class ApplyROIPrompts(io.ComfyNode):
         return schema(
             "ROICtrlApplyROIPrompts",
             PROMPTS,
-            description="Every box reads its own caption through the model's own cross-attention. Needs no adapter and "
-            "no download; works with SD1.x, SD2, SDXL and their fine-tunes. Weaker than ROICtrl's adapter.",
-            search_aliases=["regional prompt", "attention couple", "box control", "sdxl regions", "roictrl"],
+            description="Every box reads its own caption through the model's own attention. Needs no adapter and no "
+            f"download, and is weaker than a trained one. Models: {known_families()}, and their fine-tunes.",
+            search_aliases=["regional prompt", "attention couple", "box control", "flux regions", "sdxl regions"],
             inputs=[
-                io.Model.Input("model", tooltip="An SD1.x, SD2 or SDXL model, after its LoRAs. It is not changed."),
-                clip_input("the CLIP of the checkpoint, after its LoRAs"),
+                io.Model.Input("model", tooltip="Any model that is named above, after its LoRAs. It is not changed."),
+                clip_input("the CLIP or text encoder of the model, after its LoRAs"),
                 LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
                 strength_input("How much of the boxes' effect is applied; 0 leaves the model as it is."),
                 share_input(
-                    "global_weight", 0.2, "The global prompt's share inside a box; the instances share the rest."
+                    "global_weight",
+                    GLOBAL_WEIGHT,
+                    "The global prompt's share inside a box; the instances share the rest. On models whose text and "
+                    "image attend together 0 is EliGen's rule, which costs nothing besides.",
                 ),
                 start_input(),
                 share_input(
                     "end_percent",
-                    0.6,
+                    END,
                     "Where they stop. The last part of the schedule makes details, and with "
                     "the global prompt alone it joins the boxes to one picture.",
                 ),
@@ -242,9 +245,9 @@ class ApplyROIPrompts(io.ComfyNode):
         clip,
         layout,
         strength=1.0,
-        global_weight=0.2,
+        global_weight=GLOBAL_WEIGHT,
         start_percent=0.0,
-        end_percent=0.6,
+        end_percent=END,
         caption_suffix="",
         mask_feather=MASK_FEATHER,
     ) -> io.NodeOutput:

@@ -95,8 +95,8 @@ class PooledCaptionEncoder(CaptionEncoder):
     """Also gives captions as one vector of ``width`` numbers, as ``reader`` wants it: CLIP's pooled output before its
     projection."""
 
-    def __init__(self, clip, width: int, reader: str) -> None:
-        super().__init__(clip)
+    def __init__(self, clip, width: int, reader: str, suffix: str = "") -> None:
+        super().__init__(clip, suffix)
         self.width, self.reader = width, reader
         self._pooled: dict[str, Tensor] = {}
 
@@ -106,7 +106,7 @@ class PooledCaptionEncoder(CaptionEncoder):
         Raises ValueError where a custom conditioning has none, or the CLIP is another model's.
         """
         vector = (
-            self._of_caption(instance.caption)
+            self._of_caption(self.text_of(instance))
             if instance.conditioning is None
             else _pooled_output(instance.conditioning)
         )
@@ -127,7 +127,6 @@ class PooledCaptionEncoder(CaptionEncoder):
         return vector[0].float()
 
     def _of_caption(self, text: str) -> Tensor:
-        text = text.strip()
         if text not in self._pooled:
             self._pooled[text] = self.clip.encode_from_tokens(self.clip.tokenize(text), return_pooled="unprojected")[
                 1

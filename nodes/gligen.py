@@ -18,6 +18,7 @@ from .types import LAYOUT, clip_input, patched_output, schema, share_input, star
 from .widgets import check_widgets
 
 APPLY = "Apply GLIGEN"
+PUBLISHED_END = 0.3
 
 
 def network_of(patcher) -> Gligen:
@@ -28,14 +29,16 @@ def network_of(patcher) -> Gligen:
     return network
 
 
-def grounding(host: Host, gligen, clip, layout: Layout) -> tuple[tuple[Slot, ...], GLIGEN, list[Note]]:
+def grounding(
+    host: Host, gligen, clip, layout: Layout, suffix: str = ""
+) -> tuple[tuple[Slot, ...], GLIGEN, list[Note]]:
     """The slots of a layout, and the method that reads them with the weights of ``gligen``; and notes."""
     network = network_of(gligen)
     check_fits(host, network)
     instances, notes = largest_instances(layout, network.max_objs)
     notes += [instance.note("apply.box_alone", i) for i, instance in instances if not instance.has_area]
     instances = [(i, instance) for i, instance in instances if instance.has_area]
-    encoder = PooledCaptionEncoder(clip, text_width(network), "GLIGEN")
+    encoder = PooledCaptionEncoder(clip, text_width(network), "GLIGEN", suffix)
     slots = make_slots(instances, encoder)
     texts = (encoder.pooled(instance, instance.name(i)) for i, instance in instances)
     method = GLIGEN(gligen, zip(slots, texts, strict=True))
@@ -63,7 +66,7 @@ class ApplyGLIGEN(io.ComfyNode):
                 start_input(),
                 share_input(
                     "end_percent",
-                    0.3,
+                    PUBLISHED_END,
                     "Where they stop. Published: 0.3; what stands where is settled by then, and later steps "
                     "draw better without.",
                 ),
@@ -72,7 +75,9 @@ class ApplyGLIGEN(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, gligen, clip, layout, strength=1.0, start_percent=0.0, end_percent=0.3) -> io.NodeOutput:
+    def execute(
+        cls, model, gligen, clip, layout, strength=1.0, start_percent=0.0, end_percent=PUBLISHED_END
+    ) -> io.NodeOutput:
         check_widgets(cls, strength=strength, start_percent=start_percent, end_percent=end_percent)
         with named(APPLY):
             slots, method, notes = grounding(host_of(model), gligen, clip, layout)

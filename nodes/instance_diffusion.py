@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 from comfy_api.latest import io
 
 from ..roictrl_core.instance_diffusion.checkpoint import load
-from ..roictrl_core.instance_diffusion.config import FORMATS, Formats, InstanceDiffusionConfig
+from ..roictrl_core.instance_diffusion.config import FORMATS, Formats
 from ..roictrl_core.instance_diffusion.grounding import GroundedInstance
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Instance, Layout
@@ -36,6 +37,7 @@ from .widgets import check_widgets
 FOLDER = "instance_diffusion"
 LOAD, APPLY = "Load InstanceDiffusion", "Apply InstanceDiffusion"
 AUTO = "auto"
+PUBLISHED = Settings()
 
 model_folders.register(FOLDER)
 
@@ -65,15 +67,28 @@ def grounded(instance: Instance, encoder: PooledCaptionEncoder, name: str) -> Gr
 
 
 def grounding(
-    host: Host, config: InstanceDiffusionConfig, clip, layout: Layout
-) -> tuple[tuple[Slot, ...], list[GroundedInstance], list[Note]]:
-    """The slots of a layout, and beside each what the network reads of it; and notes."""
+    host: Host,
+    weights,
+    clip,
+    layout: Layout,
+    formats: str = AUTO,
+    settings: Settings = PUBLISHED,
+    suffix: str = "",
+) -> tuple[tuple[Slot, ...], InstanceDiffusionMethod, list[Note]]:
+    """The slots of a layout, and the method that reads them with ``weights``; and notes.
+
+    ``formats`` names those of `choose_formats`, whatever ``settings`` say of them.
+    """
+    config = network_of(weights).config
+    check_fits(host, config)
     instances, notes = largest_instances(layout, config.slots)
-    encoder = PooledCaptionEncoder(clip, config.text_width, "InstanceDiffusion")
+    encoder = PooledCaptionEncoder(clip, config.text_width, "InstanceDiffusion", suffix)
     slots = make_slots(instances, encoder)
     check_text_width(slots, host.text_width)
     read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]
-    return slots, read, notes + layout.warnings() + encoder.notes
+    settings = replace(settings, formats=choose_formats(formats, layout))
+    method = InstanceDiffusionMethod(weights, zip(slots, read, strict=True), settings)
+    return slots, method, notes + layout.warnings() + encoder.notes
 
 
 def network_of(patcher) -> InstanceDiffusion:
@@ -195,11 +210,8 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         schedule = {"alpha": alpha, "start_percent": start_percent, "end_percent": end_percent}
         check_widgets(cls, formats=formats, strength=strength, **schedule, masked_attention=masked_attention)
         with named(APPLY):
-            config, host = network_of(instance_diffusion).config, host_of(model)
-            check_fits(host, config)
-            slots, read, notes = grounding(host, config, clip, layout)
-            settings = Settings(choose_formats(formats, layout), alpha, scaleu, masked_attention, null_missing)
-            method = InstanceDiffusionMethod(instance_diffusion, zip(slots, read, strict=True), settings)
+            settings = Settings(alpha=alpha, scaleu=scaleu, attention=masked_attention, null_missing=null_missing)
+            slots, method, notes = grounding(host_of(model), instance_diffusion, clip, layout, formats, settings)
             control = Control(
                 node=APPLY,
                 slots=slots,

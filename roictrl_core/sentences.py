@@ -165,6 +165,11 @@ SENTENCES = {
     "instance.not_enabled": (
         "{who} is not enabled: it takes no part in pictures and in the union, but its box and mask are given."
     ),
+    "boxes.no_adapter": "{method} was picked for this model ({family}): it needs no weights, and none are connected.",
+    "boxes.adapter_fits": "{method} was picked for this model ({family}): the connected weights were made for it.",
+    "boxes.adapter_unfit": (
+        "{method} was picked for this model ({family}), which needs no weights; the connected ones are left out: {why}"
+    ),
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": (
         "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect."

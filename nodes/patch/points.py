@@ -19,6 +19,9 @@ from .control import Text
 from .memo import Memo
 from .rows import Rows
 
+# The points that a host can have; STATE: the state beside cross-attention's input is handed out as well.
+BEFORE, AFTER, STATE, SKIP, TEXT = "before", "after", "state", "skip", "text"
+
 OURS = "_roictrl"  # marks our own patches: to another Apply they are not other packs' patches
 
 # (Frames,) rows and columns of a map of tokens, frames outermost.

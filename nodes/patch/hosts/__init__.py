@@ -1,8 +1,12 @@
-"""Model families as the pack sees them: one host for each, the only places that know ComfyUI's model classes.
+"""Model families as the pack sees them: one host for each kind, the only places that know ComfyUI's model classes.
 
 unet.py               SD1.x, SD2, SDXL: blocks and points
 unet_attention.py     a block's own cross-attention, read from inside the ROIs
 unet_replacements.py  what other packs' replacements of it do, watched
+cross_attention.py    diffusion transformers that read text by cross-attention; cross_families.py: how they differ
+joint_attention.py    those whose text and image attend together; joint_families.py: how they differ
+refused.py            models in which boxes cannot act, and the way out
+encoding.py, swap.py  captions through a model's own door; a module's forward for the time of a call
 """
 
 from __future__ import annotations
@@ -18,15 +22,18 @@ from ..control import Text
 from ..points import Block, Inputs
 from .cross_attention import CrossAttentionDiT
 from .joint_attention import JointAttentionDiT
+from .refused import REFUSED
+from .swap import class_of
 from .unet import UNet
 
 HOSTS = (UNet, CrossAttentionDiT, JointAttentionDiT)
 
 
 class Host(Protocol):
-    """One model of a family.
+    """One model of a kind.
 
     Attributes:
+        families: of the kind, by the names that people know; ``offers``: the points that it has (`points.py`).
         family: what ComfyUI recognised the model as, such as SD15 or SDXL.
         blocks: those that read text, in forward order.
         text_width: numbers per token of that text.
@@ -34,6 +41,8 @@ class Host(Protocol):
             blocks that weights were made for.
     """
 
+    families: Sequence[str]
+    offers: frozenset[str]
     family: str
     blocks: Sequence[Block]
     text_width: int
@@ -70,6 +79,11 @@ class Host(Protocol):
         """The same for what several Applies bring to one call, and for what is so in every call."""
 
 
+def known_families() -> str:
+    """The families in which boxes can act, in words."""
+    return ", ".join(family for host in HOSTS for family in host.families)
+
+
 def host_of(model) -> Host:
     """The host of a ModelPatcher's model.
 
@@ -78,10 +92,13 @@ def host_of(model) -> Host:
     diffusion_model, config = model.get_model_object("diffusion_model"), model.model.model_config
     family = type(config).__name__
     kind = next((host for host in HOSTS if host.owns(diffusion_model)), None)
+    way_out = f"Use a model of one of these families: {known_families()}."
     why_not = "is of no family in whose blocks boxes can act"
     if kind is not None:
         host = kind(diffusion_model, family)
         why_not = host.why_not(config)
+    elif class_of(diffusion_model) in REFUSED:
+        why_not, way_out = REFUSED[class_of(diffusion_model)]
     if why_not:
-        raise ValueError(f"this model ({family}) {why_not}. Use an SD1.x, SD2 or SDXL checkpoint.")
+        raise ValueError(f"this model ({family}) {why_not}. {way_out}")
     return host

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..control import Text
 from ..memo import Memo
-from ..points import Carry, Inputs, Points, Reading, Size
+from ..points import AFTER, Carry, Inputs, Points, Reading, Size
 from .cross_families import FAMILIES, Family, OwnCall
 from .encoding import encoded
 from .swap import base_of, class_of, marked, swapped, unwrapped
@@ -42,7 +42,8 @@ class CrossBlock:
 class CrossAttentionDiT:
     """A transformer of one of the families; ``family`` is what ComfyUI recognised the model as."""
 
-    offers = ("after",)
+    families = tuple(name for kind in FAMILIES.values() for name in kind.names)
+    offers = frozenset({AFTER})
 
     def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
         self.module, self.family = unwrapped(diffusion_model), family

@@ -35,9 +35,11 @@ class Family:
     """One class of diffusion models.
 
     Attributes:
+        names: as people know them.
         width, heads: of its blocks; ``text_width``: numbers per token of the text that the model reads.
     """
 
+    names: tuple[str, ...] = ()
     blocks, attention = "blocks", "cross_attn"
     patch = 2
 
@@ -97,6 +99,8 @@ class Family:
 class Cosmos(Family):
     """Cosmos-Predict2 and Anima, whose adapter of the text is part of the model's door."""
 
+    names = ("Cosmos-Predict2",)
+
     def measures(self) -> tuple[int, int, int]:
         attention = self.attentions()[0][1]
         return attention.q_proj.in_features, attention.n_heads, attention.k_proj.in_features
@@ -109,8 +113,16 @@ class Cosmos(Family):
         return super().own(call, cells, text, read, rows, at_cells)
 
 
+class Anima(Cosmos):
+    """Anima: the same blocks."""
+
+    names = ("Anima",)
+
+
 class Wan(Family):
     """Wan 2.1 and 2.2; image to video has the start image's tokens before the text's."""
+
+    names = ("Wan 2.1 and 2.2",)
 
     def measures(self) -> tuple[int, int, int]:
         return self.module.dim, self.module.num_heads, self.module.text_dim
@@ -129,6 +141,7 @@ class Wan(Family):
 class LTX(Family):
     """LTX-Video; the mask of the text acts in every block."""
 
+    names = ("LTX-Video",)
     blocks, attention = "transformer_blocks", "attn2"
     patch = 1
 
@@ -154,6 +167,7 @@ class LTX(Family):
 class Kandinsky(Family):
     """Kandinsky 5: its text depends on the step, so captions go through the text blocks in every call."""
 
+    names = ("Kandinsky 5",)
     blocks, attention = "visual_transformer_blocks", "cross_attention"
 
     def measures(self) -> tuple[int, int, int]:
@@ -195,6 +209,8 @@ class Kandinsky(Family):
 class PixArt(Family):
     """PixArt: the texts of a batch arrive one after the other in one row."""
 
+    names = ("PixArt",)
+
     def measures(self) -> tuple[int, int, int]:
         attention = self.attentions()[0][1]
         return attention.d_model, attention.num_heads, self.module.y_embedder.y_proj.fc1.in_features
@@ -209,6 +225,7 @@ class PixArt(Family):
 class HunyuanDiT(Family):
     """HunyuanDiT: CLIP's text and mT5's, masked places become learned vectors; queries carry the places' rotation."""
 
+    names = ("HunyuanDiT",)
     attention = "attn2"
 
     def measures(self) -> tuple[int, int, int]:
@@ -239,7 +256,7 @@ class HunyuanDiT(Family):
 
 FAMILIES: Mapping[str, type[Family]] = {
     "cosmos.predict2.MiniTrainDIT": Cosmos,
-    "anima.model.Anima": Cosmos,
+    "anima.model.Anima": Anima,
     "wan.model.WanModel": Wan,
     "lightricks.model.LTXVModel": LTX,
     "kandinsky5.model.Kandinsky5": Kandinsky,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ....roictrl_core.segments import Caption, Readers, attend, readers
 from ..memo import Memo
-from ..points import Inputs, Points, Segment, Size
+from ..points import TEXT, Inputs, Points, Segment, Size
 from .encoding import encoded
 from .joint_families import FAMILIES, Family
 from .swap import class_of, marked, swapped, unwrapped
@@ -47,7 +47,8 @@ class JointBlock:
 class JointAttentionDiT:
     """A transformer of one of the families; ``family`` is what ComfyUI recognised the model as."""
 
-    offers = ("text",)
+    families = tuple(name for kind in FAMILIES.values() for name in kind.names)
+    offers = frozenset({TEXT})
 
     def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
         self.module, self.family = unwrapped(diffusion_model), family

@@ -51,11 +51,13 @@ class Family:
     """One class of diffusion models.
 
     Attributes:
+        names: as people know them.
         width, heads: of its blocks; ``text_width``: numbers per token of the text that the model reads.
         flagged: the list of blocks outside which attention is over the text or the image alone, with lengths that may
             be a joint call's; None where lengths tell them apart.
     """
 
+    names: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ("double_blocks", "single_blocks")
     flagged: str | None = None
     patch = 2
@@ -157,6 +159,8 @@ def restarting(joined: Joined) -> Callable:
 class Flux(Family):
     """FLUX.1 and FLUX.2; in the first all text has one place, in the second it is counted."""
 
+    names = ("FLUX.1", "FLUX.2")
+
     def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
         self.patch = module.patch_size
@@ -168,10 +172,13 @@ class Flux(Family):
 class Chroma(Family):
     """Chroma: all text has one place."""
 
+    names = ("Chroma",)
+
 
 class Qwen(Family):
     """Qwen-Image."""
 
+    names = ("Qwen-Image",)
     blocks = ("transformer_blocks",)
 
     def measures(self) -> tuple[int, int, int]:
@@ -185,6 +192,7 @@ class Qwen(Family):
 class SD3(Family):
     """SD3 and SD3.5: no place is given to text."""
 
+    names = ("SD3 and SD3.5",)
     blocks = ("joint_blocks",)
 
     def measures(self) -> tuple[int, int, int]:
@@ -199,6 +207,7 @@ class SD3(Family):
 class NextDiT(Family):
     """Lumina 2 and Z-Image: the image's places begin where the prompt's end, and text is refined among itself."""
 
+    names = ("Lumina 2", "Z-Image")
     blocks, flagged = ("layers",), "layers"
 
     def measures(self) -> tuple[int, int, int]:
@@ -263,6 +272,7 @@ class NextDiT(Family):
 class Krea(Family):
     """Krea 2: text is refined among itself."""
 
+    names = ("Krea 2",)
     blocks, flagged = ("blocks",), "blocks"
 
     def measures(self) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..control import Text
 from ..memo import Memo
-from ..points import OURS, Carry, Inputs, Points, Reading, Size
+from ..points import AFTER, BEFORE, OURS, SKIP, STATE, Carry, Inputs, Points, Reading, Size
 from .swap import unwrapped
 from .unet_attention import CaptionAttention
 from .unet_replacements import watched
@@ -64,6 +64,9 @@ class UNetBlock:
 
 class UNet:
     """A UNet that is, or was made for, ``diffusion_model``; ``family`` is what ComfyUI recognised the model as."""
+
+    families = ("SD1.x", "SD2.x", "SDXL")
+    offers = frozenset({BEFORE, AFTER, STATE, SKIP})
 
     def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
         self.module, self.family = unwrapped(diffusion_model), family

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from ..hosts import Host
     from ..points import Points
     from ..run import Call, Run
 
@@ -23,9 +24,23 @@ Session = Callable[["Call"], "Points | None"]
 
 
 class Method(Protocol):
-    """One way to let instances act."""
+    """One way to let instances act.
 
+    Attributes:
+        title: as people know it.
+        acts: the sets of points of which it needs one.
+        trained_for: the families for which there are weights; None: it needs none, and acts wherever the points are.
+    """
+
+    title: str
+    acts: Sequence[frozenset[str]]
+    trained_for: Sequence[str] | None
     models: Sequence  # ModelPatchers that ComfyUI is to load along with the model
 
     def open(self, run: Run) -> Session:
         """A session for one sampling run; it ends with the run."""
+
+
+def acts_in(method: Method | type[Method], host: Host | type[Host]) -> bool:
+    """Whether a host has the points that a method needs."""
+    return any(needed <= host.offers for needed in method.acts)

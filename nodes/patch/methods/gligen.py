@@ -16,7 +16,7 @@ from torch import Tensor
 from ..control import Slot
 from ..frames import project_box
 from ..hosts import Host
-from ..points import Points, Spot
+from ..points import BEFORE, Points, Spot
 from ..roles import CAPTION
 from ..rows import Rows
 from ..run import Call, Run
@@ -24,6 +24,9 @@ from ..run import Call, Run
 
 class GLIGEN:
     """``patcher`` is what GLIGENLoader gives; ``texts`` the pooled captions ``[width]`` of the Apply's slots."""
+
+    title, trained_for = "GLIGEN", ("SD1.x",)
+    acts = (frozenset({BEFORE}),)
 
     def __init__(self, patcher, texts: Iterable[tuple[Slot, Tensor]]) -> None:
         self.network: Gligen = patcher.model

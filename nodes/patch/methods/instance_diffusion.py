@@ -19,7 +19,7 @@ from ....roictrl_core.steps import step_index
 from ..control import Slot
 from ..frames import FULL, Frame
 from ..hosts import Host
-from ..points import Points, Size, Spot
+from ..points import BEFORE, SKIP, Points, Size, Spot
 from ..roles import CAPTION
 from ..rows import Rows, Slots
 from ..run import Call, Run
@@ -58,6 +58,9 @@ NULL = Subject()
 
 class InstanceDiffusionMethod:
     """``patcher`` is the ModelPatcher around an `InstanceDiffusion`; ``instances`` belong to the Apply's slots."""
+
+    title, trained_for = "InstanceDiffusion", ("SD1.x",)
+    acts = (frozenset({BEFORE, SKIP}),)
 
     def __init__(
         self, patcher, instances: Sequence[tuple[Slot, GroundedInstance]], settings: Settings = Settings()

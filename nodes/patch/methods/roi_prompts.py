@@ -14,14 +14,28 @@ from torch import Tensor
 
 from ....roictrl_core.instances import InstanceBatch
 from ....roictrl_core.roi_prompts import Patch, cell_regions, fuse_prompts, plan_patches
-from ..points import Points, Reading, Segment, Size, Spot
+from ..hosts import Host
+from ..points import AFTER, TEXT, Points, Reading, Segment, Size, Spot
 from ..run import Run
 from .captioned import CaptionedSession, Fuse, Order
+
+GLOBAL_WEIGHT, END = 0.2, 0.6
+
+
+def suited(host: Host) -> tuple[float, float]:
+    """The global weight, and the end of the window, that suit a host.
+
+    Where captions stand beside the prompt it is EliGen's rule, in all steps; elsewhere the last part of the schedule
+    joins the boxes to one picture.
+    """
+    return (0.0, 1.0) if TEXT in host.offers else (GLOBAL_WEIGHT, END)
 
 
 class ROIPrompts:
     """``global_weight``: the global prompt's share inside a box."""
 
+    title, trained_for = "ROI prompts", None
+    acts = (frozenset({AFTER}), frozenset({TEXT}))
     models = ()
 
     def __init__(self, global_weight: float) -> None:

@@ -14,13 +14,16 @@ from ....roictrl_core.instances import InstanceBatch
 from ....roictrl_core.plan import LevelPlan
 from ....roictrl_core.sampling import weighted_rows, working_dtype
 from ..hosts import Host
-from ..points import Reading, Spot
+from ..points import AFTER, STATE, Reading, Spot
 from ..run import Run
 from .captioned import CaptionedSession, Fuse, Order
 
 
 class ROICtrl:
     """``patcher`` is the ModelPatcher around the adapter, where ComfyUI is to load it."""
+
+    title, trained_for = "ROICtrl", ("SD1.x",)
+    acts = (frozenset({AFTER, STATE}),)
 
     def __init__(self, adapter: ROICtrlAdapter, patcher=None) -> None:
         self.adapter, self.models = adapter, [] if patcher is None else [patcher]
@@ -78,5 +81,5 @@ def check_fits(host: Host, config: AdapterConfig) -> None:
     made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else host.described(config.blocks)
     raise ValueError(
         f"the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
-        "Use an SD1.x checkpoint with it, or Apply ROI Prompts, which needs no adapter, with this model."
+        "Use an SD1.x checkpoint with it, or Apply Boxes, which picks what this model can do."
     )

@@ -79,7 +79,7 @@ def test_refused_adapters_and_models(pack, apply, apply_prompts, model, adapter,
     sdxl = tiny_models.patcher(tiny_models.sdxl_model())
     with pytest.raises(
         ValueError,
-        match=r"this model \(SDXL\) is a UNet with 28 text blocks .* or Apply ROI Prompts, which needs no adapter",
+        match=r"this model \(SDXL\) is a UNet with 28 text blocks .* or Apply Boxes, which picks what",
     ):
         apply(sdxl, layout((BOX, "a fox")))
     sd2 = tiny_models.patcher(tiny_models.sd15_model({**tiny_models.SD15, "num_heads": -1, "num_head_channels": 16}))
