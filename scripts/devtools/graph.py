@@ -4,6 +4,7 @@ come from the nodes themselves."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,19 @@ class Output:
     slot: int
 
 
+@dataclass(frozen=True)
+class File:
+    """A model file, where it can be had, and its folder in models/."""
+
+    url: str
+    folder: str
+
+    @property
+    def name(self) -> str:
+        """As loaders show it."""
+        return self.url.rpartition("/")[2]
+
+
 class Graph:
     """A workflow being written. Nodes stand in columns, from top to bottom in the order in which they are added."""
 
@@ -32,11 +46,20 @@ class Graph:
         self._links: list[list] = []
         self._depth: dict[int, int] = {}  # column -> the next free y
 
-    def add(self, column: int, kind: str, *, title: str | None = None, room: int = 0, **inputs: Any) -> Outputs:
+    def add(
+        self,
+        column: int,
+        kind: str,
+        *,
+        title: str | None = None,
+        room: int = 0,
+        files: Sequence[File] = (),
+        **inputs: Any,
+    ) -> Outputs:
         """Place a node. inputs: an `Output` is linked, anything else is a widget's value; the rest keeps its default.
 
-        room: height of the text box or picture in it, in pixels. Raises ValueError for an input
-        that the node does not have.
+        room: height of the text box or picture in it, in pixels; files: that it loads, which the page offers to
+        fetch. Raises ValueError for an input that the node does not have.
         """
         schema = self._info[kind]
         entries = [
@@ -50,6 +73,8 @@ class Graph:
         node.update(inputs=[], outputs=_outputs(schema), properties={"Node name for S&R": kind}, widgets_values=[])
         if title:
             node["title"] = title
+        if files:
+            node["properties"]["models"] = [{"name": f.name, "url": f.url, "directory": f.folder} for f in files]
         for name, type_, options in entries:
             self._input(node, name, type_, options, inputs.get(name))
         return Outputs(node, schema)
