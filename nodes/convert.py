@@ -106,7 +106,8 @@ def _words_inputs() -> list[io.Input]:
         io.String.Input(
             "suffix",
             default="",
-            tooltip="Text after the captions, for example a style. It is set off by the separator.",
+            tooltip="Text after the captions, for example a style. It is set off by the separator. A JSON caption of a "
+            "layout without a global caption has it as the background.",
         ),
     ]
 

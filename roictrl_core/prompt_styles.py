@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from . import formats
 from .formats.captions import prompt_caption
+from .formats.comfyui import write_elements
 from .formats.writing import fitted
 from .layout import Layout
 from .notes import Note
@@ -28,14 +29,13 @@ def places(layout: Layout, words: Words) -> tuple[str, list[Note]]:
 
 def elements(layout: Layout, words: Words) -> tuple[str, list[Note]]:
     """Core's elements, in which the words around the captions have no room. Raises ValueError for a bad box."""
-    data, notes = formats.write(layout, "elements")
-    return _one_line(data), _of_prompt(notes, layout)
+    inside, notes = _inside(layout, "elements")
+    return _one_line(write_elements(inside)), notes
 
 
 def json_caption(layout: Layout, words: Words) -> tuple[str, list[Note]]:
     """The caption of Ideogram 4 and Krea 2 as core's Build JSON Prompt makes it. Raises ValueError for a bad box."""
-    entry = formats.FORMATS["ideogram"]
-    inside, notes = fitted(layout.validate(), entry.title, entry.carries)
+    inside, notes = _inside(layout, "ideogram")
 
     def whole(imported: str | None) -> str:
         return captions_text(layout, words) if imported is None else words.around(imported)
@@ -43,7 +43,7 @@ def json_caption(layout: Layout, words: Words) -> tuple[str, list[Note]]:
     data = prompt_caption(inside, whole, words.suffix.strip())
     if not data["compositional_deconstruction"]["background"]:
         notes.append(NO_BACKGROUND)
-    return _one_line(data), _of_prompt(notes, layout)
+    return _one_line(data), notes
 
 
 def background(layout: Layout, words: Words) -> tuple[str, list[Note]]:
@@ -57,10 +57,15 @@ def _one_line(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False)
 
 
-def _of_prompt(notes: list[Note], layout: Layout) -> list[Note]:
-    """The writers' notes but for what was switched off, which no prompt has to name; and boxes without words."""
+def _inside(layout: Layout, kind: str) -> tuple[Layout, list[Note]]:
+    """The layout as a format can hold it, and what of it that loses; boxes without words too.
+
+    Nothing is said of what no prompt has to name: labels, and what is switched off.
+    """
+    entry = formats.FORMATS[kind]
+    inside, notes = fitted(layout.validate(), entry.title, (*entry.carries, "label"))
     nameless = [instance.note("layout.caption_empty", i) for i, instance in layout.enabled if not subject_of(instance)]
-    return [note for note in notes if note.code != "write.not_enabled"] + nameless
+    return inside, [note for note in notes if note.code != "write.not_enabled"] + nameless
 
 
 CAPTIONS = "captions"  # the default

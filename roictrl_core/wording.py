@@ -63,29 +63,43 @@ def places_text(layout: Layout, words: Words) -> str:
     if not (whole and placed):
         return words.around(whole or placed)
     if whole[-1] in ".!?\u3002\uff01\uff1f":
-        return words.around(f"{whole} {placed[0].upper()}{placed[1:]}")
+        plain = re.match("[a-z]+ ", placed)  # not of "embedding:name", where capitals count
+        return words.around(f"{whole} {placed[0].upper() if plain else placed[0]}{placed[1:]}")
     return words.around(whole + words.separator + placed)
 
 
 def placed_captions(instances: Sequence[Instance]) -> list[str]:
     """One phrase for each caption, with the places of all instances that have it; those without words are left out."""
     named = [(subject, instance) for instance in instances if (subject := subject_of(instance))]
-    regions = [region_of(instance) for _, instance in named]
-    rough = [place(region) for region in regions]
-    shared = Counter(rough)
     places: dict[str, list[str]] = {}
-    for (subject, _), region, where in zip(named, regions, rough, strict=True):
-        places.setdefault(subject, []).append(place(region, fine=True) if shared[where] > 1 else where)
-    return [f"{subject} {_listed(where)}" for subject, where in places.items()]
+    for (subject, _), where in zip(named, _told_apart([region_of(one) for _, one in named]), strict=True):
+        places.setdefault(subject, []).append(where)
+    return [f"{subject} {_listed(where, _several(subject))}" for subject, where in places.items()]
 
 
-def _listed(places: Sequence[str]) -> str:
+def _told_apart(regions: Sequence[Box]) -> list[str]:
+    """The place of each region, finer where that tells it from another one in the same third."""
+    both = [(place(region), place(region, fine=True)) for region in regions]
+    finer = Counter(rough for rough, _ in set(both))
+    return [fine if finer[rough] > 1 else rough for rough, fine in both]
+
+
+def _several(subject: str) -> bool:
+    """Whether the words are of several things, as "trees" and "two foxes" are, of which there is no other one."""
+    return bool(re.search("[^s]s$", subject)) and not re.match("(?i)(an?|one|the) ", subject)
+
+
+def _listed(places: Sequence[str], several: bool = False) -> str:
     """As in "on the left, another in the centre and another beside it", where the last two lie in one place."""
-    others = [
-        "another beside it" if where == before else f"another {where}"
-        for before, where in zip(places, places[1:], strict=False)
-    ]
-    return " and ".join(filter(None, (", ".join([places[0], *others[:-1]]), *others[-1:])))
+    if several:
+        first, *others = dict.fromkeys(places)
+    else:
+        first, *others = places[0], *map(_other, places, places[1:])
+    return " and ".join(filter(None, (", ".join([first, *others[:-1]]), *others[-1:])))
+
+
+def _other(before: str, where: str) -> str:
+    return "another beside it" if where == before else f"another {where}"
 
 
 def subject_of(instance: Instance) -> str:

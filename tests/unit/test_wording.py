@@ -91,6 +91,18 @@ def test_equal_captions_are_one_phrase():
     )
 
 
+def test_several_things_have_no_other_one():
+    left, right = (0, 0.4, 0.3, 0.6), (0.7, 0.4, 1, 0.6)
+    for caption, said in (
+        ("tall trees", "tall trees on the left and on the right"),
+        ("a pair of foxes", "a pair of foxes on the left and another on the right"),
+        ("grass", "grass on the left and another on the right"),
+        ("red fox", "red fox on the left and another on the right"),
+    ):
+        assert placed(Instance(left, caption), Instance(right, caption)) == said
+    assert placed(*[Instance(left, "trees")] * 2) == "trees on the left"
+
+
 def test_captions_keep_their_words_in_one_line():
     words = 'a "red" fox\n by (Ünal:1.2) \u72d0.'
     assert placed(Instance((0, 0, 1, 1), words)) == 'a "red" fox by (Ünal:1.2) \u72d0 filling the picture'
@@ -131,6 +143,8 @@ def test_the_sentence():
     assert text(style, FOX, OWL, words=words) == f"a photo of {placed_both}, best quality"
     assert text(style, FOX, OWL, caption="a forest") == f"a forest, {placed_both}"
     assert text(style, FOX, OWL, caption="A forest.\n") == f"A forest. A{placed_both[1:]}"
+    token = Instance((0, 0, 0.3, 0.3), "embedding:fox")
+    assert text(style, token, caption="A forest.") == "A forest. embedding:fox in the upper left"
     assert text(style, FOX, OWL, words=Words(separator="; ")) == placed_both.replace(", ", "; ")
     assert text(style, caption="a forest", words=words) == "a photo of a forest, best quality"
     assert text(style) == ""
