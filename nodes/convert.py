@@ -12,9 +12,13 @@ from ..roictrl_core.formats.common import Reader
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.masks import MAX_COUNTS, MAX_PIXELS
 from ..roictrl_core.notes import Note, sentences
-from .report import named, warn
+from ..roictrl_core.prompt_styles import CAPTIONS, STYLES
+from ..roictrl_core.wording import Words
+from .report import named, said, warn
 from .types import ARRAY, LAYOUT, schema
+from .widgets import check_widgets
 
+TO_PROMPT = "Layout to Prompt"
 MERGE, FROM_MASKS, EXPORT = "Merge Layouts", "Layout from Masks", "Export Layout"
 RLE_FORMATS = ("coco", "instancediffusion")  # which write masks as run-length text of the picture's size
 
@@ -49,39 +53,75 @@ def merge(bottom: Layout, top: Layout) -> tuple[Layout, list[Note]]:
 
 
 class LayoutToPrompt(io.ComfyNode):
-    """The captions as one global prompt."""
+    """The captions as one global prompt, in words or as the JSON that some models read."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             "ROICtrlLayoutToPrompt",
-            "Layout to Prompt",
+            TO_PROMPT,
             description="A prompt for the whole picture from the layout: its global caption where it has one, else "
-            "the captions of its enabled instances, equal ones once.",
-            search_aliases=["captions to text", "global prompt", "roictrl"],
-            inputs=[
-                LAYOUT.Input("layout", tooltip="Whose captions to join."),
-                io.String.Input(
-                    "prefix",
-                    default="",
-                    tooltip="Text before the captions, for example 'a photo of'. It is followed by a space.",
-                ),
-                io.String.Input("separator", default=", ", tooltip="Text between two captions."),
-                io.String.Input(
-                    "suffix",
-                    default="",
-                    tooltip="Text after the captions, for example a style. It is set off by the separator.",
+            "the captions of its enabled instances, equal ones once. Or with the boxes' places, in words or as JSON, "
+            "for models that read them in the prompt.",
+            search_aliases=[
+                "captions to text",
+                "global prompt",
+                "boxes to text",
+                "layout to elements",
+                "json prompt",
+                "ideogram",
+                "krea",
+                "roictrl",
+            ],
+            inputs=[*_words_inputs(), _style_input()],
+            outputs=[
+                io.String.Output(display_name="prompt", tooltip="Connect it to a CLIP Text Encode."),
+                ARRAY.Output(
+                    display_name="elements",
+                    tooltip="The boxes as ComfyUI's elements, whatever the style: for Build JSON Prompt and Create "
+                    "Bounding Boxes.",
                 ),
             ],
-            outputs=[io.String.Output(display_name="prompt", tooltip="Connect it to a CLIP Text Encode.")],
         )
 
     @classmethod
-    def execute(cls, layout, prefix="", separator=", ", suffix="") -> io.NodeOutput:
-        captions = dict.fromkeys(instance.caption.strip() for _, instance in layout.enabled)
-        body = layout.caption.strip() or separator.join(caption for caption in captions if caption)
-        text = " ".join(part for part in (prefix.strip(), body) if part)
-        return io.NodeOutput(separator.join(part for part in (text, suffix.strip()) if part))
+    def execute(cls, layout, prefix="", separator=", ", suffix="", style=CAPTIONS) -> io.NodeOutput:
+        check_widgets(cls, style=style)
+        with named(TO_PROMPT):
+            text, notes = STYLES[style](layout, Words(prefix, separator, suffix))
+            elements, more = elements_of(layout)
+        return io.NodeOutput(text, elements, ui=said(TO_PROMPT, notes + more))
+
+
+def _words_inputs() -> list[io.Input]:
+    """The layout, and what stands around its captions."""
+    return [
+        LAYOUT.Input("layout", tooltip="Whose captions to join."),
+        io.String.Input(
+            "prefix",
+            default="",
+            tooltip="Text before the captions, for example 'a photo of'. It is followed by a space.",
+        ),
+        io.String.Input("separator", default=", ", tooltip="Text between two captions."),
+        io.String.Input(
+            "suffix",
+            default="",
+            tooltip="Text after the captions, for example a style. It is set off by the separator. A JSON caption of a "
+            "layout without a global caption has it as the background.",
+        ),
+    ]
+
+
+def _style_input() -> io.Input:
+    return io.Combo.Input(
+        "style",
+        options=list(STYLES),
+        default=CAPTIONS,
+        optional=True,
+        tooltip="captions: as one sentence. places in words: each with where it is to stand, such as 'in the upper "
+        "left'. elements JSON: ComfyUI's elements, boxes in 0 to 1000. JSON caption: what Ideogram 4 and Krea 2 read, "
+        "as Build JSON Prompt makes it. background only: the global caption without the instances, else the suffix.",
+    )
 
 
 class MergeLayouts(io.ComfyNode):

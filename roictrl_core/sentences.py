@@ -153,6 +153,10 @@ SENTENCES = {
         "The {count} {count:mask|masks} would take {gigabytes} GB; one empty mask is given instead. "
         "Use fewer boxes, or a smaller picture."
     ),
+    "prompt.no_background": (
+        "The layout says nothing about the background, which this style describes. Give the layout a global caption, "
+        "or write the background into suffix."
+    ),
     "preview.first_boxes": (
         "The preview shows the first {most} of {count} boxes; the others are in the layout all the same."
     ),

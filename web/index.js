@@ -134,7 +134,7 @@ app.registerExtension({
   },
   nodeCreated(/** @type {any} */ node) {
     promote(node);
-    if (node.comfyClass?.startsWith("ROICtrlApply")) tell(node);
+    if (/^ROICtrl(Apply|LayoutToPrompt)/.test(node.comfyClass ?? "")) tell(node);
   },
   setup() {
     sendPlain(app);

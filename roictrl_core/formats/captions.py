@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from ..layout import DEFAULT_SIDE, Layout
 from ..notes import Note, subject
+from ..plain_data import PlainData
 from .comfyui import element_fields, write_elements
-from .common import HEX_COLOR, Reader, entries, numbers, text_of
+from .common import Reader, entries, numbers, text_of
 from .placing import Found, place
 from .reading import SHARES, THOUSANDTHS, YXYX, ways
 
 KEPT = "ideogram"
-MAX_PALETTE = 5  # colors of one element, by Ideogram's rules
 MAX_RATIO = 8  # of a picture's sides
+WHOLE = "high_level_description"
 _PARTS = "compositional_deconstruction"
 _STYLE = ("photo", "art_style", "medium", "aesthetics", "lighting")
 
@@ -83,7 +85,7 @@ def _global_caption(kept: dict) -> str:
     style = style if isinstance(style, dict) else {}
     unplaced = kept.get("elements", [])
     words = [
-        kept.get("high_level_description"),
+        kept.get(WHOLE),
         kept.get("background"),
         *(style.get(key) for key in _STYLE),
         *(element.get("desc") for element in unplaced if isinstance(element, dict)),
@@ -95,28 +97,50 @@ def _global_caption(kept: dict) -> str:
 def write_caption(layout: Layout, notes: list[Note]) -> dict:
     """What was read, with the boxes as they are now; a global caption that was changed takes
     the place of all other words."""
-    kept = layout.extra.get(KEPT)
-    if (
-        not isinstance(kept, dict)
-        or not isinstance(kept.get("elements", []), list)
-        or _global_caption(kept) != layout.caption
-    ):
+    kept = kept_words(layout)
+    if kept is None:
         captions = dict.fromkeys(instance.caption.strip() for _, instance in layout.enabled)
-        kept = {"high_level_description": layout.caption or ", ".join(filter(None, captions))}
+        kept = {WHOLE: layout.caption or ", ".join(filter(None, captions))}
     if not text_of(kept.get("background")):
         notes.append(Note("write.no_background"))
-    elements = [_ruled(element) for element in write_elements(layout)] + kept.get("elements", [])
+    return assembled(kept, layout)
+
+
+def kept_words(layout: Layout) -> dict | None:
+    """What an imported caption said besides its placed elements; None where the layout's global caption, which was made
+    of it, is another now."""
+    kept = PlainData().of(layout.extra.get(KEPT))
+    if not isinstance(kept, dict) or not isinstance(kept.get("elements", []), list):
+        return None
+    return kept if _global_caption(kept) == layout.caption else None
+
+
+def background_of(layout: Layout) -> str:
+    """What is to be said about the picture without its instances: an imported background, else the global caption."""
+    kept = kept_words(layout)
+    return text_of((kept or {}).get("background")) or ("" if kept else layout.caption.strip())
+
+
+def prompt_caption(layout: Layout, whole: Callable[[str | None], str], otherwise: str) -> dict:
+    """The caption as a prompt, in the form of core's Build JSON Prompt.
+
+    ``whole`` makes its words about the whole picture of those that were imported, of None where none were;
+    ``otherwise`` is the background where the layout has no word about it.
+    """
+    kept = kept_words(layout)
+    words = kept or {}
+    text = whole(None if kept is None else text_of(words.get(WHOLE)))
+    words = {**words, WHOLE: text} if WHOLE in words else {WHOLE: text, **words}
+    words = {key: value for key, value in words.items() if key != WHOLE or text}
+    return assembled({**words, "background": background_of(layout) or otherwise}, layout)
+
+
+def assembled(kept: dict, layout: Layout) -> dict:
+    """A caption of its words and the layout's boxes."""
     return {
         **{key: value for key, value in kept.items() if key not in ("background", "elements")},
-        _PARTS: {"background": text_of(kept.get("background")), "elements": elements},
+        _PARTS: {
+            "background": text_of(kept.get("background")),
+            "elements": write_elements(layout) + kept.get("elements", []),
+        },
     }
-
-
-def _ruled(element: dict) -> dict:
-    """Colors as the model was trained on them: capitals, five at most."""
-    palette = [
-        color.upper()
-        for color in element.pop("color_palette", [])
-        if isinstance(color, str) and HEX_COLOR.fullmatch(color)
-    ]
-    return {**element, **({"color_palette": palette[:MAX_PALETTE]} if palette else {})}

@@ -7,11 +7,23 @@ import numpy as np
 from ..layout import Instance, Layout
 from ..masks import MAX_PIXELS, RunLengthMask, box_of
 from ..notes import quote, subject
-from .common import Reader, choose, entries, first_filled, hex_color, imported_of, is_number, numbers, text_of
+from .common import (
+    HEX_COLOR,
+    Reader,
+    choose,
+    entries,
+    first_filled,
+    hex_color,
+    imported_of,
+    is_number,
+    numbers,
+    text_of,
+)
 from .placing import Found, place
 from .reading import PIXELS, SHARES, THOUSANDTHS, XYWH, YXYX, ways
 
 _XYWH = ("x", "y", "width", "height")
+MAX_PALETTE = 5  # colors of one element, by Ideogram's rules and core's
 _NO_LABEL = "A"  # what Impact Pack calls a SEG that was made from a mask and not by a detector
 
 
@@ -136,7 +148,7 @@ def _element(item: dict, index: int, reader: Reader) -> Found:
 
 
 def write_elements(layout: Layout) -> list[dict]:
-    """Core's ARRAY of elements; enabled instances only."""
+    """Core's ARRAY of elements; enabled instances only; colors in capitals, as core writes and models learnt them."""
     elements = []
     for _, instance in layout.enabled:
         x1, y1, x2, y2 = pixel_box(instance.box, 1000, 1000)
@@ -144,7 +156,8 @@ def write_elements(layout: Layout) -> list[dict]:
         element = {"type": "text" if imported.get("type") == "text" else "obj", "bbox": [y1, x1, y2, x2]}
         if element["type"] == "text":
             element["text"] = imported.get("text", "")
-        palette = _palette(instance)
+        colors = [color for color in _palette(instance) if isinstance(color, str) and HEX_COLOR.fullmatch(color)]
+        palette = [color.upper() for color in colors[:MAX_PALETTE]]
         elements.append({**element, "desc": instance.caption, **({"color_palette": palette} if palette else {})})
     return elements
 

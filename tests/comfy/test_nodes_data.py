@@ -323,6 +323,48 @@ def test_layout_to_prompt(node, layout, pack):
     assert run(cls, layout=whole)[0]["prompt"] == "a forest"
 
 
+def test_layout_to_prompt_has_styles(node, layout, pack):
+    cls = node("ROICtrlLayoutToPrompt")
+    inputs, outputs = cls.GET_SCHEMA().inputs, cls.GET_SCHEMA().outputs
+    assert [entry.id for entry in inputs] == ["layout", "prefix", "separator", "suffix", "style"]
+    assert inputs[-1].optional and inputs[-1].default == "captions" == inputs[-1].options[0]
+    assert [(one.display_name, one.io_type) for one in outputs] == [("prompt", "STRING"), ("elements", "ARRAY")]
+    out, ui = run(cls, layout=layout, style="places in words")
+    assert out["prompt"] == "a red fox in the upper left, a blue owl filling much of the right"
+    assert ui == {"roictrl": [{"notes": []}]}
+    elements = run(node("ROICtrlExportLayout"), layout=layout, format="layout")[0]["elements"]
+    for style in inputs[-1].options:
+        assert run(cls, layout=layout, style=style)[0]["elements"] == elements
+    out, ui = run(cls, layout=layout, style="elements JSON")
+    assert json.loads(out["prompt"]) == elements
+    assert [note["code"] for note in ui["roictrl"][0]["notes"]] == ["write.not_carried"]
+
+
+def test_layout_to_prompt_explains_every_style(node, root):
+    style = node("ROICtrlLayoutToPrompt").GET_SCHEMA().inputs[-1]
+    page = (root / "web" / "docs" / "ROICtrlLayoutToPrompt.md").read_text(encoding="utf-8")
+    sent = (root / "web" / "editor" / "sent.js").read_text(encoding="utf-8")
+    words = json.loads(sent[sent.index("const WORDS = ") + 14 :].split(";")[0])
+    assert all(f"| `{name}` |" in page and f"{name}: " in style.tooltip for name in style.options)
+    assert words == [name for name in style.options if "JSON" not in name]
+
+
+def test_layout_to_prompt_of_drafts(node, pack, caplog):
+    """Words without places need no sound boxes; the rest names the first that is not."""
+    drafts = pack.module("roictrl_core.layout").Layout.from_dict(
+        {**LAYOUT, "instances": [*BROKEN, *LAYOUT["instances"]]}
+    )
+    cls = node("ROICtrlLayoutToPrompt")
+    out, ui = run(cls, layout=drafts)
+    assert out["prompt"] == "a draft, afar, a red fox, a blue owl"
+    assert [element["desc"] for element in out["elements"]] == ["a red fox", "a blue owl"]
+    assert "Layout to Prompt: Instance 1 ('a draft') cannot be used as it is, and was left out" in caplog.text
+    assert ui["roictrl"][0]["notes"][0]["code"] == "write.draft"
+    for style in ("places in words", "elements JSON", "JSON caption"):
+        with pytest.raises(ValueError, match="Layout to Prompt: The box of instance 1 .'a draft'. has no area"):
+            run(cls, layout=drafts, style=style)
+
+
 def test_merge_keeps_order_and_size(node, layout, caplog):
     other = layout.resized(128, 64)
     merged = run(node("ROICtrlMergeLayouts"), layout_1=layout, layout_2=other)[0]["layout"]

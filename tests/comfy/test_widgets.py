@@ -12,6 +12,7 @@ NODES = [
     ("apply", "ApplyROIPrompts"),
     ("gligen", "ApplyGLIGEN"),
     ("instance_diffusion", "ApplyInstanceDiffusion"),
+    ("convert", "LayoutToPrompt"),
     ("instance_diffusion_sampling", "InstanceDiffusionSampler"),
     ("instance_diffusion_sampling", "MultiInstanceGuiderNode"),
     ("instance_diffusion_sampling", "MultiInstanceSamplerNode"),

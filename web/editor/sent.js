@@ -22,11 +22,15 @@ export const PREVIEW = "ROICtrlPreviewLayout";
 /** How much of what cannot change the picture a node reads: nothing, labels, colours as well, or it may be anything. */
 const [NOTHING, LABELS, LOOKS, ALL] = /** @type {[Level, Level, Level, Level]} */ ([0, 1, 2, 3]);
 
+/** The styles of Layout to Prompt that write words, in which colours have no place. */
+const WORDS = ["captions", "places in words", "background only"];
+
 /** How much of a layout is read by a node itself; whoever gets its layout from there reads it as well. Not listed: ALL.
  * @type {Record<string, Level>} */
 export const READERS = {
   ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyGLIGEN: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING,
-  ROICtrlLayoutToPrompt: NOTHING, ROICtrlMergeLayouts: NOTHING,
+  ROICtrlMergeLayouts: NOTHING,
+  ROICtrlLayoutToPrompt: LOOKS, // but see readBy
   ROICtrlEditInstance: LABELS, // finds an instance by its label
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
   [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,
@@ -73,6 +77,13 @@ function set(prompt, id, name, value) {
 const linksOf = (prompt, id) => Object.entries(prompt).flatMap(([to, { inputs }]) => Object.entries(inputs).flatMap(([name, value]) =>
   (Array.isArray(value) && String(value[0]) === id ? [/** @type {[string, string, number]} */ ([to, name, Number(value[1])])] : [])));
 
+/** How much a node reads itself. Layout to Prompt writes colours only as JSON and as elements. @param {Prompt} prompt @param {string} id @returns {Level} */
+function readBy(prompt, id) {
+  const { class_type: type, inputs } = prompt[id];
+  const words = type === "ROICtrlLayoutToPrompt" && WORDS.includes(inputs.style ?? WORDS[0]) && linksOf(prompt, id).every(([, , slot]) => !slot);
+  return words ? NOTHING : READERS[type] ?? ALL;
+}
+
 /** How much is read of a node's layout. @param {Prompt} prompt @param {string} id @param {string[]} [before] the nodes that handed it on
  * @param {boolean} [indexed] whether the instances still have their indices @returns {Level} */
 function readOf(prompt, id, before = [], indexed = true) {
@@ -81,7 +92,7 @@ function readOf(prompt, id, before = [], indexed = true) {
     if (before.includes(to)) return NOTHING;
     const { class_type: type } = prompt[to];
     if (type === PREVIEW && indexed) return NOTHING; // it is told the colours beside the layout
-    const [reads, inputs] = [READERS[type] ?? ALL, HANDS_ON[type]];
+    const [reads, inputs] = [readBy(prompt, to), HANDS_ON[type]];
     return inputs ? Math.max(reads, readOf(prompt, to, [...before, id], indexed && inputs[name])) : reads;
   });
   return /** @type {Level} */ (Math.max(NOTHING, ...levels));

@@ -80,6 +80,14 @@ test("colours and labels go along where a connected node shows them", () => {
   for (const [others, want] of cases) assert.deepEqual(layoutOf(plain(prompt(LAYOUT, others))), want, JSON.stringify(others));
 });
 
+test("Layout to Prompt is told colours only where it writes them", () => {
+  const colored = (/** @type {any} */ sent) => layoutOf(sent).instances[0].color === "#e69f00";
+  const of = (/** @type {any} */ inputs, others = {}) => colored(plain(prompt(LAYOUT, { 7: ["ROICtrlLayoutToPrompt", { layout: ["4", 0], ...inputs }], ...others })));
+  for (const style of [undefined, "captions", "places in words", "background only"]) assert.ok(!of({ style }, { 8: ["CLIPTextEncode", { text: ["7", 0] }] }), style);
+  for (const style of ["elements JSON", "JSON caption", ["9", 0]]) assert.ok(of({ style }), String(style));
+  assert.ok(of({ style: "captions" }, { 8: ["BuildJsonPromptIdeogram", { element: ["7", 1] }] }));
+});
+
 test("Preview Layout is told the colours beside the layout, so that only it runs again", () => {
   const preview = (/** @type {any} */ more = {}) => /** @type {[string, any]} */ (["ROICtrlPreviewLayout", { layout: ["4", 0], table: true, ...more }]);
   const sent = plain(prompt(LAYOUT, { 7: apply({ layout: ["4", 0] }), 8: preview(), 9: preview({ colors: ["3", 0] }) }));
