@@ -17,6 +17,7 @@ from ....roictrl_core.roi_prompts import Patch, cell_regions, fuse_prompts, plan
 from ..hosts import Host
 from ..points import AFTER, TEXT, Points, Reading, Segment, Size, Spot
 from ..run import Run
+from .beside import segments
 from .captioned import CaptionedSession, Fuse, Order
 
 GLOBAL_WEIGHT, END = 0.2, 0.6
@@ -64,24 +65,6 @@ class ROIPrompts:
 
         return fuse
 
-    def segments(self, instances: InstanceBatch, reading: Reading, strength: float, size: Size) -> list[Segment]:
-        """The captions beside the prompt, on ``size`` tokens; each once for all the rows in which it lies alike."""
-        regions = cell_regions(instances, *size[-2:])  # [M, H, W]
-        found: dict[tuple, list[int]] = {}
-        for number, pair in enumerate(reading.pairs):
-            if not reading.own[number] and regions[number].any():
-                found.setdefault((pair.row // reading.rows.count, pair.slot), []).append(number)
-        return [
-            Segment(
-                reading.texts[numbers[0]],
-                tuple(reading.pairs[number].row for number in numbers),
-                regions[numbers[0]],
-                strength * float(instances.strength[reading.pairs[numbers[0]]]),
-                self.global_weight,
-            )
-            for numbers in found.values()
-        ]
-
 
 class ROIPromptsSession(CaptionedSession):
     """One sampling run of ROI prompts."""
@@ -89,11 +72,16 @@ class ROIPromptsSession(CaptionedSession):
     def points(self, instances: InstanceBatch, reading: Reading, order: Order) -> Points:
         """After cross-attention, or in the text, whichever the host has."""
 
-        def segments(size: Size) -> list[Segment]:
-            made = partial(self.fuser.segments, instances, reading, self.run.control.strength, size)
-            return self.run.memo.make(("segments", id(instances), size), made)
+        control, weight = self.run.control, self.fuser.global_weight
 
-        return super().points(instances, reading, order)._replace(text=segments)
+        def make(size: Size) -> list[Segment]:
+            regions = cell_regions(instances, *size[-2:])
+            return segments(instances, reading, regions, control.strength, global_weight=weight)
+
+        def text(size: Size) -> list[Segment]:
+            return self.run.memo.make(("segments", id(instances), size), lambda: make(size))
+
+        return super().points(instances, reading, order)._replace(text=text)
 
 
 def _at_patches(patches: Mapping[int, Patch], size: Size, maps: Tensor, pairs: Sequence[int]) -> Tensor:
