@@ -9,6 +9,8 @@ import torch
 
 from devtools.tiny_families import CROSS, JOINT, Tiny, here
 
+TWINS = ("anima", "kandinsky5", "flux_schnell")  # of cosmos_predict2, kandinsky5_video, flux; the first is slow
+
 
 @pytest.fixture(autouse=True)
 def no_gradients():
@@ -32,8 +34,14 @@ def tiny(pack) -> Callable[[str], Tiny]:
 
 
 @pytest.fixture(params=here((*CROSS, *JOINT)))
-def family(request, tiny) -> Tiny:
+def every(request, tiny) -> Tiny:
     """Every family in turn."""
+    return tiny(request.param)
+
+
+@pytest.fixture(params=[name for name in here((*CROSS, *JOINT)) if name not in TWINS])
+def family(request, tiny) -> Tiny:
+    """Every family in turn, but one of those that differ in size or door alone."""
     return tiny(request.param)
 
 
