@@ -106,9 +106,10 @@ def attend(
         kernel: the attention itself.
         q, k, v: their tokens lie on ``axis``, as they do on ``out_axis`` of what the kernel gives.
         groups: of rows (None: all of them), the readers.  A token that no group names gets zeros.
-        mask: of the model's own, whose last axis is the keys, and the last but one the queries where it has them.
+        mask: of the model's own, whose last axis is the keys, and the last but one the queries where it has them;
+            ``[queries, keys]`` for all rows, else with an axis of rows first.
     """
-    out = None
+    out, mask = None, mask[None] if mask is not None and mask.ndim == 2 else mask
     for rows, members in groups:
         part = _Part(kernel, *(t if rows is None or t is None else _rows(t, rows) for t in (q, k, v, mask)), axis)
         for group in members:

@@ -67,6 +67,15 @@ SENTENCES = {
         "Another pack changes the batch or the tokens before cross-attention, so the boxes have no effect in those "
         "blocks. Use the boxes or the regions of that pack, not both."
     ),
+    "run.other_tokens": (
+        "Another node adds tokens to the picture or takes some away, as a reference picture before the frames does, "
+        "and where those lie is not known: the boxes have no effect in the blocks that read them. "
+        "Remove that node, or the boxes."
+    ),
+    "run.not_reached": (
+        "In the first step no block of the model came by where the boxes act, because another pack replaces the blocks "
+        "or their attention: the picture does not follow the boxes. Remove that pack's node, or the boxes."
+    ),
     "run.batch_patch": (
         "A patch on the cross-attention changes the batch (AttentionCouple does), so it is left out inside the boxes. "
         "Use the boxes or the regions of that pack, not both."

@@ -29,6 +29,10 @@ Size = tuple[int, ...]
 Carry = Callable[[Tensor, Sequence[int]], Tensor]  # maps [rows, T, I], ROIs -> what they read there, [m, T of a ROI, I]
 
 
+class CannotAct(ValueError):
+    """Why instances cannot act in a call of the model, as the sentence to say; who runs it names the node."""
+
+
 class Block(Protocol):
     """One transformer block that reads text, the ``number``-th in forward order.
 

@@ -395,13 +395,23 @@ def present() -> list[str]:
 def build(name: str, seed: int = 0, dtype: torch.dtype = torch.float32, compute: torch.dtype | None = None):
     """A ModelPatcher around a tiny random model; ``compute`` is the dtype that weights are cast to at each call."""
     kind, unet = getattr(models, FAMILIES[name][0]), FAMILIES[name][1]
+    model = model_of(kind, unet if name in _PLAIN else {**kind.unet_config, **unet}, dtype, compute)
+    randomize(model.diffusion_model, seed)
+    return patcher_of(model)
+
+
+def model_of(kind: type, unet: dict, dtype: torch.dtype = torch.float32, compute: torch.dtype | None = None):
+    """A BaseModel of a class of comfy.supported_models, its weights as they come."""
     config = kind(dict(unet))
-    config.unet_config = dict(unet) if name in _PLAIN else {**kind.unet_config, **unet}
+    config.unet_config = dict(unet)
     for key, value in getattr(kind, "unet_extra_config", {}).items():
         config.unet_config.setdefault(key, value)
     config.set_inference_dtype(dtype, compute)
-    model = _construct(config)
-    randomize(model.diffusion_model, seed)
+    return _construct(config)
+
+
+def patcher_of(model):
+    """A ModelPatcher around a BaseModel, on the CPU."""
     wrap = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return wrap(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
 

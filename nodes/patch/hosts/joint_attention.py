@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ....roictrl_core.segments import Caption, Readers, attend, readers
 from ..memo import Memo
-from ..points import TEXT, Inputs, Points, Segment, Size
+from ..points import TEXT, CannotAct, Inputs, Points, Segment, Size
 from .encoding import encoded
 from .joint_families import FAMILIES, Family
 from .swap import class_of, marked, swapped, unwrapped
@@ -119,7 +119,8 @@ class JointAttentionDiT:
         joint = _Joint(kind, inputs, tuple(segment for part in brought for segment in part.segments), memo)
         with swapped(joint.swaps()):
             yield joint.inputs
-        if not memo.make("the first call's blocks", lambda: joint.hits):
+        # Only the first call must: caches that skip steps are no fault.
+        if not memo.make("attention met", lambda: joint.met):
             say("run.not_reached")
 
 
@@ -136,12 +137,12 @@ class _Joint:
     """One call of the model with its captions: the inputs, and the attention that its blocks are to have."""
 
     def __init__(self, kind: Family, inputs: Inputs, segments: Sequence[Segment], memo: Memo) -> None:
-        self.kind, self.hits, self.inside = kind, 0, kind.flagged is None
+        self.kind, self.met, self.inside = kind, 0, kind.flagged is None
         grids = kind.grids(inputs)
         joined_inputs, self.joined = kind.joined(inputs, [segment.text for segment in segments])
         image = sum(rows * columns for rows, columns in grids)
         image += kind.image_pads(image)
-        self.tokens = self.joined.tokens + image
+        self.image, self.tokens = image, self.joined.tokens + image
         key = ("readers", *map(id, segments), self.joined, tuple(grids), len(inputs.x), inputs.x.device)
         self.groups = memo.make(key, lambda: self._groups(segments, grids, image, inputs.x))
         self.previous = inputs.options.get(OVERRIDE)
@@ -184,14 +185,26 @@ class _Joint:
 
         return marked(forward, previous)
 
+    def _is_joint(self, queries: int, keys: int) -> bool:
+        """Whether an attention of a block is the joint one; raises CannotAct where it is and has other tokens."""
+        if queries != keys or queries <= self.image:  # SD3.5's blocks have one over the image besides
+            return False
+        if queries != self.tokens:
+            raise CannotAct(
+                f"the model's blocks read {queries} tokens, and prompt, captions and picture have {self.tokens}. Another "
+                "node adds tokens of its own, as a style reference does, and who may read them is not known. Remove "
+                "that node, or the boxes."
+            )
+        return True
+
     def _override(self) -> Callable:
         @torch.compiler.disable()
         def override(func: Callable, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None, **kwargs):
             run = func if self.previous is None else partial(self.previous, func)
             axis = 2 if kwargs.get("skip_reshape") else 1
-            if not (self.inside and q.shape[axis] == k.shape[axis] == self.tokens):
+            if not (self.inside and self._is_joint(q.shape[axis], k.shape[axis])):
                 return run(q, k, v, heads, mask=mask, **kwargs)
-            self.hits += 1
+            self.met += 1
             return attend(
                 lambda q, k, v, mask: run(q, k, v, heads, mask=mask, **kwargs),
                 q,

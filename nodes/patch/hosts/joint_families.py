@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ....roictrl_core.segments import IMAGE, PROMPT
 from ..control import Text
-from ..points import Inputs, Size
+from ..points import CannotAct, Inputs, Size
 from .swap import Swap, marked, unwrapped
 
 ZIMAGE_MULTIPLE = 32
@@ -80,9 +80,9 @@ class Family:
         return tuple(-(-side // self.patch) for side in size[-2:])
 
     def grids(self, inputs: Inputs) -> list[Size]:
-        """Of the picture, and of the reference pictures behind it."""
-        references = inputs.others.get("ref_latents") or ()
-        return [self.grid(t.shape) for t in (inputs.x, *references)]
+        """Of the picture, a grid for each of its frames, and of the reference pictures behind it."""
+        pictures = (inputs.x, *(inputs.others.get("ref_latents") or ()))
+        return [self.grid(t.shape) for t in pictures for _ in range(t.shape[2] if t.ndim == 5 else 1)]
 
     def image_pads(self, tokens: int) -> int:
         """Tokens that fill the image up, behind it."""
@@ -222,7 +222,7 @@ class NextDiT(Family):
 
     def grids(self, inputs: Inputs) -> list[Size]:
         if inputs.others.get("ref_latents"):
-            raise ValueError(
+            raise CannotAct(
                 "reference pictures and boxes do not go together in this model. Remove the reference, or the boxes."
             )
         return super().grids(inputs)

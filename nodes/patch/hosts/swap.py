@@ -42,8 +42,9 @@ def swapped(changes: Iterable[Swap]) -> Iterator[None]:
     before = []
     try:
         for module, make in changes:
-            before.append((module, module.__dict__.get("forward")))
-            module.forward = make(module.forward)
+            forward, found = make(module.forward), module.__dict__.get("forward")
+            before.append((module, found))
+            module.forward = forward
         yield
     finally:
         for module, forward in reversed(before):

@@ -1,0 +1,57 @@
+"""Tiny random transformers of every family that the running ComfyUI has, one of each for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from devtools.tiny_families import CROSS, JOINT, Tiny, here
+
+TWINS = ("anima", "kandinsky5", "flux_schnell")  # of cosmos_predict2, kandinsky5_video, flux; the first is slow
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    """Nodes execute in inference mode."""
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny(pack) -> Callable[[str], Tiny]:
+    """tiny(name) -> the family's model, made once."""
+    made: dict[str, Tiny] = {}
+
+    def get(name: str) -> Tiny:
+        if name not in made:
+            with torch.inference_mode():
+                made[name] = Tiny(name)
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(params=here((*CROSS, *JOINT)))
+def every(request, tiny) -> Tiny:
+    """Every family in turn."""
+    return tiny(request.param)
+
+
+@pytest.fixture(params=[name for name in here((*CROSS, *JOINT)) if name not in TWINS])
+def family(request, tiny) -> Tiny:
+    """Every family in turn, but one of those that differ in size or door alone."""
+    return tiny(request.param)
+
+
+@pytest.fixture(params=here(CROSS))
+def cross(request, tiny) -> Tiny:
+    """Every family with text cross-attention."""
+    return tiny(request.param)
+
+
+@pytest.fixture(params=here(JOINT))
+def joint(request, tiny) -> Tiny:
+    """Every family with joint attention."""
+    return tiny(request.param)
