@@ -34,6 +34,7 @@ class Host(Protocol):
 
     Attributes:
         families: of the kind, by the names that people know; ``offers``: the points that it has (`points.py`).
+        name: which of the families this model is of.
         family: what ComfyUI recognised the model as, such as SD15 or SDXL.
         blocks: those that read text, in forward order.
         text_width: numbers per token of that text.
@@ -43,6 +44,7 @@ class Host(Protocol):
 
     families: Sequence[str]
     offers: frozenset[str]
+    name: str
     family: str
     blocks: Sequence[Block]
     text_width: int

@@ -47,6 +47,11 @@ class Family:
         self.module = module
         self.width, self.heads, self.text_width = self.measures()
 
+    @property
+    def name(self) -> str:
+        """Which of ``names`` it is."""
+        return self.names[0]
+
     def measures(self) -> tuple[int, int, int]:
         """Width, heads, text width."""
         raise NotImplementedError

@@ -68,6 +68,11 @@ class JointAttentionDiT:
         ]
 
     @property
+    def name(self) -> str:
+        """Which of the families it is of."""
+        return self.kind.name
+
+    @property
     def text_width(self) -> int:
         """Numbers per token of the text that it reads."""
         return self.kind.text_width

@@ -66,6 +66,11 @@ class Family:
         self.module = module
         self.width, self.heads, self.text_width = self.measures()
 
+    @property
+    def name(self) -> str:
+        """Which of ``names`` it is."""
+        return self.names[0]
+
     def measures(self) -> tuple[int, int, int]:
         """Width, heads, text width."""
         params = self.module.params
@@ -165,6 +170,10 @@ class Flux(Family):
         super().__init__(module)
         self.patch = module.patch_size
 
+    @property
+    def name(self) -> str:
+        return self.names[len(self.module.params.axes_dim) == 4]
+
     def swaps(self, joined: Joined) -> list[Swap]:
         return [(self.module.pe_embedder, restarting(joined))]
 
@@ -212,6 +221,10 @@ class NextDiT(Family):
 
     def measures(self) -> tuple[int, int, int]:
         return self.module.dim, self.module.n_heads, self.module.cap_embedder[-1].in_features
+
+    @property
+    def name(self) -> str:
+        return self.names[self._multiple > 1]
 
     @property
     def _multiple(self) -> int:

@@ -88,6 +88,11 @@ class UNet:
         return list(self.by_key.values())
 
     @property
+    def name(self) -> str:
+        """Which of the families it is of, by the text that it reads."""
+        return {768: "SD1.x", 1024: "SD2.x", 2048: "SDXL"}.get(self.text_width, self.family)
+
+    @property
     def text_width(self) -> int:
         """Numbers per token of the text that it reads."""
         return self.blocks[0].text_width

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from ....roictrl_core.instances import InstanceBatch
-from ..points import Reading, Segment
+from ..memo import Memo
+from ..points import Reading, Segment, Size
 
 
 def segments(
@@ -40,3 +43,10 @@ def segments(
             )
         )
     return made
+
+
+def once(
+    memo: Memo, instances: InstanceBatch, make: Callable[[Size], list[Segment]]
+) -> Callable[[Size], list[Segment]]:
+    """``make``, asked once per run for the same instances and size: a host keeps what it derives of the segments."""
+    return lambda size: memo.make(("segments", id(instances), size), lambda: make(size))

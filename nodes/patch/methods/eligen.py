@@ -13,7 +13,7 @@ from ..control import PROMPT
 from ..hosts import Host
 from ..points import TEXT, Points, Reading, Segment, Size
 from ..run import Run
-from .beside import segments
+from .beside import once, segments
 from .captioned import CaptionedSession, Order
 
 
@@ -49,10 +49,7 @@ class EliGenSession(CaptionedSession):
             regions = torch.stack(regions) if regions else torch.zeros(0, *size[-2:], dtype=torch.bool)
             return segments(instances, reading, regions, control.strength, own=control.uncond == PROMPT)
 
-        def text(size: Size) -> list[Segment]:
-            return self.run.memo.make(("segments", id(instances), size), lambda: make(size))
-
-        return Points(text=text)
+        return Points(text=once(self.run.memo, instances, make))
 
 
 def check_fits(host: Host) -> None:

@@ -17,7 +17,7 @@ from ....roictrl_core.roi_prompts import Patch, cell_regions, fuse_prompts, plan
 from ..hosts import Host
 from ..points import AFTER, TEXT, Points, Reading, Segment, Size, Spot
 from ..run import Run
-from .beside import segments
+from .beside import once, segments
 from .captioned import CaptionedSession, Fuse, Order
 
 GLOBAL_WEIGHT, END = 0.2, 0.6
@@ -71,17 +71,13 @@ class ROIPromptsSession(CaptionedSession):
 
     def points(self, instances: InstanceBatch, reading: Reading, order: Order) -> Points:
         """After cross-attention, or in the text, whichever the host has."""
-
         control, weight = self.run.control, self.fuser.global_weight
 
         def make(size: Size) -> list[Segment]:
             regions = cell_regions(instances, *size[-2:])
             return segments(instances, reading, regions, control.strength, global_weight=weight)
 
-        def text(size: Size) -> list[Segment]:
-            return self.run.memo.make(("segments", id(instances), size), lambda: make(size))
-
-        return super().points(instances, reading, order)._replace(text=text)
+        return super().points(instances, reading, order)._replace(text=once(self.run.memo, instances, make))
 
 
 def _at_patches(patches: Mapping[int, Patch], size: Size, maps: Tensor, pairs: Sequence[int]) -> Tensor:
