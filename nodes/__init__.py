@@ -37,6 +37,7 @@ MODULES: tuple[str, ...] = (
     "convert",
     "instances",
     "gligen",
+    "eligen",
     "instance_diffusion",
     "instance_diffusion_sampling",
     "demo",

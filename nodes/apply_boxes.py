@@ -14,11 +14,12 @@ from ..roictrl_core.adapter import ROICtrlAdapter
 from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
-from . import gligen, instance_diffusion
+from . import eligen, gligen, instance_diffusion
 from .apply import MASK_FEATHER, applied, many_boxes
-from .patch.control import Control, Slot
+from .patch.control import OFF, PROMPT, Control, Slot
 from .patch.hosts import Host, host_of, known_families
 from .patch.methods import Method, roictrl
+from .patch.methods.eligen import EliGen
 from .patch.methods.instance_diffusion import InstanceDiffusionMethod
 from .patch.methods.roi_prompts import ROIPrompts, suited
 from .patch.methods.roictrl import ROICtrl
@@ -49,6 +50,7 @@ class Picked:
     slots: tuple[Slot, ...]
     notes: list[Note]
     end: float = 1.0
+    uncond: str = PROMPT
 
 
 def _roictrl(host: Host, patcher, clip, layout: Layout, suffix: str) -> Picked:
@@ -67,7 +69,10 @@ def _gligen(host: Host, patcher, clip, layout: Layout, suffix: str) -> Picked:
     return Picked(method, slots, notes, gligen.PUBLISHED_END)
 
 
-def _without_training(host: Host, clip, layout: Layout, suffix: str) -> Picked:
+def _without_weights(host: Host, clip, layout: Layout, suffix: str) -> Picked:
+    if host.name in EliGen.trained_for:  # the same rule with and without its LoRA
+        slots, notes = eligen.entities(host, clip, layout, suffix)
+        return Picked(EliGen(), slots, notes, uncond=OFF)
     slots, notes = slots_of(host, clip, layout, None, suffix, MASK_FEATHER)
     global_weight, end = suited(host)
     return Picked(ROIPrompts(global_weight), slots, notes + many_boxes(slots), end)
@@ -104,12 +109,12 @@ def weights_of(adapter) -> Weights:
 def pick(host: Host, adapter, clip, layout: Layout, suffix: str) -> Picked:
     """The adapter's method where it fits the model, else the one without training; a note says which and why."""
     if adapter is None:
-        return _saying("boxes.no_adapter", host, _without_training(host, clip, layout, suffix))
+        return _saying("boxes.no_adapter", host, _without_weights(host, clip, layout, suffix))
     weights = weights_of(adapter)
     try:
         weights.check_fits(host, adapter.model)
     except ValueError as error:
-        return _saying("boxes.adapter_unfit", host, _without_training(host, clip, layout, suffix), why=str(error))
+        return _saying("boxes.adapter_unfit", host, _without_weights(host, clip, layout, suffix), why=str(error))
     return _saying("boxes.adapter_fits", host, weights.pick(host, adapter, clip, layout, suffix))
 
 
@@ -167,6 +172,7 @@ class ApplyBoxes(io.ComfyNode):
                 slots=picked.slots,
                 strength=strength,
                 window=(start_percent, min(end_percent, picked.end)),
+                uncond=picked.uncond,
                 picture=(layout.width, layout.height),
             )
             output = applied(model, control, picked.method, picked.notes)

@@ -183,6 +183,14 @@ SENTENCES = {
     "boxes.adapter_unfit": (
         "{method} was picked for this model ({family}), which needs no weights; the connected ones are left out: {why}"
     ),
+    "eligen.no_token": (
+        "{who} covers no cell of 8 pixels, so its caption is read by nobody and has no effect. Draw it larger."
+    ),
+    "eligen.many": (
+        "{count} boxes act, and EliGen's authors stop at {limit}: more may mix. Fewer boxes, or several pictures with "
+        "inpainting, are safer."
+    ),
+    "eligen.lora_part": "{count} {count:layer|layers} of {file} fit nothing in this model and are left out.",
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": (
         "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect."

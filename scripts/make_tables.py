@@ -21,6 +21,7 @@ READS = {"after": "cross-attention", "text": "joint attention"}  # how a family 
 def methods() -> list[type]:
     """The methods, in the order of the table's columns."""
     places = {"roi_prompts": "ROIPrompts", "roictrl": "ROICtrl", "gligen": "GLIGEN"}
+    places["eligen"] = "EliGen"
     places["instance_diffusion"] = "InstanceDiffusionMethod"
     return [getattr(pack_module(f"nodes.patch.methods.{module}"), name) for module, name in places.items()]
 
