@@ -1,9 +1,10 @@
-"""Converts ROICtrl or InstanceDiffusion weights to one safetensors file with the config inside, or says what a file is.
+"""Converts ROICtrl, InstanceDiffusion or EliGen weights to one safetensors file, or says what a file is.
 
     python scripts/convert.py ROICtrl_sdv14_30K.safetensors                 # what is it?
     python scripts/convert.py diffusion_pytorch_model.bin adapter.safetensors --dtype float16
     python scripts/convert.py instancediffusion_sd15.pth instancediffusion_sd15.safetensors --dtype float16
 
+EliGen: its LoRA for FLUX in the trainer's own names, written in ComfyUI's.
 InstanceDiffusion: the official checkpoint, or any one of the community's three files with the others beside it.
 Tensors are read one by one, so the 13.6 GB file needs memory for its 1.5 GB of trained parts only.
 """
@@ -15,10 +16,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
 from devtools.pack import register_core
 
 register_core()
 
+from roictrl_core import eligen  # noqa: E402
 from roictrl_core.checkpoint import DTYPES, AdapterFile, read_adapter, save_adapter  # noqa: E402
 from roictrl_core.instance_diffusion import checkpoint as instance_diffusion  # noqa: E402
 
@@ -79,11 +84,33 @@ def convert_instance_diffusion(options: argparse.Namespace) -> None:
         instance_diffusion.convert(options.source, options.target, DTYPE_NAMES.get(options.dtype))
 
 
+def is_raw_eligen(source: Path) -> bool:
+    if source.suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(source, "pt") as file:
+            return eligen.is_raw_flux(dict.fromkeys(file.keys()))
+    except (SafetensorError, OSError):
+        return False  # the readers below say what is wrong with it
+
+
+def convert_eligen(options: argparse.Namespace) -> None:
+    """Says what the file is, and writes the target if there is one; raises as `convert`."""
+    tensors = eligen.native_lora(load_file(options.source))
+    print(f"{options.source.name}: EliGen's LoRA for FLUX in the trainer's own names, {len(tensors)} tensors.")
+    if options.target:
+        check_target(options)
+        dtype = DTYPE_NAMES.get(options.dtype)
+        save_file({key: t if dtype is None else t.to(dtype) for key, t in tensors.items()}, options.target)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         if is_instance_diffusion(options.source):
             convert_instance_diffusion(options)
+        elif is_raw_eligen(options.source):
+            convert_eligen(options)
         else:
             adapter = read_adapter(options.source, heads=options.heads)
             print(f"{options.source.name}: {adapter.description}")
