@@ -1,9 +1,9 @@
-"""The example workflows of Apply Boxes: one drawing on the models that people use today."""
+"""The example workflows of Apply Boxes and Apply EliGen: one drawing on the models that people use today."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from devtools.graph import File, Graph, Output, Outputs
 from workflow_parts import MARKET, NEGATIVE, STREET, boxes, finish, sample
@@ -89,22 +89,23 @@ WAN = Model(
     latent="EmptyHunyuanLatentVideo",
     settings={"steps": 30, "cfg": 6.0, "sampler_name": "uni_pc"},
 )
+UNTRAINED = (
+    "\n\nNo adapter: **Apply Boxes** lets every box read its caption through the model's own attention, and says what "
+    "it picked. Strength 0 shows the same seed without boxes."
+)
+QWEN_LORA, FLUX_LORA = "Qwen-Image-EliGen-V2.safetensors", "EliGen-FLUX.safetensors"
+ELIGEN = (
+    "\n- EliGen's LoRA, in `models/loras` as `{file}`: [{place}]({place})\n\n**Apply EliGen** is what **Apply Boxes** "
+    "takes here as well; without the LoRA it works, weaker."
+)
 SDXL_FILE = File(
     f"{HUB}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors", "checkpoints"
 )
 
 
-def _note(g: Graph, title: str, files: Sequence[File], more: str = "") -> None:
+def _note(g: Graph, title: str, files: Sequence[File], more: str = UNTRAINED) -> None:
     lines = [f"- [{file.name}]({file.url}), in `models/{file.folder}`" for file in files]
-    text = (
-        f"## {title}\n"
-        + "\n".join(lines)
-        + (
-            "\n\nNo adapter: **Apply Boxes** lets every box read its caption through the model's own attention, and "
-            f"says what it picked. Strength 0 shows the same seed without boxes.{more}"
-        )
-    )
-    g.note(0, text, 230 + 30 * len(files))
+    g.note(0, f"## {title}\n" + "\n".join(lines) + more, 230 + 30 * len(files))
 
 
 def _loaded(g: Graph, model: Model) -> tuple[Output, Outputs, Outputs]:
@@ -121,16 +122,19 @@ def _loaded(g: Graph, model: Model) -> tuple[Output, Outputs, Outputs]:
     return found, clip, vae
 
 
-def _drawn(g: Graph, model: Model, layout: str, text: str, name: str, **latent: object) -> str:
-    """From the loaders to the picture."""
+def _drawn(g: Graph, model: Model, layout: str, text: str, name: str, lora: str = "", **latent: object) -> str:
+    """From the loaders to the picture; with a ``lora`` through Apply EliGen, else Apply Boxes."""
     found, clip, vae = _loaded(g, model)
+    if lora:
+        found = g.add(1, "ROICtrlLoadEliGenLoRA", model=found, lora_name=lora)[0]
     drawn = boxes(g, 1, layout)
     positive = g.add(2, "CLIPTextEncode", title="Prompt for the whole picture", room=80, clip=clip[0], text=text)[0]
     if model.settings["cfg"] == 1:
         negative = g.add(2, "ConditioningZeroOut", conditioning=positive)[0]
     else:
         negative = g.add(2, "CLIPTextEncode", title="Negative prompt", room=80, clip=clip[0], text=NEGATIVE)[0]
-    controlled = g.add(3, "ROICtrlApplyBoxes", model=found, clip=clip[0], layout=drawn["layout"])[0]
+    apply = "ROICtrlApplyEliGen" if lora else "ROICtrlApplyBoxes"
+    controlled = g.add(3, apply, model=found, clip=clip[0], layout=drawn["layout"])[0]
     empty = g.add(3, model.latent, width=drawn["width"], height=drawn["height"], **latent)[0]
     settings = {"sampler_name": "euler", "scheduler": "simple", **model.settings}
     sampled = sample(g, 4, controlled, positive, negative, empty, **settings)
@@ -179,15 +183,30 @@ def boxes_z_image(g: Graph) -> str:
 
 def boxes_anima(g: Graph) -> str:
     """Anima."""
-    _note(g, ANIMA.title, ANIMA.files(), "\n\nComfyUI 0.3.75 does not know Anima yet; newer ones do.")
+    _note(g, ANIMA.title, ANIMA.files(), UNTRAINED + "\n\nComfyUI 0.3.75 does not know Anima yet; newer ones do.")
     return _drawn(g, ANIMA, MARKET, PROMPT, "boxes_anima")
 
 
 def boxes_wan(g: Graph) -> str:
     """Wan: the same boxes in every frame of a video."""
-    _note(g, WAN.title, WAN.files(), "\n\nThe boxes are the same in every frame.")
+    _note(g, WAN.title, WAN.files(), UNTRAINED + "\n\nThe boxes are the same in every frame.")
     text = "a yellow taxi drives past a woman in a green coat on a rainy street"
     return _drawn(g, WAN, STREET, text, "boxes_wan", length=33)
+
+
+def eligen_qwen_image(g: Graph) -> str:
+    """EliGen on Qwen-Image."""
+    _note(
+        g, QWEN.title, QWEN.files(), ELIGEN.format(file=QWEN_LORA, place=f"{HUB}/DiffSynth-Studio/Qwen-Image-EliGen-V2")
+    )
+    return _drawn(g, replace(QWEN, settings={"steps": 40, "cfg": 4.0}), MARKET, PROMPT, "eligen_qwen_image", QWEN_LORA)
+
+
+def eligen_flux(g: Graph) -> str:
+    """EliGen on FLUX.1, with a real negative prompt as published."""
+    place = "https://modelscope.cn/models/DiffSynth-Studio/Eligen"
+    _note(g, FLUX.title, FLUX.files(), ELIGEN.format(file=FLUX_LORA, place=place))
+    return _drawn(g, replace(FLUX, settings={"steps": 30, "cfg": 3.0}), MARKET, PROMPT, "eligen_flux", FLUX_LORA)
 
 
 ANY_MODEL: tuple[Callable[[Graph], str], ...] = (
@@ -197,4 +216,6 @@ ANY_MODEL: tuple[Callable[[Graph], str], ...] = (
     boxes_z_image,
     boxes_anima,
     boxes_wan,
+    eligen_qwen_image,
+    eligen_flux,
 )

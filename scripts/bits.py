@@ -51,7 +51,9 @@ def prompts(object_info: dict) -> Iterator[tuple[str, dict]]:
     """Each picture's name and prompt."""
     known = {}
     for file in sorted((ROOT / "workflows").glob("*.json")):
-        known[file.stem] = shrunk(to_prompt(load_workflow(file), object_info), steps=3)
+        prompt = shrunk(to_prompt(load_workflow(file), object_info), steps=3)
+        if not any(entry["class_type"] == "UNETLoader" for entry in prompt.values()):  # there are no small ones
+            known[file.stem] = prompt
     yield from known.items()
     for name, (workflow, kind, inputs) in SETTINGS.items():
         prompt = copy.deepcopy(known[workflow])

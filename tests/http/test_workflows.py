@@ -25,6 +25,8 @@ FAMILIES = {
     "boxes_z_image": "z_image",
     "boxes_anima": "anima",
     "boxes_wan": "wan21",
+    "eligen_qwen_image": "qwen_image",
+    "eligen_flux": "flux",
 }
 LOADED = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}  # the tiny node's output instead
 SMALL = [file for file in WORKFLOWS if file.stem not in FAMILIES]
@@ -103,6 +105,7 @@ def test_files_to_fetch_are_named_as_their_loader_asks_for_them(file):
 def tiny(prompt: dict, family: str) -> dict:
     """The prompt with a tiny model in the place of what it loads."""
     loaders = {number: LOADED[e["class_type"]] for number, e in prompt.items() if e["class_type"] in LOADED}
+    loaders |= {number: 0 for number, e in prompt.items() if e["class_type"] == "ROICtrlLoadEliGenLoRA"}
     kept = {number: entry for number, entry in prompt.items() if number not in loaders}
     for entry in kept.values():
         for name, value in entry["inputs"].items():
@@ -117,7 +120,8 @@ def test_the_workflow_runs_on_a_tiny_model_of_its_family_and_its_boxes_act(name,
     prompt = tiny(shrunk(prompt_of(ROOT / "workflows" / f"{name}.json", server), side=128, steps=2), FAMILIES[name])
     saves = next(e["class_type"] for e in prompt.values() if e["class_type"] in ("SaveImage", "SaveAnimatedWEBP"))
     plain = json.loads(json.dumps(prompt))
-    plain[node_of(plain, "ROICtrlApplyBoxes")]["inputs"]["strength"] = 0.0
+    apply = "ROICtrlApplyEliGen" if name.startswith("eligen") else "ROICtrlApplyBoxes"
+    plain[node_of(plain, apply)]["inputs"]["strength"] = 0.0
     try:
         first, second = (run_prompt(server.url, wanted).images(node_of(prompt, saves))[0] for wanted in (prompt, plain))
     except PromptError as error:
