@@ -39,7 +39,7 @@ class PreviewLayout(io.ComfyNode):
             "ROICtrlPreviewLayout",
             NAME,
             description="Draws boxes and captions on a picture, and counts the feature cells that each box covers at "
-            "the levels of the UNet: a box that covers none at a level is not controlled there.",
+            "the levels of SD1.x: a box that covers none at a level is not controlled there.",
             search_aliases=["show boxes", "draw boxes", "visualize layout", "debug layout", "roictrl"],
             is_output_node=True,
             inputs=[

@@ -1,7 +1,7 @@
 """Joint attention in which captions stand beside the prompt, and who reads whom: EliGen's rule without its mask.
 
 A text segment reads itself and the image tokens of its region; the prompt itself and the whole image; an image token
-the whole image, the prompt, and the captions whose regions it lies in (arXiv 2501.01097 section 3.2).  Queries that
+the whole image, the prompt, and the captions whose regions it lies in (docs/any_model.md section 2).  Queries that
 may read the same keys attend together, so that no mask of tokens x tokens is needed and any kernel will do.
 """
 
