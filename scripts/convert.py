@@ -25,6 +25,7 @@ register_core()
 
 from roictrl_core import eligen  # noqa: E402
 from roictrl_core.checkpoint import DTYPES, AdapterFile, read_adapter, save_adapter  # noqa: E402
+from roictrl_core.files import write_atomically  # noqa: E402
 from roictrl_core.instance_diffusion import checkpoint as instance_diffusion  # noqa: E402
 
 DTYPE_NAMES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
@@ -101,7 +102,8 @@ def convert_eligen(options: argparse.Namespace) -> None:
     if options.target:
         check_target(options)
         dtype = DTYPE_NAMES.get(options.dtype)
-        save_file({key: t if dtype is None else t.to(dtype) for key, t in tensors.items()}, options.target)
+        tensors = {key: t if dtype is None else t.to(dtype) for key, t in tensors.items()}
+        write_atomically(options.target, lambda partial: save_file(tensors, partial))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

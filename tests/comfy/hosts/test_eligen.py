@@ -151,6 +151,20 @@ def test_entities_on_the_negative_read_the_negative_prompt(eligen, eligen_model,
     assert error(both["v_neg"], case["v_neg"]) > 1e-2
 
 
+def test_apply_boxes_takes_the_same_rule(eligen, eligen_model, apply_eligen, pack):
+    case, meta = eligen("q2_three")
+    core, height, width = pack.module("roictrl_core.layout"), *(8 * side for side in meta["latent"])
+    boxes = [
+        [edge / side for edge, side in zip(b, (width, height) * 2, strict=True)] for b in case["boxes_px"].tolist()
+    ]
+    texts = [[[case[f"ent.{n}"], {"pooled_output": None}]] for n in range(len(boxes))]
+    instances = (core.Instance(tuple(box), "", conditioning=text) for box, text in zip(boxes, texts, strict=True))
+    layout, model = core.Layout(width, height, tuple(instances)), eligen_model(meta["weights"])
+    output = pack.module("nodes.apply_boxes").ApplyBoxes.execute(model, Encoder(), layout)
+    assert "EliGen was picked" in output.ui["roictrl"][0]["notes"][0]["text"]
+    assert error(forwards(output[0], case, meta)["v"], case["v"]) < 1e-5
+
+
 def test_the_pixel_rule(eligen, pack):
     tensors, meta = eligen("mask_rule")
     core, coverage = pack.module("roictrl_core.eligen"), pack.module("roictrl_core.coverage")

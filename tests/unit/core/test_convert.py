@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import convert
 from roictrl_core.adapter import ROICtrlAdapter
@@ -51,3 +51,25 @@ def test_values_out_of_range_of_float16_are_refused(tmp_path, capsys):
     assert convert.main([str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors"), "--dtype", "float16"]) == 1
     assert "holds NaN or infinite values in position_net.linears.0.bias" in capsys.readouterr().err
     assert not (tmp_path / "b.safetensors").exists()
+
+
+def test_eligens_lora_gets_the_names_that_comfyui_takes(tmp_path, capsys):
+    raw = {
+        f"{block}.lora_{half}.default.weight": torch.rand(2, 2)
+        for block in (
+            "blocks.0.attn.a_to_qkv",
+            "blocks.3.ff_b.2",
+            "single_blocks.1.to_qkv_mlp",
+            "single_blocks.1.norm.linear",
+        )
+        for half in "AB"
+    }
+    save_file(raw, tmp_path / "in.safetensors")
+    target = tmp_path / "out.safetensors"
+    assert convert.main([str(tmp_path / "in.safetensors"), str(target), "--dtype", "float16"]) == 0
+    assert "EliGen's LoRA for FLUX in the trainer's own names, 8 tensors." in capsys.readouterr().out
+    found = load_file(target)
+    layers = ("double_blocks.0.img_attn.qkv", "double_blocks.3.txt_mlp.2", "single_blocks.1.linear1")
+    layers += ("single_blocks.1.modulation.lin",)
+    assert set(found) == {f"diffusion_model.{layer}.lora_{half}.weight" for layer in layers for half in "AB"}
+    assert {tensor.dtype for tensor in found.values()} == {torch.float16}
