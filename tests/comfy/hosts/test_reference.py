@@ -22,7 +22,8 @@ def _reference(name):
 
 
 cell_weights, segments = _reference("cell_weights"), _reference("segments")
-SIZES = {"pixart_sigma": (40, 48), "kandinsky5": (20, 12), "kandinsky5_video": (20, 12)}
+TWO_SIDES = (20, 12)  # of families that take even sides alone
+SIZES = {"pixart_sigma": (40, 48), "kandinsky5": TWO_SIDES, "kandinsky5_video": TWO_SIDES}
 
 
 @contextmanager
@@ -38,25 +39,21 @@ def hooked(attentions, hook):
         yield
 
 
-def read_by(family, attentions, prompt, size) -> list:
-    """What each cross-attention is handed beside its input in a step whose prompt is ``prompt``."""
+def read_by(family, attentions, run) -> list:
+    """What each cross-attention is handed beside its input in a step."""
     found = {}
     with hooked(attentions, lambda number, module, args, kwargs, output: found.update({number: (args[1:], kwargs)})):
-        family.sample(positive=prompt, steps=1, cfg=1.0, size=size)
+        family.sample(**run)
     return [found[number] for number in range(len(attentions))]
 
 
-@pytest.mark.parametrize("global_weight", [0.0, 0.3])
-def test_cross_attention(cross, global_weight):
-    """a + sum of weights x (the same attention of all tokens on a caption - a), the weights made cell by cell."""
-    size = SIZES.get(cross.name, (18, 12))
-    attentions = [block.module for block in cross.host.blocks]
-    prompts = [cross.clip.encode_from_tokens(cross.clip.tokenize(text), return_dict=True) for text in ("21", "22 9")]
-    prompts = [[[found.pop("cond"), found]] for found in prompts]
-    texts = [read_by(cross, attentions, prompt, size) for prompt in prompts]
-    grid = cross.host.kind.tokens(tiny_dits.latent(cross.name, size=size).shape[2:])
-    maps = cell_weights.weights(BOXES, *grid[-2:], global_weight)  # [2, H, W]
-    maps = maps[:, None].expand(-1, torch.Size(grid).numel() // maps[0].numel(), -1, -1).flatten(1)[..., None]
+def literally(family, prompts, maps, run) -> torch.Tensor:
+    """a + sum of maps x (the same attention of all tokens on a caption - a), in every block of one step.
+
+    prompts: the captions, ``maps`` ``[2, H, W]``.
+    """
+    attentions = [block.module for block in family.host.blocks]
+    texts = [read_by(family, attentions, {**run, "positive": prompt}) for prompt in prompts]
     busy = []
 
     def mix(number, module, args, kwargs, output):
@@ -67,15 +64,52 @@ def test_cross_attention(cross, global_weight):
         fused = a.clone()
         for weight, text in zip(maps, texts, strict=True):
             own = module(args[0], *text[number][0], **text[number][1])
+            weight = weight.flatten().repeat(a.shape[1] // weight.numel())[:, None]
             fused += weight * ((own[0] if isinstance(own, tuple) else own) - a)
         busy.clear()
         return (fused,) if isinstance(output, tuple) else fused
 
     with hooked(attentions, mix):
-        want = cross.sample(steps=1, cfg=1.0, size=size)
-    got = cross.sample(cross.apply(global_weight=global_weight), steps=1, cfg=1.0, size=size)
-    assert error(got, want) < 5e-6
-    assert error(got, cross.sample(steps=1, cfg=1.0, size=size)) > 1e-3
+        return family.sample(**run)
+
+
+def two_prompts(family) -> list:
+    found = [family.clip.encode_from_tokens(family.clip.tokenize(text), return_dict=True) for text in ("21", "22 9")]
+    return [[[one.pop("cond"), one]] for one in found]
+
+
+def test_cross_attention(cross, global_weight=0.3):
+    """Weights made cell by cell, on a tall picture with odd sides where the family takes them."""
+    run = {
+        "size": SIZES.get(
+            cross.name, (17, 13) if "anima" in tiny_dits.present() or cross.name != "cosmos_predict2" else TWO_SIDES
+        ),
+        "steps": 1,
+        "cfg": 1.0,
+    }
+    grid = cross.host.kind.tokens(tiny_dits.latent(cross.name, size=run["size"]).shape[2:])
+    maps = cell_weights.weights(BOXES, *grid[-2:], global_weight)
+    want = literally(cross, two_prompts(cross), maps, run)
+    got = cross.sample(cross.apply(global_weight=global_weight), **run)
+    assert error(got, want) < 5e-6 and error(got, cross.sample(**run)) > 1e-3
+
+
+def test_wan_with_a_picture_seen_by_clip(tiny):
+    """Its tokens stand before the text's, and captions are read beside them."""
+    family = tiny("wan21_i2v")
+    g = torch.Generator().manual_seed(9)
+    seen = SimpleNamespace(penultimate_hidden_states=torch.randn(1, 257, 1280, generator=g))
+
+    def with_picture(prompt):
+        return [[tensor, {**others, "clip_vision_output": seen}] for tensor, others in prompt]
+
+    run = {"positive": with_picture(family.text(5)), "steps": 1, "cfg": 1.0}
+    grid = family.host.kind.tokens(tiny_dits.latent(family.name).shape[2:])
+    maps = cell_weights.weights(BOXES, *grid[-2:], 0.0)
+    want = literally(family, [with_picture(prompt) for prompt in two_prompts(family)], maps, run)
+    got = family.sample(family.apply(), **run)
+    assert error(got, want) < 5e-6 and error(got, family.sample(**run)) > 1e-3
+    assert error(got, family.sample(family.apply(), steps=1, cfg=1.0)) > 1e-3
 
 
 @pytest.fixture
