@@ -78,7 +78,7 @@ def two_prompts(family) -> list:
     return [[[one.pop("cond"), one]] for one in found]
 
 
-def test_cross_attention(cross, global_weight=0.3):
+def test_cross_attention(cross):
     """Weights made cell by cell, on a tall picture with odd sides where the family takes them."""
     run = {
         "size": SIZES.get(
@@ -88,9 +88,9 @@ def test_cross_attention(cross, global_weight=0.3):
         "cfg": 1.0,
     }
     grid = cross.host.kind.tokens(tiny_dits.latent(cross.name, size=run["size"]).shape[2:])
-    maps = cell_weights.weights(BOXES, *grid[-2:], global_weight)
+    maps = cell_weights.weights(BOXES, *grid[-2:], 0.3)
     want = literally(cross, two_prompts(cross), maps, run)
-    got = cross.sample(cross.apply(global_weight=global_weight), **run)
+    got = cross.sample(cross.apply(global_weight=0.3), **run)
     assert error(got, want) < 5e-6 and error(got, cross.sample(**run)) > 1e-3
 
 
