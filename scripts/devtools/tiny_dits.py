@@ -475,8 +475,9 @@ def sample(
     frames: int | None = None,
     positive: list | None = None,
     negative: list | None = None,
+    **more,
 ) -> torch.Tensor:
-    """KSampler's own path: Euler, simple schedule."""
+    """KSampler's own path: Euler, simple schedule; ``more`` goes to `comfy.sample.sample`."""
     empty = latent(name, batch, size, frames)
     noise = comfy.sample.prepare_noise(empty, seed)
     with torch.inference_mode():
@@ -492,4 +493,5 @@ def sample(
             empty,
             seed=seed,
             disable_pbar=True,
+            **more,
         )

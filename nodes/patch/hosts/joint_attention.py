@@ -196,9 +196,9 @@ class _Joint:
             return False
         if queries != self.tokens:
             raise CannotAct(
-                f"the model's blocks read {queries} tokens, and prompt, captions and picture have {self.tokens}. Another "
-                "node adds tokens of its own, as a style reference does, and who may read them is not known. Remove "
-                "that node, or the boxes."
+                f"the model's blocks read {queries} tokens, and prompt, captions and picture have {self.tokens}. "
+                "Another node adds tokens of its own, as a style reference does, and who may read them is not known. "
+                "Remove that node, or the boxes."
             )
         return True
 
