@@ -45,7 +45,7 @@ class ROIPrompts:
             if not patches:
                 return h + a
             carry = partial(_at_patches, {patch.pair: patch for patch in patches}, spot.size)
-            return h + fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend_cells)
+            return h + fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend)
 
         return fuse
 
