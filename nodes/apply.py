@@ -101,6 +101,21 @@ def _mask_feather() -> io.Input:
     )
 
 
+def _adaptive_roi_size() -> io.Input:
+    # Optional and last, as above.
+    return advanced(
+        io.Boolean.Input(
+            "adaptive_roi_size",
+            default=False,
+            optional=True,
+            tooltip=(
+                "On: a box that covers fewer feature cells than the adapter's fixed grid is processed at its own "
+                "size, which costs less. Not as published: the adapter was trained on the fixed grid."
+            ),
+        )
+    )
+
+
 def unread_negatives(layout: Layout, control: Control) -> list[Note]:
     """On the instances whose negative caption no ROI reads."""
     if control.uncond == PROMPT:
@@ -157,6 +172,7 @@ class ApplyROICtrl(io.ComfyNode):
                 _slot_shuffle_seed(),
                 _mask_feather(),
                 *speed_inputs(EXACT, BALANCED, FAST, fast=FAST_DOES),
+                _adaptive_roi_size(),
             ],
             outputs=[patched_output()],
         )
@@ -178,6 +194,7 @@ class ApplyROICtrl(io.ComfyNode):
         speed=EXACT,
         computed_share=SHARE,
         compute_every=EVERY,
+        adaptive_roi_size=False,
     ) -> io.NodeOutput:
         schedule = {"start_percent": start_percent, "end_percent": end_percent}
         speeds = {"speed": speed, "computed_share": computed_share, "compute_every": compute_every}
@@ -198,7 +215,8 @@ class ApplyROICtrl(io.ComfyNode):
                 reuse=reuse_of(**speeds),
                 picture=(layout.width, layout.height),
             )
-            return applied(model, control, ROICtrl(network, adapter), notes + unread_negatives(layout, control))
+            method = ROICtrl(network, adapter, adaptive_roi_size)
+            return applied(model, control, method, notes + unread_negatives(layout, control))
 
 
 class ApplyROIPrompts(io.ComfyNode):

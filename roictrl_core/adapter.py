@@ -61,10 +61,20 @@ class ROICtrlAdapter(nn.Module):
         return self.get_submodule(f"{block}.roifuser")
 
     def plan(
-        self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str
+        self,
+        instances: InstanceBatch,
+        level: int,
+        height: int,
+        width: int,
+        device: torch.device | str,
+        adaptive: bool = False,
     ) -> LevelPlan:
-        """How the fusers of a U-Net level sample maps of `height` x `width` cells for these instances."""
-        return plan_level(instances, size=self.config.grids[level], height=height, width=width, device=device)
+        """How the fusers of a U-Net level sample maps of `height` x `width` cells for these instances.
+
+        `adaptive`: boxes of fewer cells than the level's grid have grids of their own size.
+        """
+        size = self.config.grids[level]
+        return plan_level(instances, size=size, height=height, width=width, device=device, adaptive=adaptive)
 
     def box_tokens(self, instances: InstanceBatch) -> Tensor:
         """`[B, S, token width]` float32; once per run, as it does not depend on the step."""

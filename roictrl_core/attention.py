@@ -25,10 +25,11 @@ def multi_head_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tens
 
 
 class InstanceAttention(Protocol):
-    """The block's own attn2, each ROI reading its own caption. `pairs` are indices into `InstanceBatch.pairs`."""
+    """The block's own attn2, each ROI reading its own caption. `pairs` are indices into `InstanceBatch.pairs`;
+    `grid`: rows and columns of an ROI's T bins, for whatever sits on attn2."""
 
-    def attend(self, rois: Tensor, pairs: Sequence[int]) -> Tensor:
-        """The whole attn2, projections included: `[m, P * P, C]` of the m ROIs in `pairs` to `[m, P * P, C]`."""
+    def attend(self, rois: Tensor, pairs: Sequence[int], grid: tuple[int, int]) -> Tensor:
+        """The whole attn2, projections included: `[m, T, C]` of the m ROIs in `pairs` to `[m, T, C]`."""
         ...
 
     def project_queries(self, n: Tensor) -> Tensor | None:
@@ -36,8 +37,8 @@ class InstanceAttention(Protocol):
         be computed before ROI-Align."""
         ...
 
-    def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
-        """What follows the query projection: `[m, P * P, I]` to `[m, P * P, C]`."""
+    def attend_queries(self, queries: Tensor, pairs: Sequence[int], grid: tuple[int, int]) -> Tensor:
+        """What follows the query projection: `[m, T, I]` to `[m, T, C]`."""
         ...
 
 
@@ -64,18 +65,18 @@ class BlockAttention:
     ) -> None:
         self.attn2, self.contexts, self.layer, self.cache, self.key = attn2, contexts, layer, cache, key
 
-    def attend(self, rois: Tensor, pairs: Sequence[int]) -> Tensor:
-        return self.attend_queries(self.attn2.to_q(rois), pairs)
+    def attend(self, rois: Tensor, pairs: Sequence[int], grid: tuple[int, int]) -> Tensor:
+        return self.attend_queries(self.attn2.to_q(rois), pairs, grid)
 
     def project_queries(self, n: Tensor) -> Tensor | None:
         # Alignment is linear, so it commutes with to_q; with a bias it would not, as samples outside the map are 0.
         return None if getattr(self.attn2.to_q, "bias", None) is not None else self.attn2.to_q(n)
 
-    def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
+    def attend_queries(self, queries: Tensor, pairs: Sequence[int], grid: tuple[int, int]) -> Tensor:
         return self.project_out(self.attended(queries, pairs))
 
     def attended(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
-        """`[m, P * P, I]` of as many queries, before the output projection."""
+        """`[m, T, I]` of as many queries, before the output projection."""
         result = None
         for members, unique, caption_of in self._groups(pairs):
             keys, values = self._keys_values(unique, queries)
@@ -89,7 +90,7 @@ class BlockAttention:
         return result
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, pairs: Sequence[int]) -> Tensor:
-        """The attention kernel itself, `[m', P * P, I]` for the ROIs in `pairs`; a host replaces it with its own."""
+        """The attention kernel itself, `[m', T, I]` for the ROIs in `pairs`; a host replaces it with its own."""
         return multi_head_attention(q, k, v, self.attn2.heads)
 
     def project_out(self, attended: Tensor) -> Tensor:

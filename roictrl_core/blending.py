@@ -65,13 +65,13 @@ class AttentionBlending(nn.Module):
 
         Args:
             a: `[B, T, C]`, the block's cross-attention output: the global slot.
-            rois: `[A, P * P, C]` of the plan's active ROIs.
+            rois: `[R, C]`, the bins of the plan's active ROIs.
             order: `[S]` slot permutation for the gate.
         """
         dtype = working_dtype(a.dtype)
         global_logit = self._logits(a).to(dtype)  # [B, T]
-        bin_logit = self._logits(rois).to(dtype)  # [A, P * P]
-        cell_logit = (bin_logit.flatten()[plan.unpool.index.long()] * plan.unpool.weight).sum(-1)  # [N, K]
+        bin_logit = self._logits(rois[None]).to(dtype)  # [1, R]
+        cell_logit = (bin_logit[0][plan.unpool.index.long()] * plan.unpool.weight).sum(-1)  # [N, K]
 
         gates = self.channel_gate(self._maxima(global_logit, cell_logit, instances, plan).to(a.dtype), order).to(
             dtype
@@ -84,7 +84,7 @@ class AttentionBlending(nn.Module):
 
     def _logits(self, tokens: Tensor) -> Tensor:
         """The channel reduction on `[N, T, C]`: `[N, T]`. A 1x1 convolution commutes with ROI-Unpool."""
-        if not tokens.shape[0]:
+        if not tokens.numel():
             return tokens.new_zeros(tokens.shape[:2])
         image = tokens.reshape(1, -1, 1, tokens.shape[-1]).permute(
             0, 3, 1, 2
@@ -143,9 +143,7 @@ class AttentionBlending(nn.Module):
         batch, tokens, channels = a.shape
         flat = a.reshape(-1, channels)  # [B * T, C]
         taps = (weights[:, 1:, None] * plan.unpool.weight).flatten(1)  # [N, 4 K]
-        shown = weighted_rows(
-            rois.reshape(-1, channels).to(weights.dtype), plan.unpool.index.flatten(1), taps
-        )  # [N, C]
+        shown = weighted_rows(rois.to(weights.dtype), plan.unpool.index.flatten(1), taps)  # [N, C]
         shown = shown + flat[plan.cells] * weights[:, :1]
         fused = flat.index_copy(0, plan.cells, shown.to(a.dtype))
         global_weight = weights.new_ones(batch * tokens).index_copy(0, plan.cells, weights[:, 0])

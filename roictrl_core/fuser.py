@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from .blending import AttentionBlending
 from .cache import KeyValueCache
 from .instances import InstanceBatch
 from .layers import NORM_EPS, FeedForward, SelfAttention
-from .plan import LevelPlan
+from .plan import Group, LevelPlan
 from .sampling import weighted_rows, working_dtype
 
 CHUNK_ELEMENTS = 8 * 1024 * 1024  # ROI tokens x channels computed at a time; about ten such buffers live at once
@@ -88,7 +88,7 @@ class ROIFuser(nn.Module):
         Returns:
             `[B, T, C]` in the dtype of h.
         """
-        rois = self.instance_features(n, plan, attention)  # [A, P * P, C]
+        rois = self.instance_features(n, plan, attention)  # [R, C]
         blend = self.roiattn_fuser(a, rois, instances, plan, order)
         if record is not None:
             record(blend.global_weight, blend.foreground)
@@ -98,31 +98,31 @@ class ROIFuser(nn.Module):
 
     def instance_features(self, n: Tensor, plan: LevelPlan, attention: InstanceAttention) -> Tensor:
         """ROI-Align, instance cross-attention and ROI self-attention: `[B, T, C]`
-        to `[A, P * P, C]` of the active ROIs."""
-        bins = plan.size * plan.size
-        count = len(plan.active)
-        if not count:
-            return n.new_zeros(0, bins, n.shape[-1])
+        to `[R, C]`, the bins of the active ROIs."""
+        channels, total = n.shape[-1], len(plan.align.index)
+        if not total:
+            return n.new_zeros(0, channels)
         # Alignment is linear: where the map has fewer tokens than the ROIs together, queries are projected on the map.
-        queries = attention.project_queries(n) if n.shape[0] * n.shape[1] < count * bins else None
+        queries = attention.project_queries(n) if n.shape[0] * n.shape[1] < total else None
         source = n if queries is None else queries
+        read = attention.attend if queries is None else attention.attend_queries
         table = source.reshape(-1, source.shape[-1]).to(working_dtype(source.dtype))  # [B * T, C]
         parts = []
-        for chunk in self._chunks(count, bins * n.shape[-1]):
-            taps = slice(chunk.start * bins, chunk.stop * bins)
-            rois = weighted_rows(table, plan.align.index[taps], plan.align.weight[taps])  # [m * P * P, C]
-            rois = rois.to(n.dtype).view(-1, bins, table.shape[-1])
-            pairs = plan.active[chunk]
-            r = (
-                attention.attend(rois, pairs) if queries is None else attention.attend_queries(rois, pairs)
-            )  # [m, P * P, C]
-            parts.append(r + self._gate(self.alpha_roi_self_attn, r) * self.roi_self_attn(self.norm1(r)))
+        for groups in _chunks(plan.groups, CHUNK_ELEMENTS // channels):
+            bins = slice(groups[0].all_bins.start, groups[-1].all_bins.stop)
+            rois = weighted_rows(table, plan.align.index[bins], plan.align.weight[bins]).to(n.dtype)  # [r, C]
+            r = _joined([read(x, plan.active[g.start : g.stop], g.grid) for g, x in _by_group(groups, rois)])  # [r, C]
+            parts.append(r + self._gate(self.alpha_roi_self_attn, r) * self._within_rois(self.norm1(r), groups))
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
-    @staticmethod
-    def _chunks(count: int, elements: int) -> Iterator[slice]:
-        size = max(1, CHUNK_ELEMENTS // elements)
-        return (slice(start, min(start + size, count)) for start in range(0, count, size))
+    def _within_rois(self, x: Tensor, groups: Sequence[Group]) -> Tensor:
+        """ROI self-attention: `[r, C]`, the bins of the groups' ROIs, to `[r, C]`; each ROI attends to itself."""
+
+        def kernel(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+            parts = zip(*(_by_group(groups, t) for t in (q, k, v)), strict=True)
+            return _joined([self.roi_self_attn.attention(*(t for _, t in part), heads) for part in parts])
+
+        return self.roi_self_attn.attend(x, self.roi_self_attn.to_k(x), self.roi_self_attn.to_v(x), kernel)
 
     @staticmethod
     def _gate(alpha: Tensor, like: Tensor) -> Tensor:
@@ -144,3 +144,32 @@ class ROIFuser(nn.Module):
         keys = torch.cat([attention.to_k(visual), token_keys], dim=1)  # [B, T + S, C]
         values = torch.cat([attention.to_v(visual), token_values], dim=1)
         return attention.attend(visual, keys, values)
+
+
+def _chunks(groups: Sequence[Group], most: int) -> Iterator[list[Group]]:
+    """The groups cut, and small ones gathered, to at most so many bins at a time, or one ROI."""
+    chunk, room = [], most
+    for group in groups:
+        start = group.start
+        while start < group.stop:
+            count = min(max(room, 0) // group.bins, group.stop - start)
+            if not count and chunk:
+                yield chunk
+                chunk, room = [], most
+                continue
+            chunk.append(group.part(start, start + max(count, 1)))
+            room -= chunk[-1].all_bins.stop - chunk[-1].all_bins.start
+            start = chunk[-1].stop
+    yield chunk
+
+
+def _by_group(groups: Sequence[Group], x: Tensor) -> list[tuple[Group, Tensor]]:
+    """`[r, I]`, the bins of the groups' ROIs, as each group's `[m, bins, I]`."""
+    parts = x.split([group.all_bins.stop - group.all_bins.start for group in groups])
+    return [(group, part.unflatten(0, (-1, group.bins))) for group, part in zip(groups, parts, strict=True)]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """The groups' `[m, bins, I]` as `[r, I]`."""
+    flat = [part.flatten(0, 1) for part in parts]
+    return flat[0] if len(flat) == 1 else torch.cat(flat)

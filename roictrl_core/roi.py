@@ -25,7 +25,7 @@ class Taps(NamedTuple):
     weight: Tensor
 
 
-def align_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
+def align_taps(low: Tensor, high: Tensor, bins: int, size: int, read: int | None = None) -> Taps:
     """ROI-Align along one axis: 2 samples of 2 cells per bin, as torchvision's `aligned=True, sampling_ratio=2`.
 
     A sample less than a cell outside the map reads its border cell; one further out is 0 and still counts in the mean,
@@ -36,14 +36,18 @@ def align_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
         low, high: `[N]`, the boxes' normalised edges on this axis.
         bins: P, the side of the ROI grid.
         size: the map's cells on this axis.
+        read: S <= P, where the box has so many cells: only the bins at i / S * P, which ROI-Unpool reads.
 
     Returns:
-        Taps `[N, P, 4]` over the map's cells.
+        Taps `[N, P or S, 4]` over the map's cells.
     """
     low, high = low.float() * size, high.float() * size  # [N], [N]
     bin_size = ((high - low) / bins)[:, None, None]  # [N, 1, 1]
     start = (low - 0.5)[:, None, None]
-    bin_index = torch.arange(bins, dtype=torch.float32, device=low.device)[None, :, None]  # [1, P, 1]
+    bin_index = torch.arange(bins if read is None else read, dtype=torch.float32, device=low.device)
+    if read not in (None, bins):
+        bin_index = bin_index / read * bins
+    bin_index = bin_index[None, :, None]  # [1, P or S, 1]
     sample = torch.arange(SAMPLES_PER_BIN, dtype=torch.float32, device=low.device) + 0.5  # [2]
     # The order of these operations is part of the method: another one is off by up to 3e-5.
     position = start + bin_index * bin_size + sample * bin_size / SAMPLES_PER_BIN  # [N, P, 2]
@@ -67,15 +71,16 @@ def box_cells(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return first, last - first
 
 
-def unpool_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
+def unpool_taps(low: Tensor, high: Tensor, bins: int | Tensor, size: int) -> Taps:
     """ROI-Unpool along one axis: cell i of a box of S cells reads the ROI at i / S * P,
     bilinear between floor and ceil.
 
-    Args: as `align_taps`.
+    Args: as `align_taps`; `bins` may be a P for each box, `[N]` int64.
 
     Returns:
         Taps `[N, size, 2]` over the P bins, with zero weights outside the box and beyond the last bin.
     """
+    bins = torch.as_tensor(bins, device=low.device).view(-1, 1)  # [N, 1], or [1, 1]
     first, count = box_cells(low, high, size)
     cell = torch.arange(size, dtype=torch.float32, device=low.device)[None] - first[:, None]  # [N, size]
     inside = (cell >= 0) & (cell < count[:, None])
@@ -84,8 +89,9 @@ def unpool_taps(low: Tensor, high: Tensor, bins: int, size: int) -> Taps:
     fraction = position - lower  # an integer position has lower == upper, and all of its weight in the first tap
     index = torch.stack([lower, upper], dim=-1)  # [N, size, 2]
     weight = torch.stack([1 - fraction, fraction], dim=-1)
-    weight = weight * (inside[..., None] & (index >= 0) & (index < bins))
-    return Taps(index.clamp(0, bins - 1).long(), weight)
+    last = bins[..., None] - 1  # [N, 1, 1], or [1, 1, 1]
+    weight = weight * (inside[..., None] & (index >= 0) & (index <= last))
+    return Taps(index.long().clamp(min=0).minimum(last), weight)
 
 
 def fills_cell(row_weight: Tensor, column_weight: Tensor) -> Tensor:
@@ -102,7 +108,9 @@ def combine_taps(rows: Taps, columns: Taps, stride: int) -> Taps:
     return Taps(index.flatten(3).flatten(1, 2), weight.flatten(3).flatten(1, 2))
 
 
-def align_plane(boxes: Tensor, size: int, height: int, width: int) -> Taps:
-    """ROI-Align of boxes `[N, 4]`: taps `[N, P * P, 16]` over the map's H * W cells."""
+def align_plane(boxes: Tensor, bins: int, grid: tuple[int, int], height: int, width: int) -> Taps:
+    """ROI-Align of boxes `[N, 4]`, rows x columns of the P x P bins: taps `[N, rows * columns, 16]` over the map's
+    H * W cells."""
     x1, y1, x2, y2 = boxes.unbind(-1)  # [N] each
-    return combine_taps(align_taps(y1, y2, size, height), align_taps(x1, x2, size, width), width)
+    rows, columns = align_taps(y1, y2, bins, height, grid[0]), align_taps(x1, x2, bins, width, grid[1])
+    return combine_taps(rows, columns, width)

@@ -6,6 +6,7 @@ without the pack in the same run.
     python scripts/dev.py cost --device cuda            the same on a GPU, in fp16
     python scripts/dev.py cost --device cuda --paper    the paper's setting: 1024 px, 25 boxes, 50 steps, CFG, fp16
     python scripts/dev.py cost --speeds --instances 5 25   speed exact, balanced and fast, as bench_speeds.py says
+    python scripts/dev.py cost --adaptive                  with adaptive ROI size, beside --speeds as well
     python scripts/dev.py cost --method instancediffusion              InstanceDiffusion, its fusers on in every step
     python scripts/dev.py cost --method instancediffusion --mis 0.36   whole pictures of its sampler,
                                                                        without and with branches
@@ -45,7 +46,7 @@ def main() -> None:
     )
     print(
         f"{options.method}, {platform.machine()}, {options.device}, width {options.width}, {options.threads} "
-        f"threads, {options.steps} steps"
+        f"threads, {options.steps} steps{', adaptive ROI size' if options.adaptive else ''}"
     )
     if options.mis:
         print(
@@ -88,6 +89,7 @@ def arguments() -> argparse.Namespace:
         metavar="SHARE",
         help="of the steps, for InstanceDiffusion's Multi-Instance Sampler",
     )
+    parser.add_argument("--adaptive", action="store_true", help="with Apply ROICtrl's adaptive ROI size")
     parser.add_argument("--speeds", action="store_true", help="what Apply ROICtrl's speeds cost")
     parser.add_argument("--rounds", type=int, default=3, help="with --speeds: rounds whose medians are taken")
     parser.add_argument("--whole", action="store_true", help="with --speeds: whole pictures as well, plain and fast")
@@ -95,6 +97,8 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.mis and options.method != "instancediffusion":
         parser.error("--mis belongs to --method instancediffusion")
+    if options.adaptive and options.method != "roictrl":
+        parser.error("--adaptive belongs to --method roictrl")
     if options.paper:
         options.steps = PAPER["steps"]
     return options
@@ -169,7 +173,8 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
 
     required = 0
     if count and options.method == "roictrl":
-        required = required_flops(config, 2, count, *shape[2:], CAPTION_TOKENS)
+        places = [instance.box for instance in random_layout(size, count).instances]
+        required = required_flops(config, 2, places, *shape[2:], CAPTION_TOKENS, options.adaptive)
     elif count:
         required = required_by_instance_diffusion(config, 2, *shape[2:])
     return {
@@ -198,6 +203,8 @@ def build(options: argparse.Namespace, size: int, count: int, model=None, **sett
     dtype = torch.float16 if options.device == "cuda" else torch.float32
     model = model or tiny_models.patcher(tiny_models.sd15_model(unet, dtype=dtype), options.device)
     clip = tiny_models.clip(768)
+    if options.adaptive:
+        settings["adaptive_roi_size"] = True
     controlled, config = (with_roictrl if options.method == "roictrl" else with_instance_diffusion)(
         model, clip, unet, dtype, random_layout(size, count), **settings
     )

@@ -47,10 +47,10 @@ def plan_masks(instances: InstanceBatch, height: int, width: int, device: torch.
     index = cell_pair.clamp(max=max(count - 1, 0)) * tokens + (cells % tokens)[:, None]
     nothing = Taps(torch.zeros(0, 16, dtype=torch.int32), torch.zeros(0, 16))
     return MaskedPlan(
-        0,
         instances.rows,
         height,
         width,
+        (),
         tuple(active.tolist()),
         row.to(device),
         slot.to(device),
@@ -74,15 +74,16 @@ class MaskedFuser(ROIFuser):
     """A fuser whose instances live on the whole feature map."""
 
     def instance_features(self, n: Tensor, plan: MaskedPlan, attention: InstanceAttention) -> Tensor:
-        """Instance cross-attention at every cell and self-attention among the box's: `[B, T, C]` to `[A, T, C]`."""
+        """Instance cross-attention at every cell and self-attention among the box's: `[B, T, C]` to `[A * T, C]`."""
         if not plan.active:
-            return n.new_zeros(0, *n.shape[1:])
-        queries = attention.project_queries(n)
+            return n.new_zeros(0, n.shape[-1])
+        queries, size = attention.project_queries(n), (plan.height, plan.width)
         if queries is None:
-            r = attention.attend(n[plan.pair_row], plan.active)
+            r = attention.attend(n[plan.pair_row], plan.active, size)
         else:
-            r = attention.attend_queries(queries[plan.pair_row], plan.active)  # [A, T, C]
-        return r + self._gate(self.alpha_roi_self_attn, r) * self._within(self.norm1(r), plan.inside)
+            r = attention.attend_queries(queries[plan.pair_row], plan.active, size)  # [A, T, C]
+        r = r + self._gate(self.alpha_roi_self_attn, r) * self._within(self.norm1(r), plan.inside)
+        return r.flatten(0, 1)
 
     def _within(self, x: Tensor, inside: Tensor) -> Tensor:
         """Self-attention `[A, T, C]` over the keys inside the box `[A, T]`."""
@@ -101,6 +102,13 @@ class MaskedAdapter(ROICtrlAdapter):
     Fuser = MaskedFuser
 
     def plan(
-        self, instances: InstanceBatch, level: int, height: int, width: int, device: torch.device | str
+        self,
+        instances: InstanceBatch,
+        level: int,
+        height: int,
+        width: int,
+        device: torch.device | str,
+        adaptive: bool = False,
     ) -> MaskedPlan:
+        """`adaptive` has no meaning: every box is read at the map's own resolution."""
         return plan_masks(instances, height, width, device)

@@ -97,16 +97,16 @@ def _variant(
     )
 
 
-def _at_speed(speed: str) -> Method:
-    """ROICtrl, reusing what earlier steps added."""
+def _cheaper(name: str, title: str, **settings: Any) -> Method:
+    """ROICtrl with settings of the node that save work."""
     return Method(
-        f"roictrl_{speed}",
-        f"ROICtrl, {speed}",
+        f"roictrl_{name}",
+        f"ROICtrl, {title}",
         roictrl,
         _roictrl_parts,
         _roictrl_files,
         rows=roictrl_rows,
-        first={**_ROICTRL["first"], "speed": speed},
+        first={**_ROICTRL["first"], **settings},
         like="roictrl",
         beside="roictrl",
     )
@@ -177,7 +177,8 @@ METHODS = {
             **_ROICTRL,
             choices={"uncond_boxes": (NONE, PROMPT, OFF), "text": ("captions", NOTHING)},
         ),
-        *(_at_speed(speed) for speed in (BALANCED, FAST)),
+        *(_cheaper(speed, speed, speed=speed) for speed in (BALANCED, FAST)),
+        _cheaper("adaptive", "adaptive ROI size", adaptive_roi_size=True),
         _variant("roictrl_short", "ROICtrl, short budget", beside=None),
         _variant("no_self_attention", "without ROI self-attention"),
         _variant("no_regulariser", "without the regulariser"),

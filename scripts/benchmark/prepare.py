@@ -132,6 +132,7 @@ def roictrl(parts: Parts, case: Case, settings: Settings) -> Conditioned:
         layout_of(case),
         uncond_boxes=settings["uncond_boxes"],
         **_speed(settings),
+        adaptive_roi_size=settings.get("adaptive_roi_size", False),
     ).result
     return global_prompt(parts._replace(model=model), case, settings)
 
@@ -142,7 +143,7 @@ def roictrl_rows(parts: Parts, cases: Sequence[Case], settings: Settings) -> Con
         parts.model,
         parts.clip,
         [layout_of(case) for case in cases],
-        ROICtrl(parts.control.model, parts.control),
+        ROICtrl(parts.control.model, parts.control, settings.get("adaptive_roi_size", False)),
         uncond=uncond_of(speed["speed"], settings["uncond_boxes"]),
         reuse=reuse_of(**speed),
     )

@@ -102,7 +102,7 @@ def blending(path: str, target: Target) -> Iterator[Pair]:
     slots, foreground = given["x"], given["fg_mask"].bool()
     plan = plan_of_maps(foreground[:, 1:])
     a = slots[:, 0].flatten(2).transpose(1, 2)  # [B, T, C]
-    rois = slots[plan.pair_row, 1 + plan.pair_slot].flatten(2).transpose(1, 2)  # [A, T, C]
+    rois = slots[plan.pair_row, 1 + plan.pair_slot].flatten(2).transpose(1, 2).flatten(0, 1)  # [A * T, C]
     used = foreground[:, 1:].flatten(2).any(2)
     instances = InstanceBatch(torch.zeros(*used.shape, 4), used, used, torch.ones(used.shape))
     blend = target.module(blending_of(want))(a, rois, instances, plan, given["perm"])

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+
+from .pack import pack_module
+
+# The parts of an adapter's block.
+CROSS, INSIDE, BLEND = "ROI cross-attention", "ROI self-attention", "ROI-Unpool and blending"
+COORDINATE, DENSE = "coordinate attention", "dense layer"
 
 
 def flop_counter() -> FlopCounterMode:
@@ -33,7 +41,9 @@ def check_attention_is_counted() -> None:
         )
 
 
-def required_flops(config, rows: int, instances: int, height: int, width: int, text: int) -> int:
+def required_flops(
+    config, rows: int, boxes: Sequence[tuple], height: int, width: int, text: int, adaptive: bool = False
+) -> int:
     """What ROICtrl's equations ask for in one UNet call, all blocks (docs/roictrl.md section 2).
 
     Queries are projected on whichever side has fewer tokens. Resampling and norms are not counted; keys and values of
@@ -42,33 +52,38 @@ def required_flops(config, rows: int, instances: int, height: int, width: int, t
     Args:
         config: the adapter's config.
         rows: batch rows, cond and uncond.
-        instances: used slots per row.
+        boxes: of the used slots of every row.
         height, width: of the latent.
         text: tokens per caption.
+        adaptive: grids of the boxes' own size (docs/roictrl.md section 7.4).
     """
     return sum(
-        _block_flops(
-            block.channels,
-            config,
-            rows,
-            instances,
-            -(-height // 2**block.level) * -(-width // 2**block.level),
-            config.grids[block.level] ** 2,
-            text,
-        )
-        for block in config.blocks
+        sum(_block_parts(block.channels, config, rows, cells[0] * cells[1], bins, text).values())
+        for block, cells, bins in _blocks(config, boxes, height, width, adaptive)
     )
 
 
-def _block_flops(channels: int, config, rows: int, instances: int, cells: int, bins: int, text: int) -> int:
-    rois, project = rows * instances, 2 * channels * channels  # project: one token through a C x C matrix
-    tokens, roi_tokens = rows * cells, rois * bins
-    cross = min(tokens, roi_tokens) * project + 4 * roi_tokens * text * channels + roi_tokens * project
-    inside = 4 * roi_tokens * project + 4 * roi_tokens * bins * channels
-    blending = 2 * channels * (tokens + roi_tokens)
-    coordinates = 4 * tokens * project + 4 * tokens * (cells + config.slots) * channels
-    dense = 12 * tokens * project
-    return cross + inside + blending + coordinates + dense
+def _blocks(config, boxes: Sequence[tuple], height: int, width: int, adaptive: bool) -> Iterator[tuple]:
+    """Every block with its map's (rows, columns), and how many bins each box has there."""
+    grids_of = pack_module("roictrl_core.plan").grids_of
+    for block in config.blocks:
+        cells = tuple(-(-side // 2**block.level) for side in (height, width))
+        grids = grids_of(torch.tensor(boxes).view(-1, 4), config.grids[block.level], *cells, adaptive)
+        yield block, cells, grids.prod(1).tolist()
+
+
+def _block_parts(channels: int, config, rows: int, cells: int, bins: Sequence[int], text: int) -> dict[str, int]:
+    """FLOPs of a block's parts."""
+    project = 2 * channels * channels  # one token through a C x C matrix
+    tokens, roi_tokens = rows * cells, rows * sum(bins)
+    attended = rows * sum(count * count for count in bins)  # queries x keys within the ROIs
+    return {
+        CROSS: min(tokens, roi_tokens) * project + 4 * roi_tokens * text * channels + roi_tokens * project,
+        INSIDE: 4 * roi_tokens * project + 4 * attended * channels,
+        BLEND: 2 * channels * (tokens + roi_tokens),
+        COORDINATE: 4 * tokens * project + 4 * tokens * (cells + config.slots) * channels,
+        DENSE: 12 * tokens * project,
+    }
 
 
 def required_by_instance_diffusion(config, rows: int, height: int, width: int) -> int:

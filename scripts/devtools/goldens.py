@@ -104,10 +104,10 @@ def plan_of_maps(foreground: Tensor) -> LevelPlan:
     none = Taps(torch.zeros(0, 16, device=table.device), torch.zeros(0, 16, device=table.device))
     unpool = Taps(index[..., None].expand(-1, -1, 4).int(), weight)
     return LevelPlan(
-        0,
         batch,
         height,
         width,
+        (),
         tuple(range(len(pairs))),
         pairs[:, 0],
         pairs[:, 1],

@@ -21,14 +21,15 @@ f32 = np.float32
 # ---- geometry, one axis --------------------------------------------------------------------------------------------
 
 
-def align_matrix(low: float, high: float, bins: int, size: int) -> Tensor:
-    """`[P, size]` of ROI-Align on one axis."""
+def align_matrix(low: float, high: float, bins: int, size: int, read: int) -> Tensor:
+    """`[read, size]` of ROI-Align on one axis: all P bins, or those that so many cells read, at i / read * P."""
     low, high = f32(low) * f32(size), f32(high) * f32(size)
     start, bin_size = low - f32(0.5), (high - low) / f32(bins)
-    matrix = np.zeros((bins, size), dtype=f32)
-    for i in range(bins):
+    matrix = np.zeros((read, size), dtype=f32)
+    for i in range(read):
+        place = f32(i) if read == bins else f32(i) / f32(read) * f32(bins)
         for j in range(2):
-            at = start + f32(i) * bin_size + f32(j + 0.5) * bin_size / f32(2)
+            at = start + place * bin_size + f32(j + 0.5) * bin_size / f32(2)
             if at < -1 or at > size:
                 continue  # too far outside: 0, and it still counts in the mean
             at = max(at, f32(0))
@@ -63,20 +64,30 @@ def unpool_matrix(low: float, high: float, bins: int, size: int) -> Tensor:
 # ---- operators -----------------------------------------------------------------------------------------------------
 
 
-def roi_align(features: Tensor, box: Tensor, bins: int) -> Tensor:
-    """`[C, H, W]` and one box to `[C, P, P]`."""
+def own_grid(box: Tensor, bins: int, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of bins of a box whose grid adapts: its own cells where they are fewer than P."""
+    x1, y1, x2, y2 = box.tolist()
+    spans = ((y1, y2, height), (x1, x2, width))
+    counts = [
+        math.ceil(f32(high) * f32(size) - f32(0.5)) - math.ceil(f32(low) * f32(size) - f32(0.5))
+        for low, high, size in spans
+    ]
+    return tuple(min(max(count, 1), bins) for count in counts)
+
+
+def roi_align(features: Tensor, box: Tensor, bins: int, grid: tuple[int, int]) -> Tensor:
+    """`[C, H, W]` and one box to `[C, rows, columns]` of its P x P bins."""
     x1, y1, x2, y2 = box.tolist()
     height, width = features.shape[-2:]
-    rows = align_matrix(y1, y2, bins, height).to(features.dtype)
-    columns = align_matrix(x1, x2, bins, width).to(features.dtype)
+    rows = align_matrix(y1, y2, bins, height, grid[0]).to(features.dtype)
+    columns = align_matrix(x1, x2, bins, width, grid[1]).to(features.dtype)
     return torch.einsum("ph,chw,qw->cpq", rows, features, columns)
 
 
 def roi_unpool(roi: Tensor, box: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """`[C, P, P]` and one box to values `[C, H, W]` and valid `[H, W]`."""
+    """`[C, rows, columns]` of bins and one box to values `[C, H, W]` and valid `[H, W]`."""
     x1, y1, x2, y2 = box.tolist()
-    bins = roi.shape[-1]
-    rows, columns = unpool_matrix(y1, y2, bins, height), unpool_matrix(x1, x2, bins, width)
+    rows, columns = unpool_matrix(y1, y2, roi.shape[-2], height), unpool_matrix(x1, x2, roi.shape[-1], width)
     valid = (rows.sum(1)[:, None] * columns.sum(1)[None, :] - 1).abs() < 1e-5
     values = torch.einsum("hp,cpq,wq->chw", rows.to(roi.dtype), roi, columns.to(roi.dtype))
     return values * valid, valid
@@ -207,26 +218,30 @@ def layer_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-5)
 
 
-def roi_slot(weights, attn2, heads, bins, features, box, context) -> tuple[Tensor, Tensor]:
+def roi_slot(weights, attn2, heads, bins, grid, features, box, context) -> tuple[Tensor, Tensor]:
     """What one instance brings to the map `[C, H, W]`, and where, `[H, W]`."""
-    roi = roi_align(features, box, bins).flatten(1).T  # [P * P, C]
+    roi = roi_align(features, box, bins, grid).flatten(1).T  # [rows * columns, C]
     roi = attention(attn2, roi, context, heads)
     normed = layer_norm(weights, "norm1", roi)
     roi = roi + weights["alpha_roi_self_attn"].tanh() * attention(sub(weights, "roi_self_attn."), normed, normed, heads)
-    return roi_unpool(roi.T.unflatten(1, (bins, bins)), box, *features.shape[-2:])
+    return roi_unpool(roi.T.unflatten(1, grid), box, *features.shape[-2:])
 
 
-def block_row(weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, **blending) -> Tensor:
+def block_row(
+    weights, attn2, heads, bins, size, h, a, n, boxes, roi_mask, contexts, tokens, adaptive=False, **blending
+) -> Tensor:
     """One batch row through one fuser.
 
     h, a, n `[T, C]`, boxes `[S, 4]`, contexts one `[L, c]` per slot, tokens `[S, 64]`, the rest as in `blend`.
+    adaptive: the grids of small boxes have the boxes' own size.
     """
     features = n.T.unflatten(1, size)
     slots, foreground = [a.T.unflatten(1, size)], [torch.ones(size, dtype=torch.bool)]
     for slot in range(len(boxes)):
         values, valid = torch.zeros_like(features), torch.zeros(size, dtype=torch.bool)
         if roi_mask[slot]:
-            values, valid = roi_slot(weights, attn2, heads, bins, features, boxes[slot], contexts[slot])
+            grid = own_grid(boxes[slot], bins, *size) if adaptive else (bins, bins)
+            values, valid = roi_slot(weights, attn2, heads, bins, grid, features, boxes[slot], contexts[slot])
         slots.append(values)
         foreground.append(valid)
     fused, _ = blend(sub(weights, "roiattn_fuser."), torch.stack(slots), torch.stack(foreground), **blending)

@@ -173,7 +173,7 @@ class CellAttention:
     reading: Reading
     carry: Carry
 
-    def attend_cells(self, cells: Tensor, pairs: Sequence[int], size: Size) -> Tensor:
+    def attend(self, cells: Tensor, pairs: Sequence[int], size: Size) -> Tensor:
         """``[m, T, C]`` -> ``[m, T, C]``: patches of the map, each of ``size``, one for each of ``pairs``."""
         groups: dict[tuple, list[int]] = {}  # the rows of a chunk read an instance's caption at one place
         for position, number in enumerate(pairs):

@@ -38,34 +38,31 @@ class CaptionAttention(BlockAttention):
         super().__init__(block.module.attn2, texts, layer=block.layer, cache=reading.cache, key=block.key)
         self.block, self.reading, self.options, self.carry = block, reading, options, carry
         self.context_patches = context_patches
-        self._size: Size | None = None  # of the grid that an ROI's queries form; None: a square
+        self._size: Size = (0, 0)  # of the grid that the queries of the ROIs at hand form
         effect = options.get(EFFECT, Effect())
         self.replacement, self.added = effect.inside, effect.added
         if self.added is not None and reading.rows.chosen is not None:
             self.added = self.added[reading.rows.chosen]
 
-    def attend(self, rois: Tensor, pairs: Sequence[int]) -> Tensor:
+    def attend(self, rois: Tensor, pairs: Sequence[int], grid: Size) -> Tensor:
+        self._size = grid
         if self._is_plain:
-            return super().attend(rois, pairs)
+            return super().attend(rois, pairs, grid)
         return self._by_chunk(rois, pairs, projected=False)
 
     def project_queries(self, n: Tensor) -> Tensor | None:
         # A patch on attn2's input wants the ROIs themselves, not their queries.
         return None if self.context_patches else super().project_queries(n)
 
-    def attend_queries(self, queries: Tensor, pairs: Sequence[int]) -> Tensor:
+    def attend_queries(self, queries: Tensor, pairs: Sequence[int], grid: Size) -> Tensor:
+        self._size = grid
         if self._is_plain:
-            return super().attend_queries(queries, pairs)
+            return super().attend_queries(queries, pairs, grid)
         return self._by_chunk(queries, pairs, projected=True)
-
-    def attend_cells(self, cells: Tensor, pairs: Sequence[int], size: Size) -> Tensor:
-        """``[m, T, C]`` -> ``[m, T, C]``: patches of the map, each of ``size``, T = height * width cells, as ROIs."""
-        self._size = size
-        return self.attend(cells, pairs)
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, pairs: Sequence[int]) -> Tensor:
         # An override may ask where its rows are; without one nobody reads the options.
-        return self._kernel(q, k, v, self._options(pairs, q.shape[1]) if OVERRIDE in self.options else self.options)
+        return self._kernel(q, k, v, self._options(pairs) if OVERRIDE in self.options else self.options)
 
     def _kernel(self, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
         if OVERRIDE in options and self._is_deaf(q, k, v, options):
@@ -109,7 +106,7 @@ class CaptionAttention(BlockAttention):
         return torch.cat(parts)[members.argsort()]  # [m, T, C]
 
     def _read(self, x: Tensor, pairs: Sequence[int], projected: bool) -> Tensor:
-        options = self._options(pairs, x.shape[1], one_chunk=True)
+        options = self._options(pairs, one_chunk=True)
         contexts = [self.contexts[pair] for pair in pairs]
         contexts = torch.stack([text if text.ndim == 2 else text[self.layer] for text in contexts])  # [m, L, c]
         keys_from, values_from = self._patched(x, contexts, self._in_pairs(pairs[0]), options)
@@ -155,12 +152,12 @@ class CaptionAttention(BlockAttention):
 
         return self.reading.memo.make(("deaf patch", id(patch), self.block.key), look)
 
-    def _options(self, pairs: Sequence[int], tokens: int, one_chunk: bool = False) -> dict:
-        """The block's options as if the ROIs, of so many tokens, were latents.
+    def _options(self, pairs: Sequence[int], one_chunk: bool = False) -> dict:
+        """The block's options as if the ROIs were latents.
 
         Latents of one cond chunk, or each of its own.
         """
-        rows, size = self.reading.rows, self._size or (round(tokens**0.5),) * 2
+        rows, size = self.reading.rows, self._size
         chunks = [self._chunk_number(pair) for pair in (pairs[:1] if one_chunk else pairs)]
         own = {
             **self.options,

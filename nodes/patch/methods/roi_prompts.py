@@ -60,7 +60,7 @@ class ROIPrompts:
             patches = [patch for patch in patches if not reading.own[patch.pair]]
             if patches:
                 carry = partial(_at_patches, {patch.pair: patch for patch in patches}, spot.size)
-                a = fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend_cells)
+                a = fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend)
             return a if h is None else h + a
 
         return fuse

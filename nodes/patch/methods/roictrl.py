@@ -20,13 +20,14 @@ from .captioned import CaptionedSession, Fuse, Order
 
 
 class ROICtrl:
-    """``patcher`` is the ModelPatcher around the adapter, where ComfyUI is to load it."""
+    """``patcher`` is the ModelPatcher around the adapter, where ComfyUI is to load it; ``adaptive``: small boxes have
+    grids of their own size."""
 
     title, trained_for = "ROICtrl", ("SD1.x",)
     acts = (frozenset({AFTER, STATE}),)
 
-    def __init__(self, adapter: ROICtrlAdapter, patcher=None) -> None:
-        self.adapter, self.models = adapter, [] if patcher is None else [patcher]
+    def __init__(self, adapter: ROICtrlAdapter, patcher=None, adaptive: bool = False) -> None:
+        self.adapter, self.models, self.adaptive = adapter, [] if patcher is None else [patcher], adaptive
 
     def open(self, run: Run) -> CaptionedSession:
         """A session for one sampling run."""
@@ -38,7 +39,7 @@ class ROICtrl:
 
     def fuse(self, instances: InstanceBatch, reading: Reading, order: Order, record: Record | None = None) -> Fuse:
         """The function for one call; ``record`` takes (global weight, foreground) of every block in training."""
-        adapter, memo = self.adapter, reading.memo
+        adapter, adaptive, memo = self.adapter, self.adaptive, reading.memo
         box_tokens = memo.make(("tokens", id(instances)), lambda: adapter.box_tokens(instances))
 
         def fuse(h: Tensor, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
@@ -46,7 +47,7 @@ class ROICtrl:
             if spec is None:
                 return h + a
             key = ("plan", id(instances), spec.level, *spot.size, h.device)
-            plan = memo.make(key, lambda: adapter.plan(instances, spec.level, *spot.size, h.device))
+            plan = memo.make(key, lambda: adapter.plan(instances, spec.level, *spot.size, h.device, adaptive))
             attention = spot.attention(reading, partial(_at_rois, plan))
             return adapter.fuser(spec.name)(
                 h,
@@ -65,9 +66,12 @@ class ROICtrl:
 
 
 def _at_rois(plan: LevelPlan, maps: Tensor, pairs: Sequence[int]) -> Tensor:
-    """ROI-Align of ``maps`` ``[B, T, I]`` for some of the plan's active pairs: ``[m, P * P, I]``."""
-    bins, places = plan.size * plan.size, [plan.active.index(pair) for pair in pairs]
-    index, weight = (taps.unflatten(0, (-1, bins))[places].flatten(0, 1) for taps in plan.align)  # [m * P * P, 16]
+    """ROI-Align of ``maps`` ``[B, T, I]`` for some of the plan's active pairs, all of one grid: ``[m, bins, I]``."""
+    places = [plan.active.index(pair) for pair in pairs]
+    group = next(group for group in plan.groups if places[0] < group.stop)
+    bins, own = group.bins, [place - group.start for place in places]
+    parts = (taps[group.all_bins].unflatten(0, (-1, bins)) for taps in plan.align)
+    index, weight = (part[own].flatten(0, 1) for part in parts)  # [m * bins, 16]
     table = maps.flatten(0, 1).to(working_dtype(maps.dtype))  # [B * T, I]
     return weighted_rows(table, index, weight).unflatten(0, (-1, bins))
 

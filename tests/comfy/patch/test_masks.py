@@ -129,7 +129,13 @@ def test_an_area_sees_its_part_of_the_mask(model, apply, masked, sample, prompts
 def test_graphs_saved_before_there_was_a_setting_still_run(pack):
     """What came later is optional and last, so that widgets saved in order keep their places."""
     later = {
-        "ApplyROICtrl": [("mask_feather", 8), ("speed", "exact"), ("computed_share", 0.3), ("compute_every", 4)],
+        "ApplyROICtrl": [
+            ("mask_feather", 8),
+            ("speed", "exact"),
+            ("computed_share", 0.3),
+            ("compute_every", 4),
+            ("adaptive_roi_size", False),
+        ],
         "ApplyROIPrompts": [("mask_feather", 8)],
     }
     for node, wanted in later.items():

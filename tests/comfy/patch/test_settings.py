@@ -22,6 +22,7 @@ ROICTRL = {
     "slot_shuffle_seed": 1,
     "mask_feather": 64,
     "speed": "balanced",
+    "adaptive_roi_size": True,
 }
 BEHIND_SPEED = {"computed_share": 1.0, "compute_every": 1}
 PROMPTS = {

@@ -43,6 +43,7 @@ class Case:
     frame: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     dtype: torch.dtype = torch.float64
     layer: int = 3
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         torch.manual_seed(len(self.counts) * 31 + sum(self.counts))
@@ -72,7 +73,9 @@ class Case:
             torch.randn(*shape[:-1], self.lengths[i % len(self.lengths)], shape[-1], dtype=self.dtype)
             for i in range(len(self.instances.pairs))
         ]
-        self.plan = plan_level(self.instances, size=self.bins, height=self.size[0], width=self.size[1])
+        self.plan = plan_level(
+            self.instances, size=self.bins, height=self.size[0], width=self.size[1], adaptive=self.adaptive
+        )
 
     def fast(self, **options) -> Tensor:
         attention = options.pop("attention", BlockAttention(self.attn2, self.contexts, layer=self.layer))
@@ -100,7 +103,7 @@ class Case:
                 reference.block_row(
                     weights, attn2, self.heads, self.bins, self.size, self.h[row], self.a[row], self.n[row],
                     self.instances.boxes[row], self.instances.roi_mask[row], contexts, self.tokens[row],
-                    order=self.order, strength=self.instances.strength[row], covered=covered,
+                    adaptive=self.adaptive, order=self.order, strength=self.instances.strength[row], covered=covered,
                 )
             )  # fmt: skip
         return torch.stack(rows)
@@ -152,10 +155,11 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", CASES)
-def test_fast_equals_literal(reference, name, dtype):
-    case = Case(**CASES[name], dtype=dtype)
+def test_fast_equals_literal(reference, name, dtype, adaptive):
+    case = Case(**CASES[name], dtype=dtype, adaptive=adaptive)
     with torch.no_grad():
         fast, slow = case.fast(), case.slow(reference)
     tolerance = {"rtol": 0, "atol": 1e-5} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 2e-5}
@@ -196,12 +200,13 @@ def test_golden(golden, reference, name):
     torch.testing.assert_close(global_weight, tensors["i.fuse_weight"][:, 0].flatten(1), rtol=0, atol=2e-6)
     assert torch.equal(foreground, tensors["i.fg_mask"][:, 1:].bool().any(1).flatten(1))
 
-    rois = fuser.instance_features(tensors["normed"], plan, attention)  # [A, P * P, C]
+    rois = fuser.instance_features(tensors["normed"], plan, attention)  # [A * P * P, C]
     rows, slots = plan.pair_row, plan.pair_slot
     cross, own = (
         tensors[f"i.{key}"][rows, slots].flatten(2).transpose(1, 2) for key in ("roi_cross_attn", "roi_self_attn")
     )
-    torch.testing.assert_close(rois, cross + fuser.alpha_roi_self_attn.tanh() * own, rtol=0, atol=2e-5)
+    expected = (cross + fuser.alpha_roi_self_attn.tanh() * own).flatten(0, 1)
+    torch.testing.assert_close(rois, expected, rtol=0, atol=2e-5)
 
 
 @torch.no_grad()
@@ -243,12 +248,53 @@ def test_batch_equals_rows():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.4])
 @pytest.mark.parametrize("size", [(12, 9), (4, 4)])
-def test_chunks_of_rois_change_nothing(monkeypatch, size):
-    case = Case([7, 6], size=size, lengths=(7, 3))
+def test_chunks_of_rois_change_nothing(monkeypatch, size, share, adaptive):
+    """Chunks of at most that share of all bins; one ROI alone may be larger."""
+    case = Case([7, 6], size=size, lengths=(7, 3), adaptive=adaptive)
     whole = case.fast()
-    monkeypatch.setattr(fuser_module, "CHUNK_ELEMENTS", 3 * case.bins**2 * case.channels)
+    most = int(share * len(case.plan.align.index))
+    chunks = list(fuser_module._chunks(case.plan.groups, most))
+    assert len(chunks) > 1 and sum(g.stop - g.start for chunk in chunks for g in chunk) == len(case.plan.active)
+    assert all(sum((g.stop - g.start) * g.bins for g in chunk) <= most or len(chunk) == 1 for chunk in chunks)
+    monkeypatch.setattr(fuser_module, "CHUNK_ELEMENTS", max(most, 1) * case.channels)
     torch.testing.assert_close(case.fast(), whole, rtol=0, atol=1e-12)
+
+
+# ---- grids of the boxes' own size ----------------------------------------------------------------------------------
+
+
+LARGE = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.1, 0.2, 0.7, 0.9], [-0.4, -0.3, 0.5, 0.6]])  # 5 cells at least
+
+
+@torch.no_grad()
+def test_boxes_that_fill_the_grid_have_it_to_the_bit():
+    fixed, adaptive = (Case([3], boxes=in_slots(LARGE), adaptive=own).fast() for own in (False, True))
+    assert torch.equal(fixed, adaptive)
+
+
+@torch.no_grad()
+def test_small_boxes_have_grids_of_their_own_cells():
+    boxes = torch.tensor([[0.5, 0.25, 0.75, 0.5], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.25, 1.0], [0.5, 0.25, 0.74, 0.51]])
+    case = Case([4], size=(8, 12), boxes=in_slots(boxes), adaptive=True)
+    assert [(g.stop - g.start, g.grid) for g in case.plan.groups] == [(2, (2, 3)), (1, (5, 3)), (1, (5, 5))]
+    assert case.plan.active == (0, 3, 2, 1) and len(case.plan.align.index) == 2 * 6 + 15 + 25
+    assert not torch.allclose(case.fast(), Case([4], size=(8, 12), boxes=in_slots(boxes)).fast(), atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("side", [3, 5, 7])
+def test_a_box_of_whole_cells_reads_one_bin_at_each_cell(side):
+    """And none is lost to rounding, though i / S * S may miss i."""
+    boxes = torch.tensor([[0, 0, side / 11, side / 11]])
+    plan = Case([1], size=(11, 11), bins=7, boxes=in_slots(boxes), adaptive=True).plan
+    assert len(plan.cells) == side * side
+    assert (plan.unpool.weight.amax(-1) > 1 - 1e-5).all()
+    assert sorted(plan.unpool.index.gather(-1, plan.unpool.weight.argmax(-1, keepdim=True)).flatten().tolist()) == list(
+        range(side * side)
+    )
 
 
 @torch.no_grad()

@@ -150,7 +150,7 @@ def test_equals_the_literal_reference(reference, box, bins, height, width, seed)
     values, valid = roi_unpool(roi[None, None], one, height, width)
     expected, expected_valid = reference.roi_unpool(roi, one[0, 0], height, width)
     if expected_valid.any():
-        aligned = reference.roi_align(features, one[0, 0], bins)
+        aligned = reference.roi_align(features, one[0, 0], bins, (bins, bins))
         torch.testing.assert_close(roi_align(features[None], one, bins)[0, 0], aligned, rtol=0, atol=2e-6)
     assert torch.equal(valid[0, 0], expected_valid)
     torch.testing.assert_close(values[0, 0], expected, rtol=0, atol=2e-6)
