@@ -65,7 +65,9 @@ def whole(model, fast, conds: tuple, shape: tuple) -> list[float]:
     def after_step(*_) -> None:
         now = synchronised()
         taken.append(now - clock[0])
+        patcher = model.model.current_patcher  # which the end of another sampling takes away
         plain.append(steps(model, conds, shape, 1)[0][0])
+        model.model.current_patcher = patcher
         clock[0] = synchronised()
 
     sample(fast, conds, shape, PICTURE, after_step)

@@ -20,7 +20,7 @@ from comfy.patcher_extension import WrappersMP
 from .control import Control
 from .hosts import Host, host_of
 from .methods import Method
-from .points import Inputs
+from .points import CannotAct, Inputs
 from .run import Run
 
 NAME = "roictrl"  # of our wrappers and additional models on a ModelPatcher
@@ -54,6 +54,8 @@ def _outer_sample(key: str, open_run: Callable[..., Run]) -> Callable:
             result = executor(noise, *args, **kwargs)
             run.finish()
             return result
+        except CannotAct as error:
+            raise ValueError(f"{run.control.node}: {error}") from error
         finally:
             options.pop(f"{key}.run", None)
             run.close()

@@ -106,7 +106,7 @@ class JointAttentionDiT:
             segments = points.text(host.kind.grid(size)) if points.text else ()
             if not segments:
                 return nullcontext(inputs)
-            brought = (*inputs.options.get(BROUGHT, ()), _Brought(tuple(segments), memo, say))
+            brought = (*inputs.options.get(BROUGHT, ()), _Brought(tuple(segments), memo))
             return nullcontext(inputs._replace(options={**inputs.options, BROUGHT: brought}))
 
         return install
@@ -119,23 +119,25 @@ class JointAttentionDiT:
         if not brought:
             yield inputs
             return
-        memo, say = brought[0].memo, brought[0].say
+        memo = brought[0].memo
         kind = memo.make(("family", id(diffusion_model)), lambda: JointAttentionDiT(diffusion_model).kind)
         joint = _Joint(kind, inputs, tuple(segment for part in brought for segment in part.segments), memo)
         with swapped(joint.swaps()):
             yield joint.inputs
         # Only the first call must: caches that skip steps are no fault.
         if not memo.make("attention met", lambda: joint.met):
-            say("run.not_reached")
+            raise CannotAct(
+                "the model's attention does not go through ComfyUI's, so the whole picture would read every caption. "
+                "Remove the node that replaces the model or its attention, or the boxes."
+            )
 
 
 @dataclass(frozen=True)
 class _Brought:
-    """What one Apply brings to a call, with its run's memo and voice."""
+    """What one Apply brings to a call, with its run's memo."""
 
     segments: tuple[Segment, ...]
     memo: Memo
-    say: Callable[..., None]
 
 
 class _Joint:
