@@ -85,7 +85,7 @@ def plan_level(
     Computed on the CPU, so that every device gets the same geometry, and then moved to `device`.
     """
     x1, y1, x2, y2 = instances.pair_boxes.unbind(-1)  # [M] each
-    grids = grids_of(instances.pair_boxes, size, height, width, adaptive)  # [M, 2]
+    grids = _grids(instances.pair_boxes, size, height, width, adaptive)  # [M, 2]
     rows, columns = unpool_taps(y1, y2, grids[:, 0], height), unpool_taps(x1, x2, grids[:, 1], width)
     filled = fills_cell(rows.weight, columns.weight)  # [M, H, W]
     active = filled.flatten(1).any(1).nonzero().flatten()  # [A]
@@ -117,7 +117,7 @@ def plan_level(
     )
 
 
-def grids_of(boxes: Tensor, size: int, height: int, width: int, adaptive: bool) -> Tensor:
+def _grids(boxes: Tensor, size: int, height: int, width: int, adaptive: bool) -> Tensor:
     """`[M, 2]` int64: rows and columns of bins, 1 to P, of each box `[M, 4]` on a map of `height` x `width` cells."""
     if not adaptive:
         return torch.full((len(boxes), 2), size)

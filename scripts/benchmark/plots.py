@@ -25,8 +25,9 @@ Rows = Mapping[str, Mapping]
 
 def panels(rows: Rows) -> dict[str, Rows]:
     """The report's rows by panel: the methods, and what was trained at the ablations' budget."""
-    beside = {found["beside"] for found in rows.values() if "beside" in found}
-    ablations = {name: found for name, found in rows.items() if "beside" in found or name in beside}
+    # Settings that save work are read beside ROICtrl as well, with its own weights.
+    trained = {name: found["beside"] for name, found in rows.items() if "beside" in found and "training_cost" in found}
+    ablations = {name: found for name, found in rows.items() if name in (*trained, *trained.values())}
     groups = {
         "methods": {name: found for name, found in rows.items() if name not in ablations},
         "ablations, short budget": ablations,
@@ -88,8 +89,18 @@ def plot_levels(report: Mapping, path: Path) -> None:
     _figure(report, "instances per picture", "ISR", draw, path)
 
 
+def pareto(rows: Rows) -> list[tuple[float, float]]:
+    """(seconds, ISR) of the rows that no other is both faster than and as good as, from the fastest on."""
+    front: list[tuple[float, float]] = []
+    points = [(found["seconds"], found["isr"]) for found in rows.values()]
+    for seconds, isr in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or isr > front[-1][1]:
+            front.append((seconds, isr))
+    return front
+
+
 def plot_cost(report: Mapping, path: Path) -> None:
-    """ISR against the time of a picture."""
+    """ISR against the time of a picture, and a line along the best at every price."""
     most = max(found["seconds"] for found in report["methods"].values())
 
     def draw(axes, rows: Rows) -> None:
@@ -105,6 +116,8 @@ def plot_cost(report: Mapping, path: Path) -> None:
                 markersize=6,
                 **_style(index),
             )
+        times, rates = zip(*pareto(rows), (1.1 * most, max(found["isr"] for found in rows.values())), strict=True)
+        axes.step(times, rates, ":", where="post", color="black", linewidth=1, label="best at its price")
         axes.set(xlim=(0, 1.1 * most), ylim=(-0.02, 1.02))
 
     _figure(report, "seconds per picture", "ISR", draw, path)

@@ -1,7 +1,8 @@
-"""Counting floating-point operations: what really ran, and what the method itself requires."""
+"""Counting floating-point operations and bytes: what really ran, and what the method itself requires."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -57,19 +58,47 @@ def required_flops(
         text: tokens per caption.
         adaptive: grids of the boxes' own size (docs/roictrl.md section 7.4).
     """
-    return sum(
-        sum(_block_parts(block.channels, config, rows, cells[0] * cells[1], bins, text).values())
-        for block, cells, bins in _blocks(config, boxes, height, width, adaptive)
-    )
+    return sum(floors(config, rows, boxes, height, width, text, adaptive)[0].values())
+
+
+def floors(
+    config, rows: int, boxes: Sequence[tuple], height: int, width: int, text: int, adaptive: bool = False
+) -> tuple[Counter, Counter]:
+    """What each part of the blocks requires: operations, and numbers to read or write (weights, what comes in, what
+    goes out, once each; captions' keys and values as well).  Arguments as above."""
+    operations, numbers = Counter(), Counter()
+    for block, (high, wide), bins in _blocks(config, boxes, height, width, adaptive):
+        operations.update(_block_parts(block.channels, config, rows, high * wide, bins, text))
+        numbers.update(_block_numbers(block.channels, config, rows, high * wide, bins, text))
+    return operations, numbers
+
+
+def _block_numbers(channels: int, config, rows: int, cells: int, bins: Sequence[int], text: int) -> dict[str, int]:
+    """Numbers that a block's parts must move."""
+    tokens, roi_tokens, matrix = rows * cells * channels, rows * sum(bins) * channels, channels * channels
+    # Captions are kept once for all rows, and of the negative rows there is one text.
+    return {
+        CROSS: tokens + roi_tokens + 2 * matrix + 2 * (len(bins) + 1) * text * channels,
+        INSIDE: 2 * roi_tokens + 4 * matrix,
+        BLEND: 2 * tokens + roi_tokens,
+        COORDINATE: 2 * tokens + 4 * matrix + 2 * rows * config.slots * channels,
+        DENSE: 2 * tokens + 12 * matrix,
+    }
 
 
 def _blocks(config, boxes: Sequence[tuple], height: int, width: int, adaptive: bool) -> Iterator[tuple]:
-    """Every block with its map's (rows, columns), and how many bins each box has there."""
-    grids_of = pack_module("roictrl_core.plan").grids_of
+    """Every block with its map's (rows, columns), and how many bins each box has that fills a cell there."""
+    plan_level = pack_module("roictrl_core.plan").plan_level
+    batch = pack_module("roictrl_core.instances").InstanceBatch.from_boxes(
+        torch.tensor(boxes).view(1, -1, 4), slots=len(boxes)
+    )
+    levels = {}
+    for level in {block.level for block in config.blocks}:
+        rows, columns = (-(-side // 2**level) for side in (height, width))
+        plan = plan_level(batch, size=config.grids[level], height=rows, width=columns, adaptive=adaptive)
+        levels[level] = (rows, columns), [g.bins for g in plan.groups for _ in range(g.start, g.stop)]
     for block in config.blocks:
-        cells = tuple(-(-side // 2**block.level) for side in (height, width))
-        grids = grids_of(torch.tensor(boxes).view(-1, 4), config.grids[block.level], *cells, adaptive)
-        yield block, cells, grids.prod(1).tolist()
+        yield block, *levels[block.level]
 
 
 def _block_parts(channels: int, config, rows: int, cells: int, bins: Sequence[int], text: int) -> dict[str, int]:
@@ -80,7 +109,7 @@ def _block_parts(channels: int, config, rows: int, cells: int, bins: Sequence[in
     return {
         CROSS: min(tokens, roi_tokens) * project + 4 * roi_tokens * text * channels + roi_tokens * project,
         INSIDE: 4 * roi_tokens * project + 4 * attended * channels,
-        BLEND: 2 * channels * (tokens + roi_tokens),
+        BLEND: 2 * channels * (tokens + roi_tokens) + rows * 4 * (config.slots + 1) ** 2,  # logits and the slots' gate
         COORDINATE: 4 * tokens * project + 4 * tokens * (cells + config.slots) * channels,
         DENSE: 12 * tokens * project,
     }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmark import report
+from benchmark import plots, report
 from benchmark.scores import Marks
 from benchmark.store import Record, Results
 
@@ -142,3 +142,15 @@ def test_held_out_layouts_are_in_turn_and_their_own():
     case = case_of("test", 4)
     assert len(case.captions) == len(case.boxes) == len(case.wanted) == 6 and case.text.count(case.captions[5]) >= 1
     assert not {20, 30, 10, 40, 50} & set(SPLITS.values())  # the seeds of the training data
+
+
+def test_the_front_is_what_none_beats_in_both():
+    points = {"a": (1.0, 0.5), "b": (2.0, 0.9), "slower": (3.0, 0.9), "worse": (2.0, 0.8), "c": (4.0, 0.95)}
+    rows = {name: {"seconds": seconds, "isr": isr} for name, (seconds, isr) in points.items()}
+    assert plots.pareto(rows) == [points["a"], points["b"], points["c"]]
+
+
+def test_what_saves_work_is_drawn_with_the_methods():
+    rows = {"roictrl": {}, "roictrl_fast": {"beside": "roictrl"}, "short": {}, "without": {"beside": "short"}}
+    rows["without"]["training_cost"] = {}
+    assert [list(group) for group in plots.panels(rows).values()] == [["roictrl", "roictrl_fast"], ["short", "without"]]
