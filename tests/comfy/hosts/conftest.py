@@ -55,3 +55,9 @@ def cross(request, tiny) -> Tiny:
 def joint(request, tiny) -> Tiny:
     """Those of them with joint attention."""
     return tiny(request.param)
+
+
+@pytest.fixture(params=[name for name in here(JOINT) if name not in (*TWINS, "flux2")])
+def short(request, tiny) -> Tiny:
+    """Those whose texts are not filled up to 512 tokens, which a mask of tokens x tokens makes slow."""
+    return tiny(request.param)

@@ -74,10 +74,10 @@ def differs(one, other) -> torch.Tensor:
 
 
 def _image(family, tensors) -> torch.Tensor:
-    """The image's tokens ``[T, C]``, which are last where there is text in front."""
+    """The image's tokens ``[T, C]``: a tensor of their own, or the last of the longest."""
     count = torch.Size(family.host.kind.grid(tiny_dits.latent(family.name).shape)).numel()
     pads = family.host.kind.image_pads(count)
-    tensor = max(tensors, key=lambda tensor: tensor.shape[1])
+    tensor = max(tensors, key=lambda tensor: (tensor.shape[1] == count + pads, tensor.shape[1]))
     return tensor[0, tensor.shape[1] - count - pads : tensor.shape[1] - pads]
 
 

@@ -149,19 +149,19 @@ def masked(pack, monkeypatch):
 
 
 @pytest.mark.parametrize("settings", [{}, {"global_weight": 0.3, "strength": 0.5}])
-def test_joint_attention(joint, masked, settings):
+def test_joint_attention(short, masked, settings):
     """A guided pair in one call, a batch of two and a tall picture."""
-    patched, run = joint.apply(**settings), {"batch": 2, "size": (18, 12), "steps": 1}
-    got = joint.sample(patched, **run)
+    patched, run = short.apply(**settings), {"batch": 2, "size": (18, 12), "steps": 1}
+    got = short.sample(patched, **run)
     with masked():
-        want = joint.sample(patched, **run)
-    assert error(got, want) < 5e-6 and error(got, joint.sample(**run)) > 1e-4
+        want = short.sample(patched, **run)
+    assert error(got, want) < 5e-6 and error(got, short.sample(**run)) > 1e-4
 
 
-def test_rows_with_captions_of_their_own(joint, masked, pack):
+def test_rows_with_captions_of_their_own(short, masked, pack):
     """Some captions in some rows of a batch, one in none of them."""
     module, control = pack.module("nodes.patch.points"), pack.module("nodes.patch.control")
-    texts = [control.Text(joint.text(seed, length)[0][0][0]) for seed, length in ((21, 9), (22, 12), (23, 7))]
+    texts = [control.Text(short.text(seed, length)[0][0][0]) for seed, length in ((21, 9), (22, 12), (23, 7))]
 
     def session(call):
         def bring(size):
@@ -176,11 +176,11 @@ def test_rows_with_captions_of_their_own(joint, masked, pack):
 
         return module.Points(text=bring)
 
-    patched, run = attach(joint.patcher, session), {"batch": 3, "cfg": 1.0, "steps": 1}
-    got = joint.sample(patched, **run)
+    patched, run = attach(short.patcher, session), {"batch": 3, "cfg": 1.0, "steps": 1}
+    got = short.sample(patched, **run)
     with masked():
-        want = joint.sample(patched, **run)
-    assert error(got, want) < 5e-6 and error(got, joint.sample(**run)) > 1e-4
+        want = short.sample(patched, **run)
+    assert error(got, want) < 5e-6 and error(got, short.sample(**run)) > 1e-4
 
 
 def test_the_prompt_as_caption_everywhere(joint):
