@@ -10,7 +10,10 @@ from comfy_api.latest import io
 NODES = [
     ("apply", "ApplyROICtrl"),
     ("apply", "ApplyROIPrompts"),
+    ("apply_boxes", "ApplyBoxes"),
     ("gligen", "ApplyGLIGEN"),
+    ("eligen", "ApplyEliGen"),
+    ("eligen", "LoadEliGenLoRA"),
     ("instance_diffusion", "ApplyInstanceDiffusion"),
     ("convert", "LayoutToPrompt"),
     ("instance_diffusion_sampling", "InstanceDiffusionSampler"),
@@ -19,7 +22,7 @@ NODES = [
     ("instance_diffusion_sampling", "PLMSScheduler"),
     ("train", "TrainAdapter"),
 ]
-LISTS_OF_FILES = ("data",)
+LISTS_OF_FILES = ("data", "lora_name")
 
 
 def widgets(node) -> list[io.Input]:

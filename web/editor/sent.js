@@ -29,7 +29,7 @@ const WORDS = ["captions", "places in words", "background only"];
  * @type {Record<string, Level>} */
 export const READERS = {
   ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyGLIGEN: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING,
-  ROICtrlMergeLayouts: NOTHING,
+  ROICtrlApplyBoxes: NOTHING, ROICtrlApplyEliGen: NOTHING, ROICtrlMergeLayouts: NOTHING,
   ROICtrlLayoutToPrompt: LOOKS, // but see readBy
   ROICtrlEditInstance: LABELS, // finds an instance by its label
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
