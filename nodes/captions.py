@@ -151,7 +151,7 @@ def conditioning_text(conditioning: object, name: str) -> Text:
         first, others = conditioning[0][0], dict(conditioning[0][1])
     except (TypeError, ValueError, IndexError, KeyError):
         first, others = None, {}
-    if not torch.is_tensor(first) or first.ndim not in (3, 4) or first.shape[0] < 1:
+    if not torch.is_tensor(first) or first.ndim not in (3, 4) or 0 in first.shape:
         raise ValueError(
             f"the custom conditioning of {name} holds no text embedding. Connect the output of a CLIP Text Encode node."
         )

@@ -46,13 +46,19 @@ def entities(host: Host, clip, layout: Layout, suffix: str = "") -> tuple[tuple[
     return slots, notes + _said_of(slots, layout)
 
 
+def unread_negatives(layout: Layout) -> list[Note]:
+    """On the instances whose negative caption nobody reads while the negative pass has no boxes."""
+    return [instance.note("eligen.negative_unread", i) for i, instance in layout.enabled if instance.negative.strip()]
+
+
 def _said_of(slots: Iterable[Slot], layout: Layout) -> list[Note]:
     on = [(i, slot) for i, slot in enumerate(slots, 1) if slot.enabled]
     size = layout.height // 8, layout.width // 8
     notes = [
         layout.instances[i - 1].note("eligen.no_token", i)
         for i, slot in on
-        if not region(slot.box, slot.mask and PlacedMask(slot.mask, (0.0, 0.0, 1.0, 1.0)), *size).any()
+        if (slot.mask is None or slot.mask.pixels.any())  # of an empty one another note tells
+        and not region(slot.box, slot.mask and PlacedMask(slot.mask, (0.0, 0.0, 1.0, 1.0)), *size).any()
     ]
     if len(on) > ENTITIES:
         notes.append(Note("eligen.many", values={"count": len(on), "limit": ENTITIES}))
@@ -126,7 +132,7 @@ class ApplyEliGen(io.ComfyNode):
                 uncond=PROMPT if entities_on_negative else OFF,
                 picture=(layout.width, layout.height),
             )
-            return applied(model, control, EliGen(), notes)
+            return applied(model, control, EliGen(), notes + ([] if entities_on_negative else unread_negatives(layout)))
 
 
 class LoadEliGenLoRA(io.ComfyNode):

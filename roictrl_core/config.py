@@ -206,3 +206,10 @@ def _blocks_of_unet(unet: Mapping) -> Iterable[BlockConfig]:
     for up, level in enumerate(reversed(range(levels))):
         for layer, depth in enumerate(reversed(per_block[level])):
             yield from blocks(f"up_blocks.{up}.attentions.{layer}", level, depth)
+
+
+def in_words(blocks: Sequence) -> str:
+    """A UNet with these blocks, each with ``channels`` and ``heads``."""
+    widths = "/".join(str(width) for width in sorted({block.channels for block in blocks}))
+    heads = "/".join(str(count) for count in sorted({block.heads for block in blocks}))
+    return f"a UNet with {len(blocks)} text blocks of {widths} channels and {heads} heads"

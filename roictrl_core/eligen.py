@@ -20,7 +20,7 @@ from .fields import Box
 CELL = 8  # pixels
 ENTITIES = 8  # that the authors' own interface takes at most
 
-# The trainer's own names of FLUX's layers -> the model's; section 5 of the spec's LoRA table, layouts are identical.
+# The trainer's own names of FLUX's layers -> the model's; the tensors are laid out alike.
 _DOUBLE = {
     "attn.a_to_qkv": "img_attn.qkv",
     "attn.b_to_qkv": "txt_attn.qkv",

@@ -1,8 +1,8 @@
-"""The fuser without an adapter: each box attends to its own caption through the block's own attn2,
+"""The fuser without an adapter: each box attends to its own caption through the block's own cross-attention,
 blended by fixed weights.
 
 Cross-attention treats every token alone, so no fixed grid and no resampling is needed: the cells inside a box are read
-with the box's caption and put back (docs/roictrl.md section 10).  Cost follows the boxes' area.  Any UNet with text
+with the box's caption and put back (docs/roictrl.md section 10).  Cost follows the boxes' area.  Any model with text
 cross-attention will do.
 """
 

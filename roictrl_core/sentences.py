@@ -61,8 +61,10 @@ SENTENCES = {
         "What the boxes add is kept for later steps up to {limit} GiB; the blocks beyond that are computed in every "
         "step. A smaller batch or picture is faster in proportion."
     ),
-    "run.no_prompts": "A UNet call without the sampler's list of prompts runs without the boxes.",
-    "run.past_batching": "A UNet call that another pack makes past the sampler's own batching runs without the boxes.",
+    "run.no_prompts": "A call of the model without the sampler's list of prompts runs without the boxes.",
+    "run.past_batching": (
+        "A call of the model that another pack makes past the sampler's own batching runs without the boxes."
+    ),
     "run.tokens_changed": (
         "Another pack changes the batch or the tokens before cross-attention, so the boxes have no effect in those "
         "blocks. Use the boxes or the regions of that pack, not both."
@@ -185,6 +187,10 @@ SENTENCES = {
     ),
     "eligen.no_token": (
         "{who} covers no cell of 8 pixels, so its caption is read by nobody and has no effect. Draw it larger."
+    ),
+    "eligen.negative_unread": (
+        "The negative caption of {who} is not read, because EliGen leaves the negative pass alone. Use Apply EliGen "
+        "with entities_on_negative."
     ),
     "eligen.many": (
         "{count} boxes act, and EliGen's authors stop at {limit}: more may mix. Fewer boxes, or several pictures with "

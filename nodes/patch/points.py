@@ -92,7 +92,7 @@ class Segment:
     """A caption's tokens beside the prompt's in the joint sequence of some rows.
 
     It reads itself and the image tokens of its region, and those read it besides all image tokens and the prompt
-    (EliGen's rule, arXiv 2501.01097 section 3.2).
+    (docs/any_model.md section 2).
 
     Attributes:
         rows: of the call, those that have it.

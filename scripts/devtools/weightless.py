@@ -67,12 +67,12 @@ class WeightlessUNet:
         instances = pack_module("roictrl_core.instances").InstanceBatch.from_boxes(
             torch.tensor([boxes] * 2), slots=method.slot_count(len(boxes))
         )
-        texts = torch.zeros(len(boxes) + 1, TEXT, self.text_width, device="meta").unbind(0)
-        contexts = [*texts[:-1], *[texts[-1]] * len(boxes)]
+        tokens = torch.zeros(len(boxes) + 1, TEXT, self.text_width, device="meta").unbind(0)
+        *captions, negative = map(pack_module("nodes.patch.control").Text, tokens)
         size = (2, *self._side(pixels))
         both = rows.Rows((rows.Chunk(0, roles.CAPTION), rows.Chunk(1, roles.NEGATIVE)), 1, size)
         own = [pair.row == 1 for pair in instances.pairs]
-        reading = points.Reading(both, instances.pairs, contexts, own, cache)
+        reading = points.Reading(both, instances.pairs, [*captions, *[negative] * len(boxes)], own, cache)
         fuse = method.fuse(instances, reading, lambda block: None)
         after = points.Points(after=lambda h, a, n, spot: fuse(h, a, n, spot) - h)
-        return self.host.installer(key)(self.host, options, after, size, memos.Memo(), reading.say)
+        return self.host.patching(key)(self.host, options, after, size, memos.Memo(), reading.say)

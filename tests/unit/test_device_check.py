@@ -65,8 +65,10 @@ def test_an_empty_module_stands_in_for_what_is_missing_and_unused(monkeypatch):
 
 
 def test_every_golden_file_is_computed_or_known_not_to_be():
-    """The block of roifuser_l64_b2 runs the ROI operators on the device; points are computed on the CPU."""
+    """The block of roifuser_l64_b2 runs the ROI operators on the device; points are computed on the CPU; other families
+    than the UNet have tests of their own."""
     found = {path.relative_to(GOLDEN).with_suffix("").as_posix() for path in GOLDEN.rglob("*.safetensors")}
+    found = {name for name in found if not name.startswith(("models/", "eligen/"))}
     weights = {"roictrl/adapter_smallA", "roictrl/unet_ldm_smallA"}
     assert found - set(FILES) == weights | {
         "roictrl/op_roi_square",

@@ -3,7 +3,8 @@
 unet.py               SD1.x, SD2, SDXL: blocks and points
 unet_attention.py     a block's own cross-attention, read from inside the ROIs
 unet_replacements.py  what other packs' replacements of it do, watched
-cross_attention.py    diffusion transformers that read text by cross-attention; cross_families.py: how they differ
+transformer.py        what the hosts of diffusion transformers share
+cross_attention.py    those that read text by cross-attention; cross_families.py: how they differ
 joint_attention.py    those whose text and image attend together; joint_families.py: how they differ
 refused.py            models in which boxes cannot act, and the way out
 encoding.py, swap.py  captions through a model's own door; a module's forward for the time of a call
@@ -38,8 +39,7 @@ class Host(Protocol):
         family: what ComfyUI recognised the model as, such as SD15 or SDXL.
         blocks: those that read text, in forward order.
         text_width: numbers per token of that text.
-        shape: the model in words, for a sentence that says that something does not fit; ``described`` the same of the
-            blocks that weights were made for.
+        shape: the model in words, for a sentence that says that something does not fit.
     """
 
     families: Sequence[str]
@@ -58,10 +58,6 @@ class Host(Protocol):
 
     def why_not(self, config) -> str:
         """Why instances cannot act in this one, as the end of a sentence; "" where they can."""
-
-    @staticmethod
-    def described(blocks: Sequence) -> str:
-        """In words, a model with these blocks."""
 
     @staticmethod
     def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
@@ -96,11 +92,12 @@ def host_of(model) -> Host:
     kind = next((host for host in HOSTS if host.owns(diffusion_model)), None)
     way_out = f"Use a model of one of these families: {known_families()}."
     why_not = "is of no family in whose blocks boxes can act"
-    if kind is not None:
+    refused = REFUSED.get(class_of(diffusion_model)) or REFUSED.get(family)
+    if refused is not None:
+        why_not, way_out = refused
+    elif kind is not None:
         host = kind(diffusion_model, family)
         why_not = host.why_not(config)
-    elif class_of(diffusion_model) in REFUSED:
-        why_not, way_out = REFUSED[class_of(diffusion_model)]
     if why_not:
         raise ValueError(f"this model ({family}) {why_not}. {way_out}")
     return host

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,81 +17,16 @@ from ..control import Text
 from ..memo import Memo
 from ..points import AFTER, Carry, Inputs, Points, Reading, Size
 from .cross_families import FAMILIES, Family, OwnCall
-from .encoding import encoded
-from .swap import base_of, class_of, marked, swapped, unwrapped
+from .swap import base_of, marked, swapped
+from .transformer import Transformer, TransformerBlock
 
 
-@dataclass(frozen=True)
-class CrossBlock:
-    """One transformer block; ``module`` is its cross-attention."""
+class CrossAttentionDiT(Transformer):
+    """A transformer of one of the families with text cross-attention."""
 
-    name: str
-    module: torch.nn.Module
-    number: int
-    channels: int
-    heads: int
-    text_width: int
-    level: int = 0
-
-    @property
-    def official(self) -> str:
-        """These models have one name for it."""
-        return self.name
-
-
-class CrossAttentionDiT:
-    """A transformer of one of the families; ``family`` is what ComfyUI recognised the model as."""
-
+    kinds = FAMILIES
     families = tuple(name for kind in FAMILIES.values() for name in kind.names)
     offers = frozenset({AFTER})
-
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
-        self.module, self.family = unwrapped(diffusion_model), family
-        self.kind: Family = FAMILIES[class_of(diffusion_model)](self.module)
-
-    @staticmethod
-    def owns(diffusion_model: torch.nn.Module) -> bool:
-        """Whether a diffusion model is of one of the families, exactly: relatives have other blocks."""
-        return class_of(diffusion_model) in FAMILIES
-
-    @cached_property
-    def blocks(self) -> Sequence[CrossBlock]:
-        """Its blocks, in forward order."""
-        return [
-            CrossBlock(name, unwrapped(module), number, self.kind.width, self.kind.heads, self.kind.text_width)
-            for number, (name, module) in enumerate(self.kind.attentions())
-        ]
-
-    @property
-    def name(self) -> str:
-        """Which of the families it is of."""
-        return self.kind.name
-
-    @property
-    def text_width(self) -> int:
-        """Numbers per token of the text that it reads."""
-        return self.kind.text_width
-
-    def why_not(self, config) -> str:
-        """Why instances cannot act in it, as the end of a sentence; "" where they can."""
-        return self.kind.why_not()
-
-    @property
-    def shape(self) -> str:
-        """In words, for a sentence that says that something does not fit."""
-        return self.described(self.blocks)
-
-    @staticmethod
-    def described(blocks: Sequence) -> str:
-        """In words, a transformer with these blocks."""
-        return f"a diffusion transformer with {len(blocks)} text blocks of {blocks[0].channels} channels"
-
-    @staticmethod
-    def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
-        """It has no skips."""
-        return False, []
-
-    encoded = staticmethod(encoded)
 
     @staticmethod
     def installer(key: str) -> Callable:
@@ -133,7 +68,7 @@ def _install(
         say("run.not_reached")
 
 
-def _hooked(acting: _Acting, block: CrossBlock, previous: Callable) -> Callable:
+def _hooked(acting: _Acting, block: TransformerBlock, previous: Callable) -> Callable:
     base, (rows, size) = base_of(previous), acting.size
     count = torch.Size(size).numel()
 
@@ -155,7 +90,7 @@ def _hooked(acting: _Acting, block: CrossBlock, previous: Callable) -> Callable:
 class CrossSpot:
     """One block in one call, with the call of its cross-attention."""
 
-    block: CrossBlock
+    block: TransformerBlock
     size: Size
     acting: _Acting
     call: OwnCall

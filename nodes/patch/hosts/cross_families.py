@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..control import Text
 from ..memo import Memo
-from ..points import Size
+from ..points import CannotAct, Size
 from .swap import Swap, base_of, marked, unwrapped
 
 Pack = Callable[[Tensor], object]
@@ -238,17 +238,19 @@ class HunyuanDiT(Family):
         return attention.qdim, attention.num_heads, self.module.text_states_dim
 
     def text(self, text: Text) -> Tensor:
+        names = ("encoder_hidden_states_t5", "text_embedding_mask", "text_embedding_mask_t5")
+        if any(name not in text.others for name in names):
+            raise CannotAct(
+                "a caption has CLIP's text without mT5's, and HunyuanDiT reads both. Connect the CLIP that came with "
+                "the model, or give an instance's custom conditioning from it."
+            )
         module, clip = self.module, text.tokens[None]
-        t5 = module.mlp_t5(text.others["encoder_hidden_states_t5"].to(clip.dtype))
+        t5, *masks = (text.others[name] for name in names)
+        t5 = module.mlp_t5(t5.to(clip.dtype))
         padding = comfy.ops.cast_to_input(module.text_embedding_padding, clip)
-        masks = [text.others[name].bool()[..., None] for name in ("text_embedding_mask", "text_embedding_mask_t5")]
-        return torch.cat(
-            [
-                torch.where(masks[0], clip, padding[: module.text_len]),
-                torch.where(masks[1], t5, padding[module.text_len :]),
-            ],
-            1,
-        )
+        lengths = (module.text_len, module.text_len_t5)
+        parts = zip((clip, t5), masks, padding.split(lengths), lengths, strict=True)
+        return torch.cat([_padded(states, mask.bool(), fill, length) for states, mask, fill, length in parts], 1)
 
     def own(self, call, cells, text, read, rows, at_cells) -> Tensor:
         rotation = [at_cells(table.expand(len(call.x), -1, -1))[0] for table in call.args[1]]
@@ -257,6 +259,12 @@ class HunyuanDiT(Family):
 
     def unpacked(self, out: tuple) -> tuple[Tensor, Pack]:
         return out[0], lambda a: (a,)
+
+
+def _padded(states: Tensor, mask: Tensor, padding: Tensor, length: int) -> Tensor:
+    """``[1, L, D]`` with learned vectors in the masked ones of the last ``length`` places, as the model has them."""
+    last = torch.where(mask[:, -length:, None], states[:, -length:], padding)
+    return torch.cat([states[:, :-length], last], 1)
 
 
 FAMILIES: Mapping[str, type[Family]] = {

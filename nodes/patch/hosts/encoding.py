@@ -8,10 +8,16 @@ import torch
 from torch import Tensor
 
 from ..control import Text
+from ..points import CannotAct
 
 
 def encoded(model, x: Tensor, text: Text) -> Text:
     """What ``model`` (a BaseModel) reads of a caption beside latents x: some have an adapter or padding of theirs."""
+    if text.tokens.ndim != 2:
+        raise CannotAct(
+            "an instance's custom conditioning holds a text for each of several layers, which this model does not "
+            "read. Connect the output of an ordinary CLIP Text Encode."
+        )
     entry = {"pooled_output": None, **text.others}  # whose absence is an error in ComfyUI 0.3.75
     conds = comfy.samplers.encode_model_conds(
         model.extra_conds,

@@ -7,10 +7,10 @@ joins them, as an inner Apply would take an outer one's for the prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,85 +18,20 @@ from torch import Tensor
 from ....roictrl_core.segments import Caption, Readers, attend, readers
 from ..memo import Memo
 from ..points import TEXT, CannotAct, Inputs, Points, Segment, Size
-from .encoding import encoded
 from .joint_families import FAMILIES, Family
-from .swap import class_of, marked, swapped, unwrapped
+from .swap import marked, swapped, unwrapped
+from .transformer import Transformer
+from .unet_attention import OVERRIDE
 
 BROUGHT = "roictrl.segments"  # in transformer_options: what the Applies brought to this call
-OVERRIDE = "optimized_attention_override"  # in transformer_options: another pack's attention kernel
 
 
-@dataclass(frozen=True)
-class JointBlock:
-    """One transformer block."""
+class JointAttentionDiT(Transformer):
+    """A transformer of one of the families with joint attention."""
 
-    name: str
-    module: torch.nn.Module
-    number: int
-    channels: int
-    heads: int
-    text_width: int
-    level: int = 0
-
-    @property
-    def official(self) -> str:
-        """These models have one name for it."""
-        return self.name
-
-
-class JointAttentionDiT:
-    """A transformer of one of the families; ``family`` is what ComfyUI recognised the model as."""
-
+    kinds = FAMILIES
     families = tuple(name for kind in FAMILIES.values() for name in kind.names)
     offers = frozenset({TEXT})
-
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
-        self.module, self.family = unwrapped(diffusion_model), family
-        self.kind: Family = FAMILIES[class_of(diffusion_model)](self.module)
-
-    @staticmethod
-    def owns(diffusion_model: torch.nn.Module) -> bool:
-        """Whether a diffusion model is of one of the families, exactly: relatives have other sequences."""
-        return class_of(diffusion_model) in FAMILIES
-
-    @cached_property
-    def blocks(self) -> Sequence[JointBlock]:
-        """Its blocks, in forward order."""
-        return [
-            JointBlock(name, unwrapped(module), number, self.kind.width, self.kind.heads, self.kind.text_width)
-            for number, (name, module) in enumerate(self.kind.attentions())
-        ]
-
-    @property
-    def name(self) -> str:
-        """Which of the families it is of."""
-        return self.kind.name
-
-    @property
-    def text_width(self) -> int:
-        """Numbers per token of the text that it reads."""
-        return self.kind.text_width
-
-    def why_not(self, config) -> str:
-        """Captions can act in all of them."""
-        return ""
-
-    @property
-    def shape(self) -> str:
-        """In words, for a sentence that says that something does not fit."""
-        return self.described(self.blocks)
-
-    @staticmethod
-    def described(blocks: Sequence) -> str:
-        """In words, a transformer with these blocks."""
-        return f"a diffusion transformer with {len(blocks)} joint blocks of {blocks[0].channels} channels"
-
-    @staticmethod
-    def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
-        """It has no skips."""
-        return False, []
-
-    encoded = staticmethod(encoded)
 
     @staticmethod
     def installer(key: str) -> Callable:

@@ -14,8 +14,6 @@ from ..control import Text
 from ..points import CannotAct, Inputs, Size
 from .swap import Swap, marked, unwrapped
 
-ZIMAGE_MULTIPLE = 32
-
 
 @dataclass(frozen=True)
 class Joined:
@@ -61,6 +59,7 @@ class Family:
     blocks: tuple[str, ...] = ("double_blocks", "single_blocks")
     flagged: str | None = None
     patch = 2
+    references = False  # whether it has reference pictures behind the picture
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -86,8 +85,16 @@ class Family:
 
     def grids(self, inputs: Inputs) -> list[Size]:
         """Of the picture, a grid for each of its frames, and of the reference pictures behind it."""
-        pictures = (inputs.x, *(inputs.others.get("ref_latents") or ()))
+        pictures = (inputs.x, *(inputs.others.get("ref_latents") or () if self.reads_references(inputs) else ()))
         return [self.grid(t.shape) for t in pictures for _ in range(t.shape[2] if t.ndim == 5 else 1)]
+
+    def reads_references(self, inputs: Inputs) -> bool:
+        """Whether reference pictures stand behind the picture."""
+        return self.references
+
+    def why_not(self) -> str:
+        """Captions can act in all of them."""
+        return ""
 
     def image_pads(self, tokens: int) -> int:
         """Tokens that fill the image up, behind it."""
@@ -165,6 +172,7 @@ class Flux(Family):
     """FLUX.1 and FLUX.2; in the first all text has one place, in the second it is counted."""
 
     names = ("FLUX.1", "FLUX.2")
+    references = True
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
@@ -172,7 +180,10 @@ class Flux(Family):
 
     @property
     def name(self) -> str:
-        return self.names[len(self.module.params.axes_dim) == 4]
+        params = self.module.params
+        if len(params.axes_dim) == 4:
+            return "FLUX.2"
+        return "FLUX.1" if params.vec_in_dim else "a relative of FLUX"  # Ovis and others have no pooled text
 
     def swaps(self, joined: Joined) -> list[Swap]:
         return [(self.module.pe_embedder, restarting(joined))]
@@ -188,6 +199,7 @@ class Qwen(Family):
     """Qwen-Image."""
 
     names = ("Qwen-Image",)
+    references = True
     blocks = ("transformer_blocks",)
 
     def measures(self) -> tuple[int, int, int]:
@@ -291,6 +303,9 @@ class Krea(Family):
     def measures(self) -> tuple[int, int, int]:
         module = self.module
         return module.first.out_features, module.heads, module.txtlayers * module.txtdim
+
+    def reads_references(self, inputs: Inputs) -> bool:
+        return bool(inputs.others.get("ref_latents_method", self.module.default_ref_method))
 
     def swaps(self, joined: Joined) -> list[Swap]:
         return [(unwrapped(block), apart(joined)) for block in self.module.txtfusion.refiner_blocks]

@@ -10,6 +10,7 @@ _WAN = (
     "Use the plain Wan 2.1 or 2.2 model.",
 )
 
+# By the class of the diffusion model, or by what ComfyUI recognises a model as where its class is another family's.
 REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
@@ -29,6 +30,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "lightricks.av_model.LTXAVModel": (
         "puts pictures and sound into one sequence, in which boxes have no place",
         "Use LTX-Video, or write the places into the prompt with Layout to Prompt.",
+    ),
+    "LongCatImage": (
+        "places the image by the length of its text, so captions beside the prompt would move it",
+        "Use FLUX.1, FLUX.2 or Qwen-Image, or write the places into the prompt with Layout to Prompt.",
     ),
     "ideogram4.model.Ideogram4Transformer2DModel": (
         "reads boxes in its prompt and needs no Apply node",

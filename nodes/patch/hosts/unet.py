@@ -15,6 +15,7 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
 
+from ....roictrl_core.config import in_words
 from ..control import Text
 from ..memo import Memo
 from ..points import AFTER, BEFORE, OURS, SKIP, STATE, Carry, Inputs, Points, Reading, Size
@@ -109,14 +110,7 @@ class UNet:
     @property
     def shape(self) -> str:
         """In words, for a sentence that says that something does not fit."""
-        return self.described(self.blocks)
-
-    @staticmethod
-    def described(blocks: Sequence) -> str:
-        """In words, a UNet with these blocks, each with ``channels`` and ``heads``."""
-        widths = "/".join(str(width) for width in sorted({block.channels for block in blocks}))
-        heads = "/".join(str(count) for count in sorted({block.heads for block in blocks}))
-        return f"a UNet with {len(blocks)} text blocks of {widths} channels and {heads} heads"
+        return in_words(self.blocks)
 
     @staticmethod
     def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:

@@ -7,6 +7,8 @@ roictrl.py             ROICtrl's adapter
 roi_prompts.py         captions through the model's own cross-attention, without an adapter
 instance_diffusion.py  InstanceDiffusion's fusers and ScaleU
 gligen.py              GLIGEN's fusers
+eligen.py              EliGen: captions beside the prompt, by its own rule of places
+beside.py              captions beside the prompt: which rows have which
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from functools import partial
 from torch import Tensor
 
 from ....roictrl_core.adapter import ROICtrlAdapter
-from ....roictrl_core.config import AdapterConfig
+from ....roictrl_core.config import AdapterConfig, in_words
 from ....roictrl_core.fuser import Record
 from ....roictrl_core.instances import InstanceBatch
 from ....roictrl_core.plan import LevelPlan
@@ -82,7 +82,7 @@ def check_fits(host: Host, config: AdapterConfig) -> None:
     found = {block.name: (block.channels, block.heads) for block in host.blocks}
     if wanted.items() <= found.items():
         return
-    made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else host.described(config.blocks)
+    made_for = "SD1.x" if config.blocks == AdapterConfig.sd15().blocks else in_words(config.blocks)
     raise ValueError(
         f"the adapter is for {made_for}, and this model ({host.family}) is {host.shape}. "
         "Use an SD1.x checkpoint with it, or Apply Boxes, which picks what this model can do."

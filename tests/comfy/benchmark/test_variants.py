@@ -307,7 +307,7 @@ def literal_blend(fuser, a, n, instances, attention, height, width):
         inside = inside.flatten()
         if not inside.any():
             continue
-        r = attention.attend(n[row][None], [number])[0]
+        r = attention.attend(n[row][None], [number], (height, width))[0]
         own = r[inside][None]
         own = own + torch.tanh(fuser.alpha_roi_self_attn) * fuser.roi_self_attn(fuser.norm1(own))
         values[row, 1 + slot, inside], shows[row, 1 + slot] = own[0], inside

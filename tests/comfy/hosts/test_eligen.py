@@ -65,10 +65,16 @@ def eligen_model(eligen):
 
 
 class Encoder:
-    """A text encoder that is asked for nothing but a length: captions come as conditionings."""
+    """A text encoder that is asked for little but a length: captions come as conditionings."""
 
     def __init__(self, options: dict | None = None) -> None:
         self.options = options or {}
+
+    def tokenize(self, text):
+        return text
+
+    def encode_from_tokens(self, text, return_dict=False):
+        return {"cond": torch.zeros(1, 3, 48), "pooled_output": None}
 
     def clone(self):
         return Encoder(dict(self.options))
@@ -202,14 +208,20 @@ def test_what_eligen_cannot_do_is_said(eligen, eligen_model, apply_eligen, pack,
     small = {**case, "boxes_px": torch.tensor([[0, 0, 3, 3]])}
     notes = apply_notes(pack, small, meta, eligen_model(meta["weights"]))
     assert any("covers no cell of 8 pixels" in note for note in notes)
+    masks = pack.module("roictrl_core.masks").RunLengthMask
+    nothing = {"mask": masks.from_array(torch.zeros(16, 16, dtype=torch.bool).numpy()), "negative": "ugly"}
+    notes = apply_notes(pack, case, meta, eligen_model(meta["weights"]), **nothing)
+    assert not any("covers no cell" in note for note in notes)
+    assert sum("negative caption of instance 1 ('a') is not read, because EliGen" in note for note in notes) == 1
 
 
-def apply_notes(pack, case, meta, model) -> list[str]:
+def apply_notes(pack, case, meta, model, **fields) -> list[str]:
     core = pack.module("roictrl_core.layout")
     height, width = (8 * side for side in meta["latent"])
     x1, y1, x2, y2 = case["boxes_px"][0].tolist()
     box = (x1 / width, y1 / height, x2 / width, y2 / height)
-    instance = core.Instance(box=box, caption="a", conditioning=[[case["ent.0"], {"pooled_output": None}]])
+    text = [[case["ent.0"], {"pooled_output": None}]]
+    instance = core.Instance(box=box, caption="a", conditioning=text, **{"negative": "", **fields})
     layout = core.Layout(width=width, height=height, instances=(instance,))
     output = pack.module("nodes.eligen").ApplyEliGen.execute(model, Encoder(), layout)
     return [note["text"] for note in output.ui["roictrl"][0]["notes"]]

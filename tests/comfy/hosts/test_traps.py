@@ -201,3 +201,45 @@ def test_relatives_of_a_family_are_refused(tiny, pack):
             pack.module("nodes.patch.hosts").host_of(tiny("ltxv").patcher)
     finally:
         del ltx.cross_attention_adaln
+
+
+@pytest.mark.parametrize("name", here(["chroma", "krea2"]))
+def test_references_that_a_model_does_not_read_change_nothing(name, tiny):
+    family = tiny(name)
+    prompt = [[tensor, {**others, "reference_latents": [tiny_dits.latent(name)]}] for tensor, others in family.text(5)]
+    got, want = (family.sample(family.apply(), positive=positive) for positive in (prompt, family.text(5)))
+    assert error(got, want) < 1e-5
+
+
+def test_a_model_that_places_the_picture_by_its_text_is_refused(tiny, pack):
+    import comfy.supported_models as models
+
+    if not hasattr(models, "LongCatImage"):
+        pytest.skip("this ComfyUI does not have the model")
+    settings = {**tiny_dits.FAMILIES["flux"][1], "guidance_embed": False, "vec_in_dim": None, "txt_ids_dims": [1, 2]}
+    model = tiny_dits.patcher_of(tiny_dits.model_of(models.LongCatImage, settings))
+    with pytest.raises(ValueError, match=r"\(LongCatImage\) places the image by the length of its text"):
+        pack.module("nodes.patch.hosts").host_of(model)
+
+
+@pytest.mark.parametrize("name", here(["flux", "wan21"]))
+def test_text_of_several_layers_is_refused(name, tiny):
+    family = tiny(name)
+    tensor, others = family.text(21)[0]
+    layered = [[tensor[:, None].repeat(1, 3, 1, 1), others]]
+    with pytest.raises(ValueError, match="Apply ROI Prompts: an instance's custom conditioning holds a text for"):
+        family.sample(family.apply(family.layout((BOXES[0], "", {"conditioning": layered}))))
+
+
+def test_hunyuan_reads_long_captions_and_wants_both_texts(tiny):
+    """A caption that is the prompt reads as the prompt does: of CLIP's text the last 77 places are masked."""
+    family = tiny("hunyuan_dit")
+    tensor, others = family.text(21)[0]
+    long = {**others, "attention_mask": others["attention_mask"].repeat(1, 2)}
+    given = [[tensor.repeat(1, 2, 1), long]]
+    run, boxed = {"cfg": 1.0, "steps": 1}, family.apply(family.layout((BOXES[0], "", {"conditioning": given})))
+    assert error(family.sample(boxed, positive=given, **run), family.sample(positive=given, **run)) < 1e-5
+    assert error(family.sample(boxed, **run), family.sample(**run)) > 1e-3
+    alone = [[tensor, {"pooled_output": None, "attention_mask": others["attention_mask"]}]]
+    with pytest.raises(ValueError, match="Apply ROI Prompts: a caption has CLIP's text without mT5's"):
+        family.sample(family.apply(family.layout((BOXES[0], "", {"conditioning": alone}))), **run)

@@ -83,16 +83,16 @@ def test_refused_adapters_and_models(pack, apply, apply_prompts, model, adapter,
     ):
         apply(sdxl, layout((BOX, "a fox")))
     sd2 = tiny_models.patcher(tiny_models.sd15_model({**tiny_models.SD15, "num_heads": -1, "num_head_channels": 16}))
-    with pytest.raises(ValueError, match="Use an SD1.x checkpoint with it, or Apply ROI Prompts"):
+    with pytest.raises(ValueError, match="Use an SD1.x checkpoint with it, or Apply Boxes"):
         apply(sd2, layout((BOX, "a fox")))
 
 
-def test_a_diffusion_transformer_is_refused(apply, apply_prompts, model, layout):
+def test_a_model_of_no_known_family_is_refused(apply, apply_prompts, model, layout):
     transformer = model.clone()
     transformer.add_object_patch("diffusion_model", torch.nn.Module())
     for run in (apply, apply_prompts):
         with pytest.raises(
-            ValueError, match="is of no family in whose blocks boxes can act. Use an SD1.x, SD2 or SDXL"
+            ValueError, match="is of no family in whose blocks boxes can act. Use a model of one of these"
         ):
             run(transformer, layout((BOX, "a fox")))
 
@@ -144,7 +144,7 @@ def test_a_sampler_without_lists_of_prompts(pack, apply, model, two_boxes, sampl
     foreign = model.clone()
     foreign.set_model_unet_function_wrapper(anonymous)
     assert torch.equal(sample(apply(foreign, two_boxes)), sample(model))
-    assert "A UNet call without the sampler's list of prompts runs without the boxes" in caplog.text
+    assert "A call of the model without the sampler's list of prompts runs without the boxes" in caplog.text
 
 
 def test_a_pack_with_batching_of_its_own(apply, model, two_boxes, sample, caplog):

@@ -73,7 +73,9 @@ def test_a_guided_pair(pack, golden, golden_model, golden_adapter, one_call):
     )
     negatives, captions = case["instance_embeddings"]
     slots = tuple(
-        control.Slot(f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, caption, negative)
+        control.Slot(
+            f"box {i}", tuple(box.tolist()), 1.0, (0.0, 1.0), True, control.Text(caption), control.Text(negative)
+        )
         for i, (box, caption, negative) in enumerate(zip(case["boxes"][0], captions, negatives, strict=True))
     )
     method = pack.module("nodes.patch.methods.roictrl").ROICtrl(golden_adapter.model, golden_adapter)

@@ -29,7 +29,7 @@ def test_ksampler_with_cfg(model, apply, two_boxes, sample, spy):
         (ours,) = call.ours
         assert [tuple(pair) for pair in ours.instances.pairs] == [(0, 0), (0, 1), (1, 0), (1, 1)]
         assert ours.reading.own == [True, True, False, False]
-        assert not torch.equal(ours.reading.contexts[2], ours.reading.contexts[3])
+        assert not torch.equal(ours.reading.texts[2].tokens, ours.reading.texts[3].tokens)
 
 
 def test_cfg_1_runs_the_captions_alone(model, apply, two_boxes, sample, spy):
