@@ -135,7 +135,8 @@ def _drawn(g: Graph, model: Model, layout: str, text: str, name: str, lora: str 
         negative = g.add(2, "CLIPTextEncode", title="Negative prompt", room=80, clip=clip[0], text=NEGATIVE)[0]
     apply = "ROICtrlApplyEliGen" if lora else "ROICtrlApplyBoxes"
     controlled = g.add(3, apply, model=found, clip=clip[0], layout=drawn["layout"])[0]
-    empty = g.add(3, model.latent, width=drawn["width"], height=drawn["height"], **latent)[0]
+    title = "Empty latent video" if latent else None
+    empty = g.add(3, model.latent, title=title, width=drawn["width"], height=drawn["height"], **latent)[0]
     settings = {"sampler_name": "euler", "scheduler": "simple", **model.settings}
     sampled = sample(g, 4, controlled, positive, negative, empty, **settings)
     if latent:

@@ -9,7 +9,8 @@ import torch
 
 from devtools.tiny_families import CROSS, JOINT, Tiny, here
 
-TWINS = ("anima", "kandinsky5", "flux_schnell")  # of cosmos_predict2, kandinsky5_video, flux; the first is slow
+# Of cosmos_predict2, kandinsky5_video, flux and wan21; the first is slow.
+TWINS = ("anima", "kandinsky5", "flux_schnell", "wan21_i2v", "wan22_5b")
 
 
 @pytest.fixture(autouse=True)
