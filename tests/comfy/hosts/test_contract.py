@@ -200,7 +200,11 @@ def test_an_interrupt_leaves_nothing(family):
 
 
 @pytest.mark.parametrize("stored, computed", [(torch.bfloat16, None), (torch.float16, torch.float32)])
-def test_other_precisions(family, stored, computed):
+@pytest.mark.parametrize(
+    "name", here(["wan21", "hunyuan_dit", "kandinsky5_video", "flux", "qwen_image", "z_image", "sd3"])
+)
+def test_other_precisions(name, tiny, stored, computed):
+    family = tiny(name)
     model = tiny_dits.build(family.name, dtype=stored, compute=computed)
     got, plain = family.sample(family.apply(model=model)), family.sample(model)
     assert got.isfinite().all() and error(got, plain) > 1e-3

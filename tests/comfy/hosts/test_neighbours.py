@@ -117,9 +117,9 @@ def counted():
 
 @pytest.mark.parametrize("name", here(["wan21", "qwen_image"]))
 def test_torch_compile(name, tiny):
-    """Core's node, backend eager: the same picture, and nothing is compiled after the second of five steps."""
+    """Core's node, backend eager: the same picture, and nothing is compiled after the second of three steps."""
     nodes = pytest.importorskip("comfy_extras.nodes_torch_compile")
-    family, graphs, steps = tiny(name), [], 5
+    family, graphs, steps = tiny(name), [], 3
     with counted() as count:
         compiled = nodes.TorchCompileModel.execute(family.patcher, "eager")[0]
         got = family.sample(
