@@ -116,11 +116,11 @@ def _adaptive_roi_size() -> io.Input:
     )
 
 
-def unread_negatives(layout: Layout, control: Control) -> list[Note]:
-    """On the instances whose negative caption no ROI reads."""
-    if control.uncond == PROMPT:
+def unread_negatives(layout: Layout, uncond: str, code: str) -> list[Note]:
+    """On the instances whose negative caption no box reads, where ``uncond`` is what the negative pass has of them."""
+    if uncond == PROMPT:
         return []
-    return [instance.note("apply.negative_unread", i) for i, instance in layout.enabled if instance.negative.strip()]
+    return [instance.note(code, i) for i, instance in layout.enabled if instance.negative.strip()]
 
 
 def many_boxes(slots: Sequence[Slot]) -> list[Note]:
@@ -216,7 +216,8 @@ class ApplyROICtrl(io.ComfyNode):
                 picture=(layout.width, layout.height),
             )
             method = ROICtrl(network, adapter, adaptive_roi_size)
-            return applied(model, control, method, notes + unread_negatives(layout, control))
+            notes += unread_negatives(layout, control.uncond, "apply.negative_unread")
+            return applied(model, control, method, notes)
 
 
 class ApplyROIPrompts(io.ComfyNode):

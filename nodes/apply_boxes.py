@@ -72,7 +72,7 @@ def _gligen(host: Host, patcher, clip, layout: Layout, suffix: str) -> Picked:
 def _without_weights(host: Host, clip, layout: Layout, suffix: str) -> Picked:
     if host.name in EliGen.trained_for:  # the same rule with and without its LoRA
         slots, notes = eligen.entities(host, clip, layout, suffix)
-        return Picked(EliGen(), slots, notes + eligen.unread_negatives(layout), uncond=OFF)
+        return Picked(EliGen(), slots, notes, uncond=OFF)
     slots, notes = slots_of(host, clip, layout, None, suffix, MASK_FEATHER)
     global_weight, end = suited(host)
     return Picked(ROIPrompts(global_weight), slots, notes + many_boxes(slots), end)

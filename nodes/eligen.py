@@ -10,12 +10,13 @@ import comfy.utils
 from comfy_api.latest import io
 
 from ..roictrl_core.coverage import PlacedMask
-from ..roictrl_core.eligen import ENTITIES, is_raw_flux, native_lora, region
+from ..roictrl_core.eligen import CELL, ENTITIES, is_raw_flux, native_lora, region
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
 from . import model_folders
-from .apply import MASK_FEATHER, applied
+from .apply import MASK_FEATHER, applied, unread_negatives
 from .patch.control import OFF, PROMPT, Control, Slot
+from .patch.frames import FULL
 from .patch.hosts import Host, host_of
 from .patch.methods.eligen import EliGen, check_fits
 from .report import named, said
@@ -25,8 +26,7 @@ from .widgets import check_widgets
 
 APPLY, LOAD = "Apply EliGen", "Load EliGen LoRA"
 FOLDER = "loras"
-T5_LENGTH = 512  # tokens of every text, as FLUX's LoRA was trained
-LENGTHS = {"512": T5_LENGTH, "256": 256, "as encoded": 0}
+LENGTHS = {"512": 512, "256": 256, "as encoded": 0}
 
 
 def with_length(clip, host: Host, length: str):
@@ -40,25 +40,22 @@ def with_length(clip, host: Host, length: str):
     return clip
 
 
-def entities(host: Host, clip, layout: Layout, suffix: str = "") -> tuple[tuple[Slot, ...], list[Note]]:
+def entities(
+    host: Host, clip, layout: Layout, suffix: str = "", uncond: str = OFF
+) -> tuple[tuple[Slot, ...], list[Note]]:
     """The slots of a layout, and what there is to say about them as entities."""
     slots, notes = slots_of(host, clip, layout, None, suffix, MASK_FEATHER)
-    return slots, notes + _said_of(slots, layout)
-
-
-def unread_negatives(layout: Layout) -> list[Note]:
-    """On the instances whose negative caption nobody reads while the negative pass has no boxes."""
-    return [instance.note("eligen.negative_unread", i) for i, instance in layout.enabled if instance.negative.strip()]
+    return slots, notes + _said_of(slots, layout) + unread_negatives(layout, uncond, "eligen.negative_unread")
 
 
 def _said_of(slots: Iterable[Slot], layout: Layout) -> list[Note]:
     on = [(i, slot) for i, slot in enumerate(slots, 1) if slot.enabled]
-    size = layout.height // 8, layout.width // 8
+    size = layout.height // CELL, layout.width // CELL
     notes = [
         layout.instances[i - 1].note("eligen.no_token", i)
         for i, slot in on
         if (slot.mask is None or slot.mask.pixels.any())  # of an empty one another note tells
-        and not region(slot.box, slot.mask and PlacedMask(slot.mask, (0.0, 0.0, 1.0, 1.0)), *size).any()
+        and not region(slot.box, slot.mask and PlacedMask(slot.mask, FULL), *size).any()
     ]
     if len(on) > ENTITIES:
         notes.append(Note("eligen.many", values={"count": len(on), "limit": ENTITIES}))
@@ -123,16 +120,17 @@ class ApplyEliGen(io.ComfyNode):
         with named(APPLY):
             host = host_of(model)
             check_fits(host)
-            slots, notes = entities(host, with_length(clip, host, flux_text_length), layout, caption_suffix)
+            uncond = PROMPT if entities_on_negative else OFF
+            slots, notes = entities(host, with_length(clip, host, flux_text_length), layout, caption_suffix, uncond)
             control = Control(
                 node=APPLY,
                 slots=slots,
                 strength=strength,
                 window=(start_percent, end_percent),
-                uncond=PROMPT if entities_on_negative else OFF,
+                uncond=uncond,
                 picture=(layout.width, layout.height),
             )
-            return applied(model, control, EliGen(), notes + ([] if entities_on_negative else unread_negatives(layout)))
+            return applied(model, control, EliGen(), notes)
 
 
 class LoadEliGenLoRA(io.ComfyNode):

@@ -112,15 +112,18 @@ def attend(
     out, mask = None, mask[None] if mask is not None and mask.ndim == 2 else mask
     for rows, members in groups:
         part = _Part(kernel, *(t if rows is None or t is None else _rows(t, rows) for t in (q, k, v, mask)), axis)
+        own = None  # of these rows
         for group in members:
             found = part.read(group.queries, group.keys, group.bias)
             if group.plain is not None:
                 found = torch.lerp(found, part.read(group.queries, group.plain, None), group.global_weight)
-            if out is None:
-                shape = list(found.shape)
-                shape[0], shape[out_axis] = q.shape[0], q.shape[axis]
-                out = found.new_zeros(shape)
-            _scatter(out, rows, group.queries, found, out_axis)
+            if own is None:
+                own = found.new_zeros([*found.shape[:out_axis], q.shape[axis], *found.shape[out_axis + 1 :]])
+            own.index_copy_(out_axis, group.queries, found)
+        if rows is None:
+            return own
+        out = own.new_zeros(len(q), *own.shape[1:]) if out is None else out
+        out.index_copy_(0, rows, own)
     return out
 
 
@@ -158,11 +161,3 @@ class _Part:
 def _rows(t: Tensor, rows: Tensor) -> Tensor:
     """The rows of a batch; what is the same for all of them stays."""
     return t if t.shape[0] == 1 else t.index_select(0, rows)
-
-
-def _scatter(out: Tensor, rows: Tensor | None, tokens: Tensor, found: Tensor, axis: int) -> None:
-    if rows is None:
-        out.index_copy_(axis, tokens, found)
-    else:
-        part = out.index_select(0, rows).index_copy(axis, tokens, found)
-        out.index_copy_(0, rows, part)

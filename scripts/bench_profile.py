@@ -198,10 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{options.device}, width {options.width}, {options.threads} threads, torch {torch.__version__}")
     for size in options.sizes:
         for count in options.instances:
-            print(f"\n{size} px, {count} boxes\n")
-            print(
-                "| part | s/step | of the step | GFLOPs | required | GB moved | floor |\n|---|---|---|---|---|---|---|"
-            )
+            print(f"\n{size} px, {count} boxes\n\n{HEAD}")
             for line in lines(*measure(options, size, count), width=2 if options.device == "cuda" else 4):
                 print(line, flush=True)
 

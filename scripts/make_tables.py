@@ -8,10 +8,9 @@ Python of the environment that `dev.py setup` makes; a test holds the pages to i
 
 from __future__ import annotations
 
-import re
-
 from devtools.inprocess import start_comfyui
 from devtools.pack import ROOT, load_pack, pack_module
+from devtools.pages import between_markers
 
 PAGES = (ROOT / "README.md", ROOT / "web" / "docs" / "ROICtrlApplyBoxes.md")
 BEGIN, END = "<!-- families: begin (written by scripts/make_tables.py) -->", "<!-- families: end -->"
@@ -20,9 +19,13 @@ READS = {"after": "cross-attention", "text": "joint attention"}  # how a family 
 
 def methods() -> list[type]:
     """The methods, in the order of the table's columns."""
-    places = {"roi_prompts": "ROIPrompts", "roictrl": "ROICtrl", "gligen": "GLIGEN"}
-    places["eligen"] = "EliGen"
-    places["instance_diffusion"] = "InstanceDiffusionMethod"
+    places = {
+        "roi_prompts": "ROIPrompts",
+        "roictrl": "ROICtrl",
+        "gligen": "GLIGEN",
+        "eligen": "EliGen",
+        "instance_diffusion": "InstanceDiffusionMethod",
+    }
     return [getattr(pack_module(f"nodes.patch.methods.{module}"), name) for module, name in places.items()]
 
 
@@ -44,8 +47,7 @@ def family_table() -> str:
 
 def with_table(page: str, table: str) -> str:
     """A page with the table between its marks."""
-    block = f"{BEGIN}\n{table}\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: block, page, flags=re.DOTALL)
+    return between_markers(page, BEGIN, END, table)
 
 
 def main() -> None:

@@ -114,7 +114,7 @@ def _together(kind: type[Host]) -> Callable:
     def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
         options = {} if transformer_options is None else transformer_options
         inputs = Inputs(x, c_crossattn, options, kwargs)
-        with kind.together(executor.class_obj.diffusion_model, inputs) as inputs:
+        with kind.together(inputs) as inputs:
             return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
 
     return apply_model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from demo_world.judge import IOU_SUCCESS
+from devtools import pages
 
 from .layouts import LEVELS, case_of
 from .palettes import Palette, described
@@ -252,11 +252,8 @@ def _rate(value: float) -> str:
 
 
 def between_markers(text: str, table: str) -> str:
-    """The text with what is between the two marker lines exchanged. Raises ValueError where they are not there once."""
-    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        raise ValueError(f"the page needs the lines '{BEGIN}' and '{END}' once each, where the table goes")
-    return pattern.sub(lambda _: f"{BEGIN}\n{table}\n{END}", text)
+    """The text with what is between the benchmark's two marker lines exchanged, as `pages.between_markers`."""
+    return pages.between_markers(text, BEGIN, END, table)
 
 
 def write_page(path: Path, table: str) -> None:

@@ -73,7 +73,7 @@ class Host(Protocol):
         reaches the points of one Apply, whose ``key`` is its own."""
 
     @staticmethod
-    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> AbstractContextManager[Inputs]:
+    def together(inputs: Inputs) -> AbstractContextManager[Inputs]:
         """The same for what several Applies bring to one call, and for what is so in every call."""
 
 

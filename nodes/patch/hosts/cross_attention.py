@@ -16,7 +16,7 @@ from torch import Tensor
 from ..control import Text
 from ..memo import Memo
 from ..points import AFTER, Carry, Inputs, Points, Reading, Size
-from .cross_families import FAMILIES, Family, OwnCall
+from .cross_families import FAMILIES, CrossFamily, OwnCall
 from .swap import base_of, marked, swapped
 from .transformer import Transformer, TransformerBlock
 
@@ -35,7 +35,7 @@ class CrossAttentionDiT(Transformer):
 
     @staticmethod
     @contextmanager
-    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> Iterator[Inputs]:
+    def together(inputs: Inputs) -> Iterator[Inputs]:
         """Applies stack by themselves: one's forward stands in for the other's."""
         yield inputs
 
@@ -44,7 +44,7 @@ class CrossAttentionDiT(Transformer):
 class _Acting:
     """What the swapped modules need in one call of the model."""
 
-    kind: Family
+    kind: CrossFamily
     points: Points
     size: tuple[int, Size]  # rows of the call, and its tokens
     options: Mapping

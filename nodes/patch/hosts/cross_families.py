@@ -13,6 +13,7 @@ from ..control import Text
 from ..memo import Memo
 from ..points import CannotAct, Size
 from .swap import Swap, base_of, marked, unwrapped
+from .transformer import Family
 
 Pack = Callable[[Tensor], object]
 _PASSED = "calls of the text blocks"  # forward, time embedding and keywords of each
@@ -31,37 +32,13 @@ class OwnCall:
     memo: Memo
 
 
-class Family:
-    """One class of diffusion models.
+class CrossFamily(Family):
+    """One class of diffusion models with text cross-attention."""
 
-    Attributes:
-        names: as people know them.
-        width, heads: of its blocks; ``text_width``: numbers per token of the text that the model reads.
-    """
-
-    names: tuple[str, ...] = ()
     blocks, attention = "blocks", "cross_attn"
     patch = 2
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
-        self.width, self.heads, self.text_width = self.measures()
-
-    @property
-    def name(self) -> str:
-        """Which of ``names`` it is."""
-        return self.names[0]
-
-    def measures(self) -> tuple[int, int, int]:
-        """Width, heads, text width."""
-        raise NotImplementedError
-
-    def why_not(self) -> str:
-        """As the host's."""
-        return ""
-
     def attentions(self) -> list[tuple[str, nn.Module]]:
-        """Name and module of each block's text cross-attention."""
         return [
             (f"{self.blocks}.{number}", getattr(unwrapped(block), self.attention))
             for number, block in enumerate(getattr(self.module, self.blocks))
@@ -101,7 +78,7 @@ class Family:
         return out, lambda a: a
 
 
-class Cosmos(Family):
+class Cosmos(CrossFamily):
     """Cosmos-Predict2 and Anima, whose adapter of the text is part of the model's door."""
 
     names = ("Cosmos-Predict2",)
@@ -124,7 +101,7 @@ class Anima(Cosmos):
     names = ("Anima",)
 
 
-class Wan(Family):
+class Wan(CrossFamily):
     """Wan 2.1 and 2.2; image to video has the start image's tokens before the text's."""
 
     names = ("Wan 2.1 and 2.2",)
@@ -143,7 +120,7 @@ class Wan(Family):
         return call.base(cells, read, *call.args[1:], **call.kwargs)
 
 
-class LTX(Family):
+class LTX(CrossFamily):
     """LTX-Video; the mask of the text acts in every block."""
 
     names = ("LTX-Video",)
@@ -169,7 +146,7 @@ class LTX(Family):
         return call.base(cells, **{**call.kwargs, "context": read.expand(len(cells), -1, -1), "mask": mask})
 
 
-class Kandinsky(Family):
+class Kandinsky(CrossFamily):
     """Kandinsky 5: its text depends on the step, so captions go through the text blocks in every call."""
 
     names = ("Kandinsky 5",)
@@ -211,7 +188,7 @@ class Kandinsky(Family):
         return read
 
 
-class PixArt(Family):
+class PixArt(CrossFamily):
     """PixArt: the texts of a batch arrive one after the other in one row."""
 
     names = ("PixArt",)
@@ -227,7 +204,7 @@ class PixArt(Family):
         return call.base(cells.contiguous(), read.expand(len(cells), -1, -1).reshape(1, -1, read.shape[-1]), None)
 
 
-class HunyuanDiT(Family):
+class HunyuanDiT(CrossFamily):
     """HunyuanDiT: CLIP's text and mT5's, masked places become learned vectors; queries carry the places' rotation."""
 
     names = ("HunyuanDiT",)
@@ -267,7 +244,7 @@ def _padded(states: Tensor, mask: Tensor, padding: Tensor, length: int) -> Tenso
     return torch.cat([states[:, :-length], last], 1)
 
 
-FAMILIES: Mapping[str, type[Family]] = {
+FAMILIES: Mapping[str, type[CrossFamily]] = {
     "cosmos.predict2.MiniTrainDIT": Cosmos,
     "anima.model.Anima": Anima,
     "wan.model.WanModel": Wan,

@@ -18,7 +18,7 @@ from torch import Tensor
 from ....roictrl_core.segments import Caption, Readers, attend, readers
 from ..memo import Memo
 from ..points import TEXT, CannotAct, Inputs, Points, Segment, Size
-from .joint_families import FAMILIES, Family
+from .joint_families import FAMILIES, JointFamily
 from .swap import marked, swapped, unwrapped
 from .transformer import Transformer
 from .unet_attention import OVERRIDE
@@ -41,21 +41,20 @@ class JointAttentionDiT(Transformer):
             segments = points.text(host.kind.grid(size)) if points.text else ()
             if not segments:
                 return nullcontext(inputs)
-            brought = (*inputs.options.get(BROUGHT, ()), _Brought(tuple(segments), memo))
+            brought = (*inputs.options.get(BROUGHT, ()), _Brought(host.kind, tuple(segments), memo))
             return nullcontext(inputs._replace(options={**inputs.options, BROUGHT: brought}))
 
         return install
 
     @staticmethod
     @contextmanager
-    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> Iterator[Inputs]:
+    def together(inputs: Inputs) -> Iterator[Inputs]:
         """A call in which the prompt, the image and all captions attend by the rule."""
         brought = inputs.options.get(BROUGHT, ())
         if not brought:
             yield inputs
             return
-        memo = brought[0].memo
-        kind = memo.make(("family", id(diffusion_model)), lambda: JointAttentionDiT(diffusion_model).kind)
+        kind, memo = brought[0].kind, brought[0].memo
         joint = _Joint(kind, inputs, tuple(segment for part in brought for segment in part.segments), memo)
         with swapped(joint.swaps()):
             yield joint.inputs
@@ -69,8 +68,9 @@ class JointAttentionDiT(Transformer):
 
 @dataclass(frozen=True)
 class _Brought:
-    """What one Apply brings to a call, with its run's memo."""
+    """What one Apply brings to a call of a model of a family, with its run's memo."""
 
+    kind: JointFamily
     segments: tuple[Segment, ...]
     memo: Memo
 
@@ -78,7 +78,7 @@ class _Brought:
 class _Joint:
     """One call of the model with its captions: the inputs, and the attention that its blocks are to have."""
 
-    def __init__(self, kind: Family, inputs: Inputs, segments: Sequence[Segment], memo: Memo) -> None:
+    def __init__(self, kind: JointFamily, inputs: Inputs, segments: Sequence[Segment], memo: Memo) -> None:
         self.kind, self.met, self.inside = kind, 0, kind.flagged is None
         grids = kind.grids(inputs)
         joined_inputs, self.joined = kind.joined(inputs, [segment.text for segment in segments])

@@ -13,6 +13,7 @@ from ....roictrl_core.segments import IMAGE, PROMPT
 from ..control import Text
 from ..points import CannotAct, Inputs, Size
 from .swap import Swap, marked, unwrapped
+from .transformer import Family
 
 
 @dataclass(frozen=True)
@@ -45,38 +46,24 @@ class Joined:
         return t.split(self.lengths, axis)
 
 
-class Family:
-    """One class of diffusion models.
+class JointFamily(Family):
+    """One class of diffusion models with joint attention.
 
     Attributes:
-        names: as people know them.
-        width, heads: of its blocks; ``text_width``: numbers per token of the text that the model reads.
         flagged: the list of blocks outside which attention is over the text or the image alone, with lengths that may
             be a joint call's; None where lengths tell them apart.
     """
 
-    names: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ("double_blocks", "single_blocks")
     flagged: str | None = None
     patch = 2
     references = False  # whether it has reference pictures behind the picture
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
-        self.width, self.heads, self.text_width = self.measures()
-
-    @property
-    def name(self) -> str:
-        """Which of ``names`` it is."""
-        return self.names[0]
-
     def measures(self) -> tuple[int, int, int]:
-        """Width, heads, text width."""
         params = self.module.params
         return params.hidden_size, params.num_heads, params.context_in_dim
 
     def attentions(self) -> list[tuple[str, nn.Module]]:
-        """Name and module of each block."""
         return [(f"{name}.{i}", block) for name in self.blocks for i, block in enumerate(getattr(self.module, name))]
 
     def grid(self, size: Sequence[int]) -> Size:
@@ -91,10 +78,6 @@ class Family:
     def reads_references(self, inputs: Inputs) -> bool:
         """Whether reference pictures stand behind the picture."""
         return self.references
-
-    def why_not(self) -> str:
-        """Captions can act in all of them."""
-        return ""
 
     def image_pads(self, tokens: int) -> int:
         """Tokens that fill the image up, behind it."""
@@ -168,7 +151,7 @@ def restarting(joined: Joined) -> Callable:
     return make
 
 
-class Flux(Family):
+class Flux(JointFamily):
     """FLUX.1 and FLUX.2; in the first all text has one place, in the second it is counted."""
 
     names = ("FLUX.1", "FLUX.2")
@@ -189,13 +172,13 @@ class Flux(Family):
         return [(self.module.pe_embedder, restarting(joined))]
 
 
-class Chroma(Family):
+class Chroma(JointFamily):
     """Chroma: all text has one place."""
 
     names = ("Chroma",)
 
 
-class Qwen(Family):
+class Qwen(JointFamily):
     """Qwen-Image."""
 
     names = ("Qwen-Image",)
@@ -210,7 +193,7 @@ class Qwen(Family):
         return [(self.module.pe_embedder, restarting(joined))]
 
 
-class SD3(Family):
+class SD3(JointFamily):
     """SD3 and SD3.5: no place is given to text."""
 
     names = ("SD3 and SD3.5",)
@@ -225,7 +208,7 @@ class SD3(Family):
         return [] if processor is None else [(processor, apart(joined))]
 
 
-class NextDiT(Family):
+class NextDiT(JointFamily):
     """Lumina 2 and Z-Image: the image's places begin where the prompt's end, and text is refined among itself."""
 
     names = ("Lumina 2", "Z-Image")
@@ -294,7 +277,7 @@ class NextDiT(Family):
         return make
 
 
-class Krea(Family):
+class Krea(JointFamily):
     """Krea 2: text is refined among itself."""
 
     names = ("Krea 2",)
@@ -311,7 +294,7 @@ class Krea(Family):
         return [(unwrapped(block), apart(joined)) for block in self.module.txtfusion.refiner_blocks]
 
 
-FAMILIES: Mapping[str, type[Family]] = {
+FAMILIES: Mapping[str, type[JointFamily]] = {
     "flux.model.Flux": Flux,
     "chroma.model.Chroma": Chroma,
     "qwen_image.model.QwenImageTransformer2DModel": Qwen,

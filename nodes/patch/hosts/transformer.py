@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 
@@ -31,33 +31,42 @@ class TransformerBlock:
         return self.name
 
 
-class Kind(Protocol):
+class Family:
     """One class of diffusion models, as a host of them sees it.
 
     Attributes:
-        names: as people know them; ``name``: which of them a model is.
+        names: as people know them.
         width, heads: of its blocks; ``text_width``: numbers per token of the text that the model reads.
     """
 
-    names: Sequence[str]
-    name: str
-    width: int
-    heads: int
-    text_width: int
+    names: tuple[str, ...] = ()
 
-    def __init__(self, module: torch.nn.Module) -> None: ...
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module
+        self.width, self.heads, self.text_width = self.measures()
+
+    @property
+    def name(self) -> str:
+        """Which of ``names`` it is."""
+        return self.names[0]
+
+    def measures(self) -> tuple[int, int, int]:
+        """Width, heads, text width."""
+        raise NotImplementedError
 
     def why_not(self) -> str:
         """Why instances cannot act in it, as the end of a sentence; "" where they can."""
+        return ""
 
     def attentions(self) -> list[tuple[str, torch.nn.Module]]:
-        """Name and module of each block."""
+        """Name and module of each block, or of what a host acts on in it."""
+        raise NotImplementedError
 
 
 class Transformer:
     """A transformer of one of the families; ``family`` is what ComfyUI recognised the model as."""
 
-    kinds: ClassVar[Mapping[str, type[Kind]]] = {}
+    kinds: ClassVar[Mapping[str, type[Family]]] = {}
 
     def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
         self.module, self.family = unwrapped(diffusion_model), family

@@ -138,7 +138,7 @@ class UNet:
         return install
 
     @staticmethod
-    def together(diffusion_model: torch.nn.Module, inputs: Inputs) -> AbstractContextManager[Inputs]:
+    def together(inputs: Inputs) -> AbstractContextManager[Inputs]:
         """As `Host.together`: text with a layer for each transformer is read so, whatever acts."""
         return nullcontext(inputs._replace(options=UNet.reading_layers(inputs.options, inputs.text)))
 

@@ -7,6 +7,7 @@ import torch
 
 from devtools import tiny_dits, tiny_models
 from devtools.goldens import GOLDEN, tensors_of
+from devtools.tiny_families import RandomCLIP, error
 
 
 @pytest.fixture
@@ -77,22 +78,6 @@ def test_no_box_and_strength_0_leave_the_model_as_it_is(model, layout, two_boxes
         assert torch.equal(sample(patched), base) and len(said) > 1
 
 
-class Captions:
-    """The captions of tests/golden/models: what a text encoder of the family would give."""
-
-    SEEDS = {"first": (21, None), "second": (22, 9)}
-
-    def __init__(self, family: str) -> None:
-        self.family = family
-
-    def tokenize(self, text):
-        return text
-
-    def encode_from_tokens(self, text, return_dict=False):
-        embedding, entries = tiny_dits.conditioning(self.family, *self.SEEDS[text])[0]
-        return {"cond": embedding, **entries} if return_dict else embedding
-
-
 @pytest.mark.parametrize("family", ["chroma", "sd3", "z_image", "flux2"])
 def test_on_joint_models_it_draws_the_goldens(family, pack, apply_boxes, comfy):
     core = pack.module("roictrl_core.layout")
@@ -100,11 +85,11 @@ def test_on_joint_models_it_draws_the_goldens(family, pack, apply_boxes, comfy):
         width=160,
         height=128,
         instances=(
-            core.Instance(box=(0.05, 0.1, 0.6, 0.7), caption="first"),
-            core.Instance(box=(0.4, 0.3, 0.95, 0.9), caption="second"),
+            core.Instance(box=(0.05, 0.1, 0.6, 0.7), caption="21"),
+            core.Instance(box=(0.4, 0.3, 0.95, 0.9), caption="22 9"),
         ),
     )
-    patched, _ = apply_boxes(tiny_dits.build(family), boxes, clip=Captions(family))
-    got, want = tiny_dits.sample(family, patched).double(), tensors_of(GOLDEN / "models" / f"{family}.safetensors")
+    patched, _ = apply_boxes(tiny_dits.build(family), boxes, clip=RandomCLIP(family))
+    want = tensors_of(GOLDEN / "models" / f"{family}.safetensors")["out"]
     limit = 2e-5 if family == "flux2" and comfy.version.startswith("0.3.") else 5e-6
-    assert (got - want["out"]).norm() / want["out"].norm() < limit
+    assert error(tiny_dits.sample(family, patched), want) < limit
