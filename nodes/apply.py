@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..roictrl_core.adapter import ROICtrlAdapter
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
+from .blocks import ALL, blocks_input, blocks_of
 from .patch.control import NONE, OFF, PROMPT, Control, Slot
 from .patch.frames import visible_area
 from .patch.hooks import attach
@@ -253,6 +254,7 @@ class ApplyROIPrompts(io.ComfyNode):
                     "caption_suffix", default="", tooltip="Added to every caption after a comma, for example a style."
                 ),
                 _mask_feather(),
+                blocks_input(),
             ],
             outputs=[patched_output()],
         )
@@ -269,6 +271,7 @@ class ApplyROIPrompts(io.ComfyNode):
         end_percent=END,
         caption_suffix="",
         mask_feather=MASK_FEATHER,
+        blocks=ALL,
     ) -> io.NodeOutput:
         check_widgets(
             cls,
@@ -279,7 +282,9 @@ class ApplyROIPrompts(io.ComfyNode):
             mask_feather=mask_feather,
         )
         with named(PROMPTS):
-            slots, notes = slots_of(host_of(model), clip, layout, None, caption_suffix, mask_feather)
+            host = host_of(model)
+            method = ROIPrompts(global_weight, blocks_of(blocks, host))
+            slots, notes = slots_of(host, clip, layout, None, caption_suffix, mask_feather)
             control = Control(
                 node=PROMPTS,
                 slots=slots,
@@ -287,7 +292,7 @@ class ApplyROIPrompts(io.ComfyNode):
                 window=(start_percent, end_percent),
                 picture=(layout.width, layout.height),
             )
-            return applied(model, control, ROIPrompts(global_weight), notes + many_boxes(slots))
+            return applied(model, control, method, notes + many_boxes(slots))
 
 
 NODES = [ApplyROICtrl, ApplyROIPrompts]

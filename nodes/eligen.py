@@ -26,7 +26,8 @@ from .widgets import check_widgets
 
 APPLY, LOAD = "Apply EliGen", "Load EliGen LoRA"
 FOLDER = "loras"
-LENGTHS = {"512": 512, "256": 256, "as encoded": 0}
+TRAINED = 512  # tokens of FLUX's texts
+LENGTHS = {str(TRAINED): TRAINED, "256": 256, "as encoded": 0}
 
 
 def with_length(clip, host: Host, length: str):
@@ -62,6 +63,15 @@ def _said_of(slots: Iterable[Slot], layout: Layout) -> list[Note]:
     return notes
 
 
+def _short(slots: Iterable[Slot], layout: Layout, wanted: int) -> list[Note]:
+    """On instances that brought a caption of fewer tokens than the LoRA has learned, where so many are asked for."""
+    return [
+        layout.instances[i - 1].note("eligen.short", i, count=len(slot.caption.tokens), limit=wanted)
+        for i, slot in enumerate(slots, 1)
+        if wanted == TRAINED and slot.enabled and len(slot.caption.tokens) < wanted
+    ]
+
+
 class ApplyEliGen(io.ComfyNode):
     """MODEL + ROICTRL_LAYOUT -> MODEL."""
 
@@ -93,7 +103,7 @@ class ApplyEliGen(io.ComfyNode):
                     io.Combo.Input(
                         "flux_text_length",
                         options=list(LENGTHS),
-                        default="512",
+                        default=str(TRAINED),
                         tooltip="FLUX.1: tokens of every caption. Trained with 512; give the prompt the same with "
                         "T5TokenizerOptions. Shorter is faster. Qwen-Image takes texts as they are.",
                     )
@@ -113,7 +123,7 @@ class ApplyEliGen(io.ComfyNode):
         end_percent=1.0,
         caption_suffix="",
         entities_on_negative=False,
-        flux_text_length="512",
+        flux_text_length=str(TRAINED),
     ) -> io.NodeOutput:
         schedule = {"start_percent": start_percent, "end_percent": end_percent}
         check_widgets(cls, strength=strength, **schedule, flux_text_length=flux_text_length)
@@ -130,7 +140,9 @@ class ApplyEliGen(io.ComfyNode):
                 uncond=uncond,
                 picture=(layout.width, layout.height),
             )
-            return applied(model, control, EliGen(), notes)
+            wanted = LENGTHS[flux_text_length] if host.name == "FLUX.1" else 0
+            notes += [] if model.patches else [Note("eligen.no_lora")]
+            return applied(model, control, EliGen(), notes + _short(slots, layout, wanted))
 
 
 class LoadEliGenLoRA(io.ComfyNode):

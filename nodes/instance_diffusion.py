@@ -30,6 +30,7 @@ from .patch.methods.instance_diffusion import (
 from .report import named
 from .sampling.multi_instance import offer
 from .slots import check_text_width, largest_instances, make_slots
+from .speed import BALANCED, EVERY, EXACT, SHARE, reuse_of, speed_inputs
 from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, clip_input, patched_output, schema, share_input, strength_input
 from .weights import instance_diffusion_patcher
 from .widgets import check_widgets
@@ -187,6 +188,7 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                 ),
                 *_schedule(),
                 *_details(),
+                *speed_inputs(EXACT, BALANCED),
             ],
             outputs=[patched_output()],
         )
@@ -206,9 +208,13 @@ class ApplyInstanceDiffusion(io.ComfyNode):
         scaleu=True,
         masked_attention=NO_MASK,
         null_missing=False,
+        speed=EXACT,
+        computed_share=SHARE,
+        compute_every=EVERY,
     ) -> io.NodeOutput:
         schedule = {"alpha": alpha, "start_percent": start_percent, "end_percent": end_percent}
-        check_widgets(cls, formats=formats, strength=strength, **schedule, masked_attention=masked_attention)
+        speeds = {"speed": speed, "computed_share": computed_share, "compute_every": compute_every}
+        check_widgets(cls, formats=formats, strength=strength, **schedule, masked_attention=masked_attention, **speeds)
         with named(APPLY):
             settings = Settings(alpha=alpha, scaleu=scaleu, attention=masked_attention, null_missing=null_missing)
             slots, method, notes = grounding(host_of(model), instance_diffusion, clip, layout, formats, settings)
@@ -217,6 +223,7 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                 slots=slots,
                 strength=strength,
                 window=(start_percent, end_percent),
+                reuse=reuse_of(**speeds),
                 picture=(layout.width, layout.height),
             )
             output = applied(model, control, method, notes)

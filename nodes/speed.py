@@ -34,7 +34,7 @@ def speed_inputs(*choices: str, fast: str = "") -> list[io.Input]:
             share_input(
                 "computed_share",
                 SHARE,
-                "Balanced and fast: the share of the schedule, from its start, in which every step is computed.",
+                "Where speed is not exact: the share of the schedule, from its start, in which every step is computed.",
                 optional=True,
             )
         ),
@@ -45,7 +45,7 @@ def speed_inputs(*choices: str, fast: str = "") -> list[io.Input]:
                 min=1,
                 max=100,
                 optional=True,
-                tooltip="Balanced and fast: after that share every n-th step is computed, and the others reuse it.",
+                tooltip="Where speed is not exact: after that share every n-th step is computed; the others reuse it.",
             )
         ),
     ]

@@ -22,11 +22,13 @@ Kernel = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]
 @dataclass(frozen=True)
 class Caption:
     """How a caption is read: ``region`` ``[I]`` bool, which of the I image tokens; its strength, and the share of an
-    attention without captions that is mixed in there."""
+    attention without captions that is mixed in there.  One that is not ``read`` reads on, and no image token reads
+    it."""
 
     region: Tensor
     strength: float = 1.0
     global_weight: float = 0.0
+    read: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def readers(owner: Tensor, captions: Sequence[Caption | None]) -> list[Readers]:
     found = [
         Readers(text, torch.cat([text, image[region]]).sort().values) for text, region in zip(own, regions, strict=True)
     ]
+    regions = regions & torch.tensor([captions[number - 1].read for number in present])[:, None].to(regions.device)
     kinds, kind_of = torch.unique(regions.T.long(), dim=0, return_inverse=True)  # [kinds, present], [I]
     alike = []  # image tokens that read no caption read what the prompt reads
     for kind, members in enumerate(kinds.bool()):

@@ -196,6 +196,14 @@ SENTENCES = {
         "{count} boxes act, and EliGen's authors stop at {limit}: more may mix. Fewer boxes, or several pictures with "
         "inpainting, are safer."
     ),
+    "eligen.no_lora": (
+        "The model has no LoRA. EliGen's rule works without its own, and boxes are followed less. Put Load EliGen LoRA "
+        "before this node."
+    ),
+    "eligen.short": (
+        "{who} has a caption of {count} {count:token|tokens}, and FLUX's EliGen is trained with {limit}: it may be "
+        "followed less. Encode it with T5TokenizerOptions and min_length {limit}."
+    ),
     "eligen.lora_part": "{count} {count:layer|layers} of {file} fit nothing in this model and are left out.",
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": (

@@ -37,7 +37,7 @@ COMMANDS = {
     "try": ["-m", "devtools.try_weights"],
     "bench": [ROOT / "scripts" / "bench_control.py"],
     "bench-train": [ROOT / "scripts" / "bench_train.py"],
-    "cost": [ROOT / "scripts" / "bench_unet.py"],
+    "cost": [ROOT / "scripts" / "bench_cost.py"],
     "workflows": [ROOT / "scripts" / "make_workflows.py"],
 }
 # Of what they run, a file that the published pack lacks (.comfyignore).
@@ -46,7 +46,7 @@ ONLY_IN_A_CLONE = {
     "test": "tests/conftest.py",
     "bench": "scripts/bench_control.py",
     "bench-train": "scripts/bench_train.py",
-    "cost": "scripts/bench_unet.py",
+    "cost": "scripts/bench_cost.py",
 }
 
 

@@ -1,7 +1,8 @@
 """Plots of what boxes cost.
 
-    python scripts/plot_cost.py pareto    docs/images/demo_benchmark_cost.png: control against seconds of a picture,
-                                          all methods of docs/demo_benchmark.json
+    python scripts/plot_cost.py pareto    docs/images/demo_benchmark_cost.png: control against the time of a picture,
+                                          all methods of docs/demo_benchmark*.json; times are multiples of ROICtrl's in
+                                          the same run, since the reports are of several
     python scripts/plot_cost.py growth    docs/images/cost_growth.png: operations of a step against the number of boxes,
                                           their area and the resolution, and the figures as a table
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from devtools.pack import ROOT
 
 IMAGES = ROOT / "docs" / "images"
+REPORTS = ("demo_benchmark.json", "demo_benchmark_speeds.json")
 WAYS = {"exact": False, "adaptive ROI size": True}
 Curve = list[tuple[float, float, float]]  # across, times the plain step: exact, adaptive
 
@@ -32,12 +34,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="another file")
     options = parser.parse_args()
     if options.plot == "pareto":
-        from benchmark.plots import plot_cost
+        from benchmark.plots import joined, plot_cost
 
-        plot_cost(
-            json.loads((ROOT / "docs" / "demo_benchmark.json").read_text()),
-            options.out or IMAGES / "demo_benchmark_cost.png",
-        )
+        reports = [json.loads((ROOT / "docs" / name).read_text()) for name in REPORTS]
+        plot_cost(joined(reports, "roictrl"), options.out or IMAGES / "demo_benchmark_cost.png", "ROICtrl = 1")
         return
     panels = growth(options.width)
     for name, curve in panels.items():

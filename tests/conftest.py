@@ -48,12 +48,3 @@ def golden_file(request) -> Callable[[str], Path]:
         return copy if copy.exists() else request.getfixturevalue("shared") / file
 
     return find
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items) -> None:
-    """Where tests run in several processes: those that share something stay in one."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            folder, file = item.path.parent, item.path.relative_to(ROOT / "tests")
-            item.add_marker(pytest.mark.xdist_group("http" if folder.name == "http" else str(file)))

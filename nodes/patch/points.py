@@ -99,6 +99,7 @@ class Segment:
         region: ``[H, W]`` bool, the picture's tokens.
         strength: what it is worth to the image tokens that read it: its logarithm is added to their logits.
         global_weight: the share of an attention without captions that is mixed in, in its region.
+        blocks: the numbers of those in which image tokens read it; None: in all.
     """
 
     text: Text
@@ -106,6 +107,7 @@ class Segment:
     region: Tensor
     strength: float = 1.0
     global_weight: float = 0.0
+    blocks: frozenset[int] | None = None
 
 
 class Inputs(NamedTuple):

@@ -99,7 +99,17 @@ def pareto(rows: Rows) -> list[tuple[float, float]]:
     return front
 
 
-def plot_cost(report: Mapping, path: Path) -> None:
+def joined(reports: Sequence[Mapping], unit: str) -> Mapping:
+    """One report of several: the seconds of every row are multiples of the method ``unit``'s in its own report."""
+    rows: dict[str, Mapping] = {}
+    for report in reports:
+        second = report["methods"][unit]["seconds"]
+        for name, found in report["methods"].items():
+            rows.setdefault(name, {**found, "seconds": found["seconds"] / second})
+    return {**reports[0], "methods": rows}
+
+
+def plot_cost(report: Mapping, path: Path, unit: str = "seconds") -> None:
     """ISR against the time of a picture, and a line along the best at every price."""
     most = max(found["seconds"] for found in report["methods"].values())
 
@@ -120,7 +130,7 @@ def plot_cost(report: Mapping, path: Path) -> None:
         axes.step(times, rates, ":", where="post", color="black", linewidth=1, label="best at its price")
         axes.set(xlim=(0, 1.1 * most), ylim=(-0.02, 1.02))
 
-    _figure(report, "seconds per picture", "ISR", draw, path)
+    _figure(report, f"time of a picture, {unit}", "ISR", draw, path)
 
 
 def plot_losses(report: Mapping, logs: Mapping[str, Path], path: Path) -> None:

@@ -1,21 +1,28 @@
-"""Painters in this process or in several. Imports nothing of ComfyUI before a process has started it."""
+"""Painters in this process or in several. Imports nothing of ComfyUI before a process has started it.
+
+Pictures come from other processes in files, and only the files' names through the pool's pipe: a name is written whole
+or not at all, where a process that is killed in the middle of a larger message leaves the pool waiting for the rest.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .places import Places
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .drawing import Job, Painter
     from .store import Record
 
@@ -35,17 +42,23 @@ def painters(places: Places, processes: int) -> Iterator[Draw]:
         painter = Painter(places)
         yield lambda job, batches: chain.from_iterable(painter.draw(job, pairs) for pairs in batches)
         return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (places,)) as pool:
-        yield lambda job, batches: _as_they_get_ready(pool, job, batches)
+    context = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(processes, context, _start, (places,)) as pool,
+    ):
+        yield lambda job, batches: _as_they_get_ready(pool, Path(folder), job, batches)
 
 
-def _as_they_get_ready(pool: ProcessPoolExecutor, job: Job, batches: Sequence[Sequence[Pair]]) -> Iterator[Drawn]:
+def _as_they_get_ready(
+    pool: ProcessPoolExecutor, folder: Path, job: Job, batches: Sequence[Sequence[Pair]]
+) -> Iterator[Drawn]:
     """Raises ValueError where a process ended by itself."""
     tasks = []
     try:
-        tasks.extend(pool.submit(_work, job, pairs) for pairs in batches)
+        tasks.extend(pool.submit(_work, folder, job, pairs) for pairs in batches)
         for task in as_completed(tasks):
-            yield from task.result()
+            yield from _taken(folder / task.result())
     except BrokenProcessPool:
         raise ValueError(
             "a drawing process could not start, or ended by itself, perhaps for want of memory (what it said "
@@ -74,5 +87,18 @@ def _start(places: Places) -> None:
     _painter = Painter(places)
 
 
-def _work(job: Job, pairs: Sequence[Pair]) -> list[Drawn]:
-    return _painter.draw(job, pairs)
+def _work(folder: Path, job: Job, pairs: Sequence[Pair]) -> str:
+    """Of a worker. The name of the file with what it drew."""
+    name = f"{uuid.uuid4().hex}.npz"
+    records, pictures = zip(*_painter.draw(job, pairs), strict=True)
+    np.savez(folder / name, pictures=np.stack(pictures), records=[record.to_line() for record in records])
+    return name
+
+
+def _taken(file: Path) -> Iterator[Drawn]:
+    from .store import Record
+
+    with np.load(file) as found:
+        drawn = list(zip(map(Record.from_line, map(str, found["records"])), found["pictures"], strict=True))
+    file.unlink()
+    return iter(drawn)

@@ -2,7 +2,7 @@
 only pytest runs, with them.
 
 Two processes and not more: each may hold a ComfyUI, and the servers come on top. Tests of one file stay together,
-and those of tests/http too, because they share a server (tests/conftest.py).
+because they share what is slow to make.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .pack import ROOT
 from .shell import say
 from .web_tests import run_web_tests
 
-ALL = ["-n", "2", "--dist", "loadgroup"]
+ALL = ["-n", "2", "--dist", "loadfile"]
 
 
 def main(arguments: list[str]) -> int:

@@ -134,3 +134,24 @@ def attach(model, session: Callable):
     slot = control.Slot("a box", (0.0, 0.0, 1.0, 1.0), 1.0, (0.0, 1.0), True, None)
     method = SimpleNamespace(models=(), open=lambda run: session)
     return pack_module("nodes.patch.hooks").attach(model, control.Control("the test's node", (slot,)), method)
+
+
+def optioned(model, **options):
+    """A clone with entries of transformer_options."""
+    model = model.clone()
+    model.model_options["transformer_options"] = {**model.model_options["transformer_options"], **options}
+    return model
+
+
+def left(model) -> list[str]:
+    """Modules that still have another forward than their class's."""
+    return [name for name, module in model.named_modules() if "forward" in module.__dict__]
+
+
+@contextmanager
+def counted() -> Iterator[Callable[[], int]]:
+    """Graphs that torch.compile made."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    yield lambda: torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    torch._dynamo.reset()

@@ -24,7 +24,7 @@ def bias(owner: Sequence[int], captions: Sequence, mixed: bool = False) -> Tenso
     def worth(query: int, key: int) -> float:
         reader, read = owner[query], owner[key]
         if reader == -1 and read > 0:
-            reads = not mixed and in_region(query, read)
+            reads = not mixed and in_region(query, read) and captions[read - 1].read
             return float(torch.tensor(captions[read - 1].strength, dtype=torch.float64).log()) if reads else NEVER
         if reader > 0 and read == -1:
             return 0.0 if in_region(key, reader) else NEVER
@@ -40,7 +40,7 @@ def shares(owner: Sequence[int], captions: Sequence) -> Tensor:
     for kind in owner:
         weights = [0.0]
         if kind == -1:
-            weights += [c.global_weight for c in captions if c is not None and c.region[number]]
+            weights += [c.global_weight for c in captions if c is not None and c.read and c.region[number]]
             number += 1
         found.append(max(weights))
     return torch.tensor(found, dtype=torch.float64)

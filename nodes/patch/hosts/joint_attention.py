@@ -79,51 +79,57 @@ class _Joint:
     """One call of the model with its captions: the inputs, and the attention that its blocks are to have."""
 
     def __init__(self, kind: JointFamily, inputs: Inputs, segments: Sequence[Segment], memo: Memo) -> None:
-        self.kind, self.met, self.inside = kind, 0, kind.flagged is None
-        grids = kind.grids(inputs)
+        self.kind, self.segments, self.memo = kind, segments, memo
+        self.grids, self.rows, self.device = tuple(kind.grids(inputs)), len(inputs.x), inputs.x.device
+        # Joint attentions so far, and the number of the block that runs, where that is to be known.
+        self.met, self.block = 0, None
+        self.numbered = kind.flagged or any(segment.blocks is not None for segment in segments)
         joined_inputs, self.joined = kind.joined(inputs, [segment.text for segment in segments])
-        image = sum(rows * columns for rows, columns in grids)
+        image = sum(rows * columns for rows, columns in self.grids)
         image += kind.image_pads(image)
         self.image, self.tokens = image, self.joined.tokens + image
-        key = ("readers", *map(id, segments), self.joined, tuple(grids), len(inputs.x), inputs.x.device)
-        self.groups = memo.make(key, lambda: self._groups(segments, grids, image, inputs.x))
         self.previous = inputs.options.get(OVERRIDE)
         options = {key: value for key, value in inputs.options.items() if key != BROUGHT}
         self.inputs = joined_inputs._replace(options={**options, OVERRIDE: self._override()})
 
-    def _groups(
-        self, segments: Sequence[Segment], grids: Sequence[Size], image: int, x: Tensor
-    ) -> list[tuple[Tensor | None, list[Readers]]]:
-        """Rows that have the same captions, and who reads whom in them."""
-        owner = self.kind.owners(self.joined, image)
+    @property
+    def groups(self) -> list[tuple[Tensor | None, list[Readers]]]:
+        """Rows that have the same captions, and who reads whom in them, in the block that runs."""
+        read = tuple(segment.blocks is None or self.block in segment.blocks for segment in self.segments)
+        key = ("readers", *map(id, self.segments), read, self.joined, self.grids, self.rows, self.device)
+        return self.memo.make(key, lambda: self._groups(read))
+
+    def _groups(self, read: Sequence[bool]) -> list[tuple[Tensor | None, list[Readers]]]:
+        owner = self.kind.owners(self.joined, self.image)
         captions = [
-            Caption(_on_image(segment.region, grids, image), segment.strength, segment.global_weight)
-            for segment in segments
+            Caption(_on_image(segment.region, self.grids, self.image), segment.strength, segment.global_weight, is_read)
+            for segment, is_read in zip(self.segments, read, strict=True)
         ]
         kinds: dict[tuple[bool, ...], list[int]] = {}
-        for row in range(len(x)):
-            kinds.setdefault(tuple(row in segment.rows for segment in segments), []).append(row)
+        for row in range(self.rows):
+            kinds.setdefault(tuple(row in segment.rows for segment in self.segments), []).append(row)
         groups = []
         for has, rows in kinds.items():
             own = [caption if present else None for caption, present in zip(captions, has, strict=True)]
-            chosen = None if len(rows) == len(x) else torch.tensor(rows, device=x.device)
-            groups.append((chosen, [group.to(x.device) for group in readers(owner, own)]))
+            chosen = None if len(rows) == self.rows else torch.tensor(rows, device=self.device)
+            groups.append((chosen, [group.to(self.device) for group in readers(owner, own)]))
         return groups
 
     def swaps(self) -> list:
-        """The family's, and a flag around its joint blocks where their calls do not tell themselves."""
+        """The family's, and its blocks where it matters which one runs."""
         found = self.kind.swaps(self.joined)
-        if self.kind.flagged is not None:
-            found += [(unwrapped(block), self._flagging) for block in getattr(self.kind.module, self.kind.flagged)]
+        if self.numbered:
+            blocks = [unwrapped(block) for _, block in self.kind.attentions()]
+            found += [(block, partial(self._numbering, number)) for number, block in enumerate(blocks)]
         return found
 
-    def _flagging(self, previous: Callable) -> Callable:
+    def _numbering(self, number: int, previous: Callable) -> Callable:
         def forward(*args, **kwargs):
-            self.inside = True
+            self.block = number
             try:
                 return previous(*args, **kwargs)
             finally:
-                self.inside = False
+                self.block = None
 
         return marked(forward, previous)
 
@@ -144,7 +150,8 @@ class _Joint:
         def override(func: Callable, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None, **kwargs):
             run = func if self.previous is None else partial(self.previous, func)
             axis = 2 if kwargs.get("skip_reshape") else 1
-            if not (self.inside and self._is_joint(q.shape[axis], k.shape[axis])):
+            outside = self.numbered and self.block is None
+            if outside or not self._is_joint(q.shape[axis], k.shape[axis]):
                 return run(q, k, v, heads, mask=mask, **kwargs)
             self.met += 1
             return attend(

@@ -50,12 +50,12 @@ class JointFamily(Family):
     """One class of diffusion models with joint attention.
 
     Attributes:
-        flagged: the list of blocks outside which attention is over the text or the image alone, with lengths that may
-            be a joint call's; None where lengths tell them apart.
+        flagged: whether outside its blocks attention is over the text or the image alone, with lengths that may be a
+            joint call's; where not, lengths tell them apart.
     """
 
     blocks: tuple[str, ...] = ("double_blocks", "single_blocks")
-    flagged: str | None = None
+    flagged = False
     patch = 2
     references = False  # whether it has reference pictures behind the picture
 
@@ -212,7 +212,7 @@ class NextDiT(JointFamily):
     """Lumina 2 and Z-Image: the image's places begin where the prompt's end, and text is refined among itself."""
 
     names = ("Lumina 2", "Z-Image")
-    blocks, flagged = ("layers",), "layers"
+    blocks, flagged = ("layers",), True
 
     def measures(self) -> tuple[int, int, int]:
         return self.module.dim, self.module.n_heads, self.module.cap_embedder[-1].in_features
@@ -281,7 +281,7 @@ class Krea(JointFamily):
     """Krea 2: text is refined among itself."""
 
     names = ("Krea 2",)
-    blocks, flagged = ("blocks",), "blocks"
+    blocks, flagged = ("blocks",), True
 
     def measures(self) -> tuple[int, int, int]:
         module = self.module

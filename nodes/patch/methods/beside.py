@@ -18,6 +18,7 @@ def segments(
     strength: float,
     *,
     global_weight: float = 0.0,
+    blocks: frozenset[int] | None = None,
     own: bool = False,
 ) -> list[Segment]:
     """Each instance's caption once for all rows in which it lies alike.
@@ -40,6 +41,7 @@ def segments(
                 regions[first],
                 strength * float(instances.strength[reading.pairs[first]]),
                 global_weight,
+                blocks,
             )
         )
     return made

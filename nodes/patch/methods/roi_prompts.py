@@ -33,14 +33,15 @@ def suited(host: Host) -> tuple[float, float]:
 
 
 class ROIPrompts:
-    """``global_weight``: the global prompt's share inside a box."""
+    """``global_weight``: the global prompt's share inside a box; ``blocks``: the numbers of those in which the boxes
+    act, None for all."""
 
     title, trained_for = "ROI prompts", None
     acts = (frozenset({AFTER}), frozenset({TEXT}))
     models = ()
 
-    def __init__(self, global_weight: float) -> None:
-        self.global_weight = global_weight
+    def __init__(self, global_weight: float, blocks: frozenset[int] | None = None) -> None:
+        self.global_weight, self.blocks = global_weight, blocks
 
     def open(self, run: Run) -> ROIPromptsSession:
         """A session for one sampling run."""
@@ -71,13 +72,17 @@ class ROIPromptsSession(CaptionedSession):
 
     def points(self, instances: InstanceBatch, reading: Reading, order: Order) -> Points:
         """After cross-attention, or in the text, whichever the host has."""
-        control, weight = self.run.control, self.fuser.global_weight
+        strength, weight, blocks = self.run.control.strength, self.fuser.global_weight, self.fuser.blocks
+        everywhere = super().points(instances, reading, order).after
+
+        def after(h: Tensor | None, a: Tensor, n: Tensor, spot: Spot) -> Tensor:
+            return everywhere(h, a, n, spot) if blocks is None or spot.block.number in blocks else a
 
         def make(size: Size) -> list[Segment]:
             regions = cell_regions(instances, *size[-2:])
-            return segments(instances, reading, regions, control.strength, global_weight=weight)
+            return segments(instances, reading, regions, strength, global_weight=weight, blocks=blocks)
 
-        return super().points(instances, reading, order)._replace(text=once(self.run.memo, instances, make))
+        return Points(after=after, text=once(self.run.memo, instances, make))
 
 
 def _at_patches(patches: Mapping[int, Patch], size: Size, maps: Tensor, pairs: Sequence[int]) -> Tensor:

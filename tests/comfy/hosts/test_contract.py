@@ -7,18 +7,13 @@ import pytest
 import torch
 
 from devtools import tiny_dits
-from devtools.tiny_families import BOXES, error, here, watching
+from devtools.tiny_families import BOXES, error, here, left, watching
 
 ODD = {"pixart_sigma": (50, 38), "kandinsky5": (14, 22), "kandinsky5_video": (14, 22)}  # they take even sides alone
 
 
 def equal(got, want) -> bool:
     return torch.equal(got, want)
-
-
-def left(model) -> list[str]:
-    """Modules that still have another forward than their class's."""
-    return [name for name, module in model.named_modules() if "forward" in module.__dict__]
 
 
 def test_boxes_change_the_picture(every):
@@ -65,6 +60,17 @@ def first_block(family, model) -> torch.Tensor:
 def _block(module) -> torch.nn.Module:
     names = ("double_blocks", "transformer_blocks", "joint_blocks", "layers", "visual_transformer_blocks", "blocks")
     return next(getattr(module, name) for name in names if hasattr(module, name))[0]
+
+
+def test_in_the_last_block_alone(family):
+    """What the blocks before it make of the picture is the plain model's, bit for bit."""
+    last = len(family.host.blocks) - 1
+    some, all_by_number = family.apply(blocks=f"{last}"), family.apply(blocks=f"0, 1-{last}")
+    plain, boxed = first_block(family, family.patcher), first_block(family, some)
+    assert equal(*(_image(family, tensors) if family.joint else tensors[0] for tensors in (plain, boxed)))
+    got, everywhere = family.sample(some), family.sample(family.apply())
+    assert error(got, family.plain()) > 5e-5 and error(got, everywhere) > 5e-5
+    assert equal(family.sample(all_by_number), everywhere)
 
 
 def differs(one, other) -> torch.Tensor:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
 
 from devtools import tiny_dits
-from devtools.tiny_families import CROSS, error, here
+from devtools.tiny_families import CROSS, counted, error, here, left, optioned
 
 OVERRIDE = "optimized_attention_override"
 SOME = here(["wan21", "kandinsky5_video", "hunyuan_dit", "qwen_image", "z_image", "sd3"])
@@ -43,10 +41,7 @@ def test_a_lora_acts_inside_boxes_as_baked_weights_do(family):
 
 
 def overridden(model, override):
-    model = model.clone()
-    options = model.model_options["transformer_options"] = dict(model.model_options["transformer_options"])
-    options[OVERRIDE] = override
-    return model
+    return optioned(model, **{OVERRIDE: override})
 
 
 def test_an_override_of_attention_in_both_orders(family):
@@ -103,16 +98,7 @@ def test_a_foreign_forward_in_both_orders(name, tiny):
     assert error(inner, outer) < 2e-6
     assert error(inner, family.sample(family.apply())) > 1e-3
     assert error(inner, family.sample(doubling(family.patcher, module))) > 1e-3
-    assert not [name for name, module in family.module.named_modules() if "forward" in module.__dict__]
-
-
-@contextmanager
-def counted():
-    """Graphs that were compiled."""
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    yield lambda: torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    torch._dynamo.reset()
+    assert not left(family.module)
 
 
 @pytest.mark.parametrize("name", here(["wan21", "qwen_image"]))

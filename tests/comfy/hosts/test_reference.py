@@ -11,7 +11,7 @@ import torch
 
 from devtools import tiny_dits
 from devtools.pack import ROOT
-from devtools.tiny_families import BOXES, attach, error
+from devtools.tiny_families import BOXES, attach, error, here
 
 
 def _reference(name):
@@ -47,8 +47,8 @@ def read_by(family, attentions, run) -> list:
     return [found[number] for number in range(len(attentions))]
 
 
-def literally(family, prompts, maps, run) -> torch.Tensor:
-    """a + sum of maps x (the same attention of all tokens on a caption - a), in every block of one step.
+def literally(family, prompts, maps, run, blocks=None) -> torch.Tensor:
+    """a + sum of maps x (the same attention of all tokens on a caption - a), in some or all blocks of one step.
 
     prompts: the captions, ``maps`` ``[2, H, W]``.
     """
@@ -57,7 +57,7 @@ def literally(family, prompts, maps, run) -> torch.Tensor:
     busy = []
 
     def mix(number, module, args, kwargs, output):
-        if busy:
+        if busy or (blocks is not None and number not in blocks):
             return None
         busy.append(True)
         a = output[0] if isinstance(output, tuple) else output
@@ -92,6 +92,16 @@ def test_cross_attention(cross):
     want = literally(cross, two_prompts(cross), maps, run)
     got = cross.sample(cross.apply(global_weight=0.3), **run)
     assert error(got, want) < 5e-6 and error(got, cross.sample(**run)) > 1e-3
+
+
+@pytest.mark.parametrize("name", here(["wan21", "kandinsky5_video", "hunyuan_dit"]))
+def test_cross_attention_in_some_blocks(name, tiny):
+    family, run = tiny(name), {"steps": 1, "cfg": 1.0}
+    grid = family.host.kind.tokens(tiny_dits.latent(name).shape[2:])
+    maps = cell_weights.weights(BOXES, *grid[-2:], 0.0)
+    want = literally(family, two_prompts(family), maps, run, blocks=(1,))
+    got = family.sample(family.apply(blocks="1"), **run)
+    assert error(got, want) < 5e-6 and error(got, family.sample(family.apply(), **run)) > 1e-4
 
 
 def test_wan_with_a_picture_seen_by_clip(tiny):
@@ -148,7 +158,7 @@ def masked(pack, monkeypatch):
     return use
 
 
-@pytest.mark.parametrize("settings", [{}, {"global_weight": 0.3, "strength": 0.5}])
+@pytest.mark.parametrize("settings", [{}, {"global_weight": 0.3, "strength": 0.5, "blocks": "1"}])
 def test_joint_attention(short, masked, settings):
     """A guided pair in one call, a batch of two and a tall picture."""
     patched, run = short.apply(**settings), {"batch": 2, "size": (18, 12), "steps": 1}

@@ -8,14 +8,7 @@ from comfy.patcher_extension import WrappersMP
 
 from devtools import tiny_dits
 from devtools.pack import pack_module
-from devtools.tiny_families import BOXES, attach, error, here, watching
-
-
-def optioned(model, **options):
-    """A clone with entries of transformer_options."""
-    model = model.clone()
-    model.model_options["transformer_options"] = {**model.model_options["transformer_options"], **options}
-    return model
+from devtools.tiny_families import BOXES, attach, error, here, optioned, watching
 
 
 def hidden(family, model=None):

@@ -39,6 +39,28 @@ def test_more_boxes_than_any_adapter_has_slots(model, apply_prompts, layout, sam
     assert torch.isfinite(all_of_them).all() and not torch.equal(all_of_them, but_one)
 
 
+def test_in_some_blocks(model, apply_prompts, two_boxes, sample):
+    """The last one's part is neither nothing nor the whole."""
+    everywhere, plain = sample(apply_prompts(model, two_boxes)), sample(model)
+    assert torch.equal(sample(apply_prompts(model, two_boxes, blocks="0-15")), everywhere)
+    last = sample(apply_prompts(model, two_boxes, blocks=" 15 "))
+    assert not torch.allclose(last, plain, atol=1e-4) and not torch.allclose(last, everywhere, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "blocks, sentence",
+    [
+        ("double", "blocks holds 'double'; it must be all, or numbers and ranges such as 0-15, 4. Correct it."),
+        ("1, 9-4", "blocks holds '9-4'; it must be all, or numbers"),
+        ("-1", "blocks holds '-1'; it must be all, or numbers"),
+        ("3-16", r"blocks names 16, and this model \(.*\) has 16 blocks, 0 to 15. Correct it."),
+    ],
+)
+def test_blocks_that_there_are_not(model, apply_prompts, two_boxes, blocks, sentence):
+    with pytest.raises(ValueError, match=f"Apply ROI Prompts: {sentence}"):
+        apply_prompts(model, two_boxes, blocks=blocks)
+
+
 def test_it_stacks_with_the_adapter(model, apply, apply_prompts, two_boxes, layout, sample):
     one = apply_prompts(apply(model, two_boxes), layout(((0.5, 0.5, 1.0, 1.0), "a stone")), end_percent=1.0)
     assert not torch.allclose(sample(one), sample(apply(model, two_boxes)), atol=1e-3)

@@ -52,6 +52,21 @@ def test_an_empty_layout_is_the_base_model(base, use, sample, layout):
     assert torch.equal(sample(use(base.patcher, layout())), sample(base.patcher))
 
 
+def test_balanced_reuses_what_the_instances_added(base, use, sample, two_boxes, caplog):
+    """Both ends of its numbers are exact; between them a step's addition serves the next."""
+    caplog.set_level(logging.INFO)
+    run = {"steps": 6, "cfg": 2.0}
+    exact, plain = sample(use(base.patcher, two_boxes, alpha=1.0), **run), sample(base.patcher, **run)
+    for numbers in ({"computed_share": 1.0}, {"compute_every": 1}):
+        model = use(base.patcher, two_boxes, alpha=1.0, speed="balanced", **numbers)
+        assert torch.equal(sample(model, **run), exact)
+    caplog.clear()
+    model = use(base.patcher, two_boxes, alpha=1.0, speed="balanced", computed_share=0.0, compute_every=2)
+    reused = sample(model, **run)
+    assert 1e-4 < (reused - exact).norm() < 0.5 * (plain - exact).norm()
+    assert "3 of 6 evaluations of the model reused" in caplog.text
+
+
 def test_alpha_zero_leaves_scaleu_on(base, use, sample, two_boxes):
     plain, scaled = sample(base.patcher), sample(use(base.patcher, two_boxes, alpha=0.0))
     assert (scaled - plain).abs().max() > 1e-3
