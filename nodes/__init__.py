@@ -8,6 +8,7 @@ report.py         errors and notes: in the log and on the page
 images.py         ComfyUI's IMAGE, and layouts drawn as one
 captions.py       captions -> text embeddings
 slots.py          a layout's instances -> the slots of an Apply
+blocks.py         which of a model's blocks act
 speed.py          whether every step is computed
 weights.py        adapters as ComfyUI keeps models
 remedies.py       which node loads which kind of file
@@ -33,6 +34,7 @@ MODULES: tuple[str, ...] = (
     "prompt",
     "apply_boxes",
     "apply",
+    "roi_prompts",
     "preview",
     "convert",
     "instances",

@@ -1,21 +1,16 @@
-"""Lets the boxes of a layout act in a model, with ROICtrl's adapter or through the model's own cross-attention."""
+"""Lets the boxes of a layout act in a model with ROICtrl's adapter; and what several Apply nodes have."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from comfy_api.latest import io
 
 from ..roictrl_core.adapter import ROICtrlAdapter
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
-from .blocks import ALL, blocks_input, blocks_of
-from .patch.control import NONE, OFF, PROMPT, Control, Slot
-from .patch.frames import visible_area
+from .patch.control import NONE, OFF, PROMPT, Control
 from .patch.hooks import attach
-from .patch.hosts import host_of, known_families
+from .patch.hosts import host_of
 from .patch.methods import Method
-from .patch.methods.roi_prompts import END, GLOBAL_WEIGHT, ROIPrompts
 from .patch.methods.roictrl import ROICtrl, check_fits
 from .report import named, said
 from .slots import slots_of
@@ -33,8 +28,7 @@ from .types import (
 )
 from .widgets import check_widgets
 
-APPLY, PROMPTS = "Apply ROICtrl", "Apply ROI Prompts"
-MANY = 100  # boxes from which on their cost is said
+APPLY = "Apply ROICtrl"
 MASK_FEATHER = 8  # pixels: one cell of the finest feature map
 FAST_DOES = " Fast also leaves the negative pass alone, as uncond_boxes off does, which halves the work that is left."
 PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
@@ -85,7 +79,8 @@ def _slot_shuffle_seed() -> io.Input:
     )
 
 
-def _mask_feather() -> io.Input:
+def mask_feather_input() -> io.Input:
+    """How soft the edges of instances' masks are."""
     # Optional and last: graphs saved before there was one still run.
     return advanced(
         io.Int.Input(
@@ -122,16 +117,6 @@ def unread_negatives(layout: Layout, uncond: str, code: str) -> list[Note]:
     if uncond == PROMPT:
         return []
     return [instance.note(code, i) for i, instance in layout.enabled if instance.negative.strip()]
-
-
-def many_boxes(slots: Sequence[Slot]) -> list[Note]:
-    """What many boxes cost without an adapter, where every one of them is read in every step."""
-    on = [slot for slot in slots if slot.enabled]
-    if len(on) < MANY:
-        return []
-    times = sum(visible_area(slot.box) for slot in on)
-    captions = len({id(slot.caption) for slot in on})
-    return [Note("apply.many_boxes", values={"count": len(on), "captions": captions, "times": f"{times:.1f}"})]
 
 
 class ApplyROICtrl(io.ComfyNode):
@@ -171,7 +156,7 @@ class ApplyROICtrl(io.ComfyNode):
                 ),
                 _uncond_boxes(),
                 _slot_shuffle_seed(),
-                _mask_feather(),
+                mask_feather_input(),
                 *speed_inputs(EXACT, BALANCED, FAST, fast=FAST_DOES),
                 _adaptive_roi_size(),
             ],
@@ -221,78 +206,4 @@ class ApplyROICtrl(io.ComfyNode):
             return applied(model, control, method, notes)
 
 
-class ApplyROIPrompts(io.ComfyNode):
-    """MODEL + ROICTRL_LAYOUT -> MODEL, without an adapter."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return schema(
-            "ROICtrlApplyROIPrompts",
-            PROMPTS,
-            description="Every box reads its own caption through the model's own attention. Needs no adapter and no "
-            f"download, and is weaker than a trained one. Models: {known_families()}, and their fine-tunes.",
-            search_aliases=["regional prompt", "attention couple", "box control", "flux regions", "sdxl regions"],
-            inputs=[
-                io.Model.Input("model", tooltip="Any model that is named above, after its LoRAs. It is not changed."),
-                clip_input("the CLIP or text encoder of the model, after its LoRAs"),
-                LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
-                strength_input("How much of the boxes' effect is applied; 0 leaves the model as it is."),
-                share_input(
-                    "global_weight",
-                    GLOBAL_WEIGHT,
-                    "The global prompt's share inside a box; the instances share the rest. On models whose text and "
-                    "image attend together 0 is EliGen's rule, which costs nothing besides.",
-                ),
-                start_input(),
-                share_input(
-                    "end_percent",
-                    END,
-                    "Where they stop. The last part of the schedule makes details, and with "
-                    "the global prompt alone it joins the boxes to one picture.",
-                ),
-                io.String.Input(
-                    "caption_suffix", default="", tooltip="Added to every caption after a comma, for example a style."
-                ),
-                _mask_feather(),
-                blocks_input(),
-            ],
-            outputs=[patched_output()],
-        )
-
-    @classmethod
-    def execute(
-        cls,
-        model,
-        clip,
-        layout,
-        strength=1.0,
-        global_weight=GLOBAL_WEIGHT,
-        start_percent=0.0,
-        end_percent=END,
-        caption_suffix="",
-        mask_feather=MASK_FEATHER,
-        blocks=ALL,
-    ) -> io.NodeOutput:
-        check_widgets(
-            cls,
-            strength=strength,
-            global_weight=global_weight,
-            start_percent=start_percent,
-            end_percent=end_percent,
-            mask_feather=mask_feather,
-        )
-        with named(PROMPTS):
-            host = host_of(model)
-            method = ROIPrompts(global_weight, blocks_of(blocks, host))
-            slots, notes = slots_of(host, clip, layout, None, caption_suffix, mask_feather)
-            control = Control(
-                node=PROMPTS,
-                slots=slots,
-                strength=strength,
-                window=(start_percent, end_percent),
-                picture=(layout.width, layout.height),
-            )
-            return applied(model, control, method, notes + many_boxes(slots))
-
-
-NODES = [ApplyROICtrl, ApplyROIPrompts]
+NODES = [ApplyROICtrl]

@@ -15,7 +15,7 @@ from ..roictrl_core.instance_diffusion.model import InstanceDiffusion
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
 from . import eligen, gligen, instance_diffusion
-from .apply import MASK_FEATHER, applied, many_boxes
+from .apply import MASK_FEATHER, applied
 from .patch.control import OFF, PROMPT, Control, Slot
 from .patch.hosts import Host, host_of, known_families
 from .patch.methods import Method, roictrl
@@ -24,6 +24,7 @@ from .patch.methods.instance_diffusion import InstanceDiffusionMethod
 from .patch.methods.roi_prompts import ROIPrompts, suited
 from .patch.methods.roictrl import ROICtrl
 from .report import named
+from .roi_prompts import many_boxes
 from .sampling.multi_instance import offer
 from .slots import slots_of
 from .types import (

@@ -66,7 +66,7 @@ class InstanceBoxPrompt(io.ComfyNode):
             "ROICtrlInstanceBoxPrompt",
             NAME,
             description="Boxes on the picture, with a caption for each: what is to stand where. Connect the layout to "
-            "Apply ROICtrl or Apply ROI Prompts.",
+            "Apply Boxes.",
             search_aliases=[
                 "roictrl",
                 "region prompt",

@@ -41,6 +41,10 @@ SENTENCES = {
         "No sampling step fell into the part of the schedule in which {names} acts, so nothing of it "
         "is in the picture. Widen its start and end, or sample with more steps."
     ),
+    "run.no_whole_prompt": (
+        "A prompt is for areas alone, so no box is drawn by itself beside it. Combine it with one for the whole "
+        "picture."
+    ),
     "run.prompt_left_alone": "A sampling pass is neither of the guider's prompts; the boxes leave it alone.",
     "run.prompt_unknown": (
         "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes."
@@ -208,6 +212,10 @@ SENTENCES = {
     "apply.strength_zero": "Strength is 0, so the boxes have no effect.",
     "apply.window_empty": (
         "The window is empty: start_percent {start} is not before end_percent {end}, so the boxes have no effect."
+    ),
+    "apply.own_pass_late": (
+        "own_pass ends at {share} of the schedule, and the boxes act from {start} on, so none is drawn by itself. "
+        "Raise own_pass."
     ),
     "apply.no_instance": (
         "The layout has no enabled instance, so the picture is the base model's. Draw a box in Instance Box Prompt."

@@ -10,6 +10,7 @@ without the pack in the same run.
     python scripts/dev.py cost --method instancediffusion              InstanceDiffusion, its fusers on in every step
     python scripts/dev.py cost --method instancediffusion --mis 0.36   whole pictures of its sampler,
                                                                        without and with branches
+    python scripts/dev.py cost --method roi_prompts     Apply ROI Prompts, which needs no adapter
     python scripts/dev.py cost --method eligen          Qwen-Image and FLUX.1 of a small width, as bench_eligen.py says
 
 Weights are random: cost does not depend on them. One process per row. Time: the fastest sampling step after the first,
@@ -28,7 +29,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench_unet import CAPTION_TOKENS, PAPER, build, peak_bytes, picture, random_layout, sampled
+from bench_unet import CAPTION_TOKENS, PAPER, WITH, build, peak_bytes, picture, random_layout, sampled
 
 STEPS = (
     "| px | instances | s/step, plain | s/step | ratio | GFLOPs/step, plain | added | required | peak MB |\n"
@@ -106,7 +107,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--paper", action="store_true", help="the paper's setting alone, and seconds per picture")
-    parser.add_argument("--method", choices=["roictrl", "instancediffusion", "eligen"], default="roictrl")
+    parser.add_argument("--method", choices=[*WITH, "eligen"], default="roictrl")
     parser.add_argument(
         "--mis",
         type=float,
@@ -142,7 +143,7 @@ def in_a_process(row: int) -> str:
 
 def as_line(row: tuple[int, int], found: dict) -> str:
     """One row of the table; with --paper, seconds per picture as well."""
-    share = f"{found['required'] / found['added']:.0%}" if found["added"] else "-"
+    share = f"{found['required'] / found['added']:.0%}" if found["required"] else "-"
     cells = [
         *row,
         f"{found['plain']:.2f}",
@@ -203,7 +204,7 @@ def measure(options: argparse.Namespace, size: int, count: int) -> dict:
     if count and options.method == "roictrl":
         places = [instance.box for instance in random_layout(size, count).instances]
         required = required_flops(config, 2, places, *shape[2:], CAPTION_TOKENS, options.adaptive)
-    elif count:
+    elif count and options.method == "instancediffusion":
         required = required_by_instance_diffusion(config, 2, *shape[2:])
     return {
         "plain": plain[0],

@@ -28,9 +28,7 @@ def build(options: argparse.Namespace, size: int, count: int, model=None, **sett
     clip = tiny_models.clip(768)
     if options.adaptive:
         settings["adaptive_roi_size"] = True
-    controlled, config = (with_roictrl if options.method == "roictrl" else with_instance_diffusion)(
-        model, clip, unet, dtype, random_layout(size, count), **settings
-    )
+    controlled, config = WITH[options.method](model, clip, unet, dtype, random_layout(size, count), **settings)
     conds = tuple(clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in ("a photo", "blurry"))
     return model, controlled, config, conds
 
@@ -84,6 +82,21 @@ def with_instance_diffusion(model, clip, unet: dict, dtype, layout, **settings) 
     return pack_module("nodes.instance_diffusion").ApplyInstanceDiffusion.execute(
         model, weights, clip, layout, alpha=1.0, **settings
     )[0], config
+
+
+def with_roi_prompts(model, clip, unet: dict, dtype, layout, **settings) -> tuple:
+    """(the model with the layout in every step, nothing: there is no adapter)."""
+    from devtools.pack import pack_module
+
+    node = pack_module("nodes.roi_prompts").ApplyROIPrompts
+    return node.execute(model, clip, layout, end_percent=1.0, **settings)[0], None
+
+
+WITH = {
+    "roictrl": with_roictrl,
+    "instancediffusion": with_instance_diffusion,
+    "roi_prompts": with_roi_prompts,
+}
 
 
 def random_layout(size: int, count: int):

@@ -55,11 +55,21 @@ def prompts(object_info: dict) -> Iterator[tuple[str, dict]]:
         if not any(entry["class_type"] == "UNETLoader" for entry in prompt.values()):  # there are no small ones
             known[file.stem] = prompt
     yield from known.items()
+    known["text_to_image"] = _with_settings(known["text_to_image"])
     for name, (workflow, kind, inputs) in SETTINGS.items():
         prompt = copy.deepcopy(known[workflow])
         prompt[node_of(prompt, kind)]["inputs"].update(inputs)
         yield name, prompt
     yield "text_to_image, two Applies", _stacked(known["text_to_image"])
+
+
+def _with_settings(prompt: dict) -> dict:
+    """Apply ROICtrl, which has settings, in the place of Apply Boxes."""
+    prompt = copy.deepcopy(prompt)
+    entry = prompt[node_of(prompt, "ROICtrlApplyBoxes")]
+    defaults = {"uncond_boxes": "negative prompt", "slot_shuffle_seed": -1}
+    entry.update(class_type=APPLY, inputs={**entry["inputs"], **defaults})
+    return prompt
 
 
 def _stacked(prompt: dict) -> dict:

@@ -87,7 +87,7 @@ and knows no other words.
 - **Textures**: plain, striped, dotted
 - **Shapes**: circle, square, triangle, cross, ring, star
 
-Change a caption, move a box, run again. Strength 0 in **Apply ROICtrl** \
+Change a caption, move a box, run again. Strength 0 in **Apply Boxes** \
 shows what the same seed gives without control."""
 
 
@@ -105,7 +105,7 @@ def text_to_image(g: Graph) -> str:
 
 def checkpoint_with_lora(g: Graph) -> str:
     """A community checkpoint with a LoRA: both act inside the boxes as they do outside."""
-    g.note(0, WEIGHTS + "\n- **LoRA**: any for SD1.x, in `models/loras`. Apply ROICtrl comes after it.", 290)
+    g.note(0, WEIGHTS + "\n- **LoRA**: any for SD1.x, in `models/loras`. Apply Boxes comes after it.", 290)
     base = g.add(0, "CheckpointLoaderSimple", ckpt_name="dreamshaper_8.safetensors")
     model = g.add(
         0,
@@ -226,6 +226,7 @@ def masks(g: Graph) -> str:
         drawn,
         "a photo of a green pear and an orange on a dark table",
         "masks",
+        node="ROICtrlApply",
     )
     return FRUIT
 
@@ -378,7 +379,12 @@ def demo(g: Graph) -> str:
     )
     negative = g.add(1, "CLIPTextEncode", title="Negative prompt", room=80, clip=model["clip"], text="")
     controlled = g.add(
-        2, "ROICtrlApply", model=model["model"], adapter=model["adapter"], clip=model["clip"], layout=drawn["layout"]
+        2,
+        "ROICtrlApplyBoxes",
+        model=model["model"],
+        adapter=model["adapter"],
+        clip=model["clip"],
+        layout=drawn["layout"],
     )
     latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
     sampled = sample(

@@ -44,6 +44,7 @@ CAPTIONS = (
     "a large purple ring",
     "",
 )
+BOXES, APPLY = "ROICtrlInstanceBoxPrompt", "ROICtrlApplyBoxes"
 DRAW, INTERRUPT, ERROR, FREE = "draw", "interrupt", "error", "free"
 KINDS = (DRAW, INTERRUPT, ERROR, FREE)  # the first prompts are one of each
 
@@ -75,14 +76,13 @@ def prompts(object_info: dict, seed: int) -> Iterator[tuple[str, dict]]:
 
 def _changed(base: dict, kind: str, number: int, random: Random, object_info: dict) -> dict:
     prompt = copy.deepcopy(base)
-    box, apply, sampler = (
-        prompt[node_of(prompt, name)]["inputs"] for name in ("ROICtrlInstanceBoxPrompt", "ROICtrlApply", "KSampler")
-    )
+    first = node_of(prompt, APPLY)
+    box, apply, sampler = (prompt[node_of(prompt, name)]["inputs"] for name in (BOXES, APPLY, "KSampler"))
     box.update(width=random.choice(SIDES), height=random.choice(SIDES), layout=json.dumps(_layout(kind, random)))
     sampler.update(seed=number, steps=50 if kind == INTERRUPT else random.randint(1, 3))
     apply.update(strength=random.choice((0.0, 0.5, 1.0)), end_percent=random.choice((0.5, 1.0)))
     if random.random() < 0.5:
-        prompt[node_of(prompt, "ROICtrlApply")] = _without_adapter(prompt[node_of(prompt, "ROICtrlApply")], object_info)
+        prompt[first] = _without_adapter(prompt[first], object_info)
     return prompt
 
 
@@ -101,7 +101,7 @@ def _layout(kind: str, random: Random) -> dict:
 
 
 def _without_adapter(entry: dict, object_info: dict) -> dict:
-    """Apply ROI Prompts in the place of Apply ROICtrl."""
+    """Apply ROI Prompts in the place of Apply Boxes."""
     kind = "ROICtrlApplyROIPrompts"
     known = {name for group in object_info[kind]["input"].values() for name in group}
     kept = {name: value for name, value in entry["inputs"].items() if name in known}

@@ -110,10 +110,10 @@ def prompts(g: Graph, column: int, clip: Output, text: str | Output) -> tuple[Ou
     return positive[0], negative[0]
 
 
-def apply(g: Graph, column: int, model: Output, clip: Output, drawn: Output) -> Output:
-    """Load ROICtrl Adapter and Apply ROICtrl."""
+def apply(g: Graph, column: int, model: Output, clip: Output, drawn: Output, node: str = "ROICtrlApplyBoxes") -> Output:
+    """Load ROICtrl Adapter and the node to start with, or another that takes the adapter."""
     adapter = g.add(column, "ROICtrlLoadAdapter", adapter_name=ADAPTER)
-    return g.add(column, "ROICtrlApply", model=model, adapter=adapter[0], clip=clip, layout=drawn)[0]
+    return g.add(column, node, model=model, adapter=adapter[0], clip=clip, layout=drawn)[0]
 
 
 def sample(
@@ -134,10 +134,18 @@ def finish(g: Graph, column: int, latent: Output, vae: Output, drawn: Output, na
 
 
 def one_pass(
-    g: Graph, column: int, model: Output, clip: Output, vae: Output, drawn: Output, text: str | Output, name: str
+    g: Graph,
+    column: int,
+    model: Output,
+    clip: Output,
+    vae: Output,
+    drawn: Output,
+    text: str | Output,
+    name: str,
+    **more: str,
 ) -> None:
-    """From the prompts in `column` to the finished picture: Apply ROICtrl, one KSampler on an empty latent."""
+    """From the prompts in `column` to the finished picture: `apply`, one KSampler on an empty latent."""
     positive, negative = prompts(g, column, clip, text)
-    controlled = apply(g, column + 1, model, clip, drawn["layout"])
+    controlled = apply(g, column + 1, model, clip, drawn["layout"], **more)
     latent = g.add(column + 1, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])
     finish(g, column + 3, sample(g, column + 2, controlled, positive, negative, latent[0]), vae, drawn["layout"], name)

@@ -57,13 +57,29 @@ class Reuse:
 
 
 @dataclass(frozen=True)
+class OwnPass:
+    """How each box is denoised by itself.
+
+    ``share``: of the schedule, from its start, in which it is.  Its crop is larger than the box by ``margin`` of the
+    box's side on each side, and at least ``least`` of the latent's shorter side, of which its sides are multiples of
+    the ``grain``; with ``feather`` the box's edge is soft.
+    """
+
+    share: float
+    margin: float = 0.15
+    least: float = 0.375
+    grain: float = 0.0625
+    feather: bool = True
+
+
+@dataclass(frozen=True)
 class Control:
     """The slots and settings of one Apply.
 
     ``uncond``, for the rows that read the negative prompt: PROMPT, their ROIs read it as well; NONE, they have box
     tokens alone; OFF, they are the model's own.
     ``shuffle_seed`` permutes the slots for the gate, as the published code does, but from a seed.
-    ``reuse``: None where every step is computed.
+    ``reuse``: None where every step is computed.  ``own``: None where no box is denoised by itself.
     ``picture``: width, height that the layout was drawn for, in pixels; None where it is not known.
     """
 
@@ -74,6 +90,7 @@ class Control:
     uncond: str = PROMPT
     shuffle_seed: int | None = None
     reuse: Reuse | None = None
+    own: OwnPass | None = None
     picture: tuple[int, int] | None = None
 
     @property

@@ -20,6 +20,7 @@ from comfy.patcher_extension import WrappersMP
 from .control import Control
 from .hosts import Host, host_of
 from .methods import Method
+from .own_pass import OWN, with_own_passes
 from .points import CannotAct, Inputs
 from .run import Run
 
@@ -75,15 +76,22 @@ def _predict_noise(key: str) -> Callable:
 
 def _calc_cond_batch(key: str, kind: type[Host]) -> Callable:
     def calc_cond_batch(executor, model, conds, x_in, timestep, model_options, *args, **kwargs):
+        def ask(lists, options):
+            return executor(model, lists, x_in, timestep, options, *args, **kwargs)
+
         options = model_options.get("transformer_options", {})
         run = options.get(f"{key}.run")
-        if run is not None:
-            batch = run.batch(conds, x_in, timestep)
-            if batch is not None:
-                run.encode(partial(kind.encoded, model, x_in))
-            options = {**options, f"{key}.batch": batch}
-            model_options = {**model_options, "transformer_options": options}
-        return executor(model, conds, x_in, timestep, model_options, *args, **kwargs)
+        if run is None:
+            return ask(conds, model_options)
+        batch = None if OWN in options else run.batch(conds, x_in, timestep)
+        if batch is not None:
+            run.encode(partial(kind.encoded, model, x_in))
+        model_options = {**model_options, "transformer_options": {**options, f"{key}.batch": batch}}
+        out = ask(conds, model_options)
+        if batch is None or not run.draws_alone(batch.sigma):
+            return out
+        host = run.memo.make(("host", id(model)), lambda: kind(model.diffusion_model))
+        return with_own_passes(ask, host, model, batch, x_in, model_options, out)
 
     return calc_cond_batch
 

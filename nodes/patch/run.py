@@ -49,6 +49,7 @@ class Run:
         sampling = guider.model_patcher.get_model_object("model_sampling")
         self.window = sigma_window(control.window, sampling)
         self.border = float(sampling.percent_to_sigma(control.reuse.full)) if control.reuse else 0.0
+        self.own_border = float(sampling.percent_to_sigma(control.own.share)) if control.own else None
         self.slot_windows = [sigma_window(slot.window, sampling) for slot in control.slots]
         self.memo = Memo()
         self.effects: Memo = Memo()  # by device: several run in threads
@@ -82,6 +83,10 @@ class Run:
             slot if on and slot.enabled and inside(sigma, window) else None
             for slot, window in zip(self.control.slots, self.slot_windows, strict=True)
         )
+
+    def draws_alone(self, sigma: float) -> bool:
+        """Whether each box is denoised by itself at this step."""
+        return self.own_border is not None and sigma > self.own_border
 
     def batch(self, lists: Sequence, x_in: Tensor, timestep: Tensor) -> Batch | None:
         """What the calls of one `calc_cond_batch` need, or None where the model is to be left alone."""

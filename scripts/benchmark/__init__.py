@@ -8,6 +8,7 @@ methods.py    the methods, a row of the table each
 prepare.py    what each makes of a layout for the sampler
 rows.py       several layouts in one sampler call
 gligen.py     GLIGEN-style box and text tokens, on core's own GLIGEN modules
+peers.py      attention couple and regional prompting, made anew and small
 ablations.py  ROICtrl with one part taken away or exchanged
 variants.py   what bench_train.py can train
 training.py   one training run of a variant, by the parts of train.py

@@ -15,7 +15,7 @@ from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
 from roictrl_pack.nodes.speed import BALANCED, FAST
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 
-from . import ablations, gligen
+from . import ablations, gligen, peers
 from .layouts import Case
 from .palettes import PALETTES, Palette
 from .places import Places
@@ -112,6 +112,20 @@ def _cheaper(name: str, title: str, **settings: Any) -> Method:
     )
 
 
+def _peer(name: str, title: str, choices: Mapping[str, tuple], **settings: Any) -> Method:
+    """What other packs do, made anew."""
+    return Method(
+        name,
+        title,
+        peers.prepare,
+        base_parts,
+        base_files,
+        trained=False,
+        choices={"text": ("captions", "background"), **choices},
+        first={"text": "captions", **settings},
+    )
+
+
 def _roictrl_parts(places: Places) -> Parts:
     return with_adapter(base_parts(places), places.adapter)
 
@@ -147,6 +161,8 @@ METHODS = {
         ),
         Method("area", "Conditioning (Set Area)", areas, base_parts, base_files, **_REGIONAL),
         Method("mask", "Conditioning (Set Mask)", masks, base_parts, base_files, **_REGIONAL),
+        _peer("couple", "attention couple by masks", {}, base_ratio=0.0),
+        _peer("regional", "regional prompting with a base ratio", {"base_ratio": (0.1, 0.2, 0.4)}, base_ratio=0.2),
         Method(
             "roi_prompts",
             "Apply ROI Prompts",
@@ -157,6 +173,22 @@ METHODS = {
             trained=False,
             choices={"global_weight": (0.0, 0.2, 0.4, 0.6), "end_percent": (0.4, 0.6, 0.8, 1.0)},
             first={"global_weight": 0.4, "end_percent": 1.0},
+        ),
+        Method(
+            "roi_prompts_own",
+            "Apply ROI Prompts, own passes",
+            roi_prompts,
+            base_parts,
+            base_files,
+            trained=False,
+            choices={
+                "own_pass": (0.4, 0.6, 0.8, 1.0),
+                "own_margin": (0.0, 0.15, 0.3, 0.5),
+                "text": ("captions", "background"),
+                "global_weight": (0.0, 0.2, 0.4),
+                "end_percent": (0.6, 1.0),
+            },
+            first={"own_pass": 0.6, "own_margin": 0.15, "text": "background", "global_weight": 0.0, "end_percent": 1.0},
         ),
         Method(
             "gligen",

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import comfy.sd
 import comfy.utils
 import torch
-from roictrl_pack.nodes.apply import ApplyROICtrl, ApplyROIPrompts
+from roictrl_pack.nodes.apply import ApplyROICtrl
 from roictrl_pack.nodes.demo_model.files import load_demo
 from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
 from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
+from roictrl_pack.nodes.roi_prompts import ApplyROIPrompts
 from roictrl_pack.nodes.speed import EVERY, EXACT, SHARE, reuse_of, uncond_of
 from roictrl_pack.nodes.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
@@ -65,8 +66,8 @@ def global_prompts(parts: Parts, cases: Sequence[Case], settings: Settings) -> C
 
 
 def _text(case: Case, settings: Settings) -> str:
-    """The global prompt: the captions, or nothing where a method does better without them."""
-    return "" if settings.get("text") == NOTHING else case.text
+    """The global prompt: the captions; or nothing, or the background alone, where a method does better with that."""
+    return {NOTHING: "", "background": BACKGROUND}.get(settings.get("text"), case.text)
 
 
 def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Conditioned:
@@ -101,13 +102,15 @@ def masks(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     return _regional(parts, case, settings, regions)
 
 
+_ROI_PROMPTS = ("global_weight", "end_percent", "own_pass", "own_margin")  # settings of the node
+
+
 def roi_prompts(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     (model,) = ApplyROIPrompts.execute(
         parts.model,
         parts.clip,
         layout_of(case),
-        global_weight=settings["global_weight"],
-        end_percent=settings["end_percent"],
+        **{name: settings[name] for name in _ROI_PROMPTS if name in settings},
     ).result
     return global_prompt(parts._replace(model=model), case, settings)
 

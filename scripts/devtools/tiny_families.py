@@ -92,7 +92,7 @@ class Tiny:
 
     def apply(self, layout=None, model=None, **settings):
         """Apply ROI Prompts as the node executes it, over the whole schedule."""
-        node = pack_module("nodes.apply").ApplyROIPrompts
+        node = pack_module("nodes.roi_prompts").ApplyROIPrompts
         given = {"end_percent": 1.0, "global_weight": 0.0, **settings}
         return node.execute(model or self.patcher, self.clip, layout or self.two, **given)[0]
 

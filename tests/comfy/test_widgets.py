@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 NODES = [
     ("apply", "ApplyROICtrl"),
-    ("apply", "ApplyROIPrompts"),
+    ("roi_prompts", "ApplyROIPrompts"),
     ("apply_boxes", "ApplyBoxes"),
     ("gligen", "ApplyGLIGEN"),
     ("eligen", "ApplyEliGen"),

@@ -158,18 +158,18 @@ def test_the_workflow_makes_a_picture_and_draws_its_boxes_on_it(file, server, ra
 
 # What each workflow is there to show, and the change of its prompt that takes it out: node class, input, value.
 EFFECTS = {
-    "text_to_image": [("ROICtrlApply", "strength", 0.0)],
-    "checkpoint_with_lora": [("LoraLoader", "strength_model", 0.0), ("ROICtrlApply", "strength", 0.0)],
-    "controlnet": [("ControlNetApplyAdvanced", "strength", 0.0), ("ROICtrlApply", "strength", 0.0)],
-    "two_pass_upscale": [("ROICtrlApply", "strength", 0.0)],
-    "inpaint_one_box": [("ROICtrlApply", "strength", 0.0)],
+    "text_to_image": [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "checkpoint_with_lora": [("LoraLoader", "strength_model", 0.0), ("ROICtrlApplyBoxes", "strength", 0.0)],
+    "controlnet": [("ControlNetApplyAdvanced", "strength", 0.0), ("ROICtrlApplyBoxes", "strength", 0.0)],
+    "two_pass_upscale": [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "inpaint_one_box": [("ROICtrlApplyBoxes", "strength", 0.0)],
     "masks": [
         ("ROICtrlInstanceBoxPrompt", "layout", lambda text: without(text, "mask")),
         ("ROICtrlApply", "mask_feather", 64),
     ],
     "sdxl_roi_prompts": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
     "boxes_sdxl": [("ROICtrlApplyBoxes", "strength", 0.0)],
-    "demo": [("ROICtrlApply", "strength", 0.0)],
+    "demo": [("ROICtrlApplyBoxes", "strength", 0.0)],
     "gligen": [("ROICtrlApplyGLIGEN", "strength", 0.0)],
     "instance_diffusion": [("ROICtrlApplyInstanceDiffusion", "strength", 0.0)],
     "instance_diffusion_scribbles": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],

@@ -59,6 +59,10 @@ class Host(Protocol):
     def why_not(self, config) -> str:
         """Why instances cannot act in this one, as the end of a sentence; "" where they can."""
 
+    def least_crop(self, height: int, width: int) -> tuple[int, int]:
+        """The least side of a crop of latents of that size that the model can run, and what its sides are multiples of,
+        in cells."""
+
     @staticmethod
     def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
         """Whether another Apply acts at the decoder's skips in a call, and other packs' functions there."""

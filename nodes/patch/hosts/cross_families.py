@@ -36,7 +36,6 @@ class CrossFamily(Family):
     """One class of diffusion models with text cross-attention."""
 
     blocks, attention = "blocks", "cross_attn"
-    patch = 2
 
     def attentions(self) -> list[tuple[str, nn.Module]]:
         return [
@@ -192,6 +191,10 @@ class PixArt(CrossFamily):
     """PixArt: the texts of a batch arrive one after the other in one row."""
 
     names = ("PixArt",)
+
+    def least_side(self, height: int, width: int) -> int:
+        """It divides by a number that is 0 where the sides' mean is under 33."""
+        return max(34, 66 - min(height, width))
 
     def measures(self) -> tuple[int, int, int]:
         attention = self.attentions()[0][1]

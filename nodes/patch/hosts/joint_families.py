@@ -56,7 +56,6 @@ class JointFamily(Family):
 
     blocks: tuple[str, ...] = ("double_blocks", "single_blocks")
     flagged = False
-    patch = 2
     references = False  # whether it has reference pictures behind the picture
 
     def measures(self) -> tuple[int, int, int]:

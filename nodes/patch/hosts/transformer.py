@@ -36,10 +36,12 @@ class Family:
 
     Attributes:
         names: as people know them.
+        patch: cells of the latent in a token, each way.
         width, heads: of its blocks; ``text_width``: numbers per token of the text that the model reads.
     """
 
     names: tuple[str, ...] = ()
+    patch = 2
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module
@@ -53,6 +55,10 @@ class Family:
     def measures(self) -> tuple[int, int, int]:
         """Width, heads, text width."""
         raise NotImplementedError
+
+    def least_side(self, height: int, width: int) -> int:
+        """Cells that a crop of latents of that size has at least each way."""
+        return self.patch
 
     def why_not(self) -> str:
         """Why instances cannot act in it, as the end of a sentence; "" where they can."""
@@ -103,6 +109,10 @@ class Transformer:
     def shape(self) -> str:
         """In words, for a sentence that says that something does not fit."""
         return f"a diffusion transformer with {len(self.blocks)} blocks of {self.kind.width} channels"
+
+    def least_crop(self, height: int, width: int) -> tuple[int, int]:
+        """As `Host.least_crop`."""
+        return self.kind.least_side(height, width), self.kind.patch
 
     @staticmethod
     def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:

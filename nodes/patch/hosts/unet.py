@@ -112,6 +112,10 @@ class UNet:
         """In words, for a sentence that says that something does not fit."""
         return in_words(self.blocks)
 
+    def least_crop(self, height: int, width: int) -> tuple[int, int]:
+        """As `Host.least_crop`: it runs on any."""
+        return 1, 1
+
     @staticmethod
     def at_skips(options: Mapping) -> tuple[bool, list[Callable]]:
         """Whether another Apply acts at the decoder's skips in this call; and other packs' functions there."""

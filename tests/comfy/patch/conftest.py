@@ -90,7 +90,7 @@ def apply(pack, base, adapter) -> Callable:
 @pytest.fixture(scope="session")
 def apply_prompts(pack, base) -> Callable:
     """Apply ROI Prompts as the node executes it."""
-    node = pack.module("nodes.apply").ApplyROIPrompts
+    node = pack.module("nodes.roi_prompts").ApplyROIPrompts
     return lambda model, layout, **settings: node.execute(model, settings.pop("clip", base.clip), layout, **settings)[0]
 
 

@@ -129,16 +129,27 @@ def test_an_area_sees_its_part_of_the_mask(model, apply, masked, sample, prompts
 def test_graphs_saved_before_there_was_a_setting_still_run(pack):
     """What came later is optional and last, so that widgets saved in order keep their places."""
     later = {
-        "ApplyROICtrl": [
+        "apply.ApplyROICtrl": [
             ("mask_feather", 8),
             ("speed", "exact"),
             ("computed_share", 0.3),
             ("compute_every", 4),
             ("adaptive_roi_size", False),
         ],
-        "ApplyROIPrompts": [("mask_feather", 8)],
+        "roi_prompts.ApplyROIPrompts": [
+            ("mask_feather", 8),
+            ("blocks", "all"),
+            ("own_pass", 0.0),
+            ("own_margin", 0.15),
+        ],
+        "instance_diffusion.ApplyInstanceDiffusion": [
+            ("speed", "exact"),
+            ("computed_share", 0.3),
+            ("compute_every", 4),
+        ],
     }
-    for node, wanted in later.items():
-        inputs = getattr(pack.module("nodes.apply"), node).define_schema().inputs[-len(wanted) :]
+    for name, wanted in later.items():
+        module, node = name.split(".")
+        inputs = getattr(pack.module(f"nodes.{module}"), node).define_schema().inputs[-len(wanted) :]
         assert [(entry.id, entry.default) for entry in inputs] == wanted
         assert all(entry.optional for entry in inputs)

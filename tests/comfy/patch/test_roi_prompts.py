@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import comfy.sample
 import pytest
 import torch
 
@@ -91,3 +92,33 @@ def test_a_models_blocks_are_those_that_its_description_makes(pack, make, unet):
     host = pack.module("nodes.patch.hosts.unet").UNet(make(unet).diffusion_model)
     found = [(block.name, block.channels, block.heads, block.level) for block in host.blocks]
     assert found == [(block.name, block.channels, block.heads, block.level) for block in wanted]
+
+
+@pytest.mark.parametrize("which", ["sd15", "sdxl"])
+def test_with_an_own_pass_a_box_is_its_crop_sampled_alone(
+    which, request, pack, model, apply_prompts, layout, sample, encode, monkeypatch
+):
+    """Euler, one box, without margin and feather."""
+
+    class Bare(pack.module("nodes.patch.control").OwnPass):
+        def __init__(self, share, margin):
+            super().__init__(share, margin, least=0.0, grain=0.0, feather=False)
+
+    monkeypatch.setattr(pack.module("nodes.roi_prompts"), "OwnPass", Bare)
+    model = model if which == "sd15" else request.getfixturevalue("sdxl")
+    box, cut = (0.25, 0.25, 0.75, 0.75), (..., slice(4, 12), slice(6, 18))  # of 16 x 24 cells
+    whole = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0}
+    positive = with_size(encode("a photo of a forest"))
+    got = sample(apply_prompts(model, layout((box, "a red fox")), **whole), positive, with_size(encode("blurry")))
+    noise = comfy.sample.prepare_noise(torch.zeros(1, 4, 16, 24), 0)[cut]
+    prompts = with_size(encode("a red fox")), with_size(encode("blurry"))
+    alone = comfy.sample.sample(
+        model, noise, 2, 5.0, "euler", "normal", *prompts, torch.zeros_like(noise), disable_pbar=True, seed=0
+    )
+    assert torch.allclose(got[cut], alone, atol=1e-4)
+    assert not torch.allclose(got[cut], sample(model, positive, with_size(encode("blurry")))[cut], atol=1e-2)
+
+
+def with_size(prompt):
+    """SDXL is told how large the picture is."""
+    return [[tensor, {**others, "width": 192, "height": 128}] for tensor, others in prompt]

@@ -32,7 +32,12 @@ PROMPTS = {
     "end_percent": 1.0,
     "caption_suffix": "oil painting",
     "mask_feather": 64,
+    "blocks": "0-9",
+    "own_pass": 0.5,
 }
+BEHIND_OWN_PASS = {"own_margin": 1.0}
+FASTER = {"speed": "balanced"}  # behind which some settings are
+OWN = {"own_pass": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +56,26 @@ def settings_of(node) -> set[str]:
     return {entry.id for entry in node.define_schema().inputs} - CONNECTIONS
 
 
-@pytest.mark.parametrize(("name", "table"), [("ApplyROICtrl", ROICTRL | BEHIND_SPEED), ("ApplyROIPrompts", PROMPTS)])
-def test_every_setting_of_apply_changes_the_picture(request, pack, model, masked, sample, name, table):
-    assert settings_of(getattr(pack.module("nodes.apply"), name)) == table.keys()
-    use = request.getfixturevalue("apply" if name == "ApplyROICtrl" else "apply_prompts")
-    plain = sample(use(model, masked))
+@pytest.mark.parametrize(
+    "module, name, use, table, behind, settings",
+    [
+        ("apply", "ApplyROICtrl", "apply", ROICTRL, BEHIND_SPEED, FASTER),
+        ("roi_prompts", "ApplyROIPrompts", "apply_prompts", PROMPTS, BEHIND_OWN_PASS, OWN),
+    ],
+)
+def test_every_setting_of_apply_changes_the_picture(
+    request, pack, model, masked, sample, module, name, use, table, behind, settings
+):
+    """``behind``: those that act only with other ``settings``."""
+    assert settings_of(getattr(pack.module(f"nodes.{module}"), name)) == table.keys() | behind.keys()
+    use = request.getfixturevalue(use)
+    plain, with_settings = sample(use(model, masked)), sample(use(model, masked, **settings))
     assert not torch.allclose(plain, sample(model), atol=1e-3)
-    at_speed = sample(use(model, masked, speed="balanced")) if "speed" in table else plain
-
-    def is_idle(key, value):
-        if key in BEHIND_SPEED:
-            return torch.allclose(sample(use(model, masked, speed="balanced", **{key: value})), at_speed, atol=1e-5)
-        return torch.allclose(sample(use(model, masked, **{key: value})), plain, atol=1e-5)
-
-    assert not [key for key, value in table.items() if is_idle(key, value)]
+    changed = {key: (sample(use(model, masked, **{key: value})), plain) for key, value in table.items()}
+    changed |= {
+        key: (sample(use(model, masked, **settings, **{key: value})), with_settings) for key, value in behind.items()
+    }
+    assert not [key for key, (picture, before) in changed.items() if torch.allclose(picture, before, atol=1e-5)]
 
 
 FIELDS = {

@@ -1,0 +1,144 @@
+"""Lets the boxes of a layout act in any known model without an adapter, through the model's own attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from comfy_api.latest import io
+
+from ..roictrl_core.notes import Note
+from .apply import MASK_FEATHER, applied, mask_feather_input
+from .blocks import ALL, blocks_input, blocks_of
+from .patch.control import Control, OwnPass, Slot
+from .patch.frames import visible_area
+from .patch.hosts import host_of, known_families
+from .patch.methods.roi_prompts import END, GLOBAL_WEIGHT, ROIPrompts
+from .report import named
+from .slots import slots_of
+from .types import LAYOUT, advanced, clip_input, patched_output, schema, share_input, start_input, strength_input
+from .widgets import check_widgets
+
+PROMPTS = "Apply ROI Prompts"
+MANY = 100  # boxes from which on their cost is said
+
+
+def many_boxes(slots: Sequence[Slot]) -> list[Note]:
+    """What many boxes cost without an adapter, where every one of them is read in every step."""
+    on = [slot for slot in slots if slot.enabled]
+    if len(on) < MANY:
+        return []
+    times = sum(visible_area(slot.box) for slot in on)
+    captions = len({id(slot.caption) for slot in on})
+    return [Note("apply.many_boxes", values={"count": len(on), "captions": captions, "times": f"{times:.1f}"})]
+
+
+def _own_pass() -> list[io.Input]:
+    # Optional and last: graphs saved before there were any still run.
+    return [
+        share_input(
+            "own_pass",
+            0.0,
+            "The share of the schedule, from its start, in which each box is also drawn by itself on its caption, so "
+            "that things are as large as their boxes. A box then costs as much as its part of the picture.",
+            optional=True,
+        ),
+        advanced(
+            share_input(
+                "own_margin",
+                OwnPass.margin,
+                "With own_pass: how much of its surroundings a box sees, on each side, as a share of the box's side.",
+                optional=True,
+            )
+        ),
+    ]
+
+
+def _late(control: Control) -> list[Note]:
+    """Where the boxes begin to act after the end of their own passes."""
+    (start, _), own = control.window, control.own
+    if own is None or own.share > start:
+        return []
+    return [Note("apply.own_pass_late", values={"share": own.share, "start": start})]
+
+
+class ApplyROIPrompts(io.ComfyNode):
+    """MODEL + ROICTRL_LAYOUT -> MODEL, without an adapter."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "ROICtrlApplyROIPrompts",
+            PROMPTS,
+            description="Every box reads its own caption through the model's own attention. Needs no adapter and no "
+            f"download, and is weaker than a trained one. Models: {known_families()}, and their fine-tunes.",
+            search_aliases=["regional prompt", "attention couple", "box control", "flux regions", "sdxl regions"],
+            inputs=[
+                io.Model.Input("model", tooltip="Any model that is named above, after its LoRAs. It is not changed."),
+                clip_input("the CLIP or text encoder of the model, after its LoRAs"),
+                LAYOUT.Input("layout", tooltip="Boxes and captions, from Instance Box Prompt."),
+                strength_input("How much of the boxes' effect is applied; 0 leaves the model as it is."),
+                share_input(
+                    "global_weight",
+                    GLOBAL_WEIGHT,
+                    "The global prompt's share inside a box; the instances share the rest. On models whose text and "
+                    "image attend together 0 is EliGen's rule, which costs nothing besides.",
+                ),
+                start_input(),
+                share_input(
+                    "end_percent",
+                    END,
+                    "Where they stop. The last part of the schedule makes details, and with "
+                    "the global prompt alone it joins the boxes to one picture.",
+                ),
+                io.String.Input(
+                    "caption_suffix", default="", tooltip="Added to every caption after a comma, for example a style."
+                ),
+                mask_feather_input(),
+                blocks_input(),
+                *_own_pass(),
+            ],
+            outputs=[patched_output()],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        clip,
+        layout,
+        strength=1.0,
+        global_weight=GLOBAL_WEIGHT,
+        start_percent=0.0,
+        end_percent=END,
+        caption_suffix="",
+        mask_feather=MASK_FEATHER,
+        blocks=ALL,
+        own_pass=0.0,
+        own_margin=OwnPass.margin,
+    ) -> io.NodeOutput:
+        check_widgets(
+            cls,
+            strength=strength,
+            global_weight=global_weight,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            mask_feather=mask_feather,
+            own_pass=own_pass,
+            own_margin=own_margin,
+        )
+        with named(PROMPTS):
+            host = host_of(model)
+            method = ROIPrompts(global_weight, blocks_of(blocks, host))
+            slots, notes = slots_of(host, clip, layout, None, caption_suffix, mask_feather)
+            control = Control(
+                node=PROMPTS,
+                slots=slots,
+                strength=strength,
+                window=(start_percent, end_percent),
+                own=OwnPass(own_pass, own_margin) if own_pass else None,
+                picture=(layout.width, layout.height),
+            )
+            return applied(model, control, method, notes + many_boxes(slots) + _late(control))
+
+
+NODES = [ApplyROIPrompts]
