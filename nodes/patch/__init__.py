@@ -10,5 +10,6 @@ rows.py            the rows of a call: whose text they read, which crop they see
 roles.py           which cond lists want the captions, and which the negative prompt
 frames.py          area conds: the boxes as seen from inside a crop
 reuse.py           what a method added in one step, kept for the next few
+own_pass.py        each box denoised by itself, beside the whole picture
 memo.py            what is made once per run
 """
