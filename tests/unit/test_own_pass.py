@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roictrl_core.own_pass import Crop, box_weights, crop_of, written
@@ -12,6 +12,7 @@ from roictrl_core.own_pass import Crop, box_weights, crop_of, written
 edges = st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)).map(sorted)
 
 
+@settings(deadline=None)
 @given(edges, edges, st.integers(2, 40), st.integers(2, 40), st.sampled_from([0.0, 0.3, 1.0]), st.integers(0, 34))
 def test_a_crop_holds_its_box_and_lies_in_the_latent(across, down, rows, columns, margin, least):
     for step, grain in ((1, 0), (1, 3), (2, 0), (2, 4)):
