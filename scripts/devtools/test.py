@@ -2,7 +2,7 @@
 only pytest runs, with them.
 
 Two processes and not more: each may hold a ComfyUI, and the servers come on top. Tests of one file stay together,
-because they share what is slow to make, and files come in their order, in which the many quick ones are the last.
+because they share what is slow to make.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .pack import ROOT
 from .shell import say
 from .web_tests import run_web_tests
 
-ALL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+ALL = ["-n", "2", "--dist", "loadfile"]
 
 
 def main(arguments: list[str]) -> int:
