@@ -16,7 +16,7 @@ const BETWEEN = "1.49.6";
 const { axe, ...own } = surroundings;
 const DIFFERENT = new Set([rows.background, rows.linkedSize, rows.zoomAndPan, sight.smallCaption, sight.fromTheImage, ...Object.values(own)]);
 
-/** undefined: the page that the ComfyUI under test asks for.  The one between costs two minutes: with ALL_PAGES set. */
+/** undefined: the page that the ComfyUI under test asks for.  The one between costs more than a minute: with ALL_PAGES set. */
 const PAGES = [undefined, ...(process.env.ALL_PAGES ? [BETWEEN] : []), "1.58.1"];
 
 for (const frontend of PAGES) {
