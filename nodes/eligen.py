@@ -30,11 +30,16 @@ TRAINED = 512  # tokens of FLUX's texts
 LENGTHS = {str(TRAINED): TRAINED, "256": 256, "as encoded": 0}
 
 
+def _wanted(host: Host, length: str) -> int:
+    """Tokens that texts are filled up to; 0: they are taken as they are."""
+    return LENGTHS[length] if host.name == "FLUX.1" else 0
+
+
 def with_length(clip, host: Host, length: str):
     """The CLIP with FLUX's texts filled up to a length, as the node T5TokenizerOptions does; for other models as it
     is."""
-    wanted = LENGTHS[length]
-    if host.name != "FLUX.1" or not wanted or clip is None:
+    wanted = _wanted(host, length)
+    if not wanted or clip is None:
         return clip
     clip = clip.clone()
     clip.set_tokenizer_option("t5xxl_min_length", wanted)
@@ -63,12 +68,12 @@ def _said_of(slots: Iterable[Slot], layout: Layout) -> list[Note]:
     return notes
 
 
-def _short(slots: Iterable[Slot], layout: Layout, wanted: int) -> list[Note]:
-    """On instances that brought a caption of fewer tokens than the LoRA has learned, where so many are asked for."""
+def _short(slots: Iterable[Slot], layout: Layout) -> list[Note]:
+    """On instances that brought a caption of fewer tokens than FLUX's LoRA has learned."""
     return [
-        layout.instances[i - 1].note("eligen.short", i, count=len(slot.caption.tokens), limit=wanted)
+        layout.instances[i - 1].note("eligen.short", i, count=len(slot.caption.tokens), limit=TRAINED)
         for i, slot in enumerate(slots, 1)
-        if wanted == TRAINED and slot.enabled and len(slot.caption.tokens) < wanted
+        if slot.enabled and len(slot.caption.tokens) < TRAINED
     ]
 
 
@@ -140,9 +145,9 @@ class ApplyEliGen(io.ComfyNode):
                 uncond=uncond,
                 picture=(layout.width, layout.height),
             )
-            wanted = LENGTHS[flux_text_length] if host.name == "FLUX.1" else 0
             notes += [] if model.patches else [Note("eligen.no_lora")]
-            return applied(model, control, EliGen(), notes + _short(slots, layout, wanted))
+            notes += _short(slots, layout) if _wanted(host, flux_text_length) == TRAINED else []
+            return applied(model, control, EliGen(), notes)
 
 
 class LoadEliGenLoRA(io.ComfyNode):

@@ -73,4 +73,4 @@ def box_weights(box: Sequence[float], crop: Crop, height: int, width: int, feath
 
 def written(out: Tensor, own: Tensor, weight: Tensor) -> Tensor:
     """A prediction ``[B, C, (F,) H, W]`` with a box's own over it, in the cells where ``weight`` ``[H, W]`` says so."""
-    return torch.where(weight > 0, torch.lerp(out, own.to(out), weight.to(out)), out)
+    return torch.lerp(out, own.to(out), weight.to(out))

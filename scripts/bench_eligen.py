@@ -13,9 +13,9 @@ from dataclasses import fields, is_dataclass, replace
 
 from bench_unet import peak_bytes, random_layout, sampled
 
-HEADS = 128  # channels of an attention head, in both
+HEAD_CHANNELS = 128  # of both
 SMALL = {
-    "Qwen-Image": dict(attention_head_dim=HEADS, axes_dims_rope=(16, 56, 56), num_layers=4),
+    "Qwen-Image": dict(attention_head_dim=HEAD_CHANNELS, axes_dims_rope=(16, 56, 56), num_layers=4),
     "FLUX.1": dict(axes_dim=[16, 56, 56], mlp_ratio=4.0, depth=2, depth_single_blocks=2),
 }
 NAMES = {"Qwen-Image": "qwen_image", "FLUX.1": "flux"}  # in devtools.tiny_dits
@@ -60,7 +60,7 @@ def small_model(name: str, width: int):
 
     from devtools import tiny_dits
 
-    heads = width // HEADS
+    heads = width // HEAD_CHANNELS
     sizes = {"num_attention_heads": heads} if name == "Qwen-Image" else {"num_heads": heads, "hidden_size": width}
     kind, unet = tiny_dits.FAMILIES[NAMES[name]][:2]
     kind = getattr(comfy.supported_models, kind)

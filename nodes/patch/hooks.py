@@ -81,17 +81,16 @@ def _calc_cond_batch(key: str, kind: type[Host]) -> Callable:
 
         options = model_options.get("transformer_options", {})
         run = options.get(f"{key}.run")
-        if run is None:
+        if run is None or OWN in options:
             return ask(conds, model_options)
-        batch = None if OWN in options else run.batch(conds, x_in, timestep)
+        batch = run.batch(conds, x_in, timestep)
         if batch is not None:
             run.encode(partial(kind.encoded, model, x_in))
         model_options = {**model_options, "transformer_options": {**options, f"{key}.batch": batch}}
         out = ask(conds, model_options)
         if batch is None or not run.draws_alone(batch.sigma):
             return out
-        host = run.memo.make(("host", id(model)), lambda: kind(model.diffusion_model))
-        return with_own_passes(ask, host, model, batch, x_in, model_options, out)
+        return with_own_passes(ask, _host(run, kind, model), model, batch, x_in, model_options, out)
 
     return calc_cond_batch
 
@@ -101,21 +100,25 @@ def _apply_model(key: str, kind: type[Host]) -> Callable:
 
     def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
         options, model = {} if transformer_options is None else transformer_options, executor.class_obj
-        run, batch = options.get(f"{key}.run"), options.get(f"{key}.batch")
-        if run is not None and f"{key}.batch" not in options:
+        run, batch = options.get(f"{key}.run"), None if OWN in options else options.get(f"{key}.batch")
+        if run is not None and OWN not in options and f"{key}.batch" not in options:
             run.say("run.past_batching")
         if batch is not None:
-            host = run.memo.make(("host", id(model)), lambda: kind(model.diffusion_model))
-            call = batch.call(host, x, c_crossattn, options, compute_dtype(model))
+            call = batch.call(_host(run, kind, model), x, c_crossattn, options, compute_dtype(model))
             points = call and run.session(call)
             if points and any(points):
                 points = run.reusing(points, call, x)
                 inputs = Inputs(x, c_crossattn, options, kwargs)
-                with install(host, inputs, points, call.rows.size, run.memo, run.say) as inputs:
+                with install(call.host, inputs, points, call.rows.size, run.memo, run.say) as inputs:
                     return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
         return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
 
     return apply_model
+
+
+def _host(run: Run, kind: type[Host], model) -> Host:
+    """The host of a BaseModel, once per run."""
+    return run.memo.make(("host", id(model)), lambda: kind(model.diffusion_model))
 
 
 def _together(kind: type[Host]) -> Callable:

@@ -65,7 +65,7 @@ def _wanted(host: Host, model, batch: Batch, x: Tensor) -> list[_Own]:
         for slot in filter(None, batch.slots if entry else ()):
             crop = _crop(host, batch, slot, x)
             if crop is not None:
-                text, key = slot.caption if role == CAPTION else slot.negative, ("own pass", slot, role)
+                text, key = slot.caption if role == CAPTION else slot.negative, ("own pass", number, slot)
                 kept = batch.run.memo.get(key)
                 if kept is None or kept[0] is not entry:  # context windows have entries of their own in every step
                     kept = batch.run.memo[key] = (entry, area_cond(model, x, entry, text, crop))
@@ -102,11 +102,10 @@ def _weight(batch: Batch, slot: Slot, crop: Crop, x: Tensor) -> Tensor:
 
 
 def _alone(options: Mapping) -> dict:
-    """model_options in which no cache of steps takes notice."""
+    """model_options under which every Apply stands aside and no cache of steps takes notice."""
     inner = options.get("transformer_options", {})
     wrappers = {
         kind: {key: functions for key, functions in by_key.items() if key not in SKIPPING}
         for kind, by_key in inner.get("wrappers", {}).items()
     }
-    inner = {key: None if key.endswith(".batch") else value for key, value in inner.items()}
     return {**options, "transformer_options": {**inner, "wrappers": wrappers, OWN: True}}

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .layouts import Case
-from .prepare import Parts, Settings, global_prompt
+from .prepare import Parts, Settings, box_masks, global_prompt
 from .sampling import Conditioned, encode
 
 POSITIVE = 0  # its list of conds in KSampler's calls
@@ -63,10 +63,6 @@ def coupled(model, texts: list[Tensor], masks: Tensor, base_ratio: float):
 
 def prepare(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     """The model with the regions of a layout, and the prompts."""
-    masks = torch.zeros(len(case.boxes), case.size, case.size)
-    for mask, box in zip(masks, case.boxes, strict=True):
-        x1, y1, x2, y2 = (round(side * case.size) for side in box)
-        mask[y1:y2, x1:x2] = 1
     texts = [encode(parts.clip, caption)[0][0] for caption in case.captions]
-    model = coupled(parts.model, texts, masks, settings["base_ratio"])
+    model = coupled(parts.model, texts, box_masks(case), settings["base_ratio"])
     return global_prompt(parts._replace(model=model), case, settings)

@@ -72,7 +72,7 @@ def _text(case: Case, settings: Settings) -> str:
 
 def _regional(parts: Parts, case: Case, settings: Settings, regions: list) -> Conditioned:
     """A prompt for everything, and one per box, joined by Conditioning (Combine), as in ComfyUI's area examples."""
-    positive = encode(parts.clip, case.text if settings["text"] == "captions" else BACKGROUND)
+    positive = encode(parts.clip, _text(case, settings))
     for region in regions:
         (positive,) = comfy_nodes.ConditioningCombine().combine(positive, region)
     return Conditioned(parts.model, positive, encode(parts.clip, ""))
@@ -89,15 +89,21 @@ def areas(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     return _regional(parts, case, settings, regions)
 
 
+def box_masks(case: Case) -> torch.Tensor:
+    """``[boxes, size, size]``: 1 in each box."""
+    masks = torch.zeros(len(case.boxes), case.size, case.size)
+    for mask, box in zip(masks, case.boxes, strict=True):
+        x1, y1, x2, y2 = (round(side * case.size) for side in box)
+        mask[y1:y2, x1:x2] = 1
+    return masks
+
+
 def masks(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     """Conditioning (Set Mask) with a mask of each box, over the whole latent (its default)."""
     regions = []
-    for box, caption in zip(case.boxes, case.captions, strict=True):
-        x1, y1, x2, y2 = (round(side * case.size) for side in box)
-        mask = torch.zeros(1, case.size, case.size)
-        mask[:, y1:y2, x1:x2] = 1
+    for mask, caption in zip(box_masks(case), case.captions, strict=True):
         regions += comfy_nodes.ConditioningSetMask().append(
-            encode(parts.clip, caption), mask, "default", settings["strength"]
+            encode(parts.clip, caption), mask[None], "default", settings["strength"]
         )
     return _regional(parts, case, settings, regions)
 

@@ -88,6 +88,7 @@ class _Joint:
         image = sum(rows * columns for rows, columns in self.grids)
         image += kind.image_pads(image)
         self.image, self.tokens = image, self.joined.tokens + image
+        self.key = ("readers", *map(id, segments), self.joined, self.grids, self.rows, self.device)
         self.previous = inputs.options.get(OVERRIDE)
         options = {key: value for key, value in inputs.options.items() if key != BROUGHT}
         self.inputs = joined_inputs._replace(options={**options, OVERRIDE: self._override()})
@@ -96,8 +97,7 @@ class _Joint:
     def groups(self) -> list[tuple[Tensor | None, list[Readers]]]:
         """Rows that have the same captions, and who reads whom in them, in the block that runs."""
         read = tuple(segment.blocks is None or self.block in segment.blocks for segment in self.segments)
-        key = ("readers", *map(id, self.segments), read, self.joined, self.grids, self.rows, self.device)
-        return self.memo.make(key, lambda: self._groups(read))
+        return self.memo.make((*self.key, read), lambda: self._groups(read))
 
     def _groups(self, read: Sequence[bool]) -> list[tuple[Tensor | None, list[Readers]]]:
         owner = self.kind.owners(self.joined, self.image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import comfy.sample
 import pytest
 import torch
+from comfy.patcher_extension import WrappersMP
 
 from devtools import tiny_dits
 from devtools.tiny_families import error, here, left
@@ -12,17 +13,6 @@ from devtools.tiny_families import error, here, left
 WHOLE_SIZE = ("hunyuan_dit",)  # families that are told how large the picture is
 CELLS = {"pixart_sigma": (8, 4, 34, 36)}  # top, left, height, width of the box
 PLAIN = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0}
-
-
-@pytest.fixture
-def bare(pack, monkeypatch):
-    """No feather and no least crop: the crop is the box."""
-
-    class Bare(pack.module("nodes.patch.control").OwnPass):
-        def __init__(self, share, margin):
-            super().__init__(share, margin, least=0.0, grain=0.0, feather=False)
-
-    monkeypatch.setattr(pack.module("nodes.roi_prompts"), "OwnPass", Bare)
 
 
 def crop_of(family) -> tuple[int, int, int, int]:
@@ -63,9 +53,8 @@ def test_the_box_is_its_crop_sampled_alone(family, bare, cfg):
     assert error(part(family, got), alone) < 2e-6
     outside = torch.ones(got.shape[-2:], dtype=torch.bool)
     part(family, outside)[:] = False
-    assert not torch.equal(
-        got[..., outside], family.plain(cfg=cfg)[..., outside]
-    )  # the picture sees what is in the box
+    plain = family.plain(cfg=cfg)
+    assert not torch.equal(got[..., outside], plain[..., outside])  # the picture sees what is in the box
     assert not left(family.patcher.model)
 
 
@@ -107,8 +96,6 @@ def test_a_cache_of_steps_sees_no_own_pass(name, tiny):
     """Under the names of core's, as other wrappers of the call do."""
     family, seen = tiny(name), {"easycache": [], "another": []}
     model = family.patcher.clone()
-    from comfy.patcher_extension import WrappersMP
-
     for key, shapes in seen.items():
 
         def wrapper(executor, x, *args, shapes=shapes, **kwargs):

@@ -96,15 +96,9 @@ def test_a_models_blocks_are_those_that_its_description_makes(pack, make, unet):
 
 @pytest.mark.parametrize("which", ["sd15", "sdxl"])
 def test_with_an_own_pass_a_box_is_its_crop_sampled_alone(
-    which, request, pack, model, apply_prompts, layout, sample, encode, monkeypatch
+    which, request, bare, model, apply_prompts, layout, sample, encode
 ):
     """Euler, one box, without margin and feather."""
-
-    class Bare(pack.module("nodes.patch.control").OwnPass):
-        def __init__(self, share, margin):
-            super().__init__(share, margin, least=0.0, grain=0.0, feather=False)
-
-    monkeypatch.setattr(pack.module("nodes.roi_prompts"), "OwnPass", Bare)
     model = model if which == "sd15" else request.getfixturevalue("sdxl")
     box, cut = (0.25, 0.25, 0.75, 0.75), (..., slice(4, 12), slice(6, 18))  # of 16 x 24 cells
     whole = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0}
