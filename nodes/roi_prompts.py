@@ -50,6 +50,15 @@ def _own_pass() -> list[io.Input]:
                 optional=True,
             )
         ),
+        advanced(
+            share_input(
+                "own_patch",
+                OwnPass.patch,
+                "With own_pass: the share of the schedule, from its start, in which a box is only a patch of its "
+                "object's colour, which settles where the object is and how large. 0 draws no patch.",
+                optional=True,
+            )
+        ),
     ]
 
 
@@ -115,6 +124,7 @@ class ApplyROIPrompts(io.ComfyNode):
         blocks=ALL,
         own_pass=0.0,
         own_margin=OwnPass.margin,
+        own_patch=OwnPass.patch,
     ) -> io.NodeOutput:
         check_widgets(
             cls,
@@ -125,6 +135,7 @@ class ApplyROIPrompts(io.ComfyNode):
             mask_feather=mask_feather,
             own_pass=own_pass,
             own_margin=own_margin,
+            own_patch=own_patch,
         )
         with named(PROMPTS):
             host = host_of(model)
@@ -135,7 +146,7 @@ class ApplyROIPrompts(io.ComfyNode):
                 slots=slots,
                 strength=strength,
                 window=(start_percent, end_percent),
-                own=OwnPass(own_pass, own_margin) if own_pass else None,
+                own=OwnPass(own_pass, own_margin, own_patch) if own_pass else None,
                 picture=(layout.width, layout.height),
             )
             return applied(model, control, method, notes + many_boxes(slots) + _late(control))

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .roi_prompts import edge_weights
 
+SPREAD = 3.0  # of a patch, in deviations of latents, which are 1; under 2 it is not followed, from 3 on all are alike
+CORE, RIM = 0.6, 1.1  # half axes of the box within which a patch is whole, and where it ends
 ALMOST = 1e-6  # cells: an edge this near to a boundary lies on it
 
 
@@ -74,3 +76,38 @@ def box_weights(box: Sequence[float], crop: Crop, height: int, width: int, feath
 def written(out: Tensor, own: Tensor, weight: Tensor) -> Tensor:
     """A prediction ``[B, C, (F,) H, W]`` with a box's own over it, in the cells where ``weight`` ``[H, W]`` says so."""
     return torch.lerp(out, own.to(out), weight.to(out))
+
+
+def inside_crop(latents: Tensor, crop: Crop) -> Tensor:
+    """The crop of ``[..., H, W]``."""
+    return latents[..., crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
+
+
+def background(predicted: Tensor, taken: Tensor) -> Tensor:
+    """``[B, C, (F,) 1, 1]``: the mean of a prediction over the cells that no box takes, or over all where boxes take
+    all; ``taken`` ``[H, W]``, 0..1."""
+    free = (taken == 0).to(predicted)
+    free = free if free.any() else torch.ones_like(free)
+    return (predicted * free).sum((-2, -1), keepdim=True) / free.sum()
+
+
+def patch(predicted: Tensor, even: Tensor, box: Sequence[float], weight: Tensor) -> Tensor:
+    """An even ground with a soft-edged ellipse on it that fills the box, of the colour that a prediction has there.
+
+    The colour is the mean of what differs from ``even``, weighed by its square and made `SPREAD` large: the first
+    steps, which settle where things are and how large, see little else.  ``weight`` ``[H, W]``: the cells that count.
+    """
+    height, width = predicted.shape[-2:]
+    own = (predicted - even) * (weight > 0).to(predicted)
+    strength = own.square().sum(1, keepdim=True)
+    colour = (own * strength).sum((-2, -1), keepdim=True) / strength.sum((-2, -1), keepdim=True).clamp(min=1e-12)
+    colour = colour / colour.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
+    x1, y1, x2, y2 = box
+    across, down = _from_centre(x1, x2, width), _from_centre(y1, y2, height)
+    radius = (across[None] ** 2 + down[:, None] ** 2).sqrt()
+    return even + SPREAD * colour * ((RIM - radius) / (RIM - CORE)).clamp(0, 1).to(predicted)
+
+
+def _from_centre(low: float, high: float, size: int) -> Tensor:
+    """``[size]``: where cells' centres lie between two edges, -1 to 1."""
+    return ((torch.arange(size) + 0.5) / size - (low + high) / 2) / max(high - low, 1e-6) * 2

@@ -60,13 +60,15 @@ class Reuse:
 class OwnPass:
     """How each box is denoised by itself.
 
-    ``share``: of the schedule, from its start, in which it is.  Its crop is larger than the box by ``margin`` of the
+    ``share``: of the schedule, from its start, in which it is; ``patch``: the share in which only a patch is made of
+    what it predicts.  Its crop is larger than the box by ``margin`` of the
     box's side on each side, and at least ``least`` of the latent's shorter side, of which its sides are multiples of
     the ``grain``; with ``feather`` the box's edge is soft.
     """
 
     share: float
     margin: float = 0.15
+    patch: float = 0.3
     least: float = 0.375
     grain: float = 0.0625
     feather: bool = True

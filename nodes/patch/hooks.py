@@ -20,7 +20,7 @@ from comfy.patcher_extension import WrappersMP
 from .control import Control
 from .hosts import Host, host_of
 from .methods import Method
-from .own_pass import OWN, with_own_passes
+from .own_pass import OWN, surrounded, with_own_passes
 from .points import CannotAct, Inputs
 from .run import Run
 
@@ -68,7 +68,7 @@ def _predict_noise(key: str) -> Callable:
     def predict_noise(executor, x, timestep, model_options={}, seed=None):  # noqa: B006 - core's signature
         run = model_options.get("transformer_options", {}).get(f"{key}.run")
         if run is not None:
-            run.begin_evaluation()
+            run.begin_evaluation(seed)
         return executor(x, timestep, model_options, seed)
 
     return predict_noise
@@ -124,7 +124,7 @@ def _host(run: Run, kind: type[Host], model) -> Host:
 def _together(kind: type[Host]) -> Callable:
     def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
         options = {} if transformer_options is None else transformer_options
-        inputs = Inputs(x, c_crossattn, options, kwargs)
+        inputs = Inputs(surrounded(x, options), c_crossattn, options, kwargs)
         with kind.together(inputs) as inputs:
             return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
 

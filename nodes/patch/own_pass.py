@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from ...roictrl_core.own_pass import Crop, box_weights, crop_of, written
+from ...roictrl_core.own_pass import Crop, background, box_weights, crop_of, inside_crop, patch, written
 from .control import Slot
 from .frames import FULL
 from .hosts import Host
@@ -47,12 +48,60 @@ def with_own_passes(
     ``ask(lists, options)`` gives the predictions of other lists at the same latents ``x``.
     """
     wanted = _wanted(host, model, batch, x)
-    found = ask([[own.cond] for own in wanted], _alone(options)) if wanted else []
+    if not wanted:
+        return list(out)
+    weights = {own.slot: _weight(batch, own.slot, own.crop, x) for own in wanted}
+    even = background(_caption_of(batch, out), torch.stack(list(weights.values())).amax(0))
+    emptied = _noised(batch, model, x, even) - x
+
+    def drawn(asked: Sequence[_Own]) -> Sequence[Tensor]:
+        around = {own.cond["uuid"]: inside_crop(emptied * (weights[own.slot] == 0), own.crop) for own in asked}
+        return ask([[own.cond] for own in asked], _alone(options, around))
+
+    patched = batch.run.draws_patches(batch.sigma)
+    found = _patches(batch, wanted, drawn, even, weights) if patched else drawn(wanted)
     out = list(out)
     for own, prediction in zip(wanted, found, strict=True):
-        weight = _weight(batch, own.slot, own.crop, x)
-        out[own.number] = written(out[own.number], prediction, weight)
+        out[own.number] = written(out[own.number], prediction, weights[own.slot])
     return out
+
+
+def _patches(batch: Batch, wanted: Sequence[_Own], drawn: Callable, even: Tensor, weights: Mapping) -> list[Tensor]:
+    """For each of ``wanted`` the patch of its box, made of the pass that reads the caption.
+
+    The negative's is the same, so that guidance does not exaggerate it.
+    """
+    chosen: dict[Slot, _Own] = {}
+    for own in wanted:
+        if own.slot not in chosen or batch.roles[own.number] == CAPTION:
+            chosen[own.slot] = own
+    found = drawn(list(chosen.values()))
+    made = {
+        slot: patch(prediction, even, slot.box, weights[slot]) for slot, prediction in zip(chosen, found, strict=True)
+    }
+    return [made[own.slot] for own in wanted]
+
+
+def _caption_of(batch: Batch, found: Sequence[Tensor]) -> Tensor:
+    """The prediction of the list that reads the prompt, of the first where none does."""
+    return found[batch.roles.index(CAPTION) if CAPTION in batch.roles else 0]
+
+
+def _noised(batch: Batch, model, x: Tensor, even: Tensor) -> Tensor:
+    """Latents ``even`` with noise of this step's level, anew in each: of noise that stays, objects would be made."""
+    generator = torch.Generator().manual_seed(batch.run.noise_seed())
+    noise = torch.randn(x.shape, generator=generator).to(x)
+    sigma = torch.tensor([batch.sigma], device=x.device, dtype=x.dtype)
+    return model.model_sampling.noise_scaling(sigma, noise, even.expand_as(x))
+
+
+def surrounded(x: Tensor, options: Mapping) -> Tensor:
+    """The input of an own pass, with what is around each box in place of the picture's."""
+    around = options.get(OWN)
+    if around is None:
+        return x
+    uuids = options["uuids"]
+    return torch.cat([part + around[name].to(part) for part, name in zip(x.chunk(len(uuids)), uuids, strict=True)])
 
 
 def _wanted(host: Host, model, batch: Batch, x: Tensor) -> list[_Own]:
@@ -101,11 +150,11 @@ def _weight(batch: Batch, slot: Slot, crop: Crop, x: Tensor) -> Tensor:
     return batch.run.memo.make(("own weight", slot, x.device), make)
 
 
-def _alone(options: Mapping) -> dict:
+def _alone(options: Mapping, around: Mapping) -> dict:
     """model_options under which every Apply stands aside and no cache of steps takes notice."""
     inner = options.get("transformer_options", {})
     wrappers = {
         kind: {key: functions for key, functions in by_key.items() if key not in SKIPPING}
         for kind, by_key in inner.get("wrappers", {}).items()
     }
-    return {**options, "transformer_options": {**inner, "wrappers": wrappers, OWN: True}}
+    return {**options, "transformer_options": {**inner, "wrappers": wrappers, OWN: around}}

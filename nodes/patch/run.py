@@ -49,14 +49,15 @@ class Run:
         sampling = guider.model_patcher.get_model_object("model_sampling")
         self.window = sigma_window(control.window, sampling)
         self.border = float(sampling.percent_to_sigma(control.reuse.full)) if control.reuse else 0.0
-        self.own_border = float(sampling.percent_to_sigma(control.own.share)) if control.own else None
+        shares = (control.own.share, control.own.patch) if control.own else (0.0, 0.0)
+        self.own_border, self.patch_border = (float(sampling.percent_to_sigma(share)) for share in shares)
         self.slot_windows = [sigma_window(slot.window, sampling) for slot in control.slots]
         self.memo = Memo()
         self.effects: Memo = Memo()  # by device: several run in threads
         self.encoded: dict[int, Text] = {}  # by the identity of a caption as its encoder gives it
         # Scheduled LoRA hooks change the cross-attention's weights between steps.
         self.keeps_text = not guider.model_options.get("registered_hooks")
-        self.evaluations = self.batches = self.turn = 0
+        self.evaluations = self.batches = self.turn = self.seed = 0
         self.idle: set[int] | None = None  # slots that are on and have not acted yet; None before the first step
         self._said: set[str] = set()
         self._check_shape()
@@ -86,7 +87,11 @@ class Run:
 
     def draws_alone(self, sigma: float) -> bool:
         """Whether each box is denoised by itself at this step."""
-        return self.own_border is not None and sigma > self.own_border
+        return self.control.own is not None and sigma > self.own_border
+
+    def draws_patches(self, sigma: float) -> bool:
+        """Whether what is drawn of a box at this step is a patch alone."""
+        return self.control.own is not None and sigma > self.patch_border
 
     def batch(self, lists: Sequence, x_in: Tensor, timestep: Tensor) -> Batch | None:
         """What the calls of one `calc_cond_batch` need, or None where the model is to be left alone."""
@@ -119,9 +124,13 @@ class Run:
         read = self.encoded.get(id(text), text)
         return self.memo.make(("text", id(read), call.dtype, call.device), lambda: _placed(read, call))
 
-    def begin_evaluation(self) -> None:
+    def begin_evaluation(self, seed: int | None) -> None:
         """Of the sampler; its batches are told apart by their turn in it."""
-        self.evaluations, self.turn = self.evaluations + 1, 0
+        self.evaluations, self.turn, self.seed = self.evaluations + 1, 0, seed or 0
+
+    def noise_seed(self) -> int:
+        """Of noise that is another one in each evaluation, and the same when the run is repeated."""
+        return (self.seed + self.evaluations) % 2**63
 
     def sigmas(self, options: Mapping) -> list[float] | None:
         """The schedule of the sampling that a call belongs to; None where the sampler does not say it."""

@@ -33,6 +33,8 @@ from .prepare import (
     roi_prompts_rows,
     roictrl,
     roictrl_rows,
+    transformer_files,
+    transformer_parts,
     with_adapter,
     with_lora,
 )
@@ -126,6 +128,12 @@ def _peer(name: str, title: str, choices: Mapping[str, tuple], **settings: Any) 
     )
 
 
+def _transformer(name: str, title: str, prepare: Callable, **more: Any) -> Method:
+    """Without training, on the demo transformer."""
+    maker = "python scripts/demo_transformer.py"
+    return Method(name, title, prepare, transformer_parts, transformer_files, trained=False, maker=maker, **more)
+
+
 def _roictrl_parts(places: Places) -> Parts:
     return with_adapter(base_parts(places), places.adapter)
 
@@ -145,6 +153,20 @@ _REGIONAL = {
     "choices": {"text": ("background", "captions"), "strength": (1.0, 2.0, 4.0, 8.0)},
     "first": {"text": "background", "strength": 4.0},
     "trained": False,
+}
+
+_ROI_PROMPTS = {
+    "choices": {"global_weight": (0.0, 0.2, 0.4, 0.6), "end_percent": (0.4, 0.6, 0.8, 1.0)},
+    "first": {"global_weight": 0.4, "end_percent": 1.0},
+}
+_OWN_PASSES = {
+    "choices": {
+        "own_pass": (0.2, 0.3, 0.4, 0.6, 0.8),
+        "own_margin": (0.0, 0.15, 0.3, 0.5),
+        "text": ("captions", "background"),
+        "global_weight": (0.0, 0.2, 0.4),
+    },
+    "first": {"own_pass": 0.4, "own_margin": 0.15, "text": "background", "global_weight": 0.0, "end_percent": 1.0},
 }
 
 METHODS = {
@@ -171,8 +193,7 @@ METHODS = {
             base_files,
             roi_prompts_rows,
             trained=False,
-            choices={"global_weight": (0.0, 0.2, 0.4, 0.6), "end_percent": (0.4, 0.6, 0.8, 1.0)},
-            first={"global_weight": 0.4, "end_percent": 1.0},
+            **_ROI_PROMPTS,
         ),
         Method(
             "roi_prompts_own",
@@ -181,14 +202,22 @@ METHODS = {
             base_parts,
             base_files,
             trained=False,
-            choices={
-                "own_pass": (0.4, 0.6, 0.8, 1.0),
-                "own_margin": (0.0, 0.15, 0.3, 0.5),
-                "text": ("captions", "background"),
-                "global_weight": (0.0, 0.2, 0.4),
-                "end_percent": (0.6, 1.0),
-            },
-            first={"own_pass": 0.6, "own_margin": 0.15, "text": "background", "global_weight": 0.0, "end_percent": 1.0},
+            **_OWN_PASSES,
+        ),
+        _transformer("transformer", "demo transformer, captions in the prompt", global_prompt, rows=global_prompts),
+        _transformer(
+            "transformer_roi_prompts",
+            "demo transformer, Apply ROI Prompts",
+            roi_prompts,
+            choices=_ROI_PROMPTS["choices"],
+            first=_ROI_PROMPTS["first"],
+        ),
+        _transformer(
+            "transformer_own",
+            "demo transformer, Apply ROI Prompts, own passes",
+            roi_prompts,
+            choices=_OWN_PASSES["choices"],
+            first=_OWN_PASSES["first"],
         ),
         Method(
             "gligen",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+TRANSFORMER = "transformer"  # the folder of the demo transformer's weights
 BASE = "base"  # metadata of what bench_train.py makes: the digest of the base that it was trained on
 
 

@@ -13,7 +13,7 @@ import comfy.sd
 import comfy.utils
 import torch
 from roictrl_pack.nodes.apply import ApplyROICtrl
-from roictrl_pack.nodes.demo_model.files import load_demo
+from roictrl_pack.nodes.demo_model.files import load_demo, load_vae_file
 from roictrl_pack.nodes.patch.methods.roi_prompts import ROIPrompts
 from roictrl_pack.nodes.patch.methods.roictrl import ROICtrl
 from roictrl_pack.nodes.roi_prompts import ApplyROIPrompts
@@ -21,11 +21,13 @@ from roictrl_pack.nodes.speed import EVERY, EXACT, SHARE, reuse_of, uncond_of
 from roictrl_pack.nodes.weights import adapter_patcher
 from roictrl_pack.roictrl_core.adapter import ROICtrlAdapter
 from roictrl_pack.roictrl_core.checkpoint import read_adapter
+from safetensors.torch import load_file
 
 import nodes as comfy_nodes
+from devtools.transformer import load_transformer
 
 from .layouts import Case
-from .places import Places
+from .places import TRANSFORMER, Places
 from .rows import apply_rows, layout_of
 from .sampling import Conditioned, encode, encode_rows
 
@@ -51,6 +53,17 @@ def base_parts(places: Places) -> Parts:
 
 def base_files(places: Places) -> tuple[Path, ...]:
     return places.base
+
+
+def transformer_parts(places: Places) -> Parts:
+    """The demo transformer, with the demo model's text encoder and VAE."""
+    statistics = load_vae_file(places.base[1])[1]
+    model = load_transformer(load_file(places.weights(TRANSFORMER)), statistics)
+    return base_parts(places)._replace(model=model)
+
+
+def transformer_files(places: Places) -> tuple[Path, ...]:
+    return *places.base, places.weights(TRANSFORMER)
 
 
 def global_prompt(parts: Parts, case: Case, settings: Settings) -> Conditioned:
@@ -108,7 +121,7 @@ def masks(parts: Parts, case: Case, settings: Settings) -> Conditioned:
     return _regional(parts, case, settings, regions)
 
 
-_ROI_PROMPTS = ("global_weight", "end_percent", "own_pass", "own_margin")  # settings of the node
+_ROI_PROMPTS = ("global_weight", "end_percent", "own_pass", "own_margin", "own_patch")  # settings of the node
 
 
 def roi_prompts(parts: Parts, case: Case, settings: Settings) -> Conditioned:

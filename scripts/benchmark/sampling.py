@@ -45,9 +45,11 @@ def encode_rows(clip, texts: Sequence[str]) -> list:
 def sample(vae, conditioned: Conditioned, size: int, cfg: float, sampler: Sampler, seeds: Sequence[int]) -> np.ndarray:
     """KSampler on an empty latent and VAE Decode: a picture per seed, uint8 [B, size, size, 3],
     each with its own seed's noise."""
-    latent = torch.zeros(1, 4, size // 8, size // 8)
-    noise = torch.cat([comfy.sample.prepare_noise(latent, seed) for seed in seeds])
     model, positive, negative = conditioned
+    form = model.get_model_object("latent_format")
+    frame = (1,) * (form.latent_dimensions - 2)  # of models whose latents have an axis of time
+    latent = torch.zeros(1, form.latent_channels, *frame, size // 8, size // 8)
+    noise = torch.cat([comfy.sample.prepare_noise(latent, seed) for seed in seeds])
     out = comfy.sample.sample(
         model,
         noise,
@@ -61,7 +63,7 @@ def sample(vae, conditioned: Conditioned, size: int, cfg: float, sampler: Sample
         seed=seeds[0],
         disable_pbar=True,
     )
-    return as_bytes(vae.decode(out))
+    return as_bytes(vae.decode(out[:, :, 0] if frame else out))
 
 
 @torch.inference_mode()

@@ -52,7 +52,7 @@ def bare(pack, monkeypatch) -> None:
     """Apply ROI Prompts' own passes without feather, grain and least crop: the crop is the box."""
 
     class Bare(pack.module("nodes.patch.control").OwnPass):
-        def __init__(self, share, margin):
-            super().__init__(share, margin, least=0.0, grain=0.0, feather=False)
+        def __init__(self, share, margin, patch):
+            super().__init__(share, margin, patch, least=0.0, grain=0.0, feather=False)
 
     monkeypatch.setattr(pack.module("nodes.roi_prompts"), "OwnPass", Bare)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roictrl_core.own_pass import Crop, box_weights, crop_of, written
+from roictrl_core.own_pass import Crop, background, box_weights, crop_of, inside_crop, written
 
 edges = st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)).map(sorted)
 
@@ -49,3 +49,19 @@ def test_a_box_takes_its_cells(feather):
     assert half[6, 8] == pytest.approx(0.48 if feather else 0.0)
     out, own = torch.zeros(2, 4, 3, 16, 16), torch.ones(2, 4, 3, 16, 16)
     assert torch.equal(written(out, own, weight)[1, 2, 1], weight)
+
+
+@pytest.mark.parametrize("frames", [(), (3,)])
+def test_the_background_is_what_no_box_takes(frames):
+    predicted = torch.rand(2, 4, *frames, 6, 5)
+    taken = torch.zeros(6, 5)
+    taken[1:4, 2:] = 0.3
+    even = background(predicted, taken)
+    assert even.shape == (2, 4, *frames, 1, 1)
+    assert torch.allclose(even[..., 0, 0], predicted[..., taken == 0].mean(-1))
+    assert torch.allclose(background(predicted, torch.ones(6, 5)), predicted.mean((-2, -1), keepdim=True))
+
+
+def test_what_lies_in_a_crop():
+    latents = torch.rand(2, 4, 6, 5)
+    assert torch.equal(inside_crop(latents, Crop(1, 2, 3, 2)), latents[..., 1:4, 2:4])

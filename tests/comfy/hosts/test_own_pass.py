@@ -12,7 +12,7 @@ from devtools.tiny_families import error, here, left
 
 WHOLE_SIZE = ("hunyuan_dit",)  # families that are told how large the picture is
 CELLS = {"pixart_sigma": (8, 4, 34, 36)}  # top, left, height, width of the box
-PLAIN = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0}
+PLAIN = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0, "own_patch": 0.0}
 
 
 def crop_of(family) -> tuple[int, int, int, int]:
@@ -56,6 +56,46 @@ def test_the_box_is_its_crop_sampled_alone(family, bare, cfg):
     plain = family.plain(cfg=cfg)
     assert not torch.equal(got[..., outside], plain[..., outside])  # the picture sees what is in the box
     assert not left(family.patcher.model)
+
+
+def test_around_the_box_its_crop_is_an_even_background(family, bare, pack):
+    """The crop sampled alone, with noise of its own on the even ground."""
+    if family.name in WHOLE_SIZE:
+        pytest.skip("the family reads the picture's size")
+    noise = comfy.sample.prepare_noise(tiny_dits.latent(family.name), 1)
+    rows, columns = noise.shape[-2:]
+    core, once = pack.module("roictrl_core.own_pass"), {"steps": 1, "cfg": 1.0, "denoise": 0.5}
+    margin, (least, step) = 0.4, family.host.least_crop(rows, columns)
+    crop = core.crop_of(box_of(family), rows, columns, margin, least, 0, step)
+
+    def cut(t: torch.Tensor) -> torch.Tensor:
+        return t[..., crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
+
+    outside = torch.ones(rows, columns)
+    part(family, outside)[:] = 0
+    assert cut(outside).any()
+    form = family.patcher.model.latent_format
+    predicted = form.process_in(family.plain(**once))
+    even = (predicted * outside).sum((-2, -1), keepdim=True) / outside.sum()
+    other = torch.randn(noise.shape, generator=torch.Generator().manual_seed(2))  # the seed's and the evaluation's 1
+    alone = comfy.sample.sample(
+        family.patcher,
+        cut(torch.where(outside > 0, other, noise)),
+        1,
+        1.0,
+        "euler",
+        "simple",
+        family.text(21),
+        family.text(6),
+        form.process_out(cut(even * outside)),
+        denoise=0.5,
+        seed=1,
+        disable_pbar=True,
+    )
+    settings = {**PLAIN, "own_margin": margin}
+    got = family.sample(family.apply(family.layout((box_of(family), "21")), **settings), **once)
+    inside = cut(outside) == 0
+    assert error(cut(got)[..., inside], alone[..., inside]) < 2e-6
 
 
 def test_off_it_is_todays_mode(family):

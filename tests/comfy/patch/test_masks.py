@@ -141,6 +141,7 @@ def test_graphs_saved_before_there_was_a_setting_still_run(pack):
             ("blocks", "all"),
             ("own_pass", 0.0),
             ("own_margin", 0.15),
+            ("own_patch", 0.3),
         ],
         "instance_diffusion.ApplyInstanceDiffusion": [
             ("speed", "exact"),

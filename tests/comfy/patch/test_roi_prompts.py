@@ -101,7 +101,7 @@ def test_with_an_own_pass_a_box_is_its_crop_sampled_alone(
     """Euler, one box, without margin and feather."""
     model = model if which == "sd15" else request.getfixturevalue("sdxl")
     box, cut = (0.25, 0.25, 0.75, 0.75), (..., slice(4, 12), slice(6, 18))  # of 16 x 24 cells
-    whole = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0}
+    whole = {"global_weight": 1.0, "end_percent": 1.0, "own_pass": 1.0, "own_margin": 0.0, "own_patch": 0.0}
     positive = with_size(encode("a photo of a forest"))
     got = sample(apply_prompts(model, layout((box, "a red fox")), **whole), positive, with_size(encode("blurry")))
     noise = comfy.sample.prepare_noise(torch.zeros(1, 4, 16, 24), 0)[cut]

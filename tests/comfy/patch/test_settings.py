@@ -35,7 +35,7 @@ PROMPTS = {
     "blocks": "0-9",
     "own_pass": 0.5,
 }
-BEHIND_OWN_PASS = {"own_margin": 1.0}
+BEHIND_OWN_PASS = {"own_margin": 1.0, "own_patch": 0.0}
 FASTER = {"speed": "balanced"}  # behind which some settings are
 OWN = {"own_pass": 1.0}
 
