@@ -18,6 +18,7 @@ from .speed import BALANCED, EVERY, EXACT, FAST, SHARE, reuse_of, speed_inputs, 
 from .types import (
     ADAPTER,
     LAYOUT,
+    REGION_WORDS,
     advanced,
     clip_input,
     patched_output,
@@ -130,8 +131,8 @@ class ApplyROICtrl(io.ComfyNode):
             description="Every box of the layout will hold what its caption says, by ROICtrl's adapter. Works with any "
             "sampler; for models other than SD1.x use Apply Boxes.",
             search_aliases=[
+                *REGION_WORDS,
                 "roictrl",
-                "regional prompt",
                 "box control",
                 "instance control",
                 "layout to image",

@@ -31,6 +31,7 @@ from .types import (
     ADAPTER,
     INSTANCE_DIFFUSION,
     LAYOUT,
+    REGION_WORDS,
     clip_input,
     patched_output,
     schema,
@@ -135,7 +136,7 @@ class ApplyBoxes(io.ComfyNode):
             description="The node to start with: every box of the layout will hold what its caption says, in whatever "
             "model is connected. It picks the best method at hand and says which. Models: "
             f"{known_families()}.",
-            search_aliases=["regional prompt", "box control", "roictrl", "layout to image", "flux regions", "gligen"],
+            search_aliases=[*REGION_WORDS, "box control", "roictrl", "layout to image", "flux regions", "gligen"],
             inputs=[
                 io.Model.Input("model", tooltip="Any model that is named above, after its LoRAs. It is not changed."),
                 clip_input("the CLIP or text encoder of the model, after its LoRAs"),

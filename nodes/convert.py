@@ -15,7 +15,7 @@ from ..roictrl_core.notes import Note, sentences
 from ..roictrl_core.prompt_styles import CAPTIONS, STYLES
 from ..roictrl_core.wording import Words
 from .report import named, said, warn
-from .types import ARRAY, LAYOUT, schema
+from .types import ARRAY, LAYOUT, schema, typed
 from .widgets import check_widgets
 
 TO_PROMPT = "Layout to Prompt"
@@ -159,7 +159,7 @@ class LayoutFromMasks(io.ComfyNode):
             "ROICtrlLayoutFromMasks",
             FROM_MASKS,
             description="One instance for each mask of a batch: its box is the box of the mask's pixels over 0.5.",
-            search_aliases=["mask to box", "masks to boxes", "segmentation to layout", "roictrl"],
+            search_aliases=typed("mask to box", "mask to box", "masks to boxes", "segmentation to layout", "roictrl"),
             inputs=[
                 io.Mask.Input("masks", tooltip="A batch of masks of the whole picture, one for each instance."),
                 io.String.Input(

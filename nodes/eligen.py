@@ -21,7 +21,17 @@ from .patch.hosts import Host, host_of
 from .patch.methods.eligen import EliGen, check_fits
 from .report import named, said
 from .slots import slots_of
-from .types import LAYOUT, advanced, clip_input, patched_output, schema, share_input, start_input, strength_input
+from .types import (
+    LAYOUT,
+    REGION_WORDS,
+    advanced,
+    clip_input,
+    patched_output,
+    schema,
+    share_input,
+    start_input,
+    strength_input,
+)
 from .widgets import check_widgets
 
 APPLY, LOAD = "Apply EliGen", "Load EliGen LoRA"
@@ -87,7 +97,7 @@ class ApplyEliGen(io.ComfyNode):
             APPLY,
             description="Every box of the layout holds what its caption says, by EliGen's rule of who reads whom. For "
             "Qwen-Image and FLUX.1: trained with its LoRA on the model, and weaker without one.",
-            search_aliases=["eligen", "entity control", "qwen regions", "flux regions", "regional prompt"],
+            search_aliases=[*REGION_WORDS, "eligen", "entity control", "qwen regions", "flux regions"],
             inputs=[
                 io.Model.Input("model", tooltip="Qwen-Image or FLUX.1, after EliGen's LoRA. It is not changed."),
                 clip_input("the text encoder of the model"),

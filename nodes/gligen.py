@@ -14,7 +14,7 @@ from .patch.hosts import Host, host_of
 from .patch.methods.gligen import GLIGEN, check_fits, text_width
 from .report import named
 from .slots import largest_instances, make_slots
-from .types import LAYOUT, clip_input, patched_output, schema, share_input, start_input, strength_input
+from .types import LAYOUT, REGION_WORDS, clip_input, patched_output, schema, share_input, start_input, strength_input
 from .widgets import check_widgets
 
 APPLY = "Apply GLIGEN"
@@ -56,7 +56,14 @@ class ApplyGLIGEN(io.ComfyNode):
             APPLY,
             description="The boxes of a layout act through GLIGEN's weights: exact boxes, the negative prompt without "
             "them, and one batch of both. For the SD1.x models that GLIGEN was trained on and their fine-tunes.",
-            search_aliases=["gligen", "gligen textbox apply", "box control", "grounding", "layout to image"],
+            search_aliases=[
+                *REGION_WORDS,
+                "gligen",
+                "gligen textbox apply",
+                "box control",
+                "grounding",
+                "layout to image",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.x model, after its LoRAs. It is not changed; use the output."),
                 io.Gligen.Input("gligen", tooltip="From GLIGENLoader."),

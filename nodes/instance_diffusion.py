@@ -31,7 +31,17 @@ from .report import named
 from .sampling.multi_instance import offer
 from .slots import check_text_width, largest_instances, make_slots
 from .speed import BALANCED, EVERY, EXACT, SHARE, reuse_of, speed_inputs
-from .types import INSTANCE_DIFFUSION, LAYOUT, advanced, clip_input, patched_output, schema, share_input, strength_input
+from .types import (
+    INSTANCE_DIFFUSION,
+    LAYOUT,
+    REGION_WORDS,
+    advanced,
+    clip_input,
+    patched_output,
+    schema,
+    share_input,
+    strength_input,
+)
 from .weights import instance_diffusion_patcher
 from .widgets import check_widgets
 
@@ -163,6 +173,7 @@ class ApplyInstanceDiffusion(io.ComfyNode):
                 "fine-tunes, with any sampler; InstanceDiffusion Sampler is the published one."
             ),
             search_aliases=[
+                *REGION_WORDS,
                 "instancediffusion",
                 "box control",
                 "scribble",

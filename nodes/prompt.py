@@ -15,10 +15,26 @@ from ..roictrl_core.layout import MAX_SIDE, Layout
 from ..roictrl_core.notes import Note
 from .images import drawn
 from .report import layout_notes, named, shown, warn
-from .types import BOUNDING_BOX, LAYOUT, advanced, schema
+from .types import BOUNDING_BOX, LAYOUT, REGION_WORDS, advanced, schema, typed
 
 NAME = "Instance Box Prompt"
 
+DRAWING_WORDS = typed(
+    "drawing",
+    "roictrl",
+    "draw boxes",
+    "boxes",
+    "bounding box",
+    "box editor",
+    "layout",
+    "canvas",
+    "scribble",
+    "mask",
+    "lasso",
+    "point",
+    "instance",
+    "gligen",
+)
 NOTHING = Note("prompt.nothing")
 MAX_MASK_BYTES = 2 * 2**30
 EMPTY = Layout().to_json()
@@ -67,16 +83,7 @@ class InstanceBoxPrompt(io.ComfyNode):
             NAME,
             description="Boxes on the picture, with a caption for each: what is to stand where. Connect the layout to "
             "Apply Boxes.",
-            search_aliases=[
-                "roictrl",
-                "region prompt",
-                "regional prompt",
-                "bounding box",
-                "layout",
-                "box editor",
-                "instance",
-                "gligen",
-            ],
+            search_aliases=[*REGION_WORDS, *DRAWING_WORDS],
             has_intermediate_output=True,
             inputs=[
                 *_drawing_inputs(),

@@ -15,7 +15,17 @@ from .patch.hosts import host_of, known_families
 from .patch.methods.roi_prompts import END, GLOBAL_WEIGHT, ROIPrompts
 from .report import named
 from .slots import slots_of
-from .types import LAYOUT, advanced, clip_input, patched_output, schema, share_input, start_input, strength_input
+from .types import (
+    LAYOUT,
+    REGION_WORDS,
+    advanced,
+    clip_input,
+    patched_output,
+    schema,
+    share_input,
+    start_input,
+    strength_input,
+)
 from .widgets import check_widgets
 
 PROMPTS = "Apply ROI Prompts"
@@ -80,7 +90,7 @@ class ApplyROIPrompts(io.ComfyNode):
             PROMPTS,
             description="Every box reads its own caption through the model's own attention. Needs no adapter and no "
             f"download, and is weaker than a trained one. Models: {known_families()}, and their fine-tunes.",
-            search_aliases=["regional prompt", "attention couple", "box control", "flux regions", "sdxl regions"],
+            search_aliases=[*REGION_WORDS, "attention couple", "box control", "flux regions", "sdxl regions"],
             inputs=[
                 io.Model.Input("model", tooltip="Any model that is named above, after its LoRAs. It is not changed."),
                 clip_input("the CLIP or text encoder of the model, after its LoRAs"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
+from pathlib import Path
 
 from comfy_api.latest import io
 
@@ -13,6 +15,17 @@ ADAPTER = io.Custom("ROICTRL")  # a ModelPatcher around roictrl_core.adapter.ROI
 INSTANCE_DIFFUSION = io.Custom("INSTANCE_DIFFUSION")  # a ModelPatcher around roictrl_core's InstanceDiffusion
 BOUNDING_BOX = io.Custom("BOUNDING_BOX")  # core's own type; `io.BoundingBox` is newer than our floor
 ARRAY = io.Custom("ARRAY")  # core's own type of its elements; `io.Array` is newer than our floor
+
+# By what they are for. Not in the code: tools that check packs read that in the platform's own encoding.
+_CHINESE = json.loads((Path(__file__).parents[1] / "locales" / "zh" / "search.json").read_text(encoding="utf-8"))
+
+
+def typed(what: str, *english: str) -> list[str]:
+    """What people type, in English and Chinese: the node search compares these beside the names, in any language."""
+    return [*english, *_CHINESE[what]]
+
+
+REGION_WORDS = typed("region", "regional prompt", "region", "area")  # of who wants boxes to act in a model
 
 _SCHEMA_FIELDS = {field.name for field in fields(io.Schema)}
 

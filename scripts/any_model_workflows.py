@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from devtools.graph import File, Graph, Output, Outputs
-from workflow_parts import MARKET, NEGATIVE, STREET, boxes, finish, sample
+from workflow_files import HUB, SDXL, describe, load, unlinked
+from workflow_parts import NEGATIVE, boxes, empty_latent, finish, prompts, sample
+from workflow_scenes import BEACH, BREAKFAST, DESERT, GARDEN, HARBOUR, MARKET, READING, STAGE
 
-HUB = "https://huggingface.co"
 SPLIT = "resolve/main/split_files"
-PROMPT = "a market stall with lemons and red apples under a striped awning, photo"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,6 @@ class Model:
     ``texts``: its text encoders, read by ``clip`` as the type ``kind``.
     """
 
-    title: str
     diffusion: File
     texts: Sequence[File]
     kind: str
@@ -41,7 +40,6 @@ def _file(repository: str, folder: str, name: str, split: bool = True) -> File:
 
 
 FLUX = Model(
-    "FLUX.1 dev",
     _file("Comfy-Org/flux1-dev", "diffusion_models", "flux1-dev.safetensors", split=False),
     [
         _file("comfyanonymous/flux_text_encoders", "text_encoders", name, split=False)
@@ -53,7 +51,6 @@ FLUX = Model(
     settings={"steps": 20, "cfg": 1.0},
 )
 QWEN = Model(
-    "Qwen-Image",
     _file("Comfy-Org/Qwen-Image_ComfyUI", "diffusion_models", "qwen_image_fp8_e4m3fn.safetensors"),
     [_file("Comfy-Org/Qwen-Image_ComfyUI", "text_encoders", "qwen_2.5_vl_7b_fp8_scaled.safetensors")],
     "qwen_image",
@@ -62,7 +59,6 @@ QWEN = Model(
     settings={"steps": 20, "cfg": 4.0},
 )
 Z_IMAGE = Model(
-    "Z-Image Turbo",
     _file("Comfy-Org/z_image_turbo", "diffusion_models", "z_image_turbo_bf16.safetensors"),
     [_file("Comfy-Org/z_image_turbo", "text_encoders", "qwen_3_4b.safetensors")],
     "lumina2",
@@ -71,7 +67,6 @@ Z_IMAGE = Model(
     settings={"steps": 8, "cfg": 1.0, "sampler_name": "res_multistep"},
 )
 ANIMA = Model(
-    "Anima",
     _file("circlestone-labs/Anima", "diffusion_models", "anima-base-v1.0.safetensors"),
     [_file("circlestone-labs/Anima", "text_encoders", "qwen_3_06b_base.safetensors")],
     "stable_diffusion",
@@ -80,7 +75,6 @@ ANIMA = Model(
     settings={"steps": 30, "cfg": 4.0, "sampler_name": "er_sde"},
 )
 WAN = Model(
-    "Wan 2.1 text to video",
     _file("Comfy-Org/Wan_2.1_ComfyUI_repackaged", "diffusion_models", "wan2.1_t2v_1.3B_fp16.safetensors"),
     [_file("Comfy-Org/Wan_2.1_ComfyUI_repackaged", "text_encoders", "umt5_xxl_fp8_e4m3fn_scaled.safetensors")],
     "wan",
@@ -90,32 +84,21 @@ WAN = Model(
     settings={"steps": 30, "cfg": 6.0, "sampler_name": "uni_pc"},
 )
 UNTRAINED = (
-    "\n\nNo adapter: **Apply Boxes** lets every box read its caption through the model's own attention, and says what "
-    "it picked. Strength 0 shows the same seed without boxes."
+    "No adapter: **Apply Boxes** lets every box read its caption through the model's own attention, and says what it "
+    "picked. Strength 0 shows the same seed without boxes."
 )
+TRAINED = "**Apply EliGen** is what **Apply Boxes** takes here as well; without the LoRA it works, weaker."
 QWEN_LORA, FLUX_LORA = "Qwen-Image-EliGen-V2.safetensors", "EliGen-FLUX.safetensors"
-ELIGEN = (
-    "\n- EliGen's LoRA, in `models/loras` as `{file}`: [{place}]({place})\n\n**Apply EliGen** is what **Apply Boxes** "
-    "takes here as well; without the LoRA it works, weaker."
-)
-SDXL_FILE = File(
-    f"{HUB}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors", "checkpoints"
-)
-
-
-def _note(g: Graph, title: str, files: Sequence[File], more: str = UNTRAINED) -> None:
-    lines = [f"- [{file.name}]({file.url}), in `models/{file.folder}`" for file in files]
-    g.note(0, f"## {title}\n" + "\n".join(lines) + more, 230 + 30 * len(files))
 
 
 def _loaded(g: Graph, model: Model) -> tuple[Output, Outputs, Outputs]:
     """MODEL with its schedule, CLIP and VAE."""
-    found = g.add(0, "UNETLoader", files=[model.diffusion], unet_name=model.diffusion.name)[0]
+    found = load(g, 0, model.diffusion)[0]
     names = {f"clip_name{number}": file.name for number, file in enumerate(model.texts, 1)}
     if len(model.texts) == 1:
         names = {"clip_name": model.texts[0].name}
     clip = g.add(0, model.clip, files=model.texts, type=model.kind, **names)
-    vae = g.add(0, "VAELoader", files=[model.vae], vae_name=model.vae.name)
+    vae = load(g, 0, model.vae)
     if model.shift:
         node, shift = model.shift
         found = g.add(1, node, model=found, shift=shift)[0]
@@ -140,7 +123,7 @@ def _drawn(g: Graph, model: Model, layout: str, text: str, name: str, lora: str 
     settings = {"sampler_name": "euler", "scheduler": "simple", **model.settings}
     sampled = sample(g, 4, controlled, positive, negative, empty, **settings)
     if latent:
-        frames = g.add(5, "VAEDecode", samples=sampled, vae=vae[0])[0]
+        frames = g.add(5, "VAEDecode", samples=sampled[0], vae=vae[0])[0]
         g.add(5, "SaveAnimatedWEBP", room=260, images=frames, filename_prefix=f"ROICtrl/{name}", fps=16.0)
         g.add(5, "ROICtrlPreviewLayout", room=300, layout=drawn["layout"], image=frames)
     else:
@@ -150,73 +133,80 @@ def _drawn(g: Graph, model: Model, layout: str, text: str, name: str, lora: str 
 
 def boxes_sdxl(g: Graph) -> str:
     """SDXL."""
-    _note(g, "SDXL", [SDXL_FILE])
-    model = g.add(0, "CheckpointLoaderSimple", files=[SDXL_FILE], ckpt_name=SDXL_FILE.name)
+    describe(g, "**Boxes on SDXL**, with nothing but the checkpoint.", [SDXL], more=UNTRAINED)
+    model = load(g, 0, SDXL)
     drawn = boxes(g, 0, MARKET)
-    positive, negative = (
-        g.add(1, "CLIPTextEncode", title=title, room=80, clip=model["CLIP"], text=text)[0]
-        for title, text in (("Prompt for the whole picture", PROMPT), ("Negative prompt", NEGATIVE))
-    )
+    text = "a market stall with lemons and red apples under a striped awning, photo"
+    positive, negative = prompts(g, 1, model["CLIP"], text)
     controlled = g.add(2, "ROICtrlApplyBoxes", model=model["MODEL"], clip=model["CLIP"], layout=drawn["layout"])[0]
-    latent = g.add(2, "EmptyLatentImage", width=drawn["width"], height=drawn["height"])[0]
-    sampled = sample(g, 3, controlled, positive, negative, latent, cfg=6.5)
+    sampled = sample(g, 3, controlled, positive, negative, empty_latent(g, 2, drawn), cfg=6.5)
     finish(g, 4, sampled, model["VAE"], drawn["layout"], "boxes_sdxl")
     return MARKET
 
 
 def boxes_flux(g: Graph) -> str:
     """FLUX.1."""
-    _note(g, FLUX.title, FLUX.files())
-    return _drawn(g, FLUX, MARKET, PROMPT, "boxes_flux")
+    describe(g, "**Boxes on FLUX.1 dev.**", FLUX.files(), more=UNTRAINED)
+    text = "a tabby cat asleep beside a stack of old books under a green reading lamp, a library at night, photo"
+    return _drawn(g, FLUX, READING, text, "boxes_flux")
 
 
 def boxes_qwen_image(g: Graph) -> str:
     """Qwen-Image."""
-    _note(g, QWEN.title, QWEN.files())
-    return _drawn(g, QWEN, MARKET, PROMPT, "boxes_qwen_image")
+    describe(g, "**Boxes on Qwen-Image.**", QWEN.files(), more=UNTRAINED)
+    text = "a small harbour at dawn with a red fishing boat, a white lighthouse and a seagull, photo"
+    return _drawn(g, QWEN, HARBOUR, text, "boxes_qwen_image")
 
 
 def boxes_z_image(g: Graph) -> str:
     """Z-Image Turbo, in eight steps."""
-    _note(g, Z_IMAGE.title, Z_IMAGE.files())
-    return _drawn(g, Z_IMAGE, MARKET, PROMPT, "boxes_z_image")
+    describe(g, "**Boxes on Z-Image Turbo**, in eight steps.", Z_IMAGE.files(), more=UNTRAINED)
+    text = "a breakfast table seen from above with black coffee, croissants and blueberries, photo"
+    return _drawn(g, Z_IMAGE, BREAKFAST, text, "boxes_z_image")
 
 
 def boxes_anima(g: Graph) -> str:
     """Anima."""
-    _note(g, ANIMA.title, ANIMA.files(), UNTRAINED + "\n\nComfyUI 0.3.75 does not know Anima yet; newer ones do.")
-    return _drawn(g, ANIMA, MARKET, PROMPT, "boxes_anima")
+    more = f"{UNTRAINED}\n\nComfyUI 0.3.75 does not know Anima yet; newer ones do."
+    describe(g, "**Boxes on Anima.**", ANIMA.files(), more=more)
+    text = "two girls in a japanese garden, one with silver hair in a blue kimono, one with red hair, anime"
+    return _drawn(g, ANIMA, GARDEN, text, "boxes_anima")
 
 
 def boxes_wan(g: Graph) -> str:
     """Wan: the same boxes in every frame of a video."""
-    _note(g, WAN.title, WAN.files(), UNTRAINED + "\n\nThe boxes are the same in every frame.")
-    text = "a yellow taxi drives past a woman in a green coat on a rainy street"
-    return _drawn(g, WAN, STREET, text, "boxes_wan", length=33)
+    describe(g, "**Boxes in a video**, by Wan 2.1: they are the same in every frame.", WAN.files(), more=UNTRAINED)
+    text = "a brown dog runs along a beach, a sailing boat on the sea behind it"
+    return _drawn(g, WAN, BEACH, text, "boxes_wan", length=33)
 
 
 def eligen_qwen_image(g: Graph) -> str:
     """EliGen on Qwen-Image."""
-    _note(
-        g, QWEN.title, QWEN.files(), ELIGEN.format(file=QWEN_LORA, place=f"{HUB}/DiffSynth-Studio/Qwen-Image-EliGen-V2")
-    )
-    return _drawn(g, replace(QWEN, settings={"steps": 40, "cfg": 4.0}), MARKET, PROMPT, "eligen_qwen_image", QWEN_LORA)
+    place = f"{HUB}/DiffSynth-Studio/Qwen-Image-EliGen-V2"
+    lora = unlinked(QWEN_LORA, "loras", f"save the file of [DiffSynth-Studio]({place}) under this name")
+    describe(g, "**Entities on Qwen-Image**, by EliGen and its LoRA.", QWEN.files(), [lora], TRAINED)
+    text = "an old yellow pickup truck and a tall cactus in a desert at sunset, a hot-air balloon above, photo"
+    model = replace(QWEN, settings={"steps": 40, "cfg": 4.0})
+    return _drawn(g, model, DESERT, text, "eligen_qwen_image", QWEN_LORA)
 
 
 def eligen_flux(g: Graph) -> str:
     """EliGen on FLUX.1, with a real negative prompt as published."""
     place = "https://modelscope.cn/models/DiffSynth-Studio/Eligen"
-    _note(g, FLUX.title, FLUX.files(), ELIGEN.format(file=FLUX_LORA, place=place))
-    return _drawn(g, replace(FLUX, settings={"steps": 30, "cfg": 3.0}), MARKET, PROMPT, "eligen_flux", FLUX_LORA)
+    lora = unlinked(FLUX_LORA, "loras", f"save the file of [DiffSynth-Studio]({place}) under this name")
+    describe(g, "**Entities on FLUX.1 dev**, by EliGen and its LoRA.", FLUX.files(), [lora], TRAINED)
+    text = "a jazz band on a small stage: a singer in a silver dress, a man with a saxophone, a grand piano, photo"
+    model = replace(FLUX, settings={"steps": 30, "cfg": 3.0})
+    return _drawn(g, model, STAGE, text, "eligen_flux", FLUX_LORA)
 
 
-ANY_MODEL: tuple[Callable[[Graph], str], ...] = (
-    boxes_sdxl,
-    boxes_flux,
-    boxes_qwen_image,
-    boxes_z_image,
-    boxes_anima,
-    boxes_wan,
-    eligen_qwen_image,
-    eligen_flux,
-)
+ANY_MODEL_WORKFLOWS: dict[str, Callable[[Graph], str]] = {
+    "Boxes on SDXL": boxes_sdxl,
+    "Boxes on FLUX": boxes_flux,
+    "Boxes on Qwen-Image": boxes_qwen_image,
+    "Boxes on Z-Image Turbo": boxes_z_image,
+    "Boxes on Anima": boxes_anima,
+    "Boxes in a video - Wan": boxes_wan,
+    "EliGen on Qwen-Image": eligen_qwen_image,
+    "EliGen on FLUX": eligen_flux,
+}

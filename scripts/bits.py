@@ -53,7 +53,8 @@ def prompts(object_info: dict) -> Iterator[tuple[str, dict]]:
     for file in sorted((ROOT / "workflows").glob("*.json")):
         prompt = shrunk(to_prompt(load_workflow(file), object_info), steps=3)
         if not any(entry["class_type"] == "UNETLoader" for entry in prompt.values()):  # there are no small ones
-            known[file.stem] = prompt
+            saved = prompt[node_of(prompt, "SaveImage")]["inputs"]["filename_prefix"]  # stays when a title changes
+            known[Path(saved).name] = prompt
     yield from known.items()
     known["text_to_image"] = _with_settings(known["text_to_image"])
     for name, (workflow, kind, inputs) in SETTINGS.items():

@@ -28,10 +28,10 @@ import psutil
 from devtools.base import make_base
 from devtools.client import PromptError, fetch, run_prompt
 from devtools.frontend import frontend_arguments
-from devtools.pack import ROOT
 from devtools.pictures import node_of
 from devtools.places import find_comfyui
 from devtools.server import Server
+from devtools.templates import DEMO, template
 from devtools.workflow import load_workflow, to_prompt
 
 COMPARED = 10  # of the last pictures
@@ -66,7 +66,7 @@ class Report:
 
 def prompts(object_info: dict, seed: int) -> Iterator[tuple[str, dict]]:
     """Without end: what is done with each prompt, and the prompt."""
-    base = to_prompt(load_workflow(ROOT / "workflows" / "demo.json"), object_info)
+    base = to_prompt(load_workflow(template(DEMO)), object_info)
     random, number = Random(seed), 0
     while True:
         kind = KINDS[number] if number < len(KINDS) else random.choices(KINDS, (20, 2, 2, 1))[0]

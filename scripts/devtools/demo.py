@@ -18,17 +18,17 @@ from demo_world.world import Attributes
 
 from .base import default_base, make_base
 from .client import PromptError
-from .pack import ROOT, register_core
+from .pack import register_core
 from .pictures import Made, make_picture, node_of, open_server, without_control
 from .server import ServerError
 from .shell import say
+from .templates import DEMO, template
 from .workflow import WorkflowError, load_workflow, to_prompt
 
 register_core()
 
 from roictrl_core.layout import Layout  # noqa: E402
 
-WORKFLOW = ROOT / "workflows" / "demo.json"
 GAP = 8  # pixels between pictures side by side
 
 
@@ -48,7 +48,7 @@ def main() -> int:
 def demo(base: Path, seed: int | None) -> int:
     """The demo model's two pictures and what the judge sees in them."""
     with open_server(base) as server:
-        prompt = to_prompt(load_workflow(WORKFLOW), server.object_info)
+        prompt = to_prompt(load_workflow(template(DEMO)), server.object_info)
         if seed is not None:
             prompt[node_of(prompt, "KSampler")]["inputs"]["seed"] = seed
         controlled, plain = make_picture(server, prompt, base), make_picture(server, without_control(prompt), base)

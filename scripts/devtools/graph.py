@@ -10,7 +10,7 @@ from typing import Any
 
 from .workflow import WIDGET_TYPES, extra_values, kind_of
 
-COLUMN, GAP, TOP = 400, 50, 40  # pixels of the canvas
+BETWEEN, GAP, TOP = 60, 50, 40  # pixels of the canvas: between columns, between nodes, above the first
 WIDTH = 340
 CONTROL = "fixed"  # what happens to a seed after a run: nothing, so that a picture can be compared
 
@@ -25,15 +25,21 @@ class Output:
 
 @dataclass(frozen=True)
 class File:
-    """A model file, where it can be had, and its folder in models/."""
+    """A model file, where it can be had, its folder in models/, and what else there is to know of it."""
 
     url: str
     folder: str
+    remark: str = ""
 
     @property
     def name(self) -> str:
         """As loaders show it."""
         return self.url.rpartition("/")[2]
+
+    @property
+    def said(self) -> str:
+        """The remark as the end of a sentence."""
+        return f": {self.remark}." if self.remark else ""
 
 
 class Graph:
@@ -44,7 +50,9 @@ class Graph:
         self._name = name
         self._nodes: list[dict] = []
         self._links: list[list] = []
+        self._columns: list[int] = []  # of the nodes
         self._depth: dict[int, int] = {}  # column -> the next free y
+        self._extra: dict = {"ds": {"scale": 0.7, "offset": [40, 60]}}
 
     def add(
         self,
@@ -52,13 +60,14 @@ class Graph:
         kind: str,
         *,
         title: str | None = None,
+        wide: int = WIDTH,
         room: int = 0,
         files: Sequence[File] = (),
         **inputs: Any,
     ) -> Outputs:
         """Place a node. inputs: an `Output` is linked, anything else is a widget's value; the rest keeps its default.
 
-        room: height of the text box or picture in it, in pixels; files: that it loads, which the page offers to
+        wide: pixels; room: height of the text box or picture in it; files: that it loads, which the page offers to
         fetch. Raises ValueError for an input that the node does not have.
         """
         schema = self._info[kind]
@@ -67,9 +76,11 @@ class Graph:
             for group in ("required", "optional")
             for name in schema["input_order"].get(group, [])
         ]
+        # As the page has them, sockets before widgets: subgraphs' links go by these places.
+        entries.sort(key=lambda entry: _is_widget(*entry[1:]))
         if unknown := set(inputs) - {name for name, _, _ in entries}:
             raise ValueError(f"{kind} has no input {', '.join(sorted(unknown))}.")
-        node = self._place(column, kind, WIDTH, 40 + 26 * (len(entries) + len(schema["output"])) + room)
+        node = self._place(column, kind, wide, 40 + 26 * (len(entries) + len(schema["output"])) + room)
         node.update(inputs=[], outputs=_outputs(schema), properties={"Node name for S&R": kind}, widgets_values=[])
         if title:
             node["title"] = title
@@ -86,8 +97,14 @@ class Graph:
             inputs=[], outputs=[], title=title, properties={}, widgets_values=[text], color="#432", bgcolor="#653"
         )
 
+    def as_app(self, inputs: Sequence[tuple[Outputs, str]], outputs: Sequence[Outputs]) -> None:
+        """Opens as an app, in pages that have apps: it shows these widgets, by node and name, and pictures."""
+        data = {"inputs": [[node.id, widget] for node, widget in inputs], "outputs": [node.id for node in outputs]}
+        self._extra.update(linearMode=True, linearData=data)
+
     def workflow(self) -> dict:
         """The whole, as the page saves it."""
+        self._arrange()
         return {
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-roictrl/{self._name}")),
             "revision": 0,
@@ -97,18 +114,28 @@ class Graph:
             "links": self._links,
             "groups": [],
             "config": {},
-            "extra": {"ds": {"scale": 0.7, "offset": [40, 60]}},
+            "extra": self._extra,
             "version": 0.4,
         }
+
+    def _arrange(self) -> None:
+        """Gives every column its place: each begins where the widest node of the one before it ends."""
+        left = 0
+        for column in sorted(set(self._columns)):
+            nodes = [node for node, own in zip(self._nodes, self._columns, strict=True) if own == column]
+            for node in nodes:
+                node["pos"][0] = left
+            left += max(node["size"][0] for node in nodes) + BETWEEN
 
     def _place(self, column: int, kind: str, width: int, height: int) -> dict:
         y = self._depth.get(column, TOP)
         self._depth[column] = y + height + GAP
+        self._columns.append(column)
         number = len(self._nodes) + 1
         node = {
             "id": number,
             "type": kind,
-            "pos": [column * COLUMN, y],
+            "pos": [0, y],
             "size": [width, height],
             "flags": {},
             "order": number - 1,
@@ -118,13 +145,12 @@ class Graph:
         return node
 
     def _input(self, node: dict, name: str, kind: str, options: dict, given: Any) -> None:
-        is_widget = kind in WIDGET_TYPES and not options.get("forceInput")
         slot = {
             "name": name,
             "type": kind,
             "link": self._link(node, given, kind) if isinstance(given, Output) else None,
         }
-        if is_widget:
+        if _is_widget(kind, options):
             slot["widget"] = {"name": name}
             default = options.get("default", _first(options, self._info[node["type"]], name))
             node["widgets_values"].append(default if given is None or isinstance(given, Output) else given)
@@ -144,8 +170,16 @@ class Outputs:
     def __init__(self, node: dict, schema: dict) -> None:
         self._node, self._names = node, schema["output_name"]
 
+    @property
+    def id(self) -> int:
+        return self._node["id"]
+
     def __getitem__(self, which: str | int) -> Output:
         return Output(self._node, which if isinstance(which, int) else self._names.index(which))
+
+
+def _is_widget(kind: str, options: dict) -> bool:
+    return kind in WIDGET_TYPES and not options.get("forceInput")
 
 
 def _outputs(schema: dict) -> list[dict]:

@@ -34,7 +34,7 @@ COMMUNITY_CHECKPOINT = "checkpoints/dreamshaper_8.safetensors"
 SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
 CONTROLNET = "controlnet/control_v11p_sd15_canny_fp16.safetensors"
 ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
-INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.safetensors"
+INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.pth"
 GLIGEN = "gligen/gligen_sd14_textbox_pruned.safetensors"
 LORA = "loras/style_lora_sd15.safetensors"
 
@@ -259,7 +259,8 @@ def write_models(folder: Path, names: Sequence[str] = NAMES) -> None:
             os.link(folder / SD15_CHECKPOINT, file)
         else:
             weights = {key: tensor.contiguous() for key, tensor in WRITERS[name]().items()}
-            write_atomically(file, lambda partial, weights=weights: save_file(weights, partial))
+            save = torch.save if file.suffix == ".pth" else save_file
+            write_atomically(file, lambda partial, save=save, weights=weights: save(weights, partial))
 
 
 if __name__ == "__main__":

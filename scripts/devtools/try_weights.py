@@ -10,10 +10,11 @@ from pathlib import Path
 
 from .base import default_base, make_base, put_model
 from .client import PromptError
-from .pack import ROOT, register_core
+from .pack import register_core
 from .pictures import make_picture, node_of, open_server, without_control
 from .server import ServerError
 from .shell import say
+from .templates import TEXT_TO_IMAGE, template
 from .workflow import load_workflow, to_prompt
 
 register_core()
@@ -23,7 +24,6 @@ from roictrl_core.layout import Layout  # noqa: E402
 from roictrl_core.recognise import recognise  # noqa: E402
 from roictrl_core.weights_file import open_weights  # noqa: E402
 
-WORKFLOW = ROOT / "workflows" / "text_to_image.json"
 TEXT_KEY = "model.diffusion_model.input_blocks.{}.1.transformer_blocks.0.attn2.to_k.weight"
 BASES = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}  # by the width of the text embeddings
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, layout: Layout | None) -> int:
     base = make_base(default_base())
     names = put_model(base, "checkpoints", options.checkpoint), put_model(base, "roictrl", options.adapter)
     with open_server(base) as server:
-        prompt = to_prompt(load_workflow(WORKFLOW), server.object_info)
+        prompt = to_prompt(load_workflow(template(TEXT_TO_IMAGE)), server.object_info)
         prompt[node_of(prompt, "CheckpointLoaderSimple")]["inputs"]["ckpt_name"] = names[0]
         prompt[node_of(prompt, "ROICtrlLoadAdapter")]["inputs"]["adapter_name"] = names[1]
         if layout is not None:

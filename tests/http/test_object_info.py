@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.request
 
 import pytest
@@ -48,6 +49,32 @@ def test_every_node_can_be_searched_by_other_words(ours):
     """From ComfyUI 0.10 on; older ones do not send the field."""
     silent = [name for name, info in ours.items() if "search_aliases" in info and not info["search_aliases"]]
     assert not silent
+
+
+@pytest.mark.parametrize(
+    ("node", "typed"),
+    [
+        ("ROICtrlInstanceBoxPrompt", {"draw boxes", "boxes", "canvas", "scribble", "mask", "lasso"}),
+        ("ROICtrlInstanceBoxPrompt", {"area", "region"}),
+        *((f"ROICtrlApply{method}", {"regional prompt"}) for method in ("", "Boxes", "ROIPrompts", "EliGen")),
+        *((f"ROICtrlApply{method}", {"regional prompt"}) for method in ("GLIGEN", "InstanceDiffusion")),
+    ],
+)
+def test_what_people_type_finds_the_node(node, typed, ours):
+    """From ComfyUI 0.10 on, as above."""
+    assert typed <= set(ours[node].get("search_aliases", typed))
+
+
+def test_what_people_type_in_chinese_finds_the_nodes(ours, root):
+    words = json.loads((root / "locales" / "zh" / "search.json").read_text(encoding="utf-8"))
+    wanted = {
+        "ROICtrlInstanceBoxPrompt": words["region"] + words["drawing"],
+        "ROICtrlLayoutFromMasks": words["mask to box"],
+        **{name: words["region"] for name in ours if name.startswith("ROICtrlApply")},
+    }
+    assert len(wanted) == 8
+    for name, typed in wanted.items():
+        assert set(typed) <= set(ours[name].get("search_aliases", typed)), name
 
 
 def test_the_help_pages_are_served(ours, server):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import urllib.request
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -14,19 +15,20 @@ from devtools.base import PACK_FOLDER
 from devtools.client import PromptError, fetch, run_prompt
 from devtools.pack import ROOT
 from devtools.pictures import node_of
+from devtools.templates import DEMO, DEMO_APP, FOLDER, TEXT_TO_IMAGE, template
 from devtools.workflow import load_workflow, shrunk, to_prompt
 
-WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+WORKFLOWS = sorted(FOLDER.glob("*.json"))
 
 # The workflows whose models are replaced by tiny ones of the same family (`tiny_nodes`), and what takes their place.
 FAMILIES = {
-    "boxes_flux": "flux",
-    "boxes_qwen_image": "qwen_image",
-    "boxes_z_image": "z_image",
-    "boxes_anima": "anima",
-    "boxes_wan": "wan21",
-    "eligen_qwen_image": "qwen_image",
-    "eligen_flux": "flux",
+    "Boxes on FLUX": "flux",
+    "Boxes on Qwen-Image": "qwen_image",
+    "Boxes on Z-Image Turbo": "z_image",
+    "Boxes on Anima": "anima",
+    "Boxes in a video - Wan": "wan21",
+    "EliGen on Qwen-Image": "qwen_image",
+    "EliGen on FLUX": "flux",
 }
 LOADED = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}  # the tiny node's output instead
 SMALL = [file for file in WORKFLOWS if file.stem not in FAMILIES]
@@ -40,20 +42,6 @@ def picture(server, image: dict) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(fetch(server.url, image))).convert("RGB"))
 
 
-def test_there_are_workflows():
-    assert {
-        "text_to_image",
-        "checkpoint_with_lora",
-        "controlnet",
-        "two_pass_upscale",
-        "inpaint_one_box",
-        "sdxl_roi_prompts",
-        "demo",
-        "instance_diffusion",
-        "multi_instance_sampler",
-    } <= {file.stem for file in WORKFLOWS}
-
-
 def test_no_other_folder_takes_the_workflows_place():
     """ComfyUI serves the first of these that exists, and every .json in it is a template."""
     assert not [name for name in ("example_workflows", "workflow", "examples", "example") if (ROOT / name).exists()]
@@ -62,12 +50,9 @@ def test_no_other_folder_takes_the_workflows_place():
 def test_the_template_browser_finds_every_workflow_and_its_thumbnail(server):
     assert set(server.get_json("/api/workflow_templates")[PACK_FOLDER]) == {file.stem for file in WORKFLOWS}
     for file in WORKFLOWS:
-        assert server.get_json(f"/api/workflow_templates/{PACK_FOLDER}/{file.name}") == json.loads(
-            file.read_text(encoding="utf-8")
-        )
-        with urllib.request.urlopen(
-            f"{server.url}/api/workflow_templates/{PACK_FOLDER}/{file.stem}.jpg", timeout=30
-        ) as answer:
+        place = f"/api/workflow_templates/{PACK_FOLDER}/{quote(file.stem)}"
+        assert server.get_json(f"{place}.json") == json.loads(file.read_text(encoding="utf-8"))
+        with urllib.request.urlopen(f"{server.url}{place}.jpg", timeout=30) as answer:
             image = Image.open(io.BytesIO(answer.read()))
         assert image.format == "JPEG" and min(image.size) >= 200
 
@@ -89,20 +74,6 @@ def test_the_workflow_is_valid_on_this_comfyui(file, server):
                 assert wanted == "*" or offered == wanted or offered in wanted.split(","), (number, name)
 
 
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_every_note_says_where_the_weights_go(file):
-    notes = [node["widgets_values"][0] for node in load_workflow(file)["nodes"] if node["type"] == "MarkdownNote"]
-    assert any("`models/" in note or "comes with the pack" in note for note in notes)
-
-
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_files_to_fetch_are_named_as_their_loader_asks_for_them(file):
-    for node in load_workflow(file)["nodes"]:
-        for model in node["properties"].get("models", ()):
-            assert model["name"] in node["widgets_values"] and model["url"].endswith("/" + model["name"])
-            assert model["directory"] in ("checkpoints", "diffusion_models", "text_encoders", "vae")
-
-
 def tiny(prompt: dict, family: str) -> dict:
     """The prompt with a tiny model in the place of what it loads."""
     loaders = {number: LOADED[e["class_type"]] for number, e in prompt.items() if e["class_type"] in LOADED}
@@ -118,10 +89,10 @@ def tiny(prompt: dict, family: str) -> dict:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_workflow_runs_on_a_tiny_model_of_its_family_and_its_boxes_act(name, server):
-    prompt = tiny(shrunk(prompt_of(ROOT / "workflows" / f"{name}.json", server), side=128, steps=2), FAMILIES[name])
+    prompt = tiny(shrunk(prompt_of(template(name), server), side=128, steps=2), FAMILIES[name])
     saves = next(e["class_type"] for e in prompt.values() if e["class_type"] in ("SaveImage", "SaveAnimatedWEBP"))
     plain = json.loads(json.dumps(prompt))
-    apply = "ROICtrlApplyEliGen" if name.startswith("eligen") else "ROICtrlApplyBoxes"
+    apply = "ROICtrlApplyEliGen" if name.startswith("EliGen") else "ROICtrlApplyBoxes"
     plain[node_of(plain, apply)]["inputs"]["strength"] = 0.0
     try:
         first, second = (run_prompt(server.url, wanted).images(node_of(prompt, saves))[0] for wanted in (prompt, plain))
@@ -159,23 +130,30 @@ def test_the_workflow_makes_a_picture_and_draws_its_boxes_on_it(file, server, ra
 
 # What each workflow is there to show, and the change of its prompt that takes it out: node class, input, value.
 EFFECTS = {
-    "text_to_image": [("ROICtrlApplyBoxes", "strength", 0.0)],
-    "checkpoint_with_lora": [("LoraLoader", "strength_model", 0.0), ("ROICtrlApplyBoxes", "strength", 0.0)],
-    "controlnet": [("ControlNetApplyAdvanced", "strength", 0.0), ("ROICtrlApplyBoxes", "strength", 0.0)],
-    "two_pass_upscale": [("ROICtrlApplyBoxes", "strength", 0.0)],
-    "inpaint_one_box": [("ROICtrlApplyBoxes", "strength", 0.0)],
-    "masks": [
+    DEMO: [("ROICtrlApplyBoxes", "strength", 0.0)],
+    DEMO_APP: [("ROICtrlApplyBoxes", "strength", 0.0)],
+    TEXT_TO_IMAGE: [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "Checkpoint of your own with a LoRA - SD1.5": [
+        ("LoraLoader", "strength_model", 0.0),
+        ("ROICtrlApplyBoxes", "strength", 0.0),
+    ],
+    "ControlNet and boxes - SD1.5": [
+        ("ControlNetApplyAdvanced", "strength", 0.0),
+        ("ROICtrlApplyBoxes", "strength", 0.0),
+    ],
+    "Two passes, the second larger - SD1.5": [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "Inpaint one box - SD1.5": [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "Masks with soft edges - SD1.5": [
         ("ROICtrlInstanceBoxPrompt", "layout", lambda text: without(text, "mask")),
         ("ROICtrlApply", "mask_feather", 64),
     ],
-    "sdxl_roi_prompts": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
-    "boxes_sdxl": [("ROICtrlApplyBoxes", "strength", 0.0)],
-    "demo": [("ROICtrlApplyBoxes", "strength", 0.0)],
-    "gligen": [("ROICtrlApplyGLIGEN", "strength", 0.0)],
-    "instance_diffusion": [("ROICtrlApplyInstanceDiffusion", "strength", 0.0)],
-    "instance_diffusion_scribbles": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
-    "instance_diffusion_masks": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
-    "multi_instance_sampler": [("ROICtrlMultiInstanceSampler", "mis_share", 0.0)],
+    "ROI prompts with every setting - SDXL": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
+    "Boxes on SDXL": [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "GLIGEN - SD1.5": [("ROICtrlApplyGLIGEN", "strength", 0.0)],
+    "InstanceDiffusion - boxes": [("ROICtrlApplyInstanceDiffusion", "strength", 0.0)],
+    "InstanceDiffusion - points and scribbles": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
+    "InstanceDiffusion - masks": [("ROICtrlApplyInstanceDiffusion", "formats", "box")],
+    "InstanceDiffusion - Multi-Instance Sampler": [("ROICtrlMultiInstanceSampler", "mis_share", 0.0)],
 }
 
 
@@ -200,7 +178,7 @@ def test_every_workflow_has_an_effect_to_show():
     ("name", "kind", "key", "value"), [(name, *change) for name, changes in EFFECTS.items() for change in changes]
 )
 def test_what_the_workflow_shows_changes_its_picture(name, kind, key, value, server, ran):
-    prompt, result = ran(ROOT / "workflows" / f"{name}.json")
+    prompt, result = ran(template(name))
     plain = json.loads(json.dumps(prompt))
     inputs = plain[node_of(plain, kind)]["inputs"]
     inputs[key] = value(inputs[key]) if callable(value) else value
@@ -211,12 +189,12 @@ def test_what_the_workflow_shows_changes_its_picture(name, kind, key, value, ser
 
 
 def test_every_tensor_of_the_lora_is_loaded(server, ran):
-    ran(ROOT / "workflows" / "checkpoint_with_lora.json")
+    ran(template("Checkpoint of your own with a LoRA - SD1.5"))
     assert "lora key not loaded" not in server.log.read_text(encoding="utf-8", errors="replace")
 
 
 def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran):
-    prompt, result = ran(ROOT / "workflows" / "text_to_image.json")
+    prompt, result = ran(template(TEXT_TO_IMAGE))
     number = node_of(prompt, "SaveImage")
     with another_server() as other:
         again = run_prompt(other.url, prompt)
@@ -225,7 +203,7 @@ def test_two_fresh_servers_make_the_same_bytes(base, server, another_server, ran
 
 
 def test_a_node_that_fails_is_named_with_its_own_sentence(server, models):
-    prompt = shrunk(prompt_of(ROOT / "workflows" / "text_to_image.json", server))
+    prompt = shrunk(prompt_of(template(TEXT_TO_IMAGE), server))
     prompt[node_of(prompt, "ROICtrlInstanceBoxPrompt")]["inputs"]["layout"] = (
         '{"version": 1, "instances": [{"box": [0.2, 0.2, 0.1, 0.9], "caption": "a fox"}]}'
     )
