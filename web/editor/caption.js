@@ -6,7 +6,7 @@
  * else: a drag that begins there is the stage's, a click is still the text's.
  */
 import { h } from "./dom.js";
-import { SLOP } from "./gestures.js";
+import { SLOP } from "./hits.js";
 import { field } from "./layout.js";
 import { endsTyping } from "./typing.js";
 
@@ -132,7 +132,6 @@ export class CaptionField {
     if (action) {
       this.close(true);
       this.editor.store.dispatch(action);
-      this.editor.host.captureUndo();
     } else if (endsTyping(e)) {
       this.close(true); // with the words; undo takes them away
     } else if (e.key === "Tab") {

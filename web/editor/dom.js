@@ -26,8 +26,6 @@ export function set(element, name, value) {
 
 /** Outlines on a 16 x 16 grid, drawn for this editor. @type {Record<string, string>} */
 const ICONS = {
-  select: "M4 2.5l8.5 5-3.8 1 2.3 3.9-1.7 1-2.3-4L4 12z",
-  draw: "M2.5 5.5v-3h3M13.5 9v4.5H9M2.5 8v5.5H6M8 2.5h5.5V6M5.5 8h5M8 5.5v5",
   undo: "M6 3L2.5 6.5 6 10M2.5 6.5H10a3.5 3.5 0 010 7H7",
   redo: "M10 3l3.5 3.5L10 10M13.5 6.5H6a3.5 3.5 0 000 7h3",
   template: "M2.5 2.5h11v11h-11zM6.2 2.5v11M9.8 2.5v11",
@@ -45,7 +43,7 @@ const ICONS = {
   close: "M4 4l8 8M12 4l-8 8",
 };
 
-/** @param {string} name */
+/** @param {string} name or an outline, as the tools bring theirs */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -53,7 +51,7 @@ export function icon(name) {
   for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" })) {
     svg.setAttribute(key, String(value));
   }
-  path.setAttribute("d", ICONS[name]);
+  path.setAttribute("d", ICONS[name] ?? name);
   svg.append(path);
   return svg;
 }

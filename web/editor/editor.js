@@ -9,7 +9,7 @@
  * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
  * @property {() => "node"|"image"|"later"} sizeFrom what decides over it; later: an image that is not known before it is made
  * @property {() => void} changed the text changed
- * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
+ * @property {() => void} captureUndo a step is complete, and one for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
  * @property {(e: TouchEvent) => void} touched fingers came down on the stage
  * @property {() => boolean} linked the text comes through a link
@@ -35,7 +35,7 @@ import { MENUS } from "./menus.js";
 import { Notices } from "./notices.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
-import { Store, initial, toText } from "./state.js";
+import { Store, toText } from "./state.js";
 import { readOwn } from "./templates.js";
 import { Toolbar } from "./toolbar.js";
 import { Transfer } from "./transfer.js";
@@ -57,7 +57,7 @@ export class Editor {
     this.warnings = new Map();
     /** @type {import("./templates.js").Template[]} */
     this.ownTemplates = [];
-    this.store = new Store();
+    this.store = new Store(undefined, () => host.captureUndo());
     this.saved = this.store.state;
     this.outside = "";
     // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.  An empty title, as the
@@ -82,7 +82,7 @@ export class Editor {
     for (const name of ["pointerdown", "pointermove", "pointerup"]) this.root.addEventListener(name, (e) => e.stopPropagation());
     this.widths = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 470));
     this.widths.observe(this.root);
-    this.store.subscribe((state, before) => this.changed(state, before));
+    this.store.subscribe((state, before, action) => this.changed(state, before, action));
     this.setText("");
     void this.host.readTemplates().then((text) => { this.ownTemplates = readOwn(text); });
   }
@@ -119,18 +119,18 @@ export class Editor {
       this.broken = /** @type {LayoutError} */ (error);
     }
     this.text = text;
-    this.store.state = this.saved = initial(doc);
+    this.store.dispatch({ type: "load", doc });
     this.report.showBroken();
     this.refresh();
-    this.invalidate();
   }
 
-  /** @param {import("./state.js").State} state @param {import("./state.js").State} before */
-  changed(state, before) {
+  /** @param {import("./state.js").State} state @param {import("./state.js").State} before @param {import("./state.js").Action} action */
+  changed(state, before, action) {
+    this.invalidate();
+    if (action.type === "load") return void (this.saved = state);
     const said = saidChange(state, before, this.size, this.t);
     if (said) this.say(said);
     if (!state.open && (state.doc !== this.saved.doc || state.prefs !== this.saved.prefs)) this.save();
-    this.invalidate();
   }
 
   save() {
@@ -153,11 +153,16 @@ export class Editor {
     return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.report.ghostKey, this.view.sharpness]);
   }
 
-  /** @param {import("./draw.js").Frame} frame @returns {import("./draw.js").Scene} */
+  /** What there is to warn of now: here, and by what was said after a run. */
+  assess() {
+    const { gestures, caption } = this.view;
+    this.warnings = warnings(this.state.doc, this.size, gestures.making ?? caption.id);
+    for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
+  }
+
+  /** What is to be painted. @param {import("./canvas.js").Frame} frame @returns {import("./draw.js").Scene} */
   scene(frame) {
     const { gestures, caption } = this.view;
-    this.warnings = warnings(this.state.doc, this.size, gestures.name === "drawing" ? this.state.selection[0] : caption.id);
-    for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
     return {
       frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: caption.id,
       hovered: gestures.name === "idle" ? this.view.hovered : null, warnings: this.warnings,
@@ -188,7 +193,6 @@ export class Editor {
   insert(list, boxes) {
     if (!list.length || this.readOnly) return;
     this.store.dispatch({ type: "add", boxes, list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
-    this.host.captureUndo();
   }
 
   /** @param {string} id @param {string} key @param {string} value */
@@ -199,7 +203,6 @@ export class Editor {
   /** Typing or nudging has come to an end. */
   sealed() {
     this.store.dispatch({ type: "seal" });
-    this.host.captureUndo();
   }
 
   /** @param {string} key */

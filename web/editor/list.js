@@ -195,6 +195,5 @@ export class List {
     const { doc, selection } = store.state;
     const before = doc.items.slice(0, drag.to).filter((it) => selection.includes(it.id)).length;
     store.dispatch({ type: "order", ids: selection, to: drag.to - before });
-    this.editor.host.captureUndo();
   }
 }

@@ -24,7 +24,7 @@ export const MENUS = {
       { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate }, {},
       { label: t(all("enabled") ? "menu.mute" : "menu.unmute"), keys: "M", run: () => commands.toggle("enabled") },
       { label: t(isSolo(state.doc, state.selection) ? "menu.unsolo" : "menu.solo"), keys: "S", run: () => commands.solo() },
-      { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "L", run: () => commands.toggle("locked") },
+      { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "Shift+L", run: () => commands.toggle("locked") },
       { label: t(all("hidden") ? "menu.show" : "menu.hide"), keys: "H", run: () => commands.toggle("hidden") }, {},
       { label: t("menu.front"), keys: "Shift+PageUp", run: () => commands.raise(Infinity) },
       { label: t("menu.back"), keys: "Shift+PageDown", run: () => commands.raise(-Infinity) },
@@ -35,10 +35,8 @@ export const MENUS = {
 
   templates(editor) {
     const { t, state } = editor;
-    const entry = (/** @type {string} */ label, /** @type {any} */ boxes) => ({ label, run: () => {
-      editor.store.dispatch({ type: "replace", doc: arrange(state.doc, boxes) });
-      editor.host.captureUndo();
-    } });
+    const entry = (/** @type {string} */ label, /** @type {any} */ boxes) =>
+      ({ label, run: () => editor.store.dispatch({ type: "replace", doc: arrange(state.doc, boxes) }) });
     const own = editor.ownTemplates.map((own) => entry(own.name, own.boxes));
     return [
       { heading: t("template.heading") }, ...BUILT_IN.map(({ name, boxes }) => entry(t(`template.${name}`), boxes)),
@@ -73,10 +71,7 @@ export const MENUS = {
       { label: t("menu.copyLayout"), disabled: empty, run: () => transfer.copyAll("layout") },
       { label: t("menu.copyBoxes"), disabled: empty, run: () => transfer.copyAll("boxes") }, {},
       { label: t("menu.all"), keys: "Ctrl+A", disabled: empty, run: commands.selectAll },
-      { label: t("menu.clear"), disabled: empty, run: () => {
-        editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) });
-        editor.host.captureUndo();
-      } },
+      { label: t("menu.clear"), disabled: empty, run: () => editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) }) },
     ];
   },
 };

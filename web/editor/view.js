@@ -1,13 +1,14 @@
 // @ts-check
 /** The stage: canvas, pointer, wheel, and at most one paint per animation frame. */
+import { toStage } from "./canvas.js";
 import { CaptionField } from "./caption.js";
 import { h } from "./dom.js";
-import { drawScene, toStage } from "./draw.js";
+import { drawScene } from "./draw.js";
 import { Gestures } from "./gestures.js";
-import { boxesAt, cursorAt, seenAt } from "./hits.js";
+import { boxesAt, seenAt } from "./hits.js";
 import { NARROW } from "./labels.js";
 import { Pinch } from "./pinch.js";
-import { extent } from "./shapes.js";
+import { extent } from "./shapes/index.js";
 import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
 
 const LONG_PRESS_MS = 500;
@@ -128,7 +129,7 @@ export class View {
     this.gestures.move(p);
     if (this.gestures.active) clearTimeout(this.press);
     if (this.gestures.name !== "idle") return;
-    this.stage.style.cursor = cursorAt(this.editor.store, p, this.unit, this.tool);
+    this.stage.style.cursor = this.gestures.tool.cursor(this.gestures, p);
     this.hover(seenAt(this.editor.state.doc, p));
   }
 
@@ -143,10 +144,8 @@ export class View {
   up(e) {
     e.stopPropagation();
     clearTimeout(this.press);
-    const active = this.gestures.active;
     if (!this.pinch.busy) this.gestures.up(this.pointer(e));
     this.pinch.up(e.pointerId);
-    if (active) this.editor.host.captureUndo();
   }
 
   /** @param {PointerEvent} e of a pointer that is gone, or taken by someone else */
@@ -221,7 +220,7 @@ export class View {
 
   /** @param {string} id */
   drawn(id) {
-    if (this.tool === "draw") this.editor.commands.tool("select");
+    if (this.gestures.tool.once) this.editor.commands.tool("select");
     // After the pointer's own events, which would take the focus away again.
     requestAnimationFrame(() => this.caption.open(id));
   }
@@ -242,6 +241,7 @@ export class View {
     this.fitPixels(clientWidth, clientHeight);
     ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     ctx.clearRect(0, 0, clientWidth, clientHeight);
+    this.editor.assess();
     drawScene(ctx, this.editor.scene(this.frame));
     this.caption.place();
     this.paints++;

@@ -9,7 +9,7 @@
  */
 import { CELL_PX, area, overlap } from "./geometry.js";
 import { field } from "./layout.js";
-import { isPoint } from "./shapes.js";
+import { isPoint } from "./shapes/index.js";
 
 /** Slots of the published adapter (docs/roictrl.md section 1). */
 export const BOX_LIMIT = 30;

@@ -25,13 +25,13 @@ const selected = (node) => node.eval((n, w, e) => e.store.selected.map((/** @typ
 /** @param {Node} node @param {string} [key] */
 const each = async (node, key = "caption") => (await node.layout()).instances.map((/** @type {any} */ it) => it[key]);
 
-/** Ctrl-drag and the Draw tool draw inside boxes; Alt-click walks through what overlaps; right-click opens the menu. @param {Page} page */
+/** Ctrl-drag and the Box tool draw inside boxes; Alt-click walks through what overlaps; right-click opens the menu. @param {Page} page */
 export async function overlapping(page) {
   const node = await fresh(page, [instance([0.0625, 0.0625, 0.9375, 0.9375], "sky"), instance([0.25, 0.25, 0.75, 0.75], "moon")]);
   await node.drag([0.375, 0.375], [0.625, 0.625], { keys: ["Control"] });
   await page.keyboard.type("crater");
   await node.press("Enter");
-  await node.press("b");
+  await node.press("r");
   await node.drag([0.125, 0.8125], [0.375, 0.90625]);
   await page.keyboard.type("hill");
   await node.press("Enter");

@@ -27,7 +27,7 @@ function act(s, rnd) {
   const any = () => s.ids()[Math.floor(rnd() * s.ids().length)];
   const keys = { shift: rnd() < 0.2, alt: rnd() < 0.15, ctrl: rnd() < 0.15, button: rnd() < 0.05 ? 1 : 0 };
   const place = () => at(rnd() * 640 - 64, rnd() * 640 - 64, keys);
-  s.log.tool = rnd() < 0.2 ? "draw" : "select";
+  s.log.tool = rnd() < 0.2 ? "box" : "select";
   s.log.snapping = rnd() < 0.5;
   const kind = rnd();
   if (kind < 0.6) {

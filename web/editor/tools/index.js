@@ -1,0 +1,21 @@
+// @ts-check
+/**
+ * The tools.  Adding one means a file of its own and its line here: button, key, help and menu are made from this list.
+ *
+ * @typedef {object} Tool
+ * @property {string} name of its words in the catalogue, below `tools.` and `how.`
+ * @property {string} key as in the table of `shortcuts.js`
+ * @property {string} icon an outline on a grid of 16 x 16
+ * @property {boolean} [once] Select is back after one drawing
+ * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => string} cursor what CSS shows
+ * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => void} down a press: enters a state
+ *   that gets all that follows
+ */
+import { BOX_TOOL } from "./box.js";
+import { SELECT } from "./select.js";
+
+/** As they stand in the toolbar. @type {Tool[]} */
+export const TOOLS = [SELECT, BOX_TOOL];
+
+/** @param {string} name */
+export const toolNamed = (name) => TOOLS.find((tool) => tool.name === name) ?? SELECT;
