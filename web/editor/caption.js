@@ -26,6 +26,8 @@ export class CaptionField {
     this.before = "";
     /** Whether anything was typed, were it taken away again. */
     this.touched = false;
+    /** Whether the box was just made by a tool that stays at hand. */
+    this.made = false;
     /** @type {PointerEvent|null} a press on the field outside its box, until it is known for a click or a drag */
     this.pressed = null;
     this.element = h("textarea", {
@@ -38,13 +40,14 @@ export class CaptionField {
     });
   }
 
-  /** @param {string} id */
-  open(id) {
+  /** @param {string} id @param {boolean} [made] just now, by a tool that stays at hand */
+  open(id, made = false) {
     const it = this.editor.find(id);
     if (!it || field(it, "hidden")) return;
     this.id = id;
     this.before = field(it, "caption");
     this.touched = false;
+    this.made = made;
     this.element.value = this.before;
     this.element.hidden = false;
     this.place();
@@ -89,7 +92,7 @@ export class CaptionField {
     const p = this.editor.view.local(e);
     const r = this.id && this.editor.view.rectOf(this.id);
     const inside = r && p.x >= r.x && p.x <= r.x + r.w && p.y >= r.y && p.y <= r.y + r.h;
-    if (inside || e.button) return;
+    if (e.button || (inside && this.editor.view.tool === "select")) return;
     this.pressed = e;
     this.element.setPointerCapture(e.pointerId); // also where a quick hand has left the field with its first movement
   }
@@ -118,6 +121,14 @@ export class CaptionField {
     if (refocus) this.editor.focus();
   }
 
+  /** The words are done, if there are any: what a tool has just made is let go of, so that its next gesture makes another.
+   * @param {boolean} [done] also without words, by key */
+  end(done = false) {
+    const made = this.id && this.made && (done || this.element.value.trim());
+    this.close(done);
+    if (made) this.editor.store.dispatch({ type: "select", ids: [] });
+  }
+
   /** What is meant for the box, as there has been no text to undo or delete. @param {KeyboardEvent} e @returns {import("./state.js").Action|null} */
   regret(e) {
     const undo = (e.ctrlKey || e.metaKey) && !e.shiftKey && e.key.toLowerCase() === "z";
@@ -133,7 +144,7 @@ export class CaptionField {
       this.close(true);
       this.editor.store.dispatch(action);
     } else if (endsTyping(e)) {
-      this.close(true); // with the words; undo takes them away
+      this.end(true); // with the words; undo takes them away
     } else if (e.key === "Tab") {
       this.close(true);
       if (this.editor.commands.walk(e.shiftKey ? -1 : 1)) this.editor.commands.editCaption();

@@ -4,6 +4,7 @@ import * as geo from "./geometry.js";
 import { aside } from "./io.js";
 import { field } from "./layout.js";
 import { extent } from "./shapes/index.js";
+import { toolNamed } from "./tools/index.js";
 
 /** @param {import("./editor.js").Editor} editor */
 export function createCommands(editor) {
@@ -86,9 +87,11 @@ export function createCommands(editor) {
     /** @param {string} name */
     tool(name) {
       editor.view.gestures.cancel();
+      editor.view.caption.end();
       editor.view.tool = name;
+      const { why = `how.${name}`, values } = toolNamed(name).off?.(store) ?? {};
       editor.view.stage.style.cursor = "crosshair";
-      editor.say(editor.t(`how.${name}`));
+      editor.say(editor.t(why, values));
       editor.invalidate();
     },
     /** @param {string} key */

@@ -144,6 +144,7 @@ export class Editor {
 
   /** Look again at what lies outside: size, pictures, links. Paints only where something is new. */
   refresh() {
+    this.view.measured = null;
     this.background.refresh();
     if (this.around !== this.outside) this.invalidate();
   }

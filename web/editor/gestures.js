@@ -30,6 +30,7 @@
  * @property {() => string} tool the name of the present one
  * @property {(dx: number, dy: number) => void} pan screen pixels
  * @property {(id: string) => void} drawn an instance was drawn
+ * @property {(key: string, values?: Record<string, any>) => void} say a sentence of the catalogue
  * @property {() => void} changed the overlay changed
  */
 import { extent } from "./shapes/index.js";

@@ -23,6 +23,8 @@ export class View {
     this.paints = 0;
     this.pending = 0;
     this.ratio = 1;
+    /** @type {{rect: DOMRect, width: number, height: number}|null} */
+    this.measured = null;
     /** @type {string|null} a narrow box under the pointer, whose caption is shown only so */
     this.hovered = null;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -30,6 +32,7 @@ export class View {
     this.gestures = new Gestures({
       store: editor.store, size: () => editor.size, unit: () => this.unit, snapping: () => editor.pref("snap"),
       tool: () => this.tool, pan: (dx, dy) => this.pan(dx, dy), drawn: (id) => this.drawn(id), changed: () => this.invalidate(),
+      say: (key, values) => editor.say(editor.t(key, values)),
     });
     this.pinch = new Pinch();
     this.canvas = h("canvas", { "aria-hidden": "true" });
@@ -38,7 +41,10 @@ export class View {
     this.empty = h("div", { class: "roictrl-empty" }, h("strong", {}, editor.t("empty.title")), h("span", {}, editor.t("empty.text")));
     this.stage = h("div", { class: "roictrl-stage" }, this.focus, this.canvas, this.empty, this.caption.element);
     this.listen();
-    this.resizes = new ResizeObserver(() => this.invalidate());
+    this.resizes = new ResizeObserver(() => {
+      this.measured = null;
+      this.invalidate();
+    });
     this.resizes.observe(this.stage);
   }
 
@@ -60,9 +66,19 @@ export class View {
     this.stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
   }
 
+  /** Where the stage is on the page, and its size in its own CSS pixels: looked up once for a gesture, as each look may cost the page a layout. */
+  get metrics() {
+    if (!this.measured || this.gestures.name === "idle") {
+      const { stage } = this;
+      this.measured = { rect: stage.getBoundingClientRect(), width: stage.clientWidth, height: stage.clientHeight };
+    }
+    return this.measured;
+  }
+
   /** The stage's size in CSS pixels. */
   get room() {
-    return { width: this.stage.clientWidth, height: this.stage.clientHeight };
+    const { width, height } = this.metrics;
+    return { width, height };
   }
 
   /** Where the picture lies, in the stage's own CSS pixels. */
@@ -84,18 +100,22 @@ export class View {
 
   /** An event's place on the stage; the graph's zoom scales the element without its knowing. @param {{clientX: number, clientY: number}} e */
   local(e) {
-    const rect = this.stage.getBoundingClientRect();
-    const scale = rect.width / this.stage.clientWidth || 1;
+    const { rect, width } = this.metrics;
+    const scale = rect.width / width || 1;
     return { x: (e.clientX - rect.left) / scale, y: (e.clientY - rect.top) / scale };
   }
 
   /** @param {PointerEvent} e @returns {import("./gestures.js").Pointer} */
   pointer(e) {
-    const p = this.local(e);
     const f = this.frame;
+    const place = (/** @type {{clientX: number, clientY: number}} */ at) => {
+      const p = this.local(at);
+      return { x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y };
+    };
+    const trail = e.type === "pointermove" ? e.getCoalescedEvents?.() : null;
     return {
-      x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y, button: e.button, shift: e.shiftKey,
-      ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
+      ...place(e), button: e.button, shift: e.shiftKey, ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
+      trail: trail?.length ? trail.map(place) : undefined,
     };
   }
 
@@ -107,7 +127,9 @@ export class View {
 
   /** On the stage, or on what turned out to be in its way. @param {PointerEvent} e */
   pressed(e) {
+    this.measured = null;
     this.editor.menu.close(false);
+    this.caption.end();
     this.focus.focus({ preventScroll: true });
     if (e.button === 2) return;
     this.stage.setPointerCapture(e.pointerId);
@@ -181,7 +203,7 @@ export class View {
   doubleClick(e) {
     e.stopPropagation();
     const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)), this.unit);
-    if (top && e.target === this.stage && !this.editor.readOnly) this.caption.open(top.id);
+    if (top && e.target === this.stage && this.tool === "select" && !this.editor.readOnly) this.caption.open(top.id);
   }
 
   /** Ctrl-wheel is ours, and Alt-wheel, as newer Nodes 2.0 let nobody else have the first; the plain wheel stays the graph's.
@@ -220,9 +242,9 @@ export class View {
 
   /** @param {string} id */
   drawn(id) {
-    if (this.gestures.tool.once) this.editor.commands.tool("select");
+    if (this.gestures.tool.once) this.tool = "select";
     // After the pointer's own events, which would take the focus away again.
-    requestAnimationFrame(() => this.caption.open(id));
+    requestAnimationFrame(() => this.caption.open(id, this.tool !== "select"));
   }
 
   /** Paint soon: one frame for any number of changes. */
@@ -235,12 +257,12 @@ export class View {
   }
 
   paint() {
-    const { clientWidth, clientHeight } = this.stage;
+    const { width, height } = this.metrics;
     const ctx = this.canvas.getContext("2d");
-    if (!ctx || !clientWidth || !clientHeight) return;
-    this.fitPixels(clientWidth, clientHeight);
+    if (!ctx || !width || !height) return;
+    this.fitPixels(width, height);
     ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    ctx.clearRect(0, 0, clientWidth, clientHeight);
+    ctx.clearRect(0, 0, width, height);
     this.editor.assess();
     drawScene(ctx, this.editor.scene(this.frame));
     this.caption.place();
@@ -249,7 +271,8 @@ export class View {
 
   /** Canvas pixels for one CSS pixel of the stage, so that the picture is sharp: the device's ratio times the graph's zoom. */
   get sharpness() {
-    const scale = this.stage.getBoundingClientRect().width / this.stage.clientWidth || 1;
+    const { rect, width } = this.metrics;
+    const scale = rect.width / width || 1;
     return Math.min(MAX_RATIO, Math.max(1, (this.stage.ownerDocument.defaultView?.devicePixelRatio ?? 1) * scale));
   }
 

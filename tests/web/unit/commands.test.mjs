@@ -21,10 +21,10 @@ function editor() {
   const log = /** @type {any} */ ({ calls: [] });
   const called = (/** @type {string} */ name) => (/** @type {any[]} */ ...args) => void log.calls.push([name, ...args]);
   const around = {
-    store, size: SIZE, t: (/** @type {string} */ key) => key, say() {}, invalidate() {}, toggleHelp: called("help"),
+    store, size: SIZE, t: (/** @type {string} */ key) => key, say: (/** @type {string} */ said) => { log.said = said; }, invalidate() {}, toggleHelp: called("help"),
     togglePref: called("pref"),
     insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
-    view: { tool: "box", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption") }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
+    view: { tool: "box", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption"), end() {} }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
   };
   const commands = /** @type {any} */ (createCommands(/** @type {any} */ (around)));
   const captions = () => store.state.doc.items.map((it) => it.fields.caption);

@@ -7,15 +7,18 @@
  * @property {string} key as in the table of `shortcuts.js`
  * @property {string} icon an outline on a grid of 16 x 16
  * @property {boolean} [once] Select is back after one drawing
+ * @property {(store: import("../state.js").Store) => import("./target.js").Target} [off] what it would be about, or why nothing
  * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => string} cursor what CSS shows
  * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => void} down a press: enters a state
  *   that gets all that follows
  */
 import { BOX_TOOL } from "./box.js";
+import { POINT_TOOL } from "./point.js";
+import { SCRIBBLE_TOOL } from "./scribble.js";
 import { SELECT } from "./select.js";
 
 /** As they stand in the toolbar. @type {Tool[]} */
-export const TOOLS = [SELECT, BOX_TOOL];
+export const TOOLS = [SELECT, BOX_TOOL, POINT_TOOL, SCRIBBLE_TOOL];
 
 /** @param {string} name */
 export const toolNamed = (name) => TOOLS.find((tool) => tool.name === name) ?? SELECT;
