@@ -4,6 +4,7 @@ import * as geo from "./geometry.js";
 import { aside } from "./io.js";
 import { field } from "./layout.js";
 import { extent } from "./shapes/index.js";
+import { nextSize } from "./tools/brush.js";
 import { toolNamed } from "./tools/index.js";
 
 /** @param {import("./editor.js").Editor} editor */
@@ -93,6 +94,12 @@ export function createCommands(editor) {
       editor.view.stage.style.cursor = "crosshair";
       editor.say(editor.t(why, values));
       editor.invalidate();
+    },
+    /** @param {number} by a step wider (1) or narrower (-1) */
+    brush(by) {
+      const px = nextSize(editor.pref("brush"), by);
+      editor.setPref("brush", px);
+      editor.say(editor.t("say.brush", { px }));
     },
     /** @param {string} key */
     pref: (key) => editor.togglePref(key),

@@ -168,8 +168,8 @@ function drawOverlay(ctx, { gestures, frame, items, selection, size }) {
     ctx.lineWidth = 1;
     ctx.stroke();
   }
-  const { paint, readout } = gestures.state;
-  paint?.(ctx, gestures, frame);
+  const { readout } = gestures.state;
+  gestures.paint?.(ctx, gestures, frame);
   const group = readout && bounds(items.filter((it) => selection.includes(it.id)).map((it) => extent(it.fields)));
   if (!group) return;
   const { x, y, w, h } = toPixels(group, size);

@@ -36,14 +36,18 @@ import { Notices } from "./notices.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
 import { Store, toText } from "./state.js";
-import { readOwn } from "./templates.js";
+import { OwnTemplates } from "./templates.js";
 import { Toolbar } from "./toolbar.js";
+import { BRUSH_PX } from "./tools/brush.js";
 import { Transfer } from "./transfer.js";
 import { View } from "./view.js";
 import { warnings } from "./warnings.js";
 
+/** Below how many CSS pixels the panel goes under the stage, and the toolbar shows the present tool alone. */
+const WIDTHS = { narrow: 470, folded: 520 };
+
 /** @type {Record<string, any>} */
-const PREFS = { snap: true, grid: false, dim: DIM, percent: false, more: false };
+const PREFS = { snap: true, grid: false, dim: DIM, percent: false, more: false, brush: BRUSH_PX };
 
 export class Editor {
   /** @param {Host} host @param {import("./i18n.js").Translate} t */
@@ -55,8 +59,6 @@ export class Editor {
     this.broken = null;
     /** @type {Map<string, import("./warnings.js").Warning[]>} */
     this.warnings = new Map();
-    /** @type {import("./templates.js").Template[]} */
-    this.ownTemplates = [];
     this.store = new Store(undefined, () => host.captureUndo());
     this.saved = this.store.state;
     this.outside = "";
@@ -67,6 +69,7 @@ export class Editor {
     this.commands = createCommands(this);
     this.background = new Background(this);
     this.report = new Report(this);
+    this.templates = new OwnTemplates(this);
     this.inspector = new Inspector(this);
     this.list = new List(this);
     this.toolbar = new Toolbar(this);
@@ -80,11 +83,13 @@ export class Editor {
     this.transfer = new Transfer(this);
     this.root.addEventListener("keydown", (e) => this.key(e));
     for (const name of ["pointerdown", "pointermove", "pointerup"]) this.root.addEventListener(name, (e) => e.stopPropagation());
-    this.widths = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 470));
+    this.widths = new ResizeObserver(() => {
+      for (const [name, width] of Object.entries(WIDTHS)) this.root.classList.toggle(name, this.root.clientWidth < width);
+    });
     this.widths.observe(this.root);
     this.store.subscribe((state, before, action) => this.changed(state, before, action));
     this.setText("");
-    void this.host.readTemplates().then((text) => { this.ownTemplates = readOwn(text); });
+    void this.templates.load();
   }
 
   get state() {
@@ -109,7 +114,7 @@ export class Editor {
   /** The widget's value from outside: loaded, undone by the graph, set by a script. Kept to the letter. @param {string} text */
   setText(text) {
     if (text === this.text && this.saved === this.state) return;
-    this.view.interrupt();
+    this.view.gestures.cancel();
     this.view.caption.close();
     let doc = emptyDoc();
     this.broken = null;
@@ -211,15 +216,15 @@ export class Editor {
     return this.state.prefs[key] ?? PREFS[key];
   }
 
-  /** @param {string} key @param {any} value undefined: the default */
+  /** The default is left out. @param {string} key @param {any} value */
   setPref(key, value) {
+    if (value === PREFS[key]) value = undefined;
     if (this.state.prefs[key] !== value) this.store.dispatch({ type: "prefs", changes: { [key]: value } });
   }
 
   /** @param {string} key */
   togglePref(key) {
-    const value = !this.pref(key);
-    this.setPref(key, value === PREFS[key] ? undefined : value);
+    this.setPref(key, !this.pref(key));
   }
 
   /** @param {KeyboardEvent} e */
@@ -272,26 +277,6 @@ export class Editor {
     if (this.help) return close();
     this.help = helpOverlay(this.t, close);
     this.root.append(this.help);
-  }
-
-  /** A name for a template is typed where the status line is. */
-  askTemplateName() {
-    this.notices.ask(this.t("template.name"), (name) => {
-      this.focus();
-      const boxes = this.state.doc.items.map((it) => it.fields.box);
-      if (name) this.writeTemplates([...this.ownTemplates.filter((own) => own.name !== name), { name, boxes }]);
-    });
-  }
-
-  /** @param {string} name */
-  forgetTemplate(name) {
-    this.writeTemplates(this.ownTemplates.filter((own) => own.name !== name));
-  }
-
-  /** @param {import("./templates.js").Template[]} list */
-  writeTemplates(list) {
-    this.ownTemplates = list;
-    this.host.writeTemplates(JSON.stringify(list)).catch((error) => this.notices.show([this.t("template.failed", { reason: String(error) })], "template"));
   }
 
   /** @param {string} sentence for the live region */

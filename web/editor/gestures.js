@@ -11,7 +11,7 @@
  * @typedef {import("./snapping.js").Guide} Guide
  * @typedef {import("./canvas.js").Frame} Frame
  * @typedef {Point & {cx: number, cy: number, button?: number, shift?: boolean, ctrl?: boolean, alt?: boolean, coarse?: boolean,
- *   pressure?: number, eraser?: boolean, trail?: Point[]}} Pointer  x, y normalised; cx, cy in screen pixels; coarse: a finger;
+ *   pressure?: number, eraser?: boolean, trail?: (Point & {pressure?: number})[]}} Pointer  x, y normalised; cx, cy in screen pixels; coarse: a finger;
  *   pressure 0..1, of a pen alone; eraser: a pen's other end; trail: all places since the last event
  * @typedef {object} State what a gesture under way is
  * @property {string} name
@@ -27,6 +27,7 @@
  * @property {() => Size} size the picture in pixels
  * @property {() => Point} unit one screen pixel, normalised
  * @property {() => boolean} snapping
+ * @property {() => number} brush its diameter in pixels of the picture
  * @property {() => string} tool the name of the present one
  * @property {(dx: number, dy: number) => void} pan screen pixels
  * @property {(id: string) => void} drawn an instance was drawn
@@ -66,6 +67,8 @@ export class Gestures {
     this.guides = [];
     /** @type {any} what the present state needs */
     this.data = null;
+    /** @type {Pointer|null} where the pointer is, as long as it is over the stage */
+    this.at = null;
   }
 
   get name() {
@@ -91,6 +94,7 @@ export class Gestures {
     if (state !== IDLE && !state.press) return void this.cancel();
     if (e.button === 1) return this.enter(PANNING, { last: e, resume: state === IDLE ? null : { state, data } });
     if (e.button) return;
+    this.at = e;
     if (state.press) state.press(this, e);
     else this.tool.down(this, e);
     this.around.changed();
@@ -98,7 +102,8 @@ export class Gestures {
 
   /** @param {Pointer} e */
   move(e) {
-    if (this.state === IDLE) return;
+    this.at = e;
+    if (this.state === IDLE) return this.tool.paint && this.around.changed();
     this.state.move(this, e);
     this.around.changed();
   }
@@ -107,6 +112,17 @@ export class Gestures {
   up(e) {
     if (this.state.up(this, e)) this.around.changed();
     else this.leave();
+  }
+
+  /** The pointer is over the stage no more. */
+  gone() {
+    this.at = null;
+    if (this.tool.paint) this.around.changed();
+  }
+
+  /** What is to be seen of the gesture, or of the tool before one. */
+  get paint() {
+    return this.state === IDLE ? this.tool.paint : this.state.paint;
   }
 
   /** Interrupt: whatever was under way is undone. Says whether there was anything. */
@@ -127,7 +143,7 @@ export class Gestures {
     return !!finish;
   }
 
-  /** By key: one step of what is under way is undone, or all of it. Says whether there was anything. */
+  /** One step of what is under way is undone, or all of it. Says whether there was anything. */
   back() {
     if (!this.state.back?.(this)) return this.cancel();
     this.around.changed();

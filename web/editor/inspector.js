@@ -26,7 +26,7 @@ export class Inspector {
     this.colors = h("div", { class: "roictrl-colors", role: "group", "aria-label": t("field.color") }, ...PALETTE.map((color, i) =>
       h("button", { type: "button", style: `background:${color}`, "data-color": color, title: t(`color.${i}`), "aria-label": t(`color.${i}`),
         onclick: () => this.patch({ color }) })));
-    this.more = h("details", { ontoggle: () => editor.setPref("more", this.more.open || undefined) },
+    this.more = h("details", { ontoggle: () => editor.setPref("more", this.more.open) },
       h("summary", {}, t("field.more")),
       this.area("negative"), h("div", { class: "roictrl-grid3" }, ...NUMBERS.map(([key, min, max, step]) => this.number(key, min, max, step))),
       h("div", { class: "roictrl-place" }, ...PLACES.map((key) => this.place(key)), this.unit),

@@ -4,10 +4,12 @@
  *
  * @typedef {import("./menu.js").Entry} Entry
  */
-import { DIM } from "./background.js";
 import { isSolo } from "./edits.js";
 import { field } from "./layout.js";
+import { written } from "./shortcuts.js";
 import { BUILT_IN, arrange } from "./templates.js";
+import { SIZES } from "./tools/brush.js";
+import { TOOLS } from "./tools/index.js";
 
 /** @type {Record<string, (editor: import("./editor.js").Editor) => Entry[]>} */
 export const MENUS = {
@@ -33,16 +35,21 @@ export const MENUS = {
     ];
   },
 
+  /** All tools, where the toolbar has no room for them. */
+  tools: ({ t, commands, view }) => TOOLS.map((tool) => ({
+    label: t(`tools.${tool.name}`), keys: written(tool), checked: view.tool === tool.name, radio: true, run: () => commands.tool(tool.name),
+  })),
+
   templates(editor) {
     const { t, state } = editor;
     const entry = (/** @type {string} */ label, /** @type {any} */ boxes) =>
       ({ label, run: () => editor.store.dispatch({ type: "replace", doc: arrange(state.doc, boxes) }) });
-    const own = editor.ownTemplates.map((own) => entry(own.name, own.boxes));
+    const own = editor.templates.list.map((own) => entry(own.name, own.boxes));
     return [
       { heading: t("template.heading") }, ...BUILT_IN.map(({ name, boxes }) => entry(t(`template.${name}`), boxes)),
       ...(own.length ? [{ heading: t("template.own") }, ...own] : []), {},
-      { label: t("template.save"), disabled: !state.doc.items.length, run: () => editor.askTemplateName() },
-      ...editor.ownTemplates.map(({ name }) => ({ label: t("template.forget", { name }), run: () => editor.forgetTemplate(name) })),
+      { label: t("template.save"), disabled: !state.doc.items.length, run: () => editor.templates.ask() },
+      ...editor.templates.list.map(({ name }) => ({ label: t("template.forget", { name }), run: () => editor.templates.forget(name) })),
     ];
   },
 
@@ -57,7 +64,7 @@ export const MENUS = {
       option("result", !!host.resultImage()),
       { label: t("background.file"), checked: typeof choice === "object", radio: true, run: () => editor.transfer.pick() }, {},
       { label: t("background.dim"), range: { value: editor.pref("dim"), min: 0, max: 0.9, step: 0.05,
-        change: (value) => editor.setPref("dim", value === DIM ? undefined : value) } },
+        change: (value) => editor.setPref("dim", value) } },
     ];
   },
 
@@ -71,7 +78,9 @@ export const MENUS = {
       { label: t("menu.copyLayout"), disabled: empty, run: () => transfer.copyAll("layout") },
       { label: t("menu.copyBoxes"), disabled: empty, run: () => transfer.copyAll("boxes") }, {},
       { label: t("menu.all"), keys: "Ctrl+A", disabled: empty, run: commands.selectAll },
-      { label: t("menu.clear"), disabled: empty, run: () => editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) }) },
+      { label: t("menu.clear"), disabled: empty, run: () => editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) }) }, {},
+      { label: t("menu.brush"), range: { value: SIZES.indexOf(editor.pref("brush")), min: 0, max: SIZES.length - 1, step: 1,
+        change: (at) => editor.setPref("brush", SIZES[at]) } },
     ];
   },
 };

@@ -38,6 +38,8 @@ export const SHORTCUTS = [
   { key: "Ctrl+d", command: "duplicate", say: "duplicate" },
   { key: "Ctrl+a", command: "selectAll", say: "all" },
   { key: "Escape", command: "escape", say: "escape" },
+  { key: "[", command: "brush", args: [-1], say: "brush", shown: "[ ]" },
+  { key: "]", command: "brush", args: [1] },
   { key: "m", command: "toggle", args: ["enabled"], say: "mute" },
   { key: "s", command: "solo", say: "solo" },
   { key: "Shift+l", command: "toggle", args: ["locked"], say: "lock" },

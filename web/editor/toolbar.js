@@ -27,7 +27,9 @@ export class Toolbar {
       // Buttons leave the keyboard focus where it is: on the stage.
       onmousedown: (/** @type {Event} */ e) => e.preventDefault(),
     },
-    ...this.tools.values(), h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
+    h("div", { class: "roictrl-tools", role: "group", "aria-label": t("tool.tools") }, ...this.tools.values(),
+      iconButton("fold", t("tool.tools"), menu("tools"), { ...popup, class: "roictrl-fold" })),
+    h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
     iconButton("template", t("tool.templates"), menu("templates"), popup),
     iconButton("picture", t("tool.background"), menu("background"), popup),
     this.fit,

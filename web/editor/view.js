@@ -13,6 +13,8 @@ import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
 
 const LONG_PRESS_MS = 500;
 const MAX_RATIO = 4;
+/** Of `PointerEvent.buttons`: a pen's other end touches. */
+const ERASER_END = 32;
 
 export class View {
   /** @param {import("./editor.js").Editor} editor */
@@ -22,6 +24,8 @@ export class View {
     this.tool = "select";
     this.paints = 0;
     this.pending = 0;
+    /** @type {number|null} the pointer that is down */
+    this.held = null;
     this.ratio = 1;
     /** @type {{rect: DOMRect, width: number, height: number}|null} */
     this.measured = null;
@@ -32,7 +36,7 @@ export class View {
     this.gestures = new Gestures({
       store: editor.store, size: () => editor.size, unit: () => this.unit, snapping: () => editor.pref("snap"),
       tool: () => this.tool, pan: (dx, dy) => this.pan(dx, dy), drawn: (id) => this.drawn(id), changed: () => this.invalidate(),
-      say: (key, values) => editor.say(editor.t(key, values)),
+      brush: () => editor.pref("brush"), say: (key, values) => editor.say(editor.t(key, values)),
     });
     this.pinch = new Pinch();
     this.canvas = h("canvas", { "aria-hidden": "true" });
@@ -59,7 +63,10 @@ export class View {
     on("pointerup", (e) => this.up(e));
     for (const name of ["pointercancel", "lostpointercapture"]) on(name, (e) => this.lost(e));
     on("pointerenter", () => this.editor.refresh());
-    on("pointerleave", () => this.hover(null));
+    on("pointerleave", () => {
+      this.hover(null);
+      this.gestures.gone();
+    });
     on("dblclick", (e) => this.doubleClick(e));
     on("contextmenu", (e) => this.contextMenu(e));
     on("touchstart", (e) => this.editor.host.touched(e));
@@ -108,14 +115,14 @@ export class View {
   /** @param {PointerEvent} e @returns {import("./gestures.js").Pointer} */
   pointer(e) {
     const f = this.frame;
-    const place = (/** @type {{clientX: number, clientY: number}} */ at) => {
+    const place = (/** @type {PointerEvent} */ at) => {
       const p = this.local(at);
-      return { x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y };
+      return { x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y, pressure: at.pointerType === "pen" && at.buttons ? at.pressure : undefined };
     };
     const trail = e.type === "pointermove" ? e.getCoalescedEvents?.() : null;
     return {
-      ...place(e), button: e.button, shift: e.shiftKey, ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
-      trail: trail?.length ? trail.map(place) : undefined,
+      ...place(e), button: e.buttons & ERASER_END ? 0 : e.button, shift: e.shiftKey, ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
+      eraser: (e.buttons & ERASER_END) > 0, trail: trail?.length ? trail.map(place) : undefined,
     };
   }
 
@@ -133,6 +140,7 @@ export class View {
     this.focus.focus({ preventScroll: true });
     if (e.button === 2) return;
     this.stage.setPointerCapture(e.pointerId);
+    this.held = e.pointerId;
     if (e.pointerType === "touch") this.pinch.down(e.pointerId, this.local(e), this.viewport);
     if (this.pinch.busy) return this.interrupt();
     this.gestures.down(this.pointer(e));
@@ -166,6 +174,7 @@ export class View {
   up(e) {
     e.stopPropagation();
     clearTimeout(this.press);
+    this.held = null;
     if (!this.pinch.busy) this.gestures.up(this.pointer(e));
     this.pinch.up(e.pointerId);
   }
@@ -173,12 +182,13 @@ export class View {
   /** @param {PointerEvent} e of a pointer that is gone, or taken by someone else */
   lost(e) {
     this.pinch.up(e.pointerId);
-    this.interrupt();
+    if (this.held === e.pointerId) this.interrupt();
   }
 
+  /** What was begun with the pointer is undone. */
   interrupt() {
     clearTimeout(this.press);
-    if (this.gestures.name !== "idle") this.gestures.cancel();
+    if (this.gestures.name !== "idle") this.gestures.back();
   }
 
   /** @param {PointerEvent} e */

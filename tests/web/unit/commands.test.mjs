@@ -22,7 +22,7 @@ function editor() {
   const called = (/** @type {string} */ name) => (/** @type {any[]} */ ...args) => void log.calls.push([name, ...args]);
   const around = {
     store, size: SIZE, t: (/** @type {string} */ key) => key, say: (/** @type {string} */ said) => { log.said = said; }, invalidate() {}, toggleHelp: called("help"),
-    togglePref: called("pref"),
+    togglePref: called("pref"), pref: () => 32, setPref: called("set"),
     insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
     view: { tool: "box", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption"), end() {} }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
   };
@@ -63,7 +63,7 @@ const EFFECTS = {
   },
   "Ctrl+a": selects(0, 1, 2), Escape: (e) => assert.equal(e.view.tool, "select"),
   ...Object.fromEntries(TOOLS.map(({ key, name }) => [key, (/** @type {ReturnType<typeof editor>} */ e) => assert.equal(e.view.tool, name)])),
-  m: fieldIs("enabled", false), "Shift+l": fieldIs("locked", true), h: fieldIs("hidden", true),
+  "[": calls("set", "brush", 24), "]": calls("set", "brush", 48), m: fieldIs("enabled", false), "Shift+l": fieldIs("locked", true), h: fieldIs("hidden", true),
   s: (e) => assert.deepEqual(e.store.state.doc.items.map((it) => it.fields.enabled), [false, undefined, false]),
   PageUp: orderIs("1", "3", "2"), PageDown: orderIs("2", "1", "3"), "Shift+PageUp": orderIs("1", "3", "2"), "Shift+PageDown": orderIs("2", "1", "3"),
   g: calls("pref", "grid"), "Shift+g": calls("pref", "snap"), "+": calls("zoom", 1.25), "=": calls("zoom", 1.25), "-": calls("zoom", 0.8), 0: calls("fit"),

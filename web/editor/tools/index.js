@@ -11,14 +11,18 @@
  * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => string} cursor what CSS shows
  * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => void} down a press: enters a state
  *   that gets all that follows
+ * @property {import("../gestures.js").State["paint"]} [paint] what is seen of it while nothing is under way
  */
 import { BOX_TOOL } from "./box.js";
+import { BRUSH } from "./brush.js";
+import { ERASER } from "./eraser.js";
+import { LASSO } from "./lasso.js";
 import { POINT_TOOL } from "./point.js";
 import { SCRIBBLE_TOOL } from "./scribble.js";
 import { SELECT } from "./select.js";
 
 /** As they stand in the toolbar. @type {Tool[]} */
-export const TOOLS = [SELECT, BOX_TOOL, POINT_TOOL, SCRIBBLE_TOOL];
+export const TOOLS = [SELECT, BOX_TOOL, POINT_TOOL, SCRIBBLE_TOOL, LASSO, BRUSH, ERASER];
 
 /** @param {string} name */
 export const toolNamed = (name) => TOOLS.find((tool) => tool.name === name) ?? SELECT;
