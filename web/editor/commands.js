@@ -3,6 +3,7 @@
 import * as geo from "./geometry.js";
 import { aside } from "./io.js";
 import { field } from "./layout.js";
+import { shapeCommands } from "./shape_commands.js";
 import { extent } from "./shapes/index.js";
 import { nextSize } from "./tools/brush.js";
 import { toolNamed } from "./tools/index.js";
@@ -14,6 +15,7 @@ export function createCommands(editor) {
   const free = () => store.selected.filter((it) => !field(it, "locked"));
 
   return {
+    ...shapeCommands(editor),
     /** First of what is under way. */
     undo() {
       if (!editor.view.gestures.back()) store.dispatch({ type: "undo" });
@@ -79,6 +81,7 @@ export function createCommands(editor) {
     },
     /** @param {number} by */
     raise: (by) => store.dispatch({ type: "raise", by }),
+    menu: () => editor.openMenu("box", editor.view.menuPlace),
     /** First what is under way, then the tool, then the selection. */
     escape() {
       if (editor.view.gestures.cancel()) return;

@@ -12,6 +12,7 @@
  * @property {() => void} captureUndo a step is complete, and one for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
  * @property {(e: TouchEvent) => void} touched fingers came down on the stage
+ * @property {() => boolean} pointsUnread none of the methods that the layout goes to reads points and scribbles
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""
@@ -62,6 +63,7 @@ export class Editor {
     this.store = new Store(undefined, () => host.captureUndo());
     this.saved = this.store.state;
     this.outside = "";
+    this.pointsUnread = false;
     // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.  An empty title, as the
     // browser would show the one that ComfyUI gives what is around this, over the boxes.
     this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true", title: "" });
@@ -150,19 +152,20 @@ export class Editor {
   /** Look again at what lies outside: size, pictures, links. Paints only where something is new. */
   refresh() {
     this.view.measured = null;
+    this.pointsUnread = this.host.pointsUnread();
     this.background.refresh();
     if (this.around !== this.outside) this.invalidate();
   }
 
   /** What is painted of that, to compare. */
   get around() {
-    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.report.ghostKey, this.view.sharpness]);
+    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.pointsUnread, this.report.ghostKey, this.view.sharpness]);
   }
 
   /** What there is to warn of now: here, and by what was said after a run. */
   assess() {
     const { gestures, caption } = this.view;
-    this.warnings = warnings(this.state.doc, this.size, gestures.making ?? caption.id);
+    this.warnings = warnings(this.state.doc, this.size, gestures.making ?? caption.id, this.pointsUnread);
     for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
   }
 

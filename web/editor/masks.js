@@ -48,6 +48,14 @@ export class Decoded {
     return rows.some((from, i) => i % 2 === 0 && row >= from && row < rows[i + 1]);
   }
 
+  /** Whether any of its pixels lies in a box, were it by a part. @param {import("./geometry.js").Box} box */
+  touches([x1, y1, x2, y2]) {
+    const [height, width] = this.size;
+    const [top, bottom] = [Math.floor(y1 * height), Math.ceil(y2 * height)];
+    return this.columns.slice(Math.max(0, Math.floor(x1 * width)), Math.max(0, Math.ceil(x2 * width)))
+      .some((rows) => rows.some((from, i) => i % 2 === 0 && from < bottom && rows[i + 1] > top));
+  }
+
   /** The same on another grid. @param {Grid} grid @returns {Columns} */
   on(grid) {
     if (grid[0] === this.size[0] && grid[1] === this.size[1]) return this.columns;

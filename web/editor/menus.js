@@ -6,6 +6,10 @@
  */
 import { isSolo } from "./edits.js";
 import { field } from "./layout.js";
+import { chosenFile, clipboardPicture } from "./mask_picture.js";
+import { decoded } from "./masks.js";
+import { GROWTH } from "./shape_commands.js";
+import { isPoint, kindsOf } from "./shapes/index.js";
 import { written } from "./shortcuts.js";
 import { BUILT_IN, arrange } from "./templates.js";
 import { SIZES } from "./tools/brush.js";
@@ -23,7 +27,8 @@ export const MENUS = {
     const all = (/** @type {string} */ key) => chosen.every((it) => field(it, key));
     return [
       { label: t("menu.caption"), keys: "Enter", run: () => commands.editCaption() },
-      { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate }, {},
+      { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate },
+      { label: t("menu.shape"), opens: true, disabled: all("locked"), run: () => editor.openMenu("shape", editor.menu.at) }, {},
       { label: t(all("enabled") ? "menu.mute" : "menu.unmute"), keys: "M", run: () => commands.toggle("enabled") },
       { label: t(isSolo(state.doc, state.selection) ? "menu.unsolo" : "menu.solo"), keys: "S", run: () => commands.solo() },
       { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "Shift+L", run: () => commands.toggle("locked") },
@@ -32,6 +37,24 @@ export const MENUS = {
       { label: t("menu.back"), keys: "Shift+PageDown", run: () => commands.raise(-Infinity) },
       { label: t("menu.all"), keys: "Ctrl+A", run: commands.selectAll }, {},
       { label: t("menu.remove"), keys: "Delete", disabled: all("locked"), run: commands.remove },
+    ];
+  },
+
+  /** What can be made of the selected instances' shapes. */
+  shape({ t, commands, store }) {
+    const chosen = store.selected;
+    const has = (/** @type {string} */ name) => chosen.some((it) => kindsOf(it.fields).some((kind) => kind.name === name));
+    const [boxed, masked, one] = [has("box"), chosen.some((it) => decoded(it.fields.mask)), chosen.length === 1];
+    const entry = (/** @type {string} */ name, /** @type {boolean} */ possible, /** @type {() => any} */ run) =>
+      ({ label: t(`shaping.${name}`, { px: GROWTH }), disabled: !possible, run });
+    return [
+      entry("box", boxed, commands.maskFromBox), entry("ellipse", boxed, commands.maskFromEllipse),
+      entry("file", one, () => commands.maskFromPicture(chosenFile)),
+      entry("clipboard", one && !!navigator.clipboard?.read, () => commands.maskFromPicture(clipboardPicture)), {},
+      entry("bounds", has("mask"), commands.boxFromMask), entry("invert", masked && boxed, commands.invertMask),
+      entry("grow", has("mask"), () => commands.growMask(GROWTH)), entry("shrink", has("mask"), () => commands.growMask(-GROWTH)), {},
+      entry("clearMask", masked, () => commands.clearShape("mask")), entry("clearScribble", has("scribble"), () => commands.clearShape("scribble")),
+      entry("clearPoint", has("point") && !chosen.some((it) => isPoint(it.fields)), () => commands.clearShape("point")),
     ];
   },
 

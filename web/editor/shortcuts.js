@@ -58,6 +58,8 @@ export const SHORTCUTS = [
   { key: "Ctrl+ArrowRight", command: "pan", args: [-40, 0] },
   { key: "Ctrl+ArrowUp", command: "pan", args: [0, 40] },
   { key: "Ctrl+ArrowDown", command: "pan", args: [0, -40] },
+  { key: "Shift+F10", command: "menu", say: "menu" },
+  { key: "ContextMenu", command: "menu" },
   { key: "?", command: "help", say: "help" },
 ];
 

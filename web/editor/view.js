@@ -8,13 +8,12 @@ import { Gestures } from "./gestures.js";
 import { boxesAt, seenAt } from "./hits.js";
 import { NARROW } from "./labels.js";
 import { Pinch } from "./pinch.js";
+import { pointerOf } from "./pointers.js";
 import { extent } from "./shapes/index.js";
 import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
 
 const LONG_PRESS_MS = 500;
 const MAX_RATIO = 4;
-/** Of `PointerEvent.buttons`: a pen's other end touches. */
-const ERASER_END = 32;
 
 export class View {
   /** @param {import("./editor.js").Editor} editor */
@@ -114,16 +113,7 @@ export class View {
 
   /** @param {PointerEvent} e @returns {import("./gestures.js").Pointer} */
   pointer(e) {
-    const f = this.frame;
-    const place = (/** @type {PointerEvent} */ at) => {
-      const p = this.local(at);
-      return { x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y, pressure: at.pointerType === "pen" && at.buttons ? at.pressure : undefined };
-    };
-    const trail = e.type === "pointermove" ? e.getCoalescedEvents?.() : null;
-    return {
-      ...place(e), button: e.buttons & ERASER_END ? 0 : e.button, shift: e.shiftKey, ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
-      eraser: (e.buttons & ERASER_END) > 0, trail: trail?.length ? trail.map(place) : undefined,
-    };
+    return pointerOf(e, (at) => this.local(at), this.frame);
   }
 
   /** @param {PointerEvent} e */
@@ -196,6 +186,14 @@ export class View {
     if (this.gestures.active) return;
     this.gestures.cancel();
     this.contextMenu(e);
+  }
+
+  /** Where a menu opens that a key asks for: at the selected box, in the root's CSS pixels. */
+  get menuPlace() {
+    const { width, height } = this.room;
+    const r = this.rectOf(this.editor.state.selection.at(-1) ?? "") ?? { x: width / 3, y: height / 3 };
+    const { x, y } = this.editor.localToRoot({ clientX: this.metrics.rect.left, clientY: this.metrics.rect.top });
+    return { x: x + r.x, y: y + r.y };
   }
 
   /** The menu of the box under the pointer, which becomes the selection. @param {MouseEvent} e */

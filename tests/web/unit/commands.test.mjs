@@ -22,9 +22,9 @@ function editor() {
   const called = (/** @type {string} */ name) => (/** @type {any[]} */ ...args) => void log.calls.push([name, ...args]);
   const around = {
     store, size: SIZE, t: (/** @type {string} */ key) => key, say: (/** @type {string} */ said) => { log.said = said; }, invalidate() {}, toggleHelp: called("help"),
-    togglePref: called("pref"), pref: () => 32, setPref: called("set"),
+    openMenu: called("menu"), togglePref: called("pref"), pref: () => 32, setPref: called("set"),
     insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
-    view: { tool: "box", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption"), end() {} }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
+    view: { tool: "box", menuPlace: "there", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption"), end() {} }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
   };
   const commands = /** @type {any} */ (createCommands(/** @type {any} */ (around)));
   const captions = () => store.state.doc.items.map((it) => it.fields.caption);
@@ -68,6 +68,7 @@ const EFFECTS = {
   PageUp: orderIs("1", "3", "2"), PageDown: orderIs("2", "1", "3"), "Shift+PageUp": orderIs("1", "3", "2"), "Shift+PageDown": orderIs("2", "1", "3"),
   g: calls("pref", "grid"), "Shift+g": calls("pref", "snap"), "+": calls("zoom", 1.25), "=": calls("zoom", 1.25), "-": calls("zoom", 0.8), 0: calls("fit"),
   "Ctrl+ArrowLeft": calls("pan", 40, 0), "Ctrl+ArrowRight": calls("pan", -40, 0), "Ctrl+ArrowUp": calls("pan", 0, 40), "Ctrl+ArrowDown": calls("pan", 0, -40), "?": calls("help"),
+  "Shift+F10": calls("menu", "box", "there"), ContextMenu: calls("menu", "box", "there"),
 };
 
 test("no shortcut is without its case here", () => assert.deepEqual(Object.keys(EFFECTS).sort(), SHORTCUTS.map((s) => s.key).sort()));

@@ -167,7 +167,7 @@ test("what the border cuts is said, keeps to the picture, and is there again whe
   assert.deepEqual(said(), ["warn.cut"]);
   s.drag([36, 100], [100, 100]);
   assert.deepEqual(shapes(s.store.state.doc.items[0].fields), shapes(beyond));
-  assert.deepEqual(said(), []);
+  assert.deepEqual(said(), ["warn.pointOutside", "warn.scribbleOutside"], "and no cut");
 });
 
 test("a mask set anew is carried from then on; a damaged or unknown shape stays as it is", () => {

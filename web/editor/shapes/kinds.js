@@ -12,6 +12,7 @@
  * @typedef {{color: string, selected: boolean, muted: boolean, move: Move|null}} Look `move`: what the fields still wait for
  * @typedef {object} Kind
  * @property {string} name of its words in the catalogue, and of its field
+ * @property {string} [icon] its mark in the list; the box has none
  * @property {string[]} fields of an instance that it is kept in
  * @property {(fields: Fields) => Box|null} bounds normalised; null where an instance has none of this kind
  * @property {(fields: Fields, p: Point, reach: Point) => boolean} hit whether a place is on it

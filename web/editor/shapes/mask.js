@@ -24,6 +24,7 @@ const paths = new WeakMap();
 /** @type {import("./kinds.js").Kind} */
 export const MASK = {
   name: "mask",
+  icon: "M5.500 3.200c2.200-1.300 4.800-.3 5.700 1.500.9 1.700 2.600 2 2.300 4.300-.3 2.600-2.600 4.200-5.200 3.900-2.500-.3-5-.6-5.600-3.400-.5-2.400.7-5 2.800-6.300M4 9.500l6-5.700M5.300 12l7.700-7.300M8.500 12.900l5-4.700",
   fields: ["mask", "outline"],
   bounds: ({ mask }) => decoded(mask)?.bounds ?? null,
   hit: ({ mask }, p) => !!decoded(mask)?.has(p),

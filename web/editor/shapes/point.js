@@ -13,6 +13,7 @@ export const pointOf = ({ point }) => (isPair(point) ? point : null);
 /** @type {import("./kinds.js").Kind} */
 export const POINT = {
   name: "point",
+  icon: "M8 2.8a5.200 5.200 0 100 10.400 5.200 5.200 0 000-10.400M8 7.100a.9.9 0 100 1.800.9.9 0 000-1.800",
   fields: ["point"],
   bounds({ point }) {
     return isPair(point) ? [...point, ...point] : null;

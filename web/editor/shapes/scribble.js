@@ -13,6 +13,7 @@ export const strokesOf = ({ scribble }) => (Array.isArray(scribble)
 /** @type {import("./kinds.js").Kind} */
 export const SCRIBBLE = {
   name: "scribble",
+  icon: "M2.500 10.500c1.500-5 3.200-7.500 4.300-6.700 1.700 1.200-2.600 7.300-.8 8 1.700.700 3.200-5.500 4.700-5 1.400.5-.9 4.300.2 4.900.8.4 1.700-.4 2.600-1.700",
   fields: ["scribble"],
   bounds(fields) {
     const points = strokesOf(fields).flat();

@@ -10,7 +10,7 @@ import { close, cursor, open, reshape, targetOf } from "./target.js";
 export const POINT_TOOL = {
   name: "point",
   key: "p",
-  icon: "M8 2.8a5.200 5.200 0 100 10.400 5.200 5.200 0 000-10.400M8 7.100a.9.9 0 100 1.800.9.9 0 000-1.800",
+  icon: POINT.icon ?? "",
   cursor,
   off: targetOf,
   down(g, e) {

@@ -2,7 +2,7 @@
 /** Scribble: each press a stroke. */
 import { distanceTo, simplified } from "../polyline.js";
 import { around, kept } from "../shapes/maps.js";
-import { strokesOf } from "../shapes/scribble.js";
+import { SCRIBBLE, strokesOf } from "../shapes/scribble.js";
 import { close, cursor, holding, open, reshape, targetOf } from "./target.js";
 
 /** @typedef {import("../gestures.js").Gestures} Gestures */
@@ -14,7 +14,7 @@ const PIXEL = 1;
 export const SCRIBBLE_TOOL = {
   name: "scribble",
   key: "k",
-  icon: "M2.500 10.500c1.500-5 3.200-7.500 4.300-6.700 1.700 1.200-2.600 7.300-.8 8 1.700.700 3.200-5.500 4.700-5 1.400.5-.9 4.300.2 4.900.8.4 1.700-.4 2.600-1.700",
+  icon: SCRIBBLE.icon ?? "",
   cursor,
   off: targetOf,
   down(g, e) {
