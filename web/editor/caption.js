@@ -14,6 +14,8 @@ import { endsTyping } from "./typing.js";
 const LEAST = 30;
 const MOST = 220;
 const MAX_HEIGHT = 120;
+/** They are the brush's as long as nothing is typed: who paints goes on painting. @type {Record<string, number>} */
+const BRUSH_KEYS = { "[": -1, "]": 1 };
 /** Padding and border on both sides, and a caret. */
 const AROUND = 18;
 
@@ -40,7 +42,7 @@ export class CaptionField {
     });
   }
 
-  /** @param {string} id @param {boolean} [made] just now, by a tool that stays at hand */
+  /** @param {string} id @param {boolean} [made] just now, or drawn further, by a tool that stays at hand */
   open(id, made = false) {
     const it = this.editor.find(id);
     if (!it || field(it, "hidden")) return;
@@ -122,7 +124,7 @@ export class CaptionField {
   }
 
   /** The words are done, if there are any: what a tool has just made is let go of, so that its next gesture makes another.
-   * @param {boolean} [done] also without words, by key */
+   * @param {boolean} [done] by Enter, also without words */
   end(done = false) {
     const made = this.id && this.made && (done || this.element.value.trim());
     this.close(done);
@@ -144,7 +146,10 @@ export class CaptionField {
       this.close(true);
       this.editor.store.dispatch(action);
     } else if (endsTyping(e)) {
-      this.end(true); // with the words; undo takes them away
+      if (e.key === "Enter") this.end(true);
+      else this.close(true); // with the words as well; undo takes them away
+    } else if (this.made && !this.element.value && e.key in BRUSH_KEYS) {
+      this.editor.commands.brush(BRUSH_KEYS[e.key]);
     } else if (e.key === "Tab") {
       this.close(true);
       if (this.editor.commands.walk(e.shiftKey ? -1 : 1)) this.editor.commands.editCaption();

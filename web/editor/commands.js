@@ -6,7 +6,7 @@ import { field } from "./layout.js";
 import { shapeCommands } from "./shape_commands.js";
 import { extent } from "./shapes/index.js";
 import { nextSize } from "./tools/brush.js";
-import { toolNamed } from "./tools/index.js";
+import { toolNamed, toolSentence } from "./tools/index.js";
 
 /** @param {import("./editor.js").Editor} editor */
 export function createCommands(editor) {
@@ -93,9 +93,9 @@ export function createCommands(editor) {
       editor.view.gestures.cancel();
       editor.view.caption.end();
       editor.view.tool = name;
-      const { why = `how.${name}`, values } = toolNamed(name).off?.(store) ?? {};
+      const { why, values } = toolNamed(name).off?.(store) ?? {};
       editor.view.stage.style.cursor = "crosshair";
-      editor.say(editor.t(why, values));
+      editor.say(why ? editor.t(why, values) : toolSentence(name, editor.t));
       editor.invalidate();
     },
     /** @param {number} by a step wider (1) or narrower (-1) */

@@ -40,6 +40,7 @@ import { Store, toText } from "./state.js";
 import { OwnTemplates } from "./templates.js";
 import { Toolbar } from "./toolbar.js";
 import { BRUSH_PX } from "./tools/brush.js";
+import { toolSentence } from "./tools/index.js";
 import { Transfer } from "./transfer.js";
 import { View } from "./view.js";
 import { warnings } from "./warnings.js";
@@ -195,7 +196,9 @@ export class Editor {
     const { zoom } = this.view.viewport;
     const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
     this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
-    this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0;
+    const { view } = this;
+    view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || view.gestures.active;
+    view.emptyTitle.textContent = view.tool === "select" ? this.t("empty.title") : toolSentence(view.tool, this.t);
   }
 
   /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list @param {import("./geometry.js").Box[]} [boxes] where each goes, with its shapes */
@@ -285,5 +288,6 @@ export class Editor {
   /** @param {string} sentence for the live region */
   say(sentence) {
     this.status.textContent = sentence;
+    this.status.title = sentence; // where it is cut
   }
 }

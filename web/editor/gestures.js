@@ -103,7 +103,7 @@ export class Gestures {
   /** @param {Pointer} e */
   move(e) {
     this.at = e;
-    if (this.state === IDLE) return this.tool.paint && this.around.changed();
+    if (this.state === IDLE) return this.tool.hover && this.around.changed();
     this.state.move(this, e);
     this.around.changed();
   }
@@ -117,12 +117,12 @@ export class Gestures {
   /** The pointer is over the stage no more. */
   gone() {
     this.at = null;
-    if (this.tool.paint) this.around.changed();
+    if (this.tool.hover) this.around.changed();
   }
 
   /** What is to be seen of the gesture, or of the tool before one. */
   get paint() {
-    return this.state === IDLE ? this.tool.paint : this.state.paint;
+    return this.state === IDLE ? this.tool.hover : this.state.paint;
   }
 
   /** Interrupt: whatever was under way is undone. Says whether there was anything. */

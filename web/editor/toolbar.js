@@ -2,7 +2,7 @@
 /** The row of buttons above the stage. */
 import { h, iconButton, set } from "./dom.js";
 import { written } from "./shortcuts.js";
-import { TOOLS } from "./tools/index.js";
+import { TOOLS, toolSentence } from "./tools/index.js";
 import { FITTED } from "./viewport.js";
 
 export class Toolbar {
@@ -16,7 +16,7 @@ export class Toolbar {
     };
     const menu = (/** @type {string} */ name) => (/** @type {MouseEvent} */ e) =>
       editor.openMenu(name, editor.below(/** @type {HTMLElement} */ (e.currentTarget)));
-    this.tools = new Map(TOOLS.map((tool) => [tool.name, iconButton(tool.icon, toolTitle(tool, t), run("tool", tool.name))]));
+    this.tools = new Map(TOOLS.map((tool) => [tool.name, iconButton(tool.icon, `${toolSentence(tool.name, t)} (${written(tool)})`, run("tool", tool.name))]));
     this.undo = iconButton("undo", t("tool.undo"), run("undo"));
     this.redo = iconButton("redo", t("tool.redo"), run("redo"));
     this.remove = iconButton("trash", t("tool.remove"), run("remove"));
@@ -46,6 +46,3 @@ export class Toolbar {
     this.remove.disabled = !store.state.selection.length;
   }
 }
-
-/** "Lasso (L): drag around ...". @param {import("./tools/index.js").Tool} tool @param {import("./i18n.js").Translate} t */
-const toolTitle = (tool, t) => `${t(`tools.${tool.name}`)} (${written(tool)}): ${t(`how.${tool.name}`)}`;

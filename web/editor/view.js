@@ -41,7 +41,8 @@ export class View {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.focus = h("textarea", { class: "roictrl-focus", readonly: true, rows: 1, spellcheck: "false", "aria-label": editor.t("stage.label") });
     this.caption = new CaptionField(editor);
-    this.empty = h("div", { class: "roictrl-empty" }, h("strong", {}, editor.t("empty.title")), h("span", {}, editor.t("empty.text")));
+    this.emptyTitle = h("strong", {});
+    this.empty = h("div", { class: "roictrl-empty" }, this.emptyTitle, h("span", {}, editor.t("empty.text")));
     this.stage = h("div", { class: "roictrl-stage" }, this.focus, this.canvas, this.empty, this.caption.element);
     this.listen();
     this.resizes = new ResizeObserver(() => {

@@ -47,13 +47,16 @@ for (const [tool, draw, field] of DRAW) {
   });
 
   test(`${tool}: with one selected it edits that one, with Ctrl it makes another`, () => {
-    const s = surface(docOf(A, B), { tool });
+    const s = surface(docOf({ box: A, caption: "fox" }, B), { tool });
     select(s, 0);
     draw(s);
     assert.ok(field in fieldsOf(s)[0]);
     assert.equal(s.ids().length, 2);
     assert.deepEqual(s.log.drawn, []);
     assert.equal(s.store.state.past.length, 1);
+    select(s, 1);
+    draw(s);
+    assert.deepEqual(s.log.drawn, [s.ids()[1]], "words are asked for as long as there are none");
     draw(s, { ctrl: true });
     assert.equal(s.ids().length, 3);
     assert.ok(field in fieldsOf(s)[2]);

@@ -36,6 +36,7 @@ export const BRUSH = {
   move,
   up,
   paint,
+  hover: paint,
 };
 
 /** What an eraser would be about: an instance with a mask, or a box to take from. @param {import("../state.js").Store} store @returns {import("./target.js").Target} */

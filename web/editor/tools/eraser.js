@@ -13,4 +13,5 @@ export const ERASER = {
   move,
   up,
   paint,
+  hover: paint,
 };

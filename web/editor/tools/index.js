@@ -11,7 +11,7 @@
  * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => string} cursor what CSS shows
  * @property {(g: import("../gestures.js").Gestures, e: import("../gestures.js").Pointer) => void} down a press: enters a state
  *   that gets all that follows
- * @property {import("../gestures.js").State["paint"]} [paint] what is seen of it while nothing is under way
+ * @property {import("../gestures.js").State["paint"]} [hover] what is seen of it where the pointer is, before a press
  */
 import { BOX_TOOL } from "./box.js";
 import { BRUSH } from "./brush.js";
@@ -26,3 +26,6 @@ export const TOOLS = [SELECT, BOX_TOOL, POINT_TOOL, SCRIBBLE_TOOL, LASSO, BRUSH,
 
 /** @param {string} name */
 export const toolNamed = (name) => TOOLS.find((tool) => tool.name === name) ?? SELECT;
+
+/** "Lasso: drag around ...". @param {string} name @param {import("../i18n.js").Translate} t */
+export const toolSentence = (name, t) => t("tool.sentence", { tool: t(`tools.${name}`), how: t(`how.${name}`) });

@@ -74,7 +74,7 @@ export const LASSO = {
     trace(ctx, frame, pressed || !g.at ? points : [...points, [g.at.x, g.at.y]]);
     haloed(ctx, "#ffffff", 1.5, () => ctx.stroke());
     const [x, y] = [frame.x + first[0] * frame.w, frame.y + first[1] * frame.h];
-    ctx.fillStyle = g.at && closes(g, g.at) ? "#4a9eff" : "#ffffff";
+    ctx.fillStyle = !pressed && g.at && closes(g, g.at) ? "#4a9eff" : "#ffffff";
     ctx.fillRect(x - CORNER, y - CORNER, 2 * CORNER, 2 * CORNER);
     haloed(ctx, "#ffffff", 1, () => ctx.strokeRect(x - CORNER, y - CORNER, 2 * CORNER, 2 * CORNER));
   },

@@ -45,10 +45,10 @@ export function open({ around: { store, say } }, e, fields) {
 /** Gives the gesture's instance other shapes; undefined takes one away. @param {Gestures} g @param {Record<string, any>} changes */
 export const reshape = ({ around: { store }, data }, changes) => store.dispatch({ type: "patch", ids: [data.id], changes });
 
-/** @param {Gestures} g */
-export function close({ around: { store, drawn }, data: { made } }) {
+/** The gesture is done; words are asked for as long as there are none. @param {Gestures} g */
+export function close({ around: { store, drawn }, data: { id, fields } }) {
   store.dispatch({ type: "commit" });
-  if (made) drawn(made);
+  if (id && !fields.caption?.trim()) drawn(id);
 }
 
 /** An instance's box, large enough for a shape. @param {Fields} fields @param {Box} shape @param {import("../geometry.js").Size} size of the picture @returns {Box} */
