@@ -8,7 +8,7 @@
 import { haloed } from "../canvas.js";
 import { area } from "../geometry.js";
 import { decoded } from "../masks.js";
-import { boundsOf, gridOf, joined, strokeColumns, without } from "../raster.js";
+import { gridOf, joined, strokeColumns, without } from "../raster.js";
 import { around, kept } from "../shapes/maps.js";
 import { maskOn, masked, wholeOn } from "./masking.js";
 import { close, cursor, open, reshape, targetOf } from "./target.js";
@@ -34,7 +34,7 @@ export const BRUSH = {
   off: targetOf,
   down: (g, e) => press(BRUSH, g, e, !!e.eraser),
   move,
-  up,
+  up: close,
   paint,
   hover: paint,
 };
@@ -70,12 +70,6 @@ export function move(g, e) {
     data.last = dab;
   }
   reshape(g, masked(data.fields, data.columns, size));
-}
-
-/** A stroke beside the picture makes nothing. @param {Gestures} g */
-export function up(g) {
-  if (g.data.made && !boundsOf(g.data.columns, gridOf(g.around.size()))) g.cancel();
-  else close(g);
 }
 
 /** @param {Gestures} g @param {Point & {pressure?: number}} p @returns {import("../raster.js").Dab} */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Eraser: the brush that takes away, from the mask or, without one, from all of the box. */
-import { erasable, move, paint, press, up } from "./brush.js";
+import { erasable, move, paint, press } from "./brush.js";
+import { close } from "./target.js";
 
 /** @type {import("./index.js").Tool & import("../gestures.js").State} */
 export const ERASER = {
@@ -11,7 +12,7 @@ export const ERASER = {
   off: erasable,
   down: (g, e) => press(ERASER, g, e, true),
   move,
-  up,
+  up: close,
   paint,
   hover: paint,
 };

@@ -9,9 +9,9 @@
  * @typedef {import("../layout.js").Item} Item
  * @typedef {{it?: Item, why?: string, values?: Record<string, any>}} Target neither: a new one; why: there is none
  */
-import { bounds, fit, minimum } from "../geometry.js";
+import { area, bounds, fit, minimum } from "../geometry.js";
 import { field } from "../layout.js";
-import { extent } from "../shapes/index.js";
+import { extent, isPoint } from "../shapes/index.js";
 
 /** @param {import("../state.js").Store} store @param {{ctrl?: boolean}} [e] @returns {Target} */
 export function targetOf(store, e = {}) {
@@ -45,10 +45,13 @@ export function open({ around: { store, say } }, e, fields) {
 /** Gives the gesture's instance other shapes; undefined takes one away. @param {Gestures} g @param {Record<string, any>} changes */
 export const reshape = ({ around: { store }, data }, changes) => store.dispatch({ type: "patch", ids: [data.id], changes });
 
-/** The gesture is done; words are asked for as long as there are none. @param {Gestures} g */
-export function close({ around: { store, drawn }, data: { id, fields } }) {
+/** The gesture is done; words are asked for as long as there are none.  Where it has made no shape, it has made nothing. @param {Gestures} g */
+export function close(g) {
+  const { around: { store, drawn }, data: { id, fields, made } } = g;
+  const it = store.state.doc.items.find((other) => other.id === id);
+  if (!it || (made && !isPoint(it.fields) && area(it.fields.box) <= 0)) return void g.cancel();
   store.dispatch({ type: "commit" });
-  if (id && !fields.caption?.trim()) drawn(id);
+  if (!fields.caption?.trim()) drawn(id);
 }
 
 /** An instance's box, large enough for a shape. @param {Fields} fields @param {Box} shape @param {import("../geometry.js").Size} size of the picture @returns {Box} */
