@@ -1,6 +1,7 @@
 // @ts-check
 /** Masks as columns of runs, against the slow way: pixel by pixel. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { decoded, encoded } from "../../../web/editor/masks.js";
 import { loopsOf, simplified, smoothed } from "../../../web/editor/polyline.js";
@@ -109,6 +110,12 @@ test("a line keeps the points that are a pixel off, measured in pixels", () => {
   const line = [[0, 0], [0.1, 0.001], [0.2, 0], [0.3, 0.1], [0.4, 0]];
   assert.deepEqual(simplified(line, 1, [512, 512]), [[0, 0], [0.2, 0], [0.3, 0.1], [0.4, 0]]);
   assert.deepEqual(simplified([[0.5, 0.5]], 1), [[0.5, 0.5]]);
+});
+
+test("what is painted here is written as Python reads it (tests/unit/test_masks.py)", () => {
+  const cases = JSON.parse(readFileSync(new URL("../../unit/data/masks.json", import.meta.url), "utf8"));
+  const texts = [encoded(ellipseColumns([0.1, 0.2, 0.9, 0.8], [24, 32]), [24, 32]), encoded(polygonColumns([[0.1, 0.1], [0.9, 0.3], [0.4, 0.9]], [48, 40]), [48, 40])];
+  for (const { size, counts } of texts) assert.ok(cases.some((/** @type {any} */ c) => c.counts === counts && c.size.join() === size.join()), counts);
 });
 
 test("a mask is read once for each text, and what is written is known as well", () => {
