@@ -74,7 +74,7 @@ function sampleOnce(id) {
   };
   const layout = app.graph.getNodeById(id);
   const demo = add("ROICtrlLoadDemoModel", {});
-  const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] });
+  const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] }, { uncond_boxes: "off" });
   const prompt = add("CLIPTextEncode", { clip: [demo, 1] }, { text: "a red plain circle" });
   const latent = add("EmptyLatentImage", {}, { width: 128, height: 128 });
   const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps: 1, cfg: 1, control_after_generate: "fixed" });

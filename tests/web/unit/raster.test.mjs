@@ -115,7 +115,7 @@ test("a line keeps the points that are a pixel off, measured in pixels", () => {
 test("what is painted here is written as Python reads it (tests/unit/test_masks.py)", () => {
   const cases = JSON.parse(readFileSync(new URL("../../unit/data/masks.json", import.meta.url), "utf8"));
   const texts = [encoded(ellipseColumns([0.1, 0.2, 0.9, 0.8], [24, 32]), [24, 32]), encoded(polygonColumns([[0.1, 0.1], [0.9, 0.3], [0.4, 0.9]], [48, 40]), [48, 40])];
-  for (const { size, counts } of texts) assert.ok(cases.some((/** @type {any} */ c) => c.counts === counts && c.size.join() === size.join()), counts);
+  for (const { size, counts } of texts) assert.ok(cases.some((/** @type {any} */ c) => c.counts === counts && c.size.join() === size.join()), String(counts));
 });
 
 test("a mask is read once for each text, and what is written is known as well", () => {
