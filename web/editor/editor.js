@@ -40,7 +40,6 @@ import { Store, toText } from "./state.js";
 import { OwnTemplates } from "./templates.js";
 import { Toolbar } from "./toolbar.js";
 import { BRUSH_PX } from "./tools/brush.js";
-import { toolSentence } from "./tools/index.js";
 import { Transfer } from "./transfer.js";
 import { View } from "./view.js";
 import { warnings } from "./warnings.js";
@@ -196,9 +195,15 @@ export class Editor {
     const { zoom } = this.view.viewport;
     const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
     this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
-    const { view } = this;
-    view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || view.gestures.active;
-    view.emptyTitle.textContent = view.tool === "select" ? this.t("empty.title") : toolSentence(view.tool, this.t);
+    this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || this.view.gestures.active;
+    if (!this.view.empty.hidden) this.view.empty.replaceChildren(...this.invitation());
+  }
+
+  /** What stands on an empty stage: what to do there with the present tool. */
+  invitation() {
+    const { t, view: { tool } } = this;
+    const how = tool === "select" ? [h("strong", {}, t("empty.title"))] : [h("strong", {}, t(`tools.${tool}`)), h("span", {}, t(`how.${tool}`))];
+    return [...how, h("span", {}, t("empty.text"))];
   }
 
   /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list @param {import("./geometry.js").Box[]} [boxes] where each goes, with its shapes */

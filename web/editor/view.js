@@ -41,8 +41,7 @@ export class View {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.focus = h("textarea", { class: "roictrl-focus", readonly: true, rows: 1, spellcheck: "false", "aria-label": editor.t("stage.label") });
     this.caption = new CaptionField(editor);
-    this.emptyTitle = h("strong", {});
-    this.empty = h("div", { class: "roictrl-empty" }, this.emptyTitle, h("span", {}, editor.t("empty.text")));
+    this.empty = h("div", { class: "roictrl-empty" });
     this.stage = h("div", { class: "roictrl-stage" }, this.focus, this.canvas, this.empty, this.caption.element);
     this.listen();
     this.resizes = new ResizeObserver(() => {
