@@ -3,7 +3,8 @@
  * The field on a box in which its caption is typed. Opens by itself after a box was drawn.
  *
  * It is as wide as its box and grows with what is typed.  Where it reaches over the box's border it lies on something
- * else: a drag that begins there is the stage's, a click is still the text's.
+ * else: a drag that begins there is the stage's, a click is still the text's.  With a tool that draws further shapes into the
+ * box that is so for all of the field.
  */
 import { h } from "./dom.js";
 import { SLOP } from "./hits.js";
@@ -30,7 +31,7 @@ export class CaptionField {
     this.touched = false;
     /** Whether the box was just made by a tool that stays at hand. */
     this.made = false;
-    /** @type {PointerEvent|null} a press on the field outside its box, until it is known for a click or a drag */
+    /** @type {PointerEvent|null} a press on the field that may be the stage's, until it is known for a click or a drag */
     this.pressed = null;
     this.element = h("textarea", {
       class: "roictrl-caption", rows: 1, hidden: true, spellcheck: "true", dir: "auto", placeholder: editor.t("caption.placeholder"),

@@ -116,7 +116,7 @@ export class Editor {
   /** The widget's value from outside: loaded, undone by the graph, set by a script. Kept to the letter. @param {string} text */
   setText(text) {
     if (text === this.text && this.saved === this.state) return;
-    this.view.gestures.cancel();
+    this.view.abandon();
     this.view.caption.close();
     let doc = emptyDoc();
     this.broken = null;

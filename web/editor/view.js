@@ -81,15 +81,9 @@ export class View {
     return this.measured;
   }
 
-  /** The stage's size in CSS pixels. */
-  get room() {
-    const { width, height } = this.metrics;
-    return { width, height };
-  }
-
   /** Where the picture lies, in the stage's own CSS pixels. */
   get frame() {
-    return frameOf(this.room, this.editor.size, this.viewport);
+    return frameOf(this.metrics, this.editor.size, this.viewport);
   }
 
   /** One pixel of the stage, normalised. */
@@ -142,7 +136,7 @@ export class View {
   move(e) {
     e.stopPropagation();
     if (this.editor.readOnly) return;
-    const pinched = this.pinch.move(e.pointerId, this.local(e), this.room);
+    const pinched = this.pinch.move(e.pointerId, this.local(e), this.metrics);
     if (pinched) this.look(pinched);
     if (this.pinch.busy) return;
     const p = this.pointer(e);
@@ -175,6 +169,12 @@ export class View {
     if (this.held === e.pointerId) this.interrupt();
   }
 
+  /** Whatever is under way is undone. */
+  abandon() {
+    clearTimeout(this.press);
+    this.gestures.cancel();
+  }
+
   /** What was begun with the pointer is undone. */
   interrupt() {
     clearTimeout(this.press);
@@ -190,7 +190,7 @@ export class View {
 
   /** Where a menu opens that a key asks for: at the selected box, in the root's CSS pixels. */
   get menuPlace() {
-    const { width, height } = this.room;
+    const { width, height } = this.metrics;
     const r = this.rectOf(this.editor.state.selection.at(-1) ?? "") ?? { x: width / 3, y: height / 3 };
     const { x, y } = this.editor.localToRoot({ clientX: this.metrics.rect.left, clientY: this.metrics.rect.top });
     return { x: x + r.x, y: y + r.y };
@@ -229,7 +229,7 @@ export class View {
 
   /** @param {number} factor @param {{x: number, y: number}} [at] */
   zoom(factor, at) {
-    const stage = this.room;
+    const stage = this.metrics;
     this.look(zoomed(this.viewport, factor, at ?? { x: stage.width / 2, y: stage.height / 2 }, stage));
   }
 
@@ -239,7 +239,7 @@ export class View {
 
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
-    this.look(panned(this.viewport, dx, dy, this.room));
+    this.look(panned(this.viewport, dx, dy, this.metrics));
   }
 
   /** @param {import("./viewport.js").Viewport} viewport */
