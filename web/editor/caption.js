@@ -9,11 +9,14 @@
 import { h } from "./dom.js";
 import { SLOP } from "./hits.js";
 import { field } from "./layout.js";
+import { RING } from "./shapes/point.js";
 import { endsTyping } from "./typing.js";
 
 /** Least width: room for a caret; and how far it grows with the text beyond a narrow box. CSS pixels. */
 const LEAST = 30;
 const MOST = 220;
+/** At a point, which has no width of its own: beside its ring, and room for what the field asks. */
+const AT_POINT = 150;
 const MAX_HEIGHT = 120;
 /** They are the brush's as long as nothing is typed: who paints goes on painting. @type {Record<string, number>} */
 const BRUSH_KEYS = { "[": -1, "]": 1 };
@@ -65,9 +68,10 @@ export class CaptionField {
     const r = this.editor.view.rectOf(this.id);
     if (!r) return void this.close();
     const { clientWidth, clientHeight } = this.editor.view.stage;
-    const width = Math.min(Math.max(r.w - 4, LEAST, Math.min(this.textWidth() + AROUND, MOST)), clientWidth - 8);
+    const point = !r.w && !r.h;
+    const width = Math.min(Math.max(r.w - 4, point ? AT_POINT : LEAST, Math.min(this.textWidth() + AROUND, MOST)), clientWidth - 8);
     Object.assign(this.element.style, {
-      left: `${Math.min(Math.max(r.x + 2, 4), clientWidth - width - 4)}px`, width: `${width}px`, height: "auto",
+      left: `${Math.min(Math.max(r.x + (point ? 2 * RING : 2), 4), clientWidth - width - 4)}px`, width: `${width}px`, height: "auto",
     });
     const height = Math.min(this.element.scrollHeight + 2, MAX_HEIGHT);
     Object.assign(this.element.style, {
