@@ -8,6 +8,7 @@
  */
 import { toPixels } from "./geometry.js";
 import { field } from "./layout.js";
+import { extent, kindsOf } from "./shapes/index.js";
 
 /** "2: a red fox". @param {import("./layout.js").Item} it @param {number} i from 0 @param {Translate} t */
 export const boxName = (it, i, t) => `${i + 1}: ${field(it, "caption").trim() || field(it, "label") || t("list.noCaption")}`;
@@ -16,7 +17,8 @@ export const boxName = (it, i, t) => `${i + 1}: ${field(it, "caption").trim() ||
 export function boxSentence(it, i, size, t) {
   const marks = [["enabled", false, "state.muted"], ["locked", true, "state.locked"], ["hidden", true, "state.hidden"]]
     .filter(([key, when]) => field(it, /** @type {string} */ (key)) === when).map(([, , say]) => t(/** @type {string} */ (say)));
-  return [boxName(it, i, t), t("say.place", toPixels(it.fields.box, size)), ...marks].join(", ");
+  const shapes = kindsOf(it.fields).filter((kind) => kind.name !== "box").map((kind) => t(`shape.${kind.name}`));
+  return [boxName(it, i, t), t("say.place", toPixels(extent(it.fields), size)), ...shapes, ...marks].join(", ");
 }
 
 /** What changed between two states, in one sentence; "" for nothing worth saying. @param {State} now @param {State} before @param {Size} size @param {Translate} t */

@@ -3,17 +3,23 @@
  * The field on a box in which its caption is typed. Opens by itself after a box was drawn.
  *
  * It is as wide as its box and grows with what is typed.  Where it reaches over the box's border it lies on something
- * else: a drag that begins there is the stage's, a click is still the text's.
+ * else: a drag that begins there is the stage's, a click is still the text's.  With a tool that draws further shapes into the
+ * box that is so for all of the field.
  */
 import { h } from "./dom.js";
-import { SLOP } from "./gestures.js";
+import { SLOP } from "./hits.js";
 import { field } from "./layout.js";
+import { RING } from "./shapes/point.js";
 import { endsTyping } from "./typing.js";
 
 /** Least width: room for a caret; and how far it grows with the text beyond a narrow box. CSS pixels. */
 const LEAST = 30;
 const MOST = 220;
+/** At a point, which has no width of its own: beside its ring, and room for what the field asks. */
+const AT_POINT = 150;
 const MAX_HEIGHT = 120;
+/** They are the brush's as long as nothing is typed: who paints goes on painting. @type {Record<string, number>} */
+const BRUSH_KEYS = { "[": -1, "]": 1 };
 /** Padding and border on both sides, and a caret. */
 const AROUND = 18;
 
@@ -26,7 +32,9 @@ export class CaptionField {
     this.before = "";
     /** Whether anything was typed, were it taken away again. */
     this.touched = false;
-    /** @type {PointerEvent|null} a press on the field outside its box, until it is known for a click or a drag */
+    /** Whether the box was just made by a tool that stays at hand. */
+    this.made = false;
+    /** @type {PointerEvent|null} a press on the field that may be the stage's, until it is known for a click or a drag */
     this.pressed = null;
     this.element = h("textarea", {
       class: "roictrl-caption", rows: 1, hidden: true, spellcheck: "true", dir: "auto", placeholder: editor.t("caption.placeholder"),
@@ -38,13 +46,14 @@ export class CaptionField {
     });
   }
 
-  /** @param {string} id */
-  open(id) {
+  /** @param {string} id @param {boolean} [made] just now, or drawn further, by a tool that stays at hand */
+  open(id, made = false) {
     const it = this.editor.find(id);
     if (!it || field(it, "hidden")) return;
     this.id = id;
     this.before = field(it, "caption");
     this.touched = false;
+    this.made = made;
     this.element.value = this.before;
     this.element.hidden = false;
     this.place();
@@ -59,9 +68,10 @@ export class CaptionField {
     const r = this.editor.view.rectOf(this.id);
     if (!r) return void this.close();
     const { clientWidth, clientHeight } = this.editor.view.stage;
-    const width = Math.min(Math.max(r.w - 4, LEAST, Math.min(this.textWidth() + AROUND, MOST)), clientWidth - 8);
+    const point = !r.w && !r.h;
+    const width = Math.min(Math.max(r.w - 4, point ? AT_POINT : LEAST, Math.min(this.textWidth() + AROUND, MOST)), clientWidth - 8);
     Object.assign(this.element.style, {
-      left: `${Math.min(Math.max(r.x + 2, 4), clientWidth - width - 4)}px`, width: `${width}px`, height: "auto",
+      left: `${Math.min(Math.max(r.x + (point ? 2 * RING : 2), 4), clientWidth - width - 4)}px`, width: `${width}px`, height: "auto",
     });
     const height = Math.min(this.element.scrollHeight + 2, MAX_HEIGHT);
     Object.assign(this.element.style, {
@@ -89,7 +99,7 @@ export class CaptionField {
     const p = this.editor.view.local(e);
     const r = this.id && this.editor.view.rectOf(this.id);
     const inside = r && p.x >= r.x && p.x <= r.x + r.w && p.y >= r.y && p.y <= r.y + r.h;
-    if (inside || e.button) return;
+    if (e.button || (inside && this.editor.view.tool === "select")) return;
     this.pressed = e;
     this.element.setPointerCapture(e.pointerId); // also where a quick hand has left the field with its first movement
   }
@@ -118,6 +128,14 @@ export class CaptionField {
     if (refocus) this.editor.focus();
   }
 
+  /** The words are done, if there are any: what a tool has just made is let go of, so that its next gesture makes another.
+   * @param {boolean} [done] by Enter, also without words */
+  end(done = false) {
+    const made = this.id && this.made && (done || this.element.value.trim());
+    this.close(done);
+    if (made) this.editor.store.dispatch({ type: "select", ids: [] });
+  }
+
   /** What is meant for the box, as there has been no text to undo or delete. @param {KeyboardEvent} e @returns {import("./state.js").Action|null} */
   regret(e) {
     const undo = (e.ctrlKey || e.metaKey) && !e.shiftKey && e.key.toLowerCase() === "z";
@@ -132,9 +150,11 @@ export class CaptionField {
     if (action) {
       this.close(true);
       this.editor.store.dispatch(action);
-      this.editor.host.captureUndo();
     } else if (endsTyping(e)) {
-      this.close(true); // with the words; undo takes them away
+      if (e.key === "Enter") this.end(true);
+      else this.close(true); // with the words as well; undo takes them away
+    } else if (this.made && !this.element.value && e.key in BRUSH_KEYS) {
+      this.editor.commands.brush(BRUSH_KEYS[e.key]);
     } else if (e.key === "Tab") {
       this.close(true);
       if (this.editor.commands.walk(e.shiftKey ? -1 : 1)) this.editor.commands.editCaption();

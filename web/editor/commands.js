@@ -3,24 +3,25 @@
 import * as geo from "./geometry.js";
 import { aside } from "./io.js";
 import { field } from "./layout.js";
-import { extent } from "./shapes.js";
+import { shapeCommands } from "./shape_commands.js";
+import { extent } from "./shapes/index.js";
+import { nextSize } from "./tools/brush.js";
+import { toolNamed, toolSentence } from "./tools/index.js";
 
 /** @param {import("./editor.js").Editor} editor */
 export function createCommands(editor) {
   const { store } = editor;
-  const done = () => editor.host.captureUndo();
-  /** @param {import("./state.js").Action} action */
-  const edit = (action) => {
-    store.dispatch(action);
-    done();
-  };
   /** Boxes that the arrow keys may move. */
   const free = () => store.selected.filter((it) => !field(it, "locked"));
 
   return {
-    undo: () => edit({ type: "undo" }),
-    redo: () => edit({ type: "redo" }),
-    remove: () => edit({ type: "remove" }),
+    ...shapeCommands(editor),
+    /** First of what is under way. */
+    undo() {
+      if (!editor.view.gestures.back()) store.dispatch({ type: "undo" });
+    },
+    redo: () => store.dispatch({ type: "redo" }),
+    remove: () => store.dispatch({ type: "remove" }),
     /** What can be seen and moved: Ctrl+A, Delete takes nothing that is hidden or locked. */
     selectAll() {
       const ids = store.state.doc.items.filter((it) => !field(it, "hidden") && !field(it, "locked")).map((it) => it.id);
@@ -34,6 +35,10 @@ export function createCommands(editor) {
       const [box] = aside([{ box: [0.375, 0.375, 0.625, 0.625] }], store.state.doc, editor.size);
       editor.insert([{ box }]);
       this.editCaption();
+    },
+    /** Ends what is under way as done; else the caption. */
+    enter() {
+      if (!editor.view.gestures.finish()) this.editCaption();
     },
     editCaption() {
       const id = store.state.selection.at(-1);
@@ -68,25 +73,36 @@ export function createCommands(editor) {
     /** @param {string} key a yes-or-no field @param {string[]} [ids] */
     toggle(key, ids = store.state.selection) {
       const chosen = store.state.doc.items.filter((it) => ids.includes(it.id));
-      edit({ type: "patch", ids, changes: { [key]: !chosen.every((it) => field(it, key)), ...(key === "enabled" ? { solo_muted: false } : {}) } });
+      store.dispatch({ type: "patch", ids, changes: { [key]: !chosen.every((it) => field(it, key)), ...(key === "enabled" ? { solo_muted: false } : {}) } });
     },
     /** @param {string[]} [ids] */
     solo(ids = store.state.selection) {
-      if (ids.length) edit({ type: "solo", ids });
+      if (ids.length) store.dispatch({ type: "solo", ids });
     },
     /** @param {number} by */
-    raise: (by) => edit({ type: "raise", by }),
+    raise: (by) => store.dispatch({ type: "raise", by }),
+    menu: () => editor.openMenu("box", editor.view.menuPlace),
     /** First what is under way, then the tool, then the selection. */
     escape() {
       if (editor.view.gestures.cancel()) return;
-      if (editor.view.tool === "draw") this.tool("select");
+      if (editor.view.tool !== "select") this.tool("select");
       else store.dispatch({ type: "select", ids: [] });
     },
     /** @param {string} name */
     tool(name) {
+      editor.view.gestures.cancel();
+      editor.view.caption.end();
       editor.view.tool = name;
+      const { why, values } = toolNamed(name).off?.(store) ?? {};
       editor.view.stage.style.cursor = "crosshair";
+      editor.say(why ? editor.t(why, values) : toolSentence(name, editor.t));
       editor.invalidate();
+    },
+    /** @param {number} by a step wider (1) or narrower (-1) */
+    brush(by) {
+      const px = nextSize(editor.pref("brush"), by);
+      editor.setPref("brush", px);
+      editor.say(editor.t("say.brush", { px }));
     },
     /** @param {string} key */
     pref: (key) => editor.togglePref(key),

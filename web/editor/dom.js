@@ -26,14 +26,13 @@ export function set(element, name, value) {
 
 /** Outlines on a 16 x 16 grid, drawn for this editor. @type {Record<string, string>} */
 const ICONS = {
-  select: "M4 2.5l8.5 5-3.8 1 2.3 3.9-1.7 1-2.3-4L4 12z",
-  draw: "M2.5 5.5v-3h3M13.5 9v4.5H9M2.5 8v5.5H6M8 2.5h5.5V6M5.5 8h5M8 5.5v5",
   undo: "M6 3L2.5 6.5 6 10M2.5 6.5H10a3.5 3.5 0 010 7H7",
   redo: "M10 3l3.5 3.5L10 10M13.5 6.5H6a3.5 3.5 0 000 7h3",
   template: "M2.5 2.5h11v11h-11zM6.2 2.5v11M9.8 2.5v11",
   picture: "M2.5 3h11v10h-11zM2.5 11l3.5-4 3 3.2 1.8-1.7 2.7 2.5M10.5 6h.01",
   fit: "M2.5 3h11v10h-11zM5 8h6M6.5 6.5L5 8l1.5 1.5M9.5 6.5L11 8l-1.500 1.500", // no corners alone: those say full screen
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
+  fold: "M5 6.500l3 3 3-3",
   help: "M5.8 6a2.2 2.2 0 114 1.2c-.8.8-1.8 1-1.8 2.3M8 12.4h.01",
   eye: "M1.5 8S4 3.8 8 3.8 14.5 8 14.5 8 12 12.2 8 12.2 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 100 3.6 1.8 1.8 0 000-3.6",
   eyeOff: "M2.5 2.5l11 11M4.2 5C2.5 6.2 1.5 8 1.5 8S4 12.2 8 12.2c1.2 0 2.300-.4 3.200-.9M7 3.900A6 6 0 018 3.800C12 3.800 14.500 8 14.500 8s-.6 1-1.700 2.100",
@@ -45,7 +44,7 @@ const ICONS = {
   close: "M4 4l8 8M12 4l-8 8",
 };
 
-/** @param {string} name */
+/** @param {string} name or an outline, as the tools bring theirs */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -53,7 +52,7 @@ export function icon(name) {
   for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" })) {
     svg.setAttribute(key, String(value));
   }
-  path.setAttribute("d", ICONS[name]);
+  path.setAttribute("d", ICONS[name] ?? name);
   svg.append(path);
   return svg;
 }

@@ -5,7 +5,7 @@
  * @typedef {import("./geometry.js").Box} Box
  * @typedef {import("./geometry.js").Size} Size
  * @typedef {import("./layout.js").Item} Item
- * @typedef {{x: number, y: number, w: number, h: number}} Frame where the picture lies on the stage, in CSS pixels
+ * @typedef {import("./canvas.js").Frame} Frame
  * @typedef {object} Scene
  * @property {Frame} frame
  * @property {Size} size the picture in pixels
@@ -20,22 +20,25 @@
  * @property {boolean} grid
  * @property {import("./gestures.js").Gestures} gestures
  */
+import { ACCENT, toStage } from "./canvas.js";
 import { CELL_PX, HANDLES, area, bounds, handlePoints, toPixels } from "./geometry.js";
 import { drawPlate, drawReadout } from "./labels.js";
 import { field } from "./layout.js";
 import { MUTED, colorOf, withAlpha } from "./palette.js";
-import { extent, isPoint, pointOf } from "./shapes.js";
+import { BOX } from "./shapes/box.js";
+import { LATE, extent, isPoint, kindsOf } from "./shapes/index.js";
+import { moveOf } from "./shapes/maps.js";
+import { RING } from "./shapes/point.js";
 
-const ACCENT = "#4a9eff";
-const HALO = "rgba(0, 0, 0, 0.55)";
-const RING = 7; // screen pixels: radius of a point's ring
+/** How clear the shapes of what is not selected are. */
+const UNSELECTED = 0.6;
 
 /** @param {CanvasRenderingContext2D} ctx scaled to CSS pixels @param {Scene} scene */
 export function drawScene(ctx, scene) {
   drawGround(ctx, scene);
   for (const box of scene.ghosts) drawGhost(ctx, toStage(box, scene.frame));
   scene.items.forEach((it, i) => {
-    if (!field(it, "hidden")) drawBox(ctx, scene, it, i);
+    if (!field(it, "hidden")) drawInstance(ctx, scene, it, i);
   });
   const plates = scene.items.map((it, i) => ({ it, i })).filter(({ it }) => !field(it, "hidden") && it.id !== scene.editing);
   plates.sort((a, b) => Number(a.it.id === scene.hovered) - Number(b.it.id === scene.hovered)); // that one over the others
@@ -43,9 +46,6 @@ export function drawScene(ctx, scene) {
   drawSelection(ctx, scene);
   drawOverlay(ctx, scene);
 }
-
-/** @param {Box} b @param {Frame} f @returns {Frame} */
-export const toStage = (b, f) => ({ x: f.x + b[0] * f.w, y: f.y + b[1] * f.h, w: (b[2] - b[0]) * f.w, h: (b[3] - b[1]) * f.h });
 
 /** A point's plate stands beside its ring. @param {import("./layout.js").Fields} fields @param {Frame} f @returns {Frame} */
 function plateRoom(fields, f) {
@@ -116,41 +116,17 @@ function drawGhost(ctx, r) {
   ctx.setLineDash([]);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Item} it @param {number} i */
-function drawBox(ctx, scene, it, i) {
-  const selected = scene.selection.includes(it.id);
-  const color = shade(it, i);
-  if (!isPoint(it.fields)) drawFrame(ctx, toStage(it.fields.box, scene.frame), color, selected, !field(it, "enabled"));
-  const point = pointOf(it.fields);
-  if (point) drawPoint(ctx, toStage([...point, ...point], scene.frame), color, selected);
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Frame} r @param {string} color @param {boolean} selected @param {boolean} muted */
-function drawFrame(ctx, r, color, selected, muted) {
-  ctx.fillStyle = withAlpha(color, muted ? 0.05 : selected ? 0.26 : 0.16);
-  ctx.fillRect(r.x, r.y, r.w, r.h);
-  ctx.setLineDash(muted ? [6, 4] : []);
-  for (const [style, width] of /** @type {[string, number][]} */ ([[HALO, selected ? 4.5 : 3.5], [color, selected ? 2.5 : 1.75]])) {
-    ctx.strokeStyle = style;
-    ctx.lineWidth = width;
-    ctx.strokeRect(r.x, r.y, r.w, r.h);
+/** All that an instance is. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Item} it @param {number} i */
+function drawInstance(ctx, { frame, selection }, it, i) {
+  const selected = selection.includes(it.id);
+  // What waits for the end of a drag is drawn from where it was before.
+  const fields = it.late && it.source ? { ...it.fields, ...picked(it.source, LATE) } : it.fields;
+  const move = it.late && it.source ? moveOf(extent(it.source), extent(it.fields)) : null;
+  for (const kind of kindsOf(fields)) {
+    ctx.globalAlpha = kind === BOX || selected ? 1 : UNSELECTED;
+    kind.draw(ctx, fields, frame, { color: shade(it, i), selected, muted: !field(it, "enabled"), move });
   }
-  ctx.setLineDash([]);
-}
-
-/** A dot in a ring: the place inside the object. @param {CanvasRenderingContext2D} ctx @param {{x: number, y: number}} p on the stage @param {string} color @param {boolean} selected */
-function drawPoint(ctx, { x, y }, color, selected) {
-  for (const [style, width] of /** @type {[string, number][]} */ ([[HALO, selected ? 5.5 : 4], [color, selected ? 3 : 2]])) {
-    ctx.strokeStyle = style;
-    ctx.lineWidth = width;
-    ctx.beginPath();
-    ctx.arc(x, y, RING, 0, 2 * Math.PI);
-    ctx.stroke();
-  }
-  ctx.fillStyle = color;
-  ctx.beginPath();
-  ctx.arc(x, y, 3, 0, 2 * Math.PI);
-  ctx.fill();
+  ctx.globalAlpha = 1;
 }
 
 /** Frame of a group, and the handles of what can be resized. @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
@@ -192,18 +168,13 @@ function drawOverlay(ctx, { gestures, frame, items, selection, size }) {
     ctx.lineWidth = 1;
     ctx.stroke();
   }
-  if (gestures.marquee) {
-    const r = toStage(gestures.marquee, frame);
-    ctx.fillStyle = withAlpha(ACCENT, 0.14);
-    ctx.fillRect(r.x, r.y, r.w, r.h);
-    ctx.strokeStyle = ACCENT;
-    ctx.lineWidth = 1;
-    ctx.strokeRect(r.x, r.y, r.w, r.h);
-  }
-  if (["drawing", "moving", "resizing"].includes(gestures.name)) {
-    const group = bounds(items.filter((it) => selection.includes(it.id)).map((it) => extent(it.fields)));
-    if (!group) return;
-    const { x, y, w, h } = toPixels(group, size);
-    drawReadout(ctx, toStage(group, frame), gestures.name === "moving" ? `x ${x}  y ${y}` : `${w} × ${h}`, frame);
-  }
+  const { readout } = gestures.state;
+  gestures.paint?.(ctx, gestures, frame);
+  const group = readout && bounds(items.filter((it) => selection.includes(it.id)).map((it) => extent(it.fields)));
+  if (!group) return;
+  const { x, y, w, h } = toPixels(group, size);
+  drawReadout(ctx, toStage(group, frame), readout === "place" ? `x ${x}  y ${y}` : `${w} × ${h}`, frame);
 }
+
+/** @param {import("./layout.js").Fields} fields @param {string[]} keys */
+const picked = (fields, keys) => Object.fromEntries(keys.filter((key) => key in fields).map((key) => [key, fields[key]]));

@@ -9,9 +9,10 @@
  * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
  * @property {() => "node"|"image"|"later"} sizeFrom what decides over it; later: an image that is not known before it is made
  * @property {() => void} changed the text changed
- * @property {() => void} captureUndo a gesture is complete: one step for the graph's own undo
+ * @property {() => void} captureUndo a step is complete, and one for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
  * @property {(e: TouchEvent) => void} touched fingers came down on the stage
+ * @property {() => boolean} pointsUnread none of the methods that the layout goes to reads points and scribbles
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""
@@ -35,15 +36,19 @@ import { MENUS } from "./menus.js";
 import { Notices } from "./notices.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
-import { Store, initial, toText } from "./state.js";
-import { readOwn } from "./templates.js";
+import { Store, toText } from "./state.js";
+import { OwnTemplates } from "./templates.js";
 import { Toolbar } from "./toolbar.js";
+import { BRUSH_PX } from "./tools/brush.js";
 import { Transfer } from "./transfer.js";
 import { View } from "./view.js";
 import { warnings } from "./warnings.js";
 
+/** Below how many CSS pixels the panel goes under the stage, and the toolbar shows the present tool alone. */
+const WIDTHS = { narrow: 470, folded: 520 };
+
 /** @type {Record<string, any>} */
-const PREFS = { snap: true, grid: false, dim: DIM, percent: false, more: false };
+const PREFS = { snap: true, grid: false, dim: DIM, percent: false, more: false, brush: BRUSH_PX };
 
 export class Editor {
   /** @param {Host} host @param {import("./i18n.js").Translate} t */
@@ -55,11 +60,10 @@ export class Editor {
     this.broken = null;
     /** @type {Map<string, import("./warnings.js").Warning[]>} */
     this.warnings = new Map();
-    /** @type {import("./templates.js").Template[]} */
-    this.ownTemplates = [];
-    this.store = new Store();
+    this.store = new Store(undefined, () => host.captureUndo());
     this.saved = this.store.state;
     this.outside = "";
+    this.pointsUnread = false;
     // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.  An empty title, as the
     // browser would show the one that ComfyUI gives what is around this, over the boxes.
     this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true", title: "" });
@@ -67,6 +71,7 @@ export class Editor {
     this.commands = createCommands(this);
     this.background = new Background(this);
     this.report = new Report(this);
+    this.templates = new OwnTemplates(this);
     this.inspector = new Inspector(this);
     this.list = new List(this);
     this.toolbar = new Toolbar(this);
@@ -80,11 +85,13 @@ export class Editor {
     this.transfer = new Transfer(this);
     this.root.addEventListener("keydown", (e) => this.key(e));
     for (const name of ["pointerdown", "pointermove", "pointerup"]) this.root.addEventListener(name, (e) => e.stopPropagation());
-    this.widths = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 470));
+    this.widths = new ResizeObserver(() => {
+      for (const [name, width] of Object.entries(WIDTHS)) this.root.classList.toggle(name, this.root.clientWidth < width);
+    });
     this.widths.observe(this.root);
-    this.store.subscribe((state, before) => this.changed(state, before));
+    this.store.subscribe((state, before, action) => this.changed(state, before, action));
     this.setText("");
-    void this.host.readTemplates().then((text) => { this.ownTemplates = readOwn(text); });
+    void this.templates.load();
   }
 
   get state() {
@@ -109,7 +116,7 @@ export class Editor {
   /** The widget's value from outside: loaded, undone by the graph, set by a script. Kept to the letter. @param {string} text */
   setText(text) {
     if (text === this.text && this.saved === this.state) return;
-    this.view.interrupt();
+    this.view.abandon();
     this.view.caption.close();
     let doc = emptyDoc();
     this.broken = null;
@@ -119,18 +126,18 @@ export class Editor {
       this.broken = /** @type {LayoutError} */ (error);
     }
     this.text = text;
-    this.store.state = this.saved = initial(doc);
+    this.store.dispatch({ type: "load", doc });
     this.report.showBroken();
     this.refresh();
-    this.invalidate();
   }
 
-  /** @param {import("./state.js").State} state @param {import("./state.js").State} before */
-  changed(state, before) {
+  /** @param {import("./state.js").State} state @param {import("./state.js").State} before @param {import("./state.js").Action} action */
+  changed(state, before, action) {
+    this.invalidate();
+    if (action.type === "load") return void (this.saved = state);
     const said = saidChange(state, before, this.size, this.t);
     if (said) this.say(said);
     if (!state.open && (state.doc !== this.saved.doc || state.prefs !== this.saved.prefs)) this.save();
-    this.invalidate();
   }
 
   save() {
@@ -144,20 +151,27 @@ export class Editor {
 
   /** Look again at what lies outside: size, pictures, links. Paints only where something is new. */
   refresh() {
+    this.view.measured = null;
+    this.pointsUnread = this.host.pointsUnread();
     this.background.refresh();
     if (this.around !== this.outside) this.invalidate();
   }
 
   /** What is painted of that, to compare. */
   get around() {
-    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.report.ghostKey, this.view.sharpness]);
+    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.pointsUnread, this.report.ghostKey, this.view.sharpness]);
   }
 
-  /** @param {import("./draw.js").Frame} frame @returns {import("./draw.js").Scene} */
+  /** What there is to warn of now: here, and by what was said after a run. */
+  assess() {
+    const { gestures, caption } = this.view;
+    this.warnings = warnings(this.state.doc, this.size, gestures.making ?? caption.id, this.pointsUnread);
+    for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
+  }
+
+  /** What is to be painted. @param {import("./canvas.js").Frame} frame @returns {import("./draw.js").Scene} */
   scene(frame) {
     const { gestures, caption } = this.view;
-    this.warnings = warnings(this.state.doc, this.size, gestures.name === "drawing" ? this.state.selection[0] : caption.id);
-    for (const id of this.report.notes.keys()) if (!this.warnings.has(id) && this.report.of(id).length) this.warnings.set(id, []);
     return {
       frame, size: this.size, items: this.state.doc.items, selection: this.state.selection, editing: caption.id,
       hovered: gestures.name === "idle" ? this.view.hovered : null, warnings: this.warnings,
@@ -181,14 +195,21 @@ export class Editor {
     const { zoom } = this.view.viewport;
     const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
     this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
-    this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0;
+    this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || this.view.gestures.active;
+    if (!this.view.empty.hidden) this.view.empty.replaceChildren(...this.invitation());
+  }
+
+  /** What stands on an empty stage: what to do there with the present tool. */
+  invitation() {
+    const { t, view: { tool } } = this;
+    const how = tool === "select" ? [h("strong", {}, t("empty.title"))] : [h("strong", {}, t(`tools.${tool}`)), h("span", {}, t(`how.${tool}`))];
+    return [...how, h("span", {}, t("empty.text"))];
   }
 
   /** New boxes from outside, as one step. @param {import("./layout.js").Fields[]} list @param {import("./geometry.js").Box[]} [boxes] where each goes, with its shapes */
   insert(list, boxes) {
     if (!list.length || this.readOnly) return;
     this.store.dispatch({ type: "add", boxes, list: list.map(({ locked, ...fields }) => /** @type {any} */ (fields)) });
-    this.host.captureUndo();
   }
 
   /** @param {string} id @param {string} key @param {string} value */
@@ -199,7 +220,6 @@ export class Editor {
   /** Typing or nudging has come to an end. */
   sealed() {
     this.store.dispatch({ type: "seal" });
-    this.host.captureUndo();
   }
 
   /** @param {string} key */
@@ -207,15 +227,15 @@ export class Editor {
     return this.state.prefs[key] ?? PREFS[key];
   }
 
-  /** @param {string} key @param {any} value undefined: the default */
+  /** The default is left out. @param {string} key @param {any} value */
   setPref(key, value) {
+    if (value === PREFS[key]) value = undefined;
     if (this.state.prefs[key] !== value) this.store.dispatch({ type: "prefs", changes: { [key]: value } });
   }
 
   /** @param {string} key */
   togglePref(key) {
-    const value = !this.pref(key);
-    this.setPref(key, value === PREFS[key] ? undefined : value);
+    this.setPref(key, !this.pref(key));
   }
 
   /** @param {KeyboardEvent} e */
@@ -270,28 +290,9 @@ export class Editor {
     this.root.append(this.help);
   }
 
-  /** A name for a template is typed where the status line is. */
-  askTemplateName() {
-    this.notices.ask(this.t("template.name"), (name) => {
-      this.focus();
-      const boxes = this.state.doc.items.map((it) => it.fields.box);
-      if (name) this.writeTemplates([...this.ownTemplates.filter((own) => own.name !== name), { name, boxes }]);
-    });
-  }
-
-  /** @param {string} name */
-  forgetTemplate(name) {
-    this.writeTemplates(this.ownTemplates.filter((own) => own.name !== name));
-  }
-
-  /** @param {import("./templates.js").Template[]} list */
-  writeTemplates(list) {
-    this.ownTemplates = list;
-    this.host.writeTemplates(JSON.stringify(list)).catch((error) => this.notices.show([this.t("template.failed", { reason: String(error) })], "template"));
-  }
-
   /** @param {string} sentence for the live region */
   say(sentence) {
     this.status.textContent = sentence;
+    this.status.title = sentence; // where it is cut
   }
 }

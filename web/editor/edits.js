@@ -11,7 +11,7 @@
 import { area, roundBox } from "./geometry.js";
 import { DEFAULTS, MAX_INSTANCES, field, item, patched } from "./layout.js";
 import { colorOf, nextColor } from "./palette.js";
-import { SHAPES, carried } from "./shapes.js";
+import { LATE, SHAPES, carried } from "./shapes/index.js";
 
 /** New instances on top, each with a colour, one not in use while there is one; `[document, their ids]`.  At most as many as a
  * layout may hold.
@@ -72,11 +72,16 @@ export const setBoxes = (doc, boxes, underway = false) => changeEach(doc, (it) =
 function placed(it, box, underway) {
   const source = it.source ?? it.fields;
   const { fields: there, cut } = carried(source, box, !underway);
-  const fields = { ...it.fields, ...picked(there, ["box", ...SHAPES]), ...(underway ? picked(it.fields, ["mask"]) : {}) };
+  const keys = underway ? SHAPES.filter((key) => !LATE.includes(key)) : SHAPES;
+  const fields = { ...it.fields, ...picked(there, keys) };
+  for (const key of keys) if (!(key in there)) delete fields[key];
   if (same(fields, it.fields) && !it.late) return it;
   const late = underway && "mask" in fields;
   return { id: it.id, fields, ...(late || area(source.box) > 0 ? { source } : {}), ...(late ? { late } : {}), ...(cut ? { cut } : {}) };
 }
+
+/** As `setBoxes`, but all that is in the boxes stays where it is. @param {Doc} doc @param {Record<string, Box>} boxes @returns {Doc} */
+export const setBoxesAlone = (doc, boxes) => patchEach(doc, (it) => (boxes[it.id] && !field(it, "locked") ? { box: boxes[it.id] } : null));
 
 /** The masks that waited are where their boxes are. @param {Doc} doc @returns {Doc} */
 export const settled = (doc) => changeEach(doc, (it) => (it.late ? placed(it, it.fields.box, false) : it));

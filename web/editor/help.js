@@ -2,11 +2,13 @@
 /** The "?" overlay: every key and what the pointer does, from the table that the editor itself obeys. */
 import { h, iconButton } from "./dom.js";
 import { POINTER, SHORTCUTS, written } from "./shortcuts.js";
+import { TOOLS } from "./tools/index.js";
 
 /** @param {import("./i18n.js").Translate} t @param {() => void} close @returns {HTMLElement} */
 export function helpOverlay(t, close) {
   const row = (/** @type {string} */ keys, /** @type {string} */ what) => h("div", {}, h("dt", {}, keys), h("dd", {}, what));
   const keys = SHORTCUTS.filter((s) => s.say).map((s) => row(written(s), t(`keys.${s.say}`)));
+  const tools = TOOLS.map((tool) => row(`${written(tool)}  ${t(`tools.${tool.name}`)}`, t(`how.${tool.name}`)));
   const pointer = POINTER.map(([how, what]) => row(t(`keys.${how}`), t(`keys.${what}`)));
   const button = iconButton("close", t("help.close"), close);
   const overlay = h("div", {
@@ -18,7 +20,7 @@ export function helpOverlay(t, close) {
     },
   }, h("header", {}, h("h2", {}, t("help.title")), button),
   h("div", { class: "roictrl-help-columns" },
-    h("section", {}, h("h3", {}, t("help.pointer")), h("dl", {}, ...pointer)),
+    h("section", {}, h("h3", {}, t("help.tools")), h("dl", {}, ...tools), h("h3", {}, t("help.pointer")), h("dl", {}, ...pointer)),
     h("section", {}, h("h3", {}, t("help.keyboard")), h("dl", {}, ...keys))));
   requestAnimationFrame(() => button.focus());
   return overlay;

@@ -10,22 +10,24 @@
  */
 import * as geo from "./geometry.js";
 import { field } from "./layout.js";
-import { extent, isPoint } from "./shapes.js";
+import { extent, isOn } from "./shapes/index.js";
 
-/** Half a handle, in screen pixels. */
-export const HANDLE_REACH = 7;
+/** Screen pixels before a press becomes a drag. */
+export const SLOP = 4;
+/** Half a handle, and as near as one must come to a point or a stroke, in screen pixels. */
+const REACH = 7;
 const FINGER_REACH = 16;
+
+/** How far a pointer reaches, normalised. @param {{coarse?: boolean}} e @param {Point} unit one screen pixel @returns {Point} */
+export function reachOf({ coarse }, unit) {
+  const reach = coarse ? FINGER_REACH : REACH;
+  return { x: reach * unit.x, y: reach * unit.y };
+}
 
 /** Topmost first. @param {import("./layout.js").Doc} doc @param {Point & {coarse?: boolean}} p @param {Point} unit one screen pixel
  * @returns {Item[]} */
-export const boxesAt = (doc, p, unit) => doc.items.filter((it) => !field(it, "hidden") && !field(it, "locked") && covers(it, p, unit)).reverse();
-
-/** A point is as large as a handle. @param {Item} it @param {Point & {coarse?: boolean}} p @param {Point} unit */
-function covers({ fields }, p, unit) {
-  if (!isPoint(fields)) return geo.contains(fields.box, p);
-  const reach = p.coarse ? FINGER_REACH : HANDLE_REACH;
-  return Math.abs(fields.point[0] - p.x) <= reach * unit.x && Math.abs(fields.point[1] - p.y) <= reach * unit.y;
-}
+export const boxesAt = (doc, p, unit) =>
+  doc.items.filter((it) => !field(it, "hidden") && !field(it, "locked") && isOn(it.fields, p, reachOf(p, unit))).reverse();
 
 /** The box that is seen under the pointer, locked or not. @param {import("./layout.js").Doc} doc @param {Point} p */
 export const seenAt = (doc, p) => doc.items.findLast((it) => !field(it, "hidden") && geo.contains(it.fields.box, p)) ?? null;
@@ -37,8 +39,7 @@ export const movable = (store) => Object.fromEntries(store.selected
 /** The handle of the selection under the pointer. @param {Store} store @param {Point & {coarse?: boolean}} e @param {Point} unit one screen pixel */
 export function handleUnder(store, e, unit) {
   const group = geo.bounds(Object.values(movable(store)));
-  const reach = e.coarse ? FINGER_REACH : HANDLE_REACH;
-  return group && geo.area(group) > 0 ? geo.handleAt(group, e, { x: reach * unit.x, y: reach * unit.y }) : null;
+  return group && geo.area(group) > 0 ? geo.handleAt(group, e, reachOf(e, unit)) : null;
 }
 
 /** The box below the selected one among those under the pointer, round and round. @param {Store} store @param {Point} p @param {Point} unit */
@@ -46,16 +47,4 @@ export function nextUnder(store, p, unit) {
   const ids = boxesAt(store.state.doc, p, unit).map((it) => it.id);
   const at = ids.findIndex((id) => store.state.selection.includes(id));
   return ids[(at + 1) % ids.length];
-}
-
-/** @type {Record<string, string>} */
-const CURSORS = { n: "ns", s: "ns", e: "ew", w: "ew", nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw" };
-
-/** The CSS cursor that says what a press would do. @param {Store} store @param {Point & {ctrl?: boolean, alt?: boolean}} e @param {Point} unit @param {string} tool */
-export function cursorAt(store, e, unit, tool) {
-  if (tool === "draw" || e.ctrl) return "crosshair";
-  const handle = handleUnder(store, e, unit);
-  if (handle) return `${CURSORS[handle]}-resize`;
-  if (boxesAt(store.state.doc, e, unit).length) return e.alt ? "copy" : "move";
-  return "crosshair";
 }

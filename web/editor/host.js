@@ -8,6 +8,7 @@
  * @typedef {import("./geometry.js").Size} Size
  */
 import { contains, linkOf, originOf, reachable, widgetValue } from "./graph.js";
+import { pointsUnread } from "./methods.js";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 export const WIDGET = "ROICTRL_BOX_EDITOR";
@@ -78,6 +79,11 @@ export class ComfyHost {
   /** Two fingers are the stage's: the graph's own zooming listens before anything here, and ends at a touch without a finger. @param {TouchEvent} e */
   touched(e) {
     if (e.touches.length > 1) e.target?.dispatchEvent(new TouchEvent("touchstart", { bubbles: true }));
+  }
+
+  /** The layout goes to methods, and none of them reads points and scribbles. */
+  pointsUnread() {
+    return pointsUnread(this.node, this.app.rootGraph ?? this.app.graph);
   }
 
   linked() {

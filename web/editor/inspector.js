@@ -5,7 +5,7 @@ import { clamp, fit, minimum } from "./geometry.js";
 import { DEFAULTS, MAX_STRENGTH, field } from "./layout.js";
 import { PALETTE } from "./palette.js";
 import { STEP, scheduled } from "./schedule.js";
-import { extent, isPoint } from "./shapes.js";
+import { extent, isPoint } from "./shapes/index.js";
 import { endsTyping } from "./typing.js";
 
 const NUMBERS = /** @type {const} */ ([["strength", 0, MAX_STRENGTH, 0.05], ["start", 0, 1, STEP], ["end", 0, 1, STEP]]);
@@ -26,7 +26,7 @@ export class Inspector {
     this.colors = h("div", { class: "roictrl-colors", role: "group", "aria-label": t("field.color") }, ...PALETTE.map((color, i) =>
       h("button", { type: "button", style: `background:${color}`, "data-color": color, title: t(`color.${i}`), "aria-label": t(`color.${i}`),
         onclick: () => this.patch({ color }) })));
-    this.more = h("details", { ontoggle: () => editor.setPref("more", this.more.open || undefined) },
+    this.more = h("details", { ontoggle: () => editor.setPref("more", this.more.open) },
       h("summary", {}, t("field.more")),
       this.area("negative"), h("div", { class: "roictrl-grid3" }, ...NUMBERS.map(([key, min, max, step]) => this.number(key, min, max, step))),
       h("div", { class: "roictrl-place" }, ...PLACES.map((key) => this.place(key)), this.unit),
@@ -72,7 +72,7 @@ export class Inspector {
 
   /** Start stays before end in every selected box: whichever is typed pushes the other, and that is said. @param {"start"|"end"} key @param {number} value */
   setSchedule(key, value) {
-    const { store, host, t } = this.editor;
+    const { store, t } = this.editor;
     const [other, pushed] = [key === "start" ? "end" : "start", /** @type {number[]} */ ([])];
     store.dispatch({ type: "begin" });
     for (const it of store.selected) {
@@ -81,7 +81,6 @@ export class Inspector {
       if (other in changes) pushed.push(changes[other]);
     }
     store.dispatch({ type: "commit" });
-    host.captureUndo();
     if (pushed.length) this.editor.say(t(`pushed.${other}`, { value: pushed[0] }));
   }
 
@@ -113,7 +112,6 @@ export class Inspector {
       return [it.id, fit([v.x, v.y, v.x + v.w, v.y + v.h], min)];
     }));
     if (Number.isFinite(value)) store.dispatch({ type: "boxes", boxes });
-    this.editor.host.captureUndo();
   }
 
   /** @param {string} key */
@@ -133,7 +131,6 @@ export class Inspector {
   /** @param {Record<string, any>} changes */
   patch(changes) {
     this.editor.store.dispatch({ type: "patch", changes });
-    this.editor.host.captureUndo();
   }
 
   focusCaption() {

@@ -15,7 +15,7 @@
  */
 import { CELL_PX, bounds, roundBox, shift, toPixels } from "./geometry.js";
 import { LayoutError, VERSION, field, fromData, toData } from "./layout.js";
-import { extent } from "./shapes.js";
+import { extent } from "./shapes/index.js";
 
 export const ROUTE = "/roictrl/import";
 export const MAX_BYTES = 10 * 1024 * 1024;

@@ -2,7 +2,7 @@
 /**
  * Text on the canvas: number, caption and marks of a box on a dark plate, which reads well over any picture.
  *
- * @typedef {import("./draw.js").Frame} Frame
+ * @typedef {import("./canvas.js").Frame} Frame
  * @typedef {{number: number, text: string, color: string, muted: boolean, warned: boolean, hovered: boolean, room: Frame}} Plate
  */
 import { inkOn } from "./palette.js";

@@ -10,6 +10,7 @@ import { h, icon, set } from "./dom.js";
 import { isSolo } from "./edits.js";
 import { field } from "./layout.js";
 import { colorOf, inkOn } from "./palette.js";
+import { kindsOf } from "./shapes/index.js";
 
 const SLOP = 4;
 /** From the list's ends inward, and a step of scrolling. CSS pixels. */
@@ -99,6 +100,7 @@ export class List {
     }, h("span", { class: "roictrl-swatch", style: `background:${color};color:${inkOn(color)}` }, String(i + 1)),
     " ", // so that what is seen is found in what is said
     h("span", { class: `roictrl-name${caption ? "" : " none"}`, dir: "auto" }, caption || t("list.noCaption")),
+    ...kindsOf(it.fields).map((kind) => kind.icon && h("span", { class: "roictrl-mark", "aria-hidden": "true", title: t(`shape.${kind.name}`) }, icon(kind.icon))),
     warned ? h("span", { class: "roictrl-warn" }, "!") : null,
     ...[
       this.toggle(it, "on", "enabled", field(it, "enabled") ? "list.mute" : "list.unmute", !field(it, "enabled")),
@@ -195,6 +197,5 @@ export class List {
     const { doc, selection } = store.state;
     const before = doc.items.slice(0, drag.to).filter((it) => selection.includes(it.id)).length;
     store.dispatch({ type: "order", ids: selection, to: drag.to - before });
-    this.editor.host.captureUndo();
   }
 }

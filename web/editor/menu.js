@@ -2,9 +2,10 @@
 /**
  * A menu inside the editor: mouse, touch and keyboard; closes when the focus leaves it.
  *
- * @typedef {{label?: string, run?: () => void, keys?: string, checked?: boolean, radio?: boolean, disabled?: boolean, heading?: string,
+ * @typedef {{label?: string, run?: () => void, keys?: string, opens?: boolean, checked?: boolean, radio?: boolean, disabled?: boolean, heading?: string,
  *   range?: {value: number, min: number, max: number, step: number, change: (value: number) => void}}} Entry
- *   an entry with neither label nor heading is a separating line; radio: one of several of which one is checked; ranges come last
+ *   an entry with neither label nor heading is a separating line; radio: one of several of which one is checked;
+ *   opens: another menu, in its place; ranges come last
  */
 import { h } from "./dom.js";
 
@@ -13,6 +14,8 @@ export class Menu {
   constructor(root, closed) {
     this.root = root;
     this.closed = closed;
+    /** Where it was opened last. */
+    this.at = { x: 0, y: 0 };
     /** @type {HTMLElement|null} */
     this.element = null;
   }
@@ -20,9 +23,11 @@ export class Menu {
   /** @param {{x: number, y: number}} at in the root's own CSS pixels @param {Entry[]} entries @param {string} label */
   open(at, entries, label) {
     this.element?.remove();
+    this.at = at;
     const element = h("div", {
       class: "roictrl-menu", tabindex: -1,
       onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e),
+      oncontextmenu: (/** @type {Event} */ e) => e.preventDefault(), // of the key that opened it
       onfocusout: (/** @type {FocusEvent} */ e) => {
         if (!element.contains(/** @type {Node|null} */ (e.relatedTarget))) this.close(false);
       },
@@ -51,18 +56,18 @@ export class Menu {
   }
 
   /** @param {Entry} entry */
-  entry({ label, run, keys, checked, radio, disabled, heading }) {
+  entry({ label, run, keys, opens, checked, radio, disabled, heading }) {
     if (heading) return h("div", { class: "roictrl-menu-heading", role: "presentation" }, heading);
     if (!label) return h("div", { class: "roictrl-menu-line", role: "separator" });
     const known = checked !== undefined;
     return h("button", {
-      type: "button", role: known ? (radio ? "menuitemradio" : "menuitemcheckbox") : "menuitem", "aria-checked": known && String(checked), disabled,
+      type: "button", role: known ? (radio ? "menuitemradio" : "menuitemcheckbox") : "menuitem", "aria-checked": known && String(checked), "aria-haspopup": opens && "menu", disabled,
       onclick: () => {
         this.close();
         run?.();
       },
     }, h("span", { class: "roictrl-check" }, checked ? "✓" : ""), h("span", { class: "roictrl-label" }, label),
-    keys ? h("kbd", {}, keys) : null);
+    keys ? h("kbd", {}, keys) : opens ? h("span", { "aria-hidden": "true" }, "›") : null);
   }
 
   /** @param {string|undefined} label @param {NonNullable<Entry["range"]>} range */

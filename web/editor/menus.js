@@ -4,10 +4,16 @@
  *
  * @typedef {import("./menu.js").Entry} Entry
  */
-import { DIM } from "./background.js";
 import { isSolo } from "./edits.js";
 import { field } from "./layout.js";
+import { chosenFile, clipboardPicture } from "./mask_picture.js";
+import { decoded } from "./masks.js";
+import { GROWTH } from "./shape_commands.js";
+import { isPoint, kindsOf } from "./shapes/index.js";
+import { written } from "./shortcuts.js";
 import { BUILT_IN, arrange } from "./templates.js";
+import { SIZES } from "./tools/brush.js";
+import { TOOLS } from "./tools/index.js";
 
 /** @type {Record<string, (editor: import("./editor.js").Editor) => Entry[]>} */
 export const MENUS = {
@@ -21,10 +27,11 @@ export const MENUS = {
     const all = (/** @type {string} */ key) => chosen.every((it) => field(it, key));
     return [
       { label: t("menu.caption"), keys: "Enter", run: () => commands.editCaption() },
-      { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate }, {},
+      { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate },
+      { label: t("menu.shape"), opens: true, disabled: all("locked"), run: () => editor.openMenu("shape", editor.menu.at) }, {},
       { label: t(all("enabled") ? "menu.mute" : "menu.unmute"), keys: "M", run: () => commands.toggle("enabled") },
       { label: t(isSolo(state.doc, state.selection) ? "menu.unsolo" : "menu.solo"), keys: "S", run: () => commands.solo() },
-      { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "L", run: () => commands.toggle("locked") },
+      { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "Shift+L", run: () => commands.toggle("locked") },
       { label: t(all("hidden") ? "menu.show" : "menu.hide"), keys: "H", run: () => commands.toggle("hidden") }, {},
       { label: t("menu.front"), keys: "Shift+PageUp", run: () => commands.raise(Infinity) },
       { label: t("menu.back"), keys: "Shift+PageDown", run: () => commands.raise(-Infinity) },
@@ -33,18 +40,39 @@ export const MENUS = {
     ];
   },
 
+  /** What can be made of the selected instances' shapes. */
+  shape({ t, commands, store }) {
+    const chosen = store.selected;
+    const has = (/** @type {string} */ name) => chosen.some((it) => kindsOf(it.fields).some((kind) => kind.name === name));
+    const [boxed, masked, one] = [has("box"), chosen.some((it) => decoded(it.fields.mask)), chosen.length === 1];
+    const entry = (/** @type {string} */ name, /** @type {boolean} */ possible, /** @type {() => any} */ run) =>
+      ({ label: t(`shaping.${name}`, { px: GROWTH }), disabled: !possible, run });
+    return [
+      entry("box", boxed, commands.maskFromBox), entry("ellipse", boxed, commands.maskFromEllipse),
+      entry("file", one, () => commands.maskFromPicture(chosenFile)),
+      entry("clipboard", one && !!navigator.clipboard?.read, () => commands.maskFromPicture(clipboardPicture)), {},
+      entry("bounds", has("mask"), commands.boxFromMask), entry("invert", masked && boxed, commands.invertMask),
+      entry("grow", has("mask"), () => commands.growMask(GROWTH)), entry("shrink", has("mask"), () => commands.growMask(-GROWTH)), {},
+      entry("clearMask", masked, () => commands.clearShape("mask")), entry("clearScribble", has("scribble"), () => commands.clearShape("scribble")),
+      entry("clearPoint", has("point") && !chosen.some((it) => isPoint(it.fields)), () => commands.clearShape("point")),
+    ];
+  },
+
+  /** All tools, where the toolbar has no room for them. */
+  tools: ({ t, commands, view }) => TOOLS.map((tool) => ({
+    label: t(`tools.${tool.name}`), keys: written(tool), checked: view.tool === tool.name, radio: true, run: () => commands.tool(tool.name),
+  })),
+
   templates(editor) {
     const { t, state } = editor;
-    const entry = (/** @type {string} */ label, /** @type {any} */ boxes) => ({ label, run: () => {
-      editor.store.dispatch({ type: "replace", doc: arrange(state.doc, boxes) });
-      editor.host.captureUndo();
-    } });
-    const own = editor.ownTemplates.map((own) => entry(own.name, own.boxes));
+    const entry = (/** @type {string} */ label, /** @type {any} */ boxes) =>
+      ({ label, run: () => editor.store.dispatch({ type: "replace", doc: arrange(state.doc, boxes) }) });
+    const own = editor.templates.list.map((own) => entry(own.name, own.boxes));
     return [
       { heading: t("template.heading") }, ...BUILT_IN.map(({ name, boxes }) => entry(t(`template.${name}`), boxes)),
       ...(own.length ? [{ heading: t("template.own") }, ...own] : []), {},
-      { label: t("template.save"), disabled: !state.doc.items.length, run: () => editor.askTemplateName() },
-      ...editor.ownTemplates.map(({ name }) => ({ label: t("template.forget", { name }), run: () => editor.forgetTemplate(name) })),
+      { label: t("template.save"), disabled: !state.doc.items.length, run: () => editor.templates.ask() },
+      ...editor.templates.list.map(({ name }) => ({ label: t("template.forget", { name }), run: () => editor.templates.forget(name) })),
     ];
   },
 
@@ -59,7 +87,7 @@ export const MENUS = {
       option("result", !!host.resultImage()),
       { label: t("background.file"), checked: typeof choice === "object", radio: true, run: () => editor.transfer.pick() }, {},
       { label: t("background.dim"), range: { value: editor.pref("dim"), min: 0, max: 0.9, step: 0.05,
-        change: (value) => editor.setPref("dim", value === DIM ? undefined : value) } },
+        change: (value) => editor.setPref("dim", value) } },
     ];
   },
 
@@ -73,10 +101,9 @@ export const MENUS = {
       { label: t("menu.copyLayout"), disabled: empty, run: () => transfer.copyAll("layout") },
       { label: t("menu.copyBoxes"), disabled: empty, run: () => transfer.copyAll("boxes") }, {},
       { label: t("menu.all"), keys: "Ctrl+A", disabled: empty, run: commands.selectAll },
-      { label: t("menu.clear"), disabled: empty, run: () => {
-        editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) });
-        editor.host.captureUndo();
-      } },
+      { label: t("menu.clear"), disabled: empty, run: () => editor.store.dispatch({ type: "remove", ids: state.doc.items.map((it) => it.id) }) }, {},
+      { label: t("menu.brush"), range: { value: SIZES.indexOf(editor.pref("brush")), min: 0, max: SIZES.length - 1, step: 1,
+        change: (at) => editor.setPref("brush", SIZES[at]) } },
     ];
   },
 };

@@ -11,6 +11,7 @@
 export const FORESEEN = {
   "layout.caption_empty": "warn.caption", "layout.box_without_area": "warn.area",
   "cells.none": "warn.nothing", "cells.few": "warn.small", "layout.over_border": "warn.border", "layout.twins": "warn.twin",
+  "layout.mask_empty": "warn.maskEmpty", "apply.mask_outside": "warn.maskOutside",
 };
 
 /** Notes for the editor of a layout that has come to the speaker like this: where other boxes were put before its own they

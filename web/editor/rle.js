@@ -7,7 +7,6 @@
  * bits, the lowest first: 48 + bits, plus 32 while more follow; the top bit of the last group is the sign.
  *
  * @typedef {{size: [number, number], counts: string|number[]}} Mask `size` is [height, width] in the mask's own pixels
- * @typedef {{scale: number, shift: number}} Axis an affine map of one normalised coordinate: v -> v * scale + shift
  */
 
 /** @param {number[]} runs @returns {string} */
@@ -52,9 +51,8 @@ export function runsOf(mask) {
   return runs.reduce((sum, run) => sum + run, 0) === size[0] * size[1] ? runs : null;
 }
 
-/** The set pixels of each column as rows `[from, to, from, to, ...]`, `to` not included.
- * @param {number[]} runs @param {[number, number]} size @returns {number[][]} */
-function columnsOf(runs, [height, width]) {
+/** The set pixels of each column. @param {number[]} runs @param {[number, number]} size @returns {number[][]} */
+export function columnsOf(runs, [height, width]) {
   const columns = Array.from({ length: width }, () => /** @type {number[]} */ ([]));
   let at = 0;
   runs.forEach((run, i) => {
@@ -70,8 +68,8 @@ function columnsOf(runs, [height, width]) {
   return columns;
 }
 
-/** The inverse of `columnsOf`. @param {(readonly number[])[]} columns @param {[number, number]} size @returns {Mask} */
-function maskOf(columns, size) {
+/** The inverse of `columnsOf`. @param {import("./raster.js").Columns} columns @param {[number, number]} size @returns {Mask} */
+export function maskOf(columns, size) {
   const [height, width] = size;
   const runs = [0]; // zeros, ones, zeros ...
   let at = 0;
@@ -89,35 +87,4 @@ function maskOf(columns, size) {
   });
   extend(false, height * width);
   return { size, counts: pack(runs) };
-}
-
-/**
- * For each boundary between the mask's cells along a side, the first cell of the result that lies at or behind it, from
- * below 0 to over `cells` where the picture ends before: a cell of the result takes what lies under its centre (nearest).
- * @param {number} cells @param {Axis} axis @returns {number[]} [cells + 1]
- */
-const boundaries = (cells, { scale, shift }) => Array.from({ length: cells + 1 }, (_, edge) =>
-  Math.ceil(edge * scale + shift * cells - 0.5 - TIE));
-
-/** Of a cell: a centre this near to a boundary lies on it. */
-const TIE = 1e-6;
-
-/**
- * The mask carried by a map of x and one of y, both with a scale over 0, on the same grid and cut at the picture's border,
- * and whether anything was cut.  Works on runs, so that its cost follows the mask's outline and not its area.
- * @param {Mask} mask @param {number[]} runs its runs @param {Axis} x @param {Axis} y @returns {{mask: Mask, cut: boolean}}
- */
-export function carryMask({ size }, runs, x, y) {
-  const [height, width] = size;
-  const [across, down] = [boundaries(width, x), boundaries(height, y)];
-  const columns = Array.from({ length: width }, () => /** @type {readonly number[]} */ ([]));
-  let cut = false;
-  columnsOf(runs, size).forEach((rows, c) => {
-    const carried = rows.map((row) => down[row]).filter((_, i, all) => all[i & ~1] < all[i | 1]); // what has become empty is left out
-    if (!carried.length || across[c] === across[c + 1]) return;
-    cut ||= across[c] < 0 || across[c + 1] > width || carried[0] < 0 || carried[carried.length - 1] > height;
-    const seen = carried.map((row) => Math.min(Math.max(row, 0), height));
-    columns.fill(seen, Math.min(Math.max(across[c], 0), width), Math.min(Math.max(across[c + 1], 0), width));
-  });
-  return { mask: maskOf(columns, size), cut };
 }

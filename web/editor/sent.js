@@ -40,7 +40,7 @@ export const READERS = {
 export const SHOWN = [1, 3];
 
 /** What only the editor reads of an instance and of a layout; the picture's size is the node's own. */
-const MARKS = ["locked", "hidden", "solo_muted"];
+const MARKS = ["locked", "hidden", "solo_muted", "outline"];
 const HEAD = ["editor", "width", "height"];
 
 /** Sends layouts so. @param {any} app ComfyUI's */

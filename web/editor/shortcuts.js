@@ -8,10 +8,13 @@
  * @typedef {{key: string, command: string, args?: any[], say?: string, shown?: string}} Shortcut
  */
 
+import { TOOLS } from "./tools/index.js";
+
 /** @type {Shortcut[]} */
 export const SHORTCUTS = [
+  ...TOOLS.map(({ key, name }) => ({ key, command: "tool", args: [name] })), // lines of their own in the overlay
   { key: "n", command: "newBox", say: "new" },
-  { key: "Enter", command: "editCaption", say: "caption", shown: "Enter, F2" },
+  { key: "Enter", command: "enter", say: "caption", shown: "Enter, F2" },
   { key: "F2", command: "editCaption" },
   { key: "Tab", command: "walk", args: [1], say: "walk", shown: "Tab, Shift+Tab" },
   { key: "Shift+Tab", command: "walk", args: [-1] },
@@ -35,11 +38,11 @@ export const SHORTCUTS = [
   { key: "Ctrl+d", command: "duplicate", say: "duplicate" },
   { key: "Ctrl+a", command: "selectAll", say: "all" },
   { key: "Escape", command: "escape", say: "escape" },
-  { key: "v", command: "tool", args: ["select"], say: "select" },
-  { key: "b", command: "tool", args: ["draw"], say: "draw" },
+  { key: "[", command: "brush", args: [-1], say: "brush", shown: "[ ]" },
+  { key: "]", command: "brush", args: [1] },
   { key: "m", command: "toggle", args: ["enabled"], say: "mute" },
   { key: "s", command: "solo", say: "solo" },
-  { key: "l", command: "toggle", args: ["locked"], say: "lock" },
+  { key: "Shift+l", command: "toggle", args: ["locked"], say: "lock" },
   { key: "h", command: "toggle", args: ["hidden"], say: "hide" },
   { key: "PageUp", command: "raise", args: [1], say: "raise", shown: "PageUp, PageDown" },
   { key: "PageDown", command: "raise", args: [-1] },
@@ -55,6 +58,8 @@ export const SHORTCUTS = [
   { key: "Ctrl+ArrowRight", command: "pan", args: [-40, 0] },
   { key: "Ctrl+ArrowUp", command: "pan", args: [0, 40] },
   { key: "Ctrl+ArrowDown", command: "pan", args: [0, -40] },
+  { key: "Shift+F10", command: "menu", say: "menu" },
+  { key: "ContextMenu", command: "menu" },
   { key: "?", command: "help", say: "help" },
 ];
 
@@ -80,5 +85,5 @@ export function keyName(e) {
 /** @param {Parameters<typeof keyName>[0]} e */
 export const shortcutFor = (e) => SHORTCUTS.find((s) => s.key === keyName(e)) ?? null;
 
-/** How a key is written for people. @param {Shortcut} s */
+/** How a key is written for people. @param {Partial<Shortcut> & {key: string}} s */
 export const written = (s) => s.shown ?? s.key.replace(/\b[a-z]$/, (c) => c.toUpperCase()).replace("Escape", "Esc");

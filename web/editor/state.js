@@ -36,7 +36,7 @@ const EDITS = {
     return { doc: edits.setBoxes(next, Object.fromEntries(ids.map((id, i) => [id, a.boxes?.[i]]))), selection: ids };
   },
   remove: ({ doc, selection }, a) => ({ doc: edits.remove(doc, a.ids ?? selection) }),
-  boxes: ({ doc, open }, a) => ({ doc: edits.setBoxes(doc, a.boxes, open !== null) }),
+  boxes: ({ doc, open }, a) => ({ doc: a.alone ? edits.setBoxesAlone(doc, a.boxes) : edits.setBoxes(doc, a.boxes, open !== null) }),
   patch: ({ doc, selection }, a) => ({ doc: edits.patch(doc, a.ids ?? selection, a.changes) }),
   order: ({ doc }, a) => ({ doc: edits.order(doc, a.ids, a.to) }),
   raise: ({ doc, selection }, a) => ({ doc: edits.raise(doc, a.ids ?? selection, a.by) }),
@@ -100,10 +100,13 @@ const sameIds = (a, b) => a.length === b.length && a.every((id, i) => id === b[i
 
 /** A state that tells its listeners about every change. */
 export class Store {
-  /** @param {State} [state] */
-  constructor(state = initial()) {
+  /** @param {State} [state] @param {() => void} [committed] told after each step that is complete: a gesture, an edit, words typed to their end */
+  constructor(state = initial(), committed = () => {}) {
     this.state = state;
-    /** @type {Set<(state: State, before: State) => void>} */
+    this.committed = committed;
+    /** The document that `committed` was told of last. */
+    this.known = state.doc;
+    /** @type {Set<(state: State, before: State, action: Action) => void>} */
     this.listeners = new Set();
   }
 
@@ -111,10 +114,15 @@ export class Store {
   dispatch(action) {
     const before = this.state;
     this.state = reduce(before, action);
-    if (this.state !== before) for (const listener of this.listeners) listener(this.state, before);
+    if (this.state === before) return;
+    for (const listener of this.listeners) listener(this.state, before, action);
+    const { doc, open, merge } = this.state;
+    if (open || merge || doc === this.known) return;
+    this.known = doc;
+    if (action.type !== "load") this.committed(); // what came from outside is known there
   }
 
-  /** @param {(state: State, before: State) => void} listener */
+  /** @param {(state: State, before: State, action: Action) => void} listener */
   subscribe(listener) {
     this.listeners.add(listener);
   }

@@ -54,3 +54,39 @@ export function readOwn(text) {
     return [];
   }
 }
+
+/** A user's own arrangements, kept on the server. */
+export class OwnTemplates {
+  /** @param {import("./editor.js").Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    /** @type {Template[]} */
+    this.list = [];
+  }
+
+  async load() {
+    this.list = readOwn(await this.editor.host.readTemplates());
+  }
+
+  /** The name of a new one is typed where the status line is. */
+  ask() {
+    const { editor } = this;
+    editor.notices.ask(editor.t("template.name"), (name) => {
+      editor.focus();
+      const boxes = editor.state.doc.items.map((it) => it.fields.box);
+      if (name) this.save([...this.list.filter((own) => own.name !== name), { name, boxes }]);
+    });
+  }
+
+  /** @param {string} name */
+  forget(name) {
+    this.save(this.list.filter((own) => own.name !== name));
+  }
+
+  /** @param {Template[]} list */
+  save(list) {
+    const { host, notices, t } = this.editor;
+    this.list = list;
+    host.writeTemplates(JSON.stringify(list)).catch((error) => notices.show([t("template.failed", { reason: String(error) })], "template"));
+  }
+}

@@ -1,6 +1,8 @@
 // @ts-check
 /** The row of buttons above the stage. */
 import { h, iconButton, set } from "./dom.js";
+import { written } from "./shortcuts.js";
+import { TOOLS, toolSentence } from "./tools/index.js";
 import { FITTED } from "./viewport.js";
 
 export class Toolbar {
@@ -14,8 +16,7 @@ export class Toolbar {
     };
     const menu = (/** @type {string} */ name) => (/** @type {MouseEvent} */ e) =>
       editor.openMenu(name, editor.below(/** @type {HTMLElement} */ (e.currentTarget)));
-    this.select = iconButton("select", t("tool.select"), run("tool", "select"));
-    this.draw = iconButton("draw", t("tool.draw"), run("tool", "draw"));
+    this.tools = new Map(TOOLS.map((tool) => [tool.name, iconButton(tool.icon, `${toolSentence(tool.name, t)} (${written(tool)})`, run("tool", tool.name))]));
     this.undo = iconButton("undo", t("tool.undo"), run("undo"));
     this.redo = iconButton("redo", t("tool.redo"), run("redo"));
     this.remove = iconButton("trash", t("tool.remove"), run("remove"));
@@ -26,7 +27,9 @@ export class Toolbar {
       // Buttons leave the keyboard focus where it is: on the stage.
       onmousedown: (/** @type {Event} */ e) => e.preventDefault(),
     },
-    this.select, this.draw, h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
+    h("div", { class: "roictrl-tools", role: "group", "aria-label": t("tool.tools") }, ...this.tools.values(),
+      iconButton("fold", t("tool.tools"), menu("tools"), { ...popup, class: "roictrl-fold" })),
+    h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
     iconButton("template", t("tool.templates"), menu("templates"), popup),
     iconButton("picture", t("tool.background"), menu("background"), popup),
     this.fit,
@@ -36,8 +39,7 @@ export class Toolbar {
 
   update() {
     const { store, view } = this.editor;
-    set(this.select, "aria-pressed", String(view.tool === "select"));
-    set(this.draw, "aria-pressed", String(view.tool === "draw"));
+    for (const [name, button] of this.tools) set(button, "aria-pressed", String(view.tool === name));
     this.undo.disabled = !store.state.past.length;
     this.redo.disabled = !store.state.future.length;
     this.fit.disabled = view.viewport === FITTED;

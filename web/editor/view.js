@@ -1,13 +1,15 @@
 // @ts-check
 /** The stage: canvas, pointer, wheel, and at most one paint per animation frame. */
+import { toStage } from "./canvas.js";
 import { CaptionField } from "./caption.js";
 import { h } from "./dom.js";
-import { drawScene, toStage } from "./draw.js";
+import { drawScene } from "./draw.js";
 import { Gestures } from "./gestures.js";
-import { boxesAt, cursorAt, seenAt } from "./hits.js";
+import { boxesAt, seenAt } from "./hits.js";
 import { NARROW } from "./labels.js";
 import { Pinch } from "./pinch.js";
-import { extent } from "./shapes.js";
+import { pointerOf } from "./pointers.js";
+import { extent } from "./shapes/index.js";
 import { FITTED, frameOf, panned, zoomed } from "./viewport.js";
 
 const LONG_PRESS_MS = 500;
@@ -21,7 +23,11 @@ export class View {
     this.tool = "select";
     this.paints = 0;
     this.pending = 0;
+    /** @type {number|null} the pointer that is down */
+    this.held = null;
     this.ratio = 1;
+    /** @type {{rect: DOMRect, width: number, height: number}|null} */
+    this.measured = null;
     /** @type {string|null} a narrow box under the pointer, whose caption is shown only so */
     this.hovered = null;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -29,15 +35,19 @@ export class View {
     this.gestures = new Gestures({
       store: editor.store, size: () => editor.size, unit: () => this.unit, snapping: () => editor.pref("snap"),
       tool: () => this.tool, pan: (dx, dy) => this.pan(dx, dy), drawn: (id) => this.drawn(id), changed: () => this.invalidate(),
+      brush: () => editor.pref("brush"), say: (key, values) => editor.say(editor.t(key, values)),
     });
     this.pinch = new Pinch();
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.focus = h("textarea", { class: "roictrl-focus", readonly: true, rows: 1, spellcheck: "false", "aria-label": editor.t("stage.label") });
     this.caption = new CaptionField(editor);
-    this.empty = h("div", { class: "roictrl-empty" }, h("strong", {}, editor.t("empty.title")), h("span", {}, editor.t("empty.text")));
+    this.empty = h("div", { class: "roictrl-empty" });
     this.stage = h("div", { class: "roictrl-stage" }, this.focus, this.canvas, this.empty, this.caption.element);
     this.listen();
-    this.resizes = new ResizeObserver(() => this.invalidate());
+    this.resizes = new ResizeObserver(() => {
+      this.measured = null;
+      this.invalidate();
+    });
     this.resizes.observe(this.stage);
   }
 
@@ -52,21 +62,28 @@ export class View {
     on("pointerup", (e) => this.up(e));
     for (const name of ["pointercancel", "lostpointercapture"]) on(name, (e) => this.lost(e));
     on("pointerenter", () => this.editor.refresh());
-    on("pointerleave", () => this.hover(null));
+    on("pointerleave", () => {
+      this.hover(null);
+      this.gestures.gone();
+    });
     on("dblclick", (e) => this.doubleClick(e));
     on("contextmenu", (e) => this.contextMenu(e));
     on("touchstart", (e) => this.editor.host.touched(e));
     this.stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
   }
 
-  /** The stage's size in CSS pixels. */
-  get room() {
-    return { width: this.stage.clientWidth, height: this.stage.clientHeight };
+  /** Where the stage is on the page, and its size in its own CSS pixels: looked up once for a gesture, as each look may cost the page a layout. */
+  get metrics() {
+    if (!this.measured || this.gestures.name === "idle") {
+      const { stage } = this;
+      this.measured = { rect: stage.getBoundingClientRect(), width: stage.clientWidth, height: stage.clientHeight };
+    }
+    return this.measured;
   }
 
   /** Where the picture lies, in the stage's own CSS pixels. */
   get frame() {
-    return frameOf(this.room, this.editor.size, this.viewport);
+    return frameOf(this.metrics, this.editor.size, this.viewport);
   }
 
   /** One pixel of the stage, normalised. */
@@ -83,19 +100,14 @@ export class View {
 
   /** An event's place on the stage; the graph's zoom scales the element without its knowing. @param {{clientX: number, clientY: number}} e */
   local(e) {
-    const rect = this.stage.getBoundingClientRect();
-    const scale = rect.width / this.stage.clientWidth || 1;
+    const { rect, width } = this.metrics;
+    const scale = rect.width / width || 1;
     return { x: (e.clientX - rect.left) / scale, y: (e.clientY - rect.top) / scale };
   }
 
   /** @param {PointerEvent} e @returns {import("./gestures.js").Pointer} */
   pointer(e) {
-    const p = this.local(e);
-    const f = this.frame;
-    return {
-      x: (p.x - f.x) / f.w, y: (p.y - f.y) / f.h, cx: p.x, cy: p.y, button: e.button, shift: e.shiftKey,
-      ctrl: e.ctrlKey || e.metaKey, alt: e.altKey, coarse: e.pointerType === "touch",
-    };
+    return pointerOf(e, (at) => this.local(at), this.frame);
   }
 
   /** @param {PointerEvent} e */
@@ -106,10 +118,13 @@ export class View {
 
   /** On the stage, or on what turned out to be in its way. @param {PointerEvent} e */
   pressed(e) {
+    this.measured = null;
     this.editor.menu.close(false);
+    this.caption.end();
     this.focus.focus({ preventScroll: true });
     if (e.button === 2) return;
     this.stage.setPointerCapture(e.pointerId);
+    this.held = e.pointerId;
     if (e.pointerType === "touch") this.pinch.down(e.pointerId, this.local(e), this.viewport);
     if (this.pinch.busy) return this.interrupt();
     this.gestures.down(this.pointer(e));
@@ -121,14 +136,14 @@ export class View {
   move(e) {
     e.stopPropagation();
     if (this.editor.readOnly) return;
-    const pinched = this.pinch.move(e.pointerId, this.local(e), this.room);
+    const pinched = this.pinch.move(e.pointerId, this.local(e), this.metrics);
     if (pinched) this.look(pinched);
     if (this.pinch.busy) return;
     const p = this.pointer(e);
     this.gestures.move(p);
     if (this.gestures.active) clearTimeout(this.press);
     if (this.gestures.name !== "idle") return;
-    this.stage.style.cursor = cursorAt(this.editor.store, p, this.unit, this.tool);
+    this.stage.style.cursor = this.gestures.tool.cursor(this.gestures, p);
     this.hover(seenAt(this.editor.state.doc, p));
   }
 
@@ -143,21 +158,27 @@ export class View {
   up(e) {
     e.stopPropagation();
     clearTimeout(this.press);
-    const active = this.gestures.active;
+    this.held = null;
     if (!this.pinch.busy) this.gestures.up(this.pointer(e));
     this.pinch.up(e.pointerId);
-    if (active) this.editor.host.captureUndo();
   }
 
   /** @param {PointerEvent} e of a pointer that is gone, or taken by someone else */
   lost(e) {
     this.pinch.up(e.pointerId);
-    this.interrupt();
+    if (this.held === e.pointerId) this.interrupt();
   }
 
+  /** Whatever is under way is undone. */
+  abandon() {
+    clearTimeout(this.press);
+    this.gestures.cancel();
+  }
+
+  /** What was begun with the pointer is undone. */
   interrupt() {
     clearTimeout(this.press);
-    if (this.gestures.name !== "idle") this.gestures.cancel();
+    if (this.gestures.name !== "idle") this.gestures.back();
   }
 
   /** @param {PointerEvent} e */
@@ -165,6 +186,14 @@ export class View {
     if (this.gestures.active) return;
     this.gestures.cancel();
     this.contextMenu(e);
+  }
+
+  /** Where a menu opens that a key asks for: at the selected box, in the root's CSS pixels. */
+  get menuPlace() {
+    const { width, height } = this.metrics;
+    const r = this.rectOf(this.editor.state.selection.at(-1) ?? "") ?? { x: width / 3, y: height / 3 };
+    const { x, y } = this.editor.localToRoot({ clientX: this.metrics.rect.left, clientY: this.metrics.rect.top });
+    return { x: x + r.x, y: y + r.y };
   }
 
   /** The menu of the box under the pointer, which becomes the selection. @param {MouseEvent} e */
@@ -182,7 +211,7 @@ export class View {
   doubleClick(e) {
     e.stopPropagation();
     const [top] = boxesAt(this.editor.store.state.doc, this.pointer(/** @type {PointerEvent} */ (e)), this.unit);
-    if (top && e.target === this.stage && !this.editor.readOnly) this.caption.open(top.id);
+    if (top && e.target === this.stage && this.tool === "select" && !this.editor.readOnly) this.caption.open(top.id);
   }
 
   /** Ctrl-wheel is ours, and Alt-wheel, as newer Nodes 2.0 let nobody else have the first; the plain wheel stays the graph's.
@@ -200,7 +229,7 @@ export class View {
 
   /** @param {number} factor @param {{x: number, y: number}} [at] */
   zoom(factor, at) {
-    const stage = this.room;
+    const stage = this.metrics;
     this.look(zoomed(this.viewport, factor, at ?? { x: stage.width / 2, y: stage.height / 2 }, stage));
   }
 
@@ -210,7 +239,7 @@ export class View {
 
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
-    this.look(panned(this.viewport, dx, dy, this.room));
+    this.look(panned(this.viewport, dx, dy, this.metrics));
   }
 
   /** @param {import("./viewport.js").Viewport} viewport */
@@ -221,9 +250,9 @@ export class View {
 
   /** @param {string} id */
   drawn(id) {
-    if (this.tool === "draw") this.editor.commands.tool("select");
+    if (this.gestures.tool.once) this.tool = "select";
     // After the pointer's own events, which would take the focus away again.
-    requestAnimationFrame(() => this.caption.open(id));
+    requestAnimationFrame(() => this.caption.open(id, this.tool !== "select"));
   }
 
   /** Paint soon: one frame for any number of changes. */
@@ -236,12 +265,13 @@ export class View {
   }
 
   paint() {
-    const { clientWidth, clientHeight } = this.stage;
+    const { width, height } = this.metrics;
     const ctx = this.canvas.getContext("2d");
-    if (!ctx || !clientWidth || !clientHeight) return;
-    this.fitPixels(clientWidth, clientHeight);
+    if (!ctx || !width || !height) return;
+    this.fitPixels(width, height);
     ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    ctx.clearRect(0, 0, clientWidth, clientHeight);
+    ctx.clearRect(0, 0, width, height);
+    this.editor.assess();
     drawScene(ctx, this.editor.scene(this.frame));
     this.caption.place();
     this.paints++;
@@ -249,7 +279,8 @@ export class View {
 
   /** Canvas pixels for one CSS pixel of the stage, so that the picture is sharp: the device's ratio times the graph's zoom. */
   get sharpness() {
-    const scale = this.stage.getBoundingClientRect().width / this.stage.clientWidth || 1;
+    const { rect, width } = this.metrics;
+    const scale = rect.width / width || 1;
     return Math.min(MAX_RATIO, Math.max(1, (this.stage.ownerDocument.defaultView?.devicePixelRatio ?? 1) * scale));
   }
 

@@ -3,7 +3,7 @@
  * Where the picture lies on the stage: fitted, zoomed, panned. Pure numbers, in CSS pixels of the stage.
  *
  * @typedef {import("./geometry.js").Size} Size
- * @typedef {import("./draw.js").Frame} Frame
+ * @typedef {import("./canvas.js").Frame} Frame
  * @typedef {{zoom: number, x: number, y: number}} Viewport zoom 1 fits; x, y shift the picture's centre
  */
 import { clamp } from "./geometry.js";

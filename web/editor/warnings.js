@@ -9,10 +9,14 @@
  */
 import { CELL_PX, area, overlap } from "./geometry.js";
 import { field } from "./layout.js";
-import { isPoint } from "./shapes.js";
+import { decoded } from "./masks.js";
+import { isPoint } from "./shapes/index.js";
+import { POINT } from "./shapes/point.js";
+import { SCRIBBLE } from "./shapes/scribble.js";
 
 /** Slots of the published adapter (docs/roictrl.md section 1). */
 export const BOX_LIMIT = 30;
+const ROUNDING = 2e-6;
 /** Pixels of a cell at the levels of the UNet. */
 export const STRIDES = [8, 16, 32, 64];
 
@@ -34,24 +38,24 @@ export function missedLevel(box, size) {
 }
 
 /** @param {Doc} doc @param {Size} size @param {string|null} [typing] the box being drawn or captioned: its caption is not missed yet
+ * @param {boolean} [unread] no method that the layout goes to reads points and scribbles
  * @returns {Map<string, Warning[]>} by id; boxes without a warning are left out */
-export function warnings(doc, size, typing = null) {
+export function warnings(doc, size, typing = null, unread = false) {
   const found = new Map();
   const twins = sameCaption(doc);
   let used = 0;
   for (const it of doc.items) {
-    const list = field(it, "enabled") ? ofBox(it, used++, size, twins.get(it.id)).filter((w) => w.key !== "warn.caption" || it.id !== typing) : [];
+    const list = field(it, "enabled") ? ofBox(it, used++, size, twins.get(it.id), unread).filter((w) => w.key !== "warn.caption" || it.id !== typing) : [];
     if (list.length) found.set(it.id, list);
   }
   return found;
 }
 
-/** @param {Item} it @param {number} before how many others take part before it @param {Size} size @param {number|undefined} twin @returns {Warning[]} */
-function ofBox(it, before, size, twin) {
+/** @param {Item} it @param {number} before how many others take part before it @param {Size} size @param {number|undefined} twin @param {boolean} unread @returns {Warning[]} */
+function ofBox(it, before, size, twin, unread) {
   const { box } = it.fields;
-  /** @type {Warning[]} */
-  const list = [];
-  if (!field(it, "caption").trim()) list.push({ key: "warn.caption" });
+  const list = ofShapes(it.fields, size, unread);
+  if (!field(it, "caption").trim()) list.unshift({ key: "warn.caption" });
   if (isPoint(it.fields)) return list; // methods that read points place it
   if (area(box) <= 0 || box[2] <= box[0]) return [{ key: "warn.area" }, ...list];
   const missed = missedLevel(box, size);
@@ -63,6 +67,26 @@ function ofBox(it, before, size, twin) {
   if (twin) list.push({ key: "warn.twin", values: { n: twin } });
   return list;
 }
+
+/** @param {import("./layout.js").Fields} fields @param {Size} size @param {boolean} unread @returns {Warning[]} */
+function ofShapes(fields, size, unread) {
+  const [mask, point, scribble] = [decoded(fields.mask), POINT.bounds(fields), SCRIBBLE.bounds(fields)];
+  const { box } = fields;
+  const outside = (/** @type {import("./geometry.js").Box|null} */ shape) => shape && !isPoint(fields) && !inside(shape, box);
+  const found = {
+    "warn.maskEmpty": mask && !mask.bounds,
+    "warn.maskOutside": mask?.bounds && !mask.touches(box),
+    "warn.maskSmall": mask?.bounds && mask.share * size.width * size.height < CELL_PX ** 2,
+    "warn.pointOutside": outside(point),
+    "warn.scribbleOutside": outside(scribble),
+    "warn.pointUnread": point && unread,
+    "warn.scribbleUnread": scribble && unread,
+  };
+  return Object.entries(found).filter(([, is]) => is).map(([key]) => ({ key }));
+}
+
+/** @param {import("./geometry.js").Box} shape @param {import("./geometry.js").Box} box */
+const inside = (shape, box) => shape.every((v, i) => (i < 2 ? v >= box[i] - ROUNDING : v <= box[i] + ROUNDING));
 
 /** Boxes that share a caption with another and more than half of the smaller one's area: the other's number.
  * @param {Doc} doc @returns {Map<string, number>} */

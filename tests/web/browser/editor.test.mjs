@@ -8,8 +8,10 @@ import * as more from "./more_scenarios.mjs";
 import * as rows from "./rows.mjs";
 import { notesReachTheirBoxes, noticesComeAndGo } from "./said.mjs";
 import * as scenario from "./scenario.mjs";
+import * as shapes from "./shapes.mjs";
 import * as sight from "./sight.mjs";
 import * as surroundings from "./surroundings.mjs";
+import * as tools from "./tools.mjs";
 
 /** Goes only through what pages do in their own way; all else the other two show. */
 const BETWEEN = "1.49.6";
@@ -56,6 +58,9 @@ for (const frontend of PAGES) {
         await shared("paints", () => scenario.paints(page));
         for (const [name, run] of Object.entries({ ...rows, ...sight, ...surroundings })) {
           await (DIFFERENT.has(run) ? step : shared)(name, () => run(page));
+        }
+        if (!frontend || process.env.ALL_PAGES) { // pages do not differ in what is drawn
+          for (const [name, run] of Object.entries({ ...tools, ...shapes })) await step(name, async () => { t.diagnostic(await run(page) ?? name); });
         }
         await shared("what the server says reaches its box", async () => { node = await notesReachTheirBoxes(page); });
         await shared("a colour, a label, a lock run nothing again", () => looksRunNothing(page, node));

@@ -4,7 +4,8 @@
  *
  *     PYTHON=.venv/bin/python node tests/web/browser/pictures.mjs
  *
- * Four stills (both renderers, dark and light) and the frames of drawing three boxes, which `pictures.py` joins.
+ * Four stills (both renderers, dark and light), the frames of drawing three boxes and a still of every tool, which
+ * `pictures.py` joins.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -75,8 +76,68 @@ async function draw(node, shoot) {
   await shoot();
 }
 
+/** A still of each tool that draws shapes, and of the menu. @param {Node} node over a picture @param {string} folder */
+async function tools(node, folder) {
+  const { mouse, keyboard } = node.page;
+  let count = 0;
+  const shoot = async () => {
+    await node.settle();
+    await node.root().screenshot({ path: `${folder}/${count++}.png` });
+  };
+  const along = async (/** @type {[number, number][]} */ places, lift = true) => {
+    const [first, ...rest] = await Promise.all(places.map((place) => node.at(...place)));
+    await mouse.move(...first);
+    await mouse.down();
+    for (const place of rest) await mouse.move(...place, { steps: 4 });
+    if (lift) await mouse.up();
+    await node.settle();
+  };
+  const words = async (/** @type {string} */ caption) => {
+    await node.settle();
+    await keyboard.type(caption);
+    await node.press("Enter");
+  };
+  await node.press("p");
+  await node.click([0.72, 0.3]);
+  await shoot();
+  await words("the moon");
+  await node.press("k");
+  await along([[0.5, 0.9], [0.58, 0.78], [0.68, 0.9], [0.78, 0.78], [0.88, 0.9]]);
+  await words("a pond");
+  await shoot();
+  await node.press("l");
+  await along(BLOB, false);
+  await shoot();
+  await mouse.up();
+  await words("a red fox");
+  await node.press("b");
+  await node.press("Tab");
+  await node.press("Tab");
+  await node.press("Tab");
+  await along([[0.36, 0.55], [0.46, 0.5], [0.5, 0.42]], false);
+  await shoot();
+  await mouse.up();
+  await node.press("e");
+  await along([[0.12, 0.78], [0.24, 0.72]], false);
+  await shoot();
+  await mouse.up();
+  await node.press("v");
+  await node.press("Shift+F10");
+  await node.root().locator(".roictrl-menu [aria-haspopup]").click();
+  await shoot();
+}
+
+/** Around a fox. @type {[number, number][]} */
+const BLOB = Array.from({ length: 40 }, (_, i) => {
+  const turn = (i / 40) * 2 * Math.PI;
+  const far = 1 + 0.16 * Math.sin(3 * turn) + 0.06 * Math.sin(7 * turn);
+  return [0.24 + 0.14 * far * Math.cos(turn), 0.62 + 0.24 * far * Math.sin(turn)];
+});
+
 for (const folder of [IMAGES, dirname(FILM)]) mkdirSync(folder, { recursive: true });
-const frames = mkdtempSync(`${tmpdir()}/roictrl-`);
+const [frames, stills] = [0, 1].map(() => mkdtempSync(`${tmpdir()}/roictrl-`));
+const join = (/** @type {string} */ folder, /** @type {string} */ file) =>
+  execFileSync(process.env.PYTHON ?? "python3", [fileURLToPath(new URL("./pictures.py", import.meta.url)), folder, file], { stdio: "inherit" });
 const [server, browser] = await Promise.all([startServer(process.argv[2]), startBrowser()]);
 try {
   for (const vue of [false, true]) {
@@ -93,9 +154,12 @@ try {
       await context.close();
     }
   }
-  execFileSync(process.env.PYTHON ?? "python3", [fileURLToPath(new URL("./pictures.py", import.meta.url)), frames, FILM], { stdio: "inherit" });
+  join(frames, FILM);
+  const { page } = await openPage(browser, server.url);
+  await tools(await overPicture(page), stills);
+  join(stills, `${IMAGES}editor-tools.png`);
 } finally {
-  rmSync(frames, { recursive: true });
+  for (const folder of [frames, stills]) rmSync(folder, { recursive: true });
   await browser.close();
   await server.stop();
 }

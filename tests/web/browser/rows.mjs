@@ -25,13 +25,13 @@ const selected = (node) => node.eval((n, w, e) => e.store.selected.map((/** @typ
 /** @param {Node} node @param {string} [key] */
 const each = async (node, key = "caption") => (await node.layout()).instances.map((/** @type {any} */ it) => it[key]);
 
-/** Ctrl-drag and the Draw tool draw inside boxes; Alt-click walks through what overlaps; right-click opens the menu. @param {Page} page */
+/** Ctrl-drag and the Box tool draw inside boxes; Alt-click walks through what overlaps; right-click opens the menu. @param {Page} page */
 export async function overlapping(page) {
   const node = await fresh(page, [instance([0.0625, 0.0625, 0.9375, 0.9375], "sky"), instance([0.25, 0.25, 0.75, 0.75], "moon")]);
   await node.drag([0.375, 0.375], [0.625, 0.625], { keys: ["Control"] });
   await page.keyboard.type("crater");
   await node.press("Enter");
-  await node.press("b");
+  await node.press("r");
   await node.drag([0.125, 0.8125], [0.375, 0.90625]);
   await page.keyboard.type("hill");
   await node.press("Enter");
@@ -129,6 +129,7 @@ export async function shapesGoAlong(page) {
 export async function pointAlone(page) {
   const node = await fresh(page, [instance([0.5, 0.5, 0.5, 0.5], "a star", { point: [0.5, 0.5] })]);
   assert.equal(await node.root().locator(".roictrl-warn").count(), 0);
+  await node.click([0.5, 0.5]);
   const painted = await node.eval((n, w, e) => {
     const { frame, ratio, canvas } = e.view;
     const at = [frame.x + frame.w / 2, frame.y + frame.h / 2].map((v) => Math.round(v * ratio));
@@ -423,13 +424,13 @@ export async function warnings(page) {
     app.graph.add(preview);
     app.graph.getNodeById(id).connect(0, preview, preview.inputs.findIndex((/** @type {any} */ i) => i.name === "layout"));
   }, node.id);
-  // A mask that holds nothing is seen by the server alone.
+  // A point alone is no mistake here, as long as no method is connected; what the server says of it is.
   await node.eval((n, w, e, text) => { w.value = text; }, JSON.stringify({ version: 1, width: 512, height: 512, instances: [
-    instance([0, 0, 0.5, 0.5], `fox ${Date.now()}`, { mask: { size: [8, 8], counts: "P2" } }), instance([0.5, 0, 1, 0.5], "owl")] }));
+    instance([0.25, 0.25, 0.25, 0.25], `fox ${Date.now()}`, { point: [0.25, 0.25] }), instance([0.5, 0, 1, 0.5], "owl")] }));
   await node.settle();
   assert.deepEqual(await marks(), []);
   await page.getByTestId("queue-button").first().click();
-  await node.root().locator(".roictrl-row[title*='mask of instance 1']:has(.roictrl-warn)").waitFor();
+  await node.root().locator(".roictrl-row[title*='box of instance 1']:has(.roictrl-warn)").waitFor();
   await node.click([0.25, 0.25]);
   await node.press("ArrowRight");
   assert.deepEqual(await marks(), [], "said of a box that is another one by now");

@@ -5,8 +5,8 @@ import { Node, emptyGraph } from "./harness.mjs";
 
 const LAYOUT = { version: 1, width: 128, height: 128, instances: [
   { box: [0.05, 0.05, 0.45, 0.45], caption: "a red plain circle next to instance 2" },
-  { box: [0.55, 0.05, 0.95, 0.45], caption: "a blue plain star", mask: { size: [4, 4], counts: "`0" } },          // empty
-  { box: [0.05, 0.55, 0.95, 0.7], caption: "a green plain ring", mask: { size: [4, 4], counts: "31300000" } }, // below its box
+  { box: [0.75, 0.25, 0.75, 0.25], caption: "a blue plain star", point: [0.75, 0.25] },                // a point alone
+  { box: [0.05, 0.55, 0.95, 0.7], caption: "a green plain ring", negative: "a square" },               // which is not read
 ] };
 
 /** @param {import("playwright-core").Page} page @returns {Promise<Node>} whose layout is being sampled */
@@ -20,15 +20,16 @@ export async function notesReachTheirBoxes(page) {
     return report.said.size > 1; // this node's word and Apply ROICtrl's
   }, node.id);
   await node.settle();
-  const said = await node.eval((n, w, e) => e.state.doc.items.map((/** @type {any} */ it) => e.report.sentences(it.id)));
+  const saidOf = (/** @type {number} */ i) => node.eval((n, w, e, at) => e.report.of(e.state.doc.items[at].id).map((/** @type {any} */ note) => note.text).join(" "), i);
+  const said = [await saidOf(0), await saidOf(1), await saidOf(2)];
   assert.equal(said[0], "", "a caption that names another box is nobody's note");
-  assert.match(said[1], /The mask of instance 2 .* is empty/);
-  assert.match(said[2], /The mask of instance 3 .* lies outside its box/);
+  assert.match(said[1], /The box of instance 2 .* has no area/);
+  assert.match(said[2], /The negative caption of instance 3 .* is not read/);
   await node.eval((n, w, e) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[1].id], changes: { caption: "a star" } }));
-  assert.equal(await node.eval((n, w, e) => e.report.sentences(e.state.doc.items[1].id)), "", "a box that has changed is not what was spoken of");
+  assert.equal(await saidOf(1), "", "a box that has changed is not what was spoken of");
   await node.eval((n, w, e) => e.store.dispatch({ type: "undo" }));
   await node.eval((n, w, e) => e.store.dispatch({ type: "patch", ids: [e.state.doc.items[1].id], changes: { color: "#000000" } }));
-  assert.match(await node.eval((n, w, e) => e.report.sentences(e.state.doc.items[1].id)), /is empty/, "a colour changes nothing about it");
+  assert.match(await saidOf(1), /has no area/, "a colour changes nothing about it");
   return node;
 }
 
@@ -79,7 +80,7 @@ function sampleOnce(id) {
   };
   const layout = app.graph.getNodeById(id);
   const demo = add("ROICtrlLoadDemoModel", {});
-  const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] });
+  const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] }, { uncond_boxes: "off" });
   const prompt = add("CLIPTextEncode", { clip: [demo, 1] }, { text: "a red plain circle" });
   const latent = add("EmptyLatentImage", {}, { width: 128, height: 128 });
   const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps: 1, cfg: 1, control_after_generate: "fixed" });

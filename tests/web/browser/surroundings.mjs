@@ -113,7 +113,7 @@ export async function axe(page) {
   const node = await Node.add(page, [90, 160]);
   if (!await page.evaluate(() => "axe" in window)) await page.evaluate(AXE);
   await node.eval((n, w) => { w.value = JSON.stringify({ version: 1, width: 512, height: 512, instances: [
-    { box: [0, 0, 0.5, 0.5], caption: "a cat, asleep" }, { box: [0.5, 0.5, 1, 1], caption: "a dog", enabled: false }, { box: [0.5, 0, 1, 0.5] }] }); });
+    { box: [0, 0, 0.5, 0.5], caption: "a cat, asleep", point: [0.25, 0.25], scribble: [[[0.1, 0.1]]], mask: { size: [2, 2], counts: [0, 1, 3] } }, { box: [0.5, 0.5, 1, 1], caption: "a dog", enabled: false }, { box: [0.5, 0, 1, 0.5] }] }); });
   await node.settle();
   await node.click([0.25, 0.25]);
   await node.root().locator("summary").click();
@@ -127,6 +127,17 @@ export async function axe(page) {
     await accessible(node, menu);
     await node.press("Escape");
   }
+  await node.press("Shift+F10");
+  await node.root().locator(".roictrl-menu [aria-haspopup]").click();
+  await accessible(node, "the menu of shapes");
+  await node.press("Escape");
+  await node.press("l");
+  await node.eval((n, w, e) => { e.root.style.width = "400px"; });
+  await node.shown();
+  await node.root().locator(".roictrl-fold").click();
+  await accessible(node, "the folded tools");
+  await node.press("Escape");
+  await node.eval((n, w, e) => { e.root.style.width = ""; });
   await node.press("?");
   await accessible(node, "help");
   await node.press("Escape");

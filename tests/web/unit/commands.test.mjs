@@ -6,6 +6,7 @@ import { createCommands } from "../../../web/editor/commands.js";
 import { roundBox } from "../../../web/editor/geometry.js";
 import { SHORTCUTS } from "../../../web/editor/shortcuts.js";
 import { initial, Store } from "../../../web/editor/state.js";
+import { TOOLS } from "../../../web/editor/tools/index.js";
 import { SIZE, docOf } from "./helpers.mjs";
 
 const PX = 1 / 512;
@@ -17,13 +18,13 @@ function editor() {
   const ids = store.state.doc.items.map((it) => it.id);
   store.dispatch({ type: "select", ids: [ids[1]] });
   store.dispatch({ type: "patch", changes: { label: "edited" } });
-  const log = /** @type {any} */ ({ captured: 0, calls: [] });
+  const log = /** @type {any} */ ({ calls: [] });
   const called = (/** @type {string} */ name) => (/** @type {any[]} */ ...args) => void log.calls.push([name, ...args]);
   const around = {
-    store, size: SIZE, host: { captureUndo: () => { log.captured++; } }, invalidate() {}, toggleHelp: called("help"),
-    togglePref: called("pref"),
+    store, size: SIZE, t: (/** @type {string} */ key) => key, say: (/** @type {string} */ said) => { log.said = said; }, invalidate() {}, toggleHelp: called("help"),
+    openMenu: called("menu"), togglePref: called("pref"), pref: () => 32, setPref: called("set"),
     insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
-    view: { tool: "draw", stage: { style: {} }, gestures: { cancel: () => false }, caption: { open: called("caption") }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
+    view: { tool: "box", menuPlace: "there", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption"), end() {} }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
   };
   const commands = /** @type {any} */ (createCommands(/** @type {any} */ (around)));
   const captions = () => store.state.doc.items.map((it) => it.fields.caption);
@@ -61,12 +62,13 @@ const EFFECTS = {
     assert.deepEqual(e.box(3), roundBox([0.5 + 8 * PX, 0.5 + 8 * PX, 0.75 + 8 * PX, 0.75 + 8 * PX]));
   },
   "Ctrl+a": selects(0, 1, 2), Escape: (e) => assert.equal(e.view.tool, "select"),
-  v: (e) => assert.equal(e.view.tool, "select"), b: (e) => assert.equal(e.view.tool, "draw"),
-  m: fieldIs("enabled", false), l: fieldIs("locked", true), h: fieldIs("hidden", true),
+  ...Object.fromEntries(TOOLS.map(({ key, name }) => [key, (/** @type {ReturnType<typeof editor>} */ e) => assert.equal(e.view.tool, name)])),
+  "[": calls("set", "brush", 24), "]": calls("set", "brush", 48), m: fieldIs("enabled", false), "Shift+l": fieldIs("locked", true), h: fieldIs("hidden", true),
   s: (e) => assert.deepEqual(e.store.state.doc.items.map((it) => it.fields.enabled), [false, undefined, false]),
   PageUp: orderIs("1", "3", "2"), PageDown: orderIs("2", "1", "3"), "Shift+PageUp": orderIs("1", "3", "2"), "Shift+PageDown": orderIs("2", "1", "3"),
   g: calls("pref", "grid"), "Shift+g": calls("pref", "snap"), "+": calls("zoom", 1.25), "=": calls("zoom", 1.25), "-": calls("zoom", 0.8), 0: calls("fit"),
   "Ctrl+ArrowLeft": calls("pan", 40, 0), "Ctrl+ArrowRight": calls("pan", -40, 0), "Ctrl+ArrowUp": calls("pan", 0, 40), "Ctrl+ArrowDown": calls("pan", 0, -40), "?": calls("help"),
+  "Shift+F10": calls("menu", "box", "there"), ContextMenu: calls("menu", "box", "there"),
 };
 
 test("no shortcut is without its case here", () => assert.deepEqual(Object.keys(EFFECTS).sort(), SHORTCUTS.map((s) => s.key).sort()));
@@ -92,7 +94,7 @@ test("Escape: the gesture first, then the tool, then the selection; Tab leaves a
   const e = editor();
   e.view.gestures.cancel = () => true;
   e.commands.escape();
-  assert.equal(e.view.tool, "draw");
+  assert.equal(e.view.tool, "box");
   e.view.gestures.cancel = () => false;
   e.commands.escape();
   e.commands.escape();

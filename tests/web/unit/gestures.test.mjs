@@ -1,7 +1,6 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cursorAt } from "../../../web/editor/hits.js";
 import { docOf, surface } from "./helpers.mjs";
 
 const A = [64, 64, 192, 192].map((v) => v / 512);
@@ -32,8 +31,8 @@ test("draw: past the border is cut at the border", () => {
   assert.deepEqual(s.px(), [[400, 400, 512, 512]]);
 });
 
-test("draw inside another box: with Ctrl, with the Draw tool, and over a locked box", () => {
-  for (const [keys, tool, locked] of /** @type {any[]} */ ([[{ ctrl: true }, "select"], [{}, "draw"], [{}, "select", true]])) {
+test("draw inside another box: with Ctrl, with the Box tool, and over a locked box", () => {
+  for (const [keys, tool, locked] of /** @type {any[]} */ ([[{ ctrl: true }, "select"], [{}, "box"], [{}, "select", true]])) {
     const s = surface(docOf({ box: A, ...(locked ? { locked } : {}) }), { tool });
     s.drag([80, 80], [120, 120], keys);
     assert.deepEqual(s.px(), [[64, 64, 192, 192], [80, 80, 120, 120]]);
@@ -129,7 +128,7 @@ test("marquee: Shift-drag on empty ground adds what it touches, hidden boxes exc
   s.drag([20, 20], [260, 260], { shift: true });
   assert.deepEqual(s.store.state.selection, s.ids().slice(0, 2));
   assert.equal(s.store.state.past.length, 0);
-  assert.equal(s.gestures.marquee, null);
+  assert.equal(s.gestures.name, "idle");
 });
 
 test("middle drag pans and touches no box", () => {
@@ -192,14 +191,15 @@ test("snapping: away from every line a box settles on the 8-pixel cells", () => 
 
 test("the cursor says what a press would do", () => {
   const s = surface(docOf(A));
-  const unit = { x: 1 / 512, y: 1 / 512 };
-  const cursor = (/** @type {number} */ x, /** @type {number} */ y, keys = {}, tool = "select") =>
-    cursorAt(s.store, s.at(x, y, keys), unit, tool);
+  const cursor = (/** @type {number} */ x, /** @type {number} */ y, keys = {}, tool = "select") => {
+    s.log.tool = tool;
+    return s.gestures.tool.cursor(s.gestures, s.at(x, y, keys));
+  };
   assert.equal(cursor(400, 400), "crosshair");
   assert.equal(cursor(100, 100), "move");
   assert.equal(cursor(100, 100, { alt: true }), "copy");
   assert.equal(cursor(100, 100, { ctrl: true }), "crosshair");
-  assert.equal(cursor(100, 100, {}, "draw"), "crosshair");
+  assert.equal(cursor(100, 100, {}, "box"), "crosshair");
   s.store.dispatch({ type: "select", ids: s.ids() });
   assert.equal(cursor(192, 192), "nwse-resize");
   assert.equal(cursor(192, 128), "ew-resize");

@@ -14,11 +14,11 @@ export const docOf = (...instances) => fromData({
 /** @param {import("../../../web/editor/layout.js").Doc} [doc] @param {Record<string, any>} [options] */
 export function surface(doc = docOf(), { snapping = false, tool = "select" } = {}) {
   const store = new Store(initial(doc));
-  const log = /** @type {any} */ ({ drawn: [], panned: [0, 0], tool, snapping });
+  const log = /** @type {any} */ ({ drawn: [], said: [], panned: [0, 0], tool, snapping, brush: 40 });
   const gestures = new Gestures({
-    store, size: () => SIZE, unit: () => ({ x: 1 / 512, y: 1 / 512 }), snapping: () => log.snapping,
+    store, size: () => SIZE, unit: () => ({ x: 1 / 512, y: 1 / 512 }), snapping: () => log.snapping, brush: () => log.brush,
     tool: () => log.tool, pan: (dx, dy) => { log.panned = [log.panned[0] + dx, log.panned[1] + dy]; },
-    drawn: (id) => log.drawn.push(id), changed: () => {},
+    drawn: (id) => log.drawn.push(id), changed: () => {}, say: (key, values) => log.said.push([key, values]),
   });
   /** @param {number} px @param {number} py @param {Record<string, any>} [keys] */
   const at = (px, py, keys = {}) => ({ x: px / 512, y: py / 512, cx: px, cy: py, button: 0, ...keys });

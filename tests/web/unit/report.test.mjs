@@ -34,17 +34,17 @@ function reporting() {
 
 test("a look does not take back what was said of a box, nor a later word of another node; what acts does", () => {
   const { report, said, ran, patch, store } = reporting();
-  report.take({ layout: ran(), notes: [note("layout.mask_empty", 1)] });
+  report.take({ layout: ran(), notes: [note("layout.point_alone", 1)] });
   for (const change of [{ color: "#000000" }, { locked: true }, { hidden: true }, { label: "pet" }, { caption: "a fox " }]) {
     patch(0, change);
-    assert.deepEqual(said(), ["layout.mask_empty", ""], JSON.stringify(change));
+    assert.deepEqual(said(), ["layout.point_alone", ""], JSON.stringify(change));
   }
-  report.takeFrom("7", [note("apply.mask_outside", 2)]);
-  assert.deepEqual(said(), ["layout.mask_empty", "apply.mask_outside"]);
+  report.takeFrom("7", [note("apply.box_alone", 2)]);
+  assert.deepEqual(said(), ["layout.point_alone", "apply.box_alone"]);
   patch(0, { caption: "a wolf" });
-  assert.deepEqual(said(), ["", "apply.mask_outside"]);
+  assert.deepEqual(said(), ["", "apply.box_alone"]);
   store.dispatch({ type: "undo" });
-  assert.deepEqual(said(), ["layout.mask_empty", "apply.mask_outside"]);
+  assert.deepEqual(said(), ["layout.point_alone", "apply.box_alone"]);
 });
 
 test("what was drawn, moved or deleted while the run was going costs the others nothing", () => {
@@ -114,7 +114,7 @@ test("the makers of a layout are found through nodes that hand it on, reroutes a
 });
 
 test("what is said of boxes behind others is not put to a box by its number", () => {
-  const notes = [note("apply.mask_outside", 1), note("layout.caption_empty", 2)];
+  const notes = [note("apply.box_alone", 1), note("layout.caption_empty", 2)];
   assert.deepEqual(cameBy(notes, { direct: true, indexed: true }), notes);
   assert.deepEqual(cameBy(notes, { direct: false, indexed: true }), [notes[0]], "every editor foresees the other");
   assert.deepEqual(cameBy(notes, { direct: false, indexed: false }), [{ ...notes[0], instance: null }]);

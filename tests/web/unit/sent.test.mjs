@@ -6,7 +6,7 @@ import { actAlike, plain, sendPlain } from "../../../web/editor/sent.js";
 
 const BOX = [0.1, 0.2, 0.5, 0.9];
 const LAYOUT = { version: 1, width: 512, height: 384, caption: "a forest", instances: [
-  { box: BOX, caption: "a fox", strength: 0.8, color: "#e69f00", label: "fox", locked: true, hidden: true, mask: { size: [1, 1], counts: "01" }, mood: 1 },
+  { box: BOX, caption: "a fox", strength: 0.8, color: "#e69f00", label: "fox", locked: true, hidden: true, mask: { size: [1, 1], counts: "01" }, outline: [[0, 0]], mood: 1 },
   { box: BOX, enabled: false, solo_muted: true, caption: "an owl" }, { box: BOX, label: "rock" },
 ], editor: { snap: false, dim: 0.5, background: "none" }, from: "a friend" };
 /** What can change the picture, its keys in order. */

@@ -189,3 +189,23 @@ test("text on every palette colour has a contrast of at least 4.5", () => {
   assert.equal(colorOf("red; }", 1), PALETTE[1]);
   assert.equal(nextColor([]), PALETTE[0]);
 });
+
+test("a step is told once when it is complete: a gesture, an edit, words typed to their end; what is loaded is not", () => {
+  let told = 0;
+  const s = new Store(initial(docOf(BOX)), () => { told++; });
+  const [id] = ids(s);
+  const count = (/** @type {any[]} */ ...actions) => {
+    told = 0;
+    for (const action of actions) s.dispatch(action);
+    return told;
+  };
+  const typing = (/** @type {string} */ caption) => ({ type: "patch", ids: [id], changes: { caption }, merge: "caption" });
+  const box = (/** @type {number} */ x) => ({ type: "boxes", boxes: { [id]: [x, 0.1, 0.4, 0.4] } });
+  assert.equal(count({ type: "begin" }, box(0.2), box(0.3), { type: "commit" }), 1);
+  assert.equal(count({ type: "begin" }, box(0.2), { type: "revert" }), 0);
+  assert.equal(count(typing("a"), typing("ab")), 0);
+  assert.equal(count({ type: "seal" }, { type: "seal" }), 1);
+  assert.equal(count(typing("abc"), { type: "select", ids: [id] }), 1);
+  assert.equal(count({ type: "undo" }, { type: "redo" }, { type: "select", ids: [] }, { type: "prefs", changes: { grid: true } }), 2);
+  assert.equal(count({ type: "load", doc: docOf(BOX, BOX) }, { type: "select", ids: [] }), 0);
+});

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrange, BUILT_IN, readOwn } from "../../../web/editor/templates.js";
 import { frameOf, FITTED, panned, zoomed } from "../../../web/editor/viewport.js";
+import { encoded } from "../../../web/editor/masks.js";
+import { boxColumns } from "../../../web/editor/raster.js";
 import { BOX_LIMIT, missedLevel, warnings } from "../../../web/editor/warnings.js";
 import { SIZE, docOf } from "./helpers.mjs";
 
@@ -66,4 +68,23 @@ test("the picture fits the stage, zooms around a point that stays, and never lea
   assert.ok(Math.abs((at.x - f.x) / f.w - (at.x - g.x) / g.w) < 1e-9);
   assert.deepEqual(zoomed(view, 0.1, at, stage), FITTED);
   assert.ok(Math.abs(panned(view, 1e6, 0, stage).x) <= stage.width);
+});
+
+test("shapes: an empty mask, one beside its box or under a cell, a point or a stroke outside its box", () => {
+  const mask = (/** @type {any} */ box) => encoded(boxColumns(box, [64, 64]), [64, 64]);
+  const shaped = (/** @type {any} */ more) => keysOf({ box: BOX, caption: "fox", ...more })[0];
+  assert.deepEqual(shaped({ mask: mask([0, 0, 0, 0]) }), ["warn.maskEmpty"]);
+  assert.deepEqual(shaped({ mask: mask([0.6, 0.6, 0.9, 0.9]) }), ["warn.maskOutside"]);
+  assert.deepEqual(shaped({ mask: mask([0.45, 0.45, 0.9, 0.9]) }), []);
+  assert.deepEqual(shaped({ mask: encoded(boxColumns([0.2, 0.2, 0.21, 0.21], [512, 512]), [512, 512]) }), ["warn.maskSmall"]);
+  assert.deepEqual(shaped({ point: [0.6, 0.2] }), ["warn.pointOutside"]);
+  assert.deepEqual(shaped({ point: [0.5, 0.5], scribble: [[[0.1, 0.1], [0.5, 0.3]]] }), [], "the border is inside");
+  assert.deepEqual(shaped({ scribble: [[[0.2, 0.2]], [[0.2, 0.6]]] }), ["warn.scribbleOutside"]);
+});
+
+test("shapes that nothing reads are said so, a point alone as well", () => {
+  const doc = docOf({ box: BOX, caption: "fox", point: [0.2, 0.2], scribble: [[[0.2, 0.2]]] }, { box: [0.5, 0.5, 0.5, 0.5], point: [0.5, 0.5], caption: "star" });
+  const said = (/** @type {boolean} */ unread) => doc.items.map((it) => (warnings(doc, SIZE, null, unread).get(it.id) ?? []).map((w) => w.key));
+  assert.deepEqual(said(true), [["warn.pointUnread", "warn.scribbleUnread"], ["warn.pointUnread"]]);
+  assert.deepEqual(said(false), [[], []]);
 });

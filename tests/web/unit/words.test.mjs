@@ -6,6 +6,7 @@ import { chain, translator } from "../../../web/editor/i18n.js";
 import { BROKEN_KEYS } from "./keys.mjs";
 import { POINTER, SHORTCUTS, keyName, shortcutFor, written } from "../../../web/editor/shortcuts.js";
 import { BUILT_IN } from "../../../web/editor/templates.js";
+import { TOOLS } from "../../../web/editor/tools/index.js";
 
 const locale = (/** @type {string} */ name) => JSON.parse(readFileSync(new URL(`../../../locales/${name}/main.json`, import.meta.url), "utf8")).roictrl;
 const [en, zh] = [locale("en"), locale("zh")];
@@ -26,7 +27,7 @@ test("English and Chinese say the same things with the same values", () => {
 
 test("every key in the code is in the catalogue, and every line of the catalogue is used", () => {
   const folder = new URL("../../../web/editor/", import.meta.url);
-  const code = readdirSync(folder).filter((f) => f.endsWith(".js")).map((f) => readFileSync(new URL(f, folder), "utf8")).join("\n");
+  const code = readdirSync(folder, { recursive: true }).map(String).filter((f) => f.endsWith(".js")).map((f) => readFileSync(new URL(f, folder), "utf8")).join("\n");
   const used = new Set([...code.matchAll(/["'`]((?:[a-z]+\.)+[A-Za-z0-9]+)["'`]/g)].map((m) => m[1]).filter((k) => !/\.(m?js|css|json|md)$/.test(k)));
   const made = [...code.matchAll(/`([a-z]+)\.\$\{/g)].map((m) => `${m[1]}.`);
   for (const key of keys.keys()) {
@@ -37,6 +38,7 @@ test("every key in the code is in the catalogue, and every line of the catalogue
   for (const key of BROKEN_KEYS) assert.ok(keys.has(key), key);
   for (const { say } of SHORTCUTS) if (say) assert.ok(keys.has(`keys.${say}`), say);
   for (const [how, what] of POINTER) assert.ok(keys.has(`keys.${how}`) && keys.has(`keys.${what}`), how);
+  for (const { name } of TOOLS) assert.ok(keys.has(`tools.${name}`) && keys.has(`how.${name}`), name);
   for (const { name } of BUILT_IN) assert.ok(keys.has(`template.${name}`), name);
 });
 
