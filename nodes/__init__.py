@@ -13,6 +13,7 @@ speed.py          whether every step is computed
 weights.py        adapters as ComfyUI keeps models
 remedies.py       which node loads which kind of file
 model_folders.py  our folders under ComfyUI's models folder
+page.py           the running server, and notes to the page while a model samples
 routes.py         the server's route that reads boxes for the editor
 demo_model/       the demo model in ComfyUI's classes
 patch/            instances in ComfyUI's models

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..roictrl_core.checkpoint import read_adapter
 from .demo_model import FOLDER
 from .demo_model.files import load_demo
+from .demo_model.limits import limited
 from .report import named
 from .types import ADAPTER, schema
 from .weights import adapter_patcher
@@ -26,7 +27,8 @@ class LoadDemoModel(io.ComfyNode):
             description=(
                 "A tiny text-to-image model with its ROICtrl adapter, so that instance control can be tried on any "
                 "computer with nothing to download. It draws 128-pixel pictures of coloured, plain, striped or dotted "
-                "circles, squares, triangles, crosses, rings and stars, and knows no other words."
+                "circles, squares, triangles, crosses, rings and stars at a guidance (cfg) of about 2, and knows no "
+                "other words."
             ),
             search_aliases=["roictrl", "demo", "example", "tiny model"],
             inputs=[],
@@ -46,7 +48,8 @@ class LoadDemoModel(io.ComfyNode):
                     "adapter.safetensors is missing from the pack's demo_model folder: install the pack again "
                     "(git checkout), or train it with `python scripts/demo_train.py`."
                 )
-            return io.NodeOutput(*load_demo(), adapter_patcher(read_adapter(ADAPTER_FILE)))
+            model, clip, vae = load_demo()
+            return io.NodeOutput(limited(model, NODE), clip, vae, adapter_patcher(read_adapter(ADAPTER_FILE)))
 
 
 NODES = [LoadDemoModel]

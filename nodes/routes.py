@@ -11,13 +11,13 @@ The server itself does not even parse the request: `import_process` does everyth
 from __future__ import annotations
 
 import asyncio
-import sys
 
 from aiohttp import web
 
 from ..roictrl_core import import_process
 from ..roictrl_core.import_request import MAX_BODY
 from ..roictrl_core.safe_text import MAX_BYTES
+from .page import server
 
 PATH = "/roictrl/import"
 MAX_AT_ONCE = 2  # processes; further requests wait
@@ -31,10 +31,9 @@ def register() -> None:
     ComfyUI calls ``on_load`` only from 0.13 on, and adds the routes after all packs are loaded: so this runs when the
     nodes are listed.
     """
-    module = sys.modules.get("server")  # ComfyUI's main.py has loaded it by now; elsewhere there is nothing to serve
-    server = getattr(getattr(module, "PromptServer", None), "instance", None)
-    if server is not None and not any(getattr(route, "path", None) == PATH for route in server.routes):
-        server.routes.post(PATH)(answer)
+    running = server()
+    if running is not None and not any(getattr(route, "path", None) == PATH for route in running.routes):
+        running.routes.post(PATH)(answer)
 
 
 async def answer(request: web.Request) -> web.Response:

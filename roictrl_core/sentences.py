@@ -28,6 +28,14 @@ SENTENCES = {
         "are stretched with it. Give the latent the layout's shape; and where a tiled upscaler or a detailer cuts "
         "pieces of the picture, use the model without boxes there, since every piece would get the whole layout."
     ),
+    "demo.size": (
+        "The demo model draws pictures of {side} x {side} pixels, and this one has {size}: it fills boxes with several "
+        "small things. Set width and height of Instance Box Prompt to {side}, and connect both to Empty Latent Image."
+    ),
+    "demo.guidance": (
+        "The guidance (cfg) is {cfg}; about {best} suits the demo model, and much more mixes its colours. Set cfg of "
+        "the sampler to {best}."
+    ),
     "run.other_size": (
         "A sampling pass over a {size} latent, where the picture's is {picture}, runs without the boxes, "
         "because nothing says which part of the picture it is. If a tiled sampler makes it, remove that, "

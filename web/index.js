@@ -14,7 +14,7 @@ import { Editor } from "./editor/editor.js";
 import { makersOf } from "./editor/graph.js";
 import { ComfyHost, WIDGET, asWideAsNode } from "./editor/host.js";
 import { chain, translator } from "./editor/i18n.js";
-import { cameBy } from "./editor/notes.js";
+import { cameBy, sentence } from "./editor/notes.js";
 import { showPromoted } from "./editor/promote.js";
 import { sendPlain } from "./editor/sent.js";
 
@@ -144,6 +144,9 @@ app.registerExtension({
         if (image && !detail.output.roictrl) host.lastImage = image;
         editor.refresh();
       }
+    });
+    api.addEventListener("roictrl.said", (/** @type {any} */ { detail }) => { // while a model samples
+      for (const { editor } of living) editor.notices.show(detail.notes.map((/** @type {any} */ note) => sentence(note, t)), "sampling");
     });
     api.addEventListener("graphChanged", () => living.forEach(({ editor }) => editor.refresh()));
   },

@@ -3,6 +3,7 @@
 tokenizer.py  CLIP's tokenizer with the demo world's vocabulary
 networks.py   a UNetModel of SD1.5 topology and a two-layer CLIP text model, and what ComfyUI wants to know of them
 files.py      its weights -> MODEL, CLIP and VAE
+limits.py     what is said where it is asked for what it cannot draw
 """
 
 from __future__ import annotations

@@ -112,6 +112,31 @@ def isr_of(parts, model_for) -> float:
     return summarise(verdicts)["isr"]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "side, cfg, said",
+    [
+        (16, CFG, []),
+        (
+            24,
+            CFG,
+            ["draws pictures of 128 x 128 pixels, and this one has 192 x 192", "connect both to Empty Latent Image"],
+        ),
+        (16, 8.0, ["The guidance (cfg) is 8; about 2 suits the demo model"]),
+    ],
+)
+def test_another_size_and_far_too_much_guidance_are_said_when_it_samples(parts, caplog, side, cfg, said):
+    """A novice's graph, whose empty latent is as large as ever, must not end with seven stars in a box in silence."""
+    model, clip, _, _ = parts
+    prompt = clip.encode_from_tokens_scheduled(clip.tokenize("a red plain star"))
+    latent = torch.zeros(1, 4, side, side)
+    arguments = (torch.zeros_like(latent), 1, cfg, "euler", "normal", prompt, prompt, latent)
+    comfy.sample.sample(model, *arguments, disable_pbar=True)
+    lines = [record.getMessage() for record in caplog.records if record.name == "ROICtrl"]
+    assert len(lines) == bool(said) and all(text in lines[0] for text in said)
+    assert all(line.startswith("Load ROICtrl Demo Model: ") for line in lines)
+
+
 def test_roictrl_clearly_beats_no_control(pack, parts):
     model, clip, _, adapter = parts
     layouts, apply = pack.module("roictrl_core.layout"), pack.module("nodes.apply").ApplyROICtrl

@@ -35,18 +35,24 @@ export async function notesReachTheirBoxes(page) {
 /** What Apply says of the whole layout is shown below the boxes until it has nothing to say, also out of a subgraph.
  * @param {import("playwright-core").Page} page @param {Node} node whose layout was sampled, with Edit Instance in between */
 export async function noticesComeAndGo(page, node) {
-  const strength = async (/** @type {number} */ value) => {
-    await page.evaluate((to) => {
-      const apply = /** @type {any} */ (window).app.graph.nodes.find((/** @type {any} */ n) => n.type === "ROICtrlApply");
-      apply.widgets.find((/** @type {any} */ w) => w.name === "strength").value = to;
-    }, value);
+  const run = async (/** @type {string} */ type, /** @type {Record<string, number>} */ values) => {
+    await page.evaluate(([kind, all]) => {
+      const found = /** @type {any} */ (window).app.graph.nodes.find((/** @type {any} */ n) => n.type === kind);
+      for (const [name, to] of Object.entries(all)) found.widgets.find((/** @type {any} */ w) => w.name === name).value = to;
+    }, /** @type {const} */ ([type, values]));
     await page.getByTestId("queue-button").first().click();
   };
+  const strength = (/** @type {number} */ value) => run("ROICtrlApply", { strength: value });
   const notice = node.root().locator(".roictrl-notice", { hasText: /strength/i });
   await strength(0);
   await notice.waitFor();
   await strength(1);
   await notice.waitFor({ state: "detached" });
+  const small = node.root().locator(".roictrl-notice", { hasText: "draws pictures of 128 x 128 pixels, and this one has 64 x 64" });
+  await run("EmptyLatentImage", { width: 64, height: 64 }); // said while the demo model samples
+  await small.waitFor();
+  await run("EmptyLatentImage", { width: 128, height: 128 });
+  await small.waitFor({ state: "detached" });
   const outer = await node.wrap();
   await strength(0);
   await page.waitForFunction((id) => {
