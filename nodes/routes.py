@@ -2,7 +2,8 @@
 
 Request: JSON ``{"text": ..., "width": ..., "height": ...}``, sizes in pixels, and optionally ``"pick"`` and
 ``"class_names"``, ``"box_order"`` and ``"box_unit"`` as in Instance Box Prompt.  Answer:
-``{"layout": ..., "notes": [note, ...]}``, each as `Note.to_dict` gives it; a refusal has a status of 4xx and
+``{"layout": ..., "notes": [note, ...], "choices": {...}}``, each note as `Note.to_dict` gives it, each choice (what may
+be read otherwise, by its name in the request) as `Choice.to_dict`; a refusal has a status of 4xx and
 ``{"error": sentence}``.
 
 The server itself does not even parse the request: `import_process` does everything, in a process of its own.

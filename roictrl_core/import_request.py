@@ -1,4 +1,5 @@
-"""The import route's request and answer: text in any known box format in, a layout and notes out, as plain data."""
+"""The import route's request and answer, as plain data: text in any known box format in; a layout, notes and what may
+be read otherwise out."""
 
 from __future__ import annotations
 
@@ -29,8 +30,12 @@ def answer(body: bytes) -> dict:
     if type(pick) not in (str, int) or not isinstance(names, str):
         raise ValueError('The "pick" of the request must be text or a whole number, its "class_names" must be text.')
     read_as = formats.ReadAs(*(request.get(key, AUTO) for key in ("box_order", "box_unit")))
-    layout, notes = formats.read(request["text"], width, height, pick=str(pick), names=names, read_as=read_as)
-    return {"layout": layout.to_dict(), "notes": [note.to_dict() for note in notes]}
+    found = formats.read_openly(request["text"], width, height, pick=str(pick), names=names, read_as=read_as)
+    return {
+        "layout": found.layout.to_dict(),
+        "notes": [note.to_dict() for note in found.notes],
+        "choices": {key: choice.to_dict() for key, choice in found.choices.items()},
+    }
 
 
 def _request(body: bytes) -> dict:

@@ -19,6 +19,7 @@ vision_models.py  Gemini, Qwen-VL, Florence-2; tracking.py TRACKING; mot.py MOTC
 captions.py     structured captions of Ideogram 4 and Krea 2
 label_studio.py, cvat.py, voc.py   labelling tools' exports; xml_text.py parses the XML, geometry.py turns their shapes
 reading.py      order and unit of a box's numbers; placing.py adds all boxes of a source by one of them
+choices.py      what a person may say otherwise
 common.py       the picture's size, notes, checks of one box; shapes.py masks, points, strokes; names.py classes
 writing.py      what writers ask of a layout first; tracing.py masks as polygons
 """
@@ -53,11 +54,12 @@ from . import (
     voc,
     yolo,
 )
+from .choices import Choice
 from .common import Reader, first_filled
 from .reading import ReadAs
 from .writing import fitted
 
-__all__ = ["FORMATS", "WRITABLE", "Format", "ReadAs", "read", "write", "write_text"]
+__all__ = ["FORMATS", "WRITABLE", "Format", "ReadAs", "Reading", "read", "read_openly", "write", "write_text"]
 
 
 class Format(NamedTuple):
@@ -159,7 +161,20 @@ _KNOWN_FORMS = (
 )
 
 
-def read(
+class Reading(NamedTuple):
+    """A source that was read; ``choices`` are what a person may say otherwise, by its key of the import route."""
+
+    layout: Layout
+    notes: list[Note]
+    choices: dict[str, Choice]
+
+
+def read(source: object, width: int = 0, height: int = 0, **how: object) -> tuple[Layout, list[Note]]:
+    """Any of the formats of this package to a Layout, and the notes; ``how`` as in :func:`read_openly`."""
+    return read_openly(source, width, height, **how)[:2]
+
+
+def read_openly(
     source: object,
     width: int = 0,
     height: int = 0,
@@ -167,8 +182,8 @@ def read(
     pick: str = "",
     names: str = "",
     read_as: ReadAs = _AS_TOLD,
-) -> tuple[Layout, list[Note]]:
-    """Any of the formats of this package to a Layout, and the notes.
+) -> Reading:
+    """Any of the formats of this package to a Layout, the notes, and what may be read otherwise.
 
     ``width`` and ``height`` in pixels (0 = unknown) serve the formats that do not carry the picture's size; ``pick``
     chooses among several images, prompts or frames, by name or by index from 1 ("" = the first); ``names`` is the text
@@ -176,7 +191,7 @@ def read(
     sentence where the whole source is unusable.
     """
     if isinstance(source, Layout):
-        return source, []
+        return Reading(source, [], {})
     reader = Reader(int(width), int(height), str(pick).strip(), names, ReadAs(*read_as).checked())
     data = parsing.parsed(source, reader, kind_of) if isinstance(source, str) else _plain(source)
     layout = _read_data(data, reader)
@@ -188,7 +203,7 @@ def read(
         reader.note("read.choice_unused")
     if reader.pick not in ("", "1") and not reader.pick_used and layout.instances:
         reader.note("read.pick_unused", pick=quote(reader.pick))
-    return layout, reader.all_notes()
+    return Reading(layout, reader.all_notes(), reader.choices)
 
 
 def _plain(source: object) -> object:

@@ -13,6 +13,7 @@ from ..layout import DEFAULT_SIDE, LAYOUT_FIELDS, MAX_INSTANCES, MAX_SIDE, Box, 
 from ..masks import RunLengthMask
 from ..notes import MAX_NOTES, Note, capped, quote
 from ..plain_data import PlainData
+from .choices import Choice, numbered
 from .outlines import MAX_CROSSINGS, Polygon, polygon_mask
 from .reading import ReadAs
 
@@ -35,6 +36,7 @@ class Reader:
     pick_used: bool = False  # whether there was anything to pick from
     to_pixels: tuple[float, float] = (1.0, 1.0)  # by what a file's x and y, which should be pixels, become pixels
     notes: list[Note] = field(default_factory=list)
+    choices: dict[str, Choice] = field(default_factory=dict)  # what a person may say otherwise
     places: dict[int, list[int]] = field(default_factory=dict)  # of the notes on a subject, by its id
     instances: list[Instance] = field(default_factory=list)
     unsaid: int = 0  # notes beyond MAX_NOTES
@@ -196,13 +198,15 @@ def choose(options: list[str], pick: str, what: str, reader: Reader) -> int:
     """Index from 0 of the one among ``options`` (names) that ``pick`` means: a name, or an index from 1; "" = first."""
     reader.pick_used = True
     if pick in options:
-        return options.index(pick)
+        pick = str(options.index(pick) + 1)
     if pick and not (pick.isdecimal() and len(pick) < 9 and 1 <= int(pick) <= len(options)):
         shown = ", ".join(quote(name) for name in options[:5]) + (", …" if len(options) > 5 else "")
         raise ValueError(
             f"There is no {what} {quote(pick)} here. Give an index from 1 to {len(options)} or one of: {shown}."
         )
     index = int(pick) - 1 if pick else 0
+    if len(options) > 1:
+        reader.choices["pick"] = numbered(options, index)
     if len(options) > 1 and not pick:
         reader.note(f"read.first_{what}", count=len(options), first=quote(options[0]))
     return index

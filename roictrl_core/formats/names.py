@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..notes import quote
 from ..safe_text import lines_of, parse_json, parse_yaml
+from .choices import Choice
 from .common import Reader
 from .readable import readable
 from .told import as_json
@@ -22,10 +23,12 @@ class ClassNames:
 
     def __init__(self, reader: Reader, own: Mapping[int, str] | None = None) -> None:
         self.reader = reader
+        self.own = own
         self.names = own or given_names(reader.names, reader)
-        self.unnamed = False
+        self.asked = self.unnamed = False
 
     def caption(self, number: int) -> str:
+        self.asked = True
         if number not in self.names:
             self.unnamed = True
         return self.names.get(number) or f"class {number}"
@@ -36,9 +39,11 @@ class ClassNames:
             self.reader.note("read.class_unnamed", who=who, number=number)
 
     def close(self) -> None:
-        """Say once that there were no names at all, where they would have been needed."""
+        """Say once that there were no names at all, where they would have been needed; other names may be given."""
         if self.unnamed and not self.names:
             self.reader.note("read.classes_without_names")
+        if self.asked and not self.own:
+            self.reader.choices["class_names"] = Choice(self.reader.names)
 
 
 def given_names(text: str, reader: Reader) -> dict[int, str]:

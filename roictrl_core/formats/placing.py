@@ -12,14 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ..layout import Box, Point
+from . import choices
+from .choices import Choice
 from .common import Reader
 from .outlines import Polygon
 from .reading import (
     AUTO,
+    ORDERS,
     PERCENT,
     PIXELS,
     SHARES,
     THOUSANDTHS,
+    UNITS,
     Way,
     conflicts,
     decide,
@@ -78,7 +82,8 @@ def place(
             reader.need_size(what)
         if len(possible) > 1 and (always or way != possible[0]):
             say(way, reader, shown)
-        _doubt(rows, way, reader)
+        if _doubtful(rows, way, reader):
+            reader.choices |= _readings(way)
         placed |= {
             index: (way.unit, tuple(box))
             for index, box in zip(members, to_xyxy(rows, way, reader.width, reader.height).tolist(), strict=True)
@@ -91,7 +96,8 @@ def place(
 
 
 def say(way: Way, reader: Reader, shown: Callable[[str], str] = str) -> None:
-    """What was assumed, where a person did not choose it."""
+    """What was assumed, where a person did not choose it; it may be read otherwise."""
+    reader.choices |= _readings(way)
     if AUTO in reader.read_as:
         reader.note(_NOTES[way.unit], order=shown(way.order))
 
@@ -102,7 +108,15 @@ def chosen_way(rows: Sequence | np.ndarray, among: Sequence[Way], reader: Reader
     reader.choice_used = True
     among = among if order == AUTO else [way._replace(order=order) for way in among]
     among = among if unit == AUTO else [way._replace(unit=unit) for way in among]
-    return decide(np.asarray(rows), list(dict.fromkeys(among)), reader.width, reader.height)
+    way = decide(np.asarray(rows), list(dict.fromkeys(among)), reader.width, reader.height)
+    if reader.read_as.chosen:  # who has chosen may choose again
+        reader.choices |= _readings(way)
+    return way
+
+
+def _readings(way: Way) -> dict[str, Choice]:
+    """Every order and unit, of which ``way`` was taken."""
+    return {"box_order": choices.among(ORDERS, way.order), "box_unit": choices.among(UNITS, way.unit)}
 
 
 def settle_unit(numbers: Iterable[float], reader: Reader) -> None:
@@ -116,6 +130,8 @@ def settle_unit(numbers: Iterable[float], reader: Reader) -> None:
     if unit == AUTO and _are_shares(numbers):
         unit = SHARES
         reader.note("read.shares_not_pixels")
+    if unit != AUTO:
+        reader.choices["box_unit"] = choices.among(UNITS, unit)
     if unit not in (AUTO, PIXELS):
         across, down = sides_in(unit, reader.width, reader.height)
         reader.to_pixels = (reader.width / across, reader.height / down)
@@ -148,10 +164,11 @@ def _normalised(outline: Sequence[Polygon], unit: str, reader: Reader) -> list[n
     return [np.asarray(polygon, dtype=np.float64) / sides for polygon in outline]
 
 
-def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:
+def _doubtful(rows: np.ndarray, way: Way, reader: Reader) -> bool:
     """Say what makes a reading in pixels doubtful, where that decided nothing."""
     if way.unit != PIXELS or reader.read_as.unit != AUTO:
-        return
+        return False
+    said = len(reader.notes)
     if in_the_first_100(rows, reader.width, reader.height):
         reader.note("read.perhaps_percent", width=reader.width, height=reader.height)
     if conflicts(rows, way, way.order, reader.width, reader.height):
@@ -164,3 +181,4 @@ def _doubt(rows: np.ndarray, way: Way, reader: Reader) -> None:
                 width=reader.width,
                 height=reader.height,
             )
+    return len(reader.notes) > said

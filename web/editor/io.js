@@ -9,7 +9,8 @@
  * @typedef {import("./geometry.js").Size} Size
  * @typedef {import("./layout.js").Doc} Doc
  * @typedef {import("./layout.js").Fields} Fields
- * @typedef {{doc: Doc, notes: import("./notes.js").Note[]}} Imported
+ * @typedef {Record<string, string>} How `box_order`, `box_unit`, `pick`, `class_names`, as far as a person says them
+ * @typedef {{doc: Doc, notes: import("./notes.js").Note[], choices: import("./choices.js").Choices}} Imported
  * @typedef {(path: string, init: any) => Promise<Response>} Fetch
  */
 import { CELL_PX, bounds, roundBox, shift, toPixels } from "./geometry.js";
@@ -25,12 +26,13 @@ export const WIDE = 400;
 
 /**
  * Any text to a document. Throws a LayoutError whose values say why it could not be read.
- * @param {string} text @param {Size} size pixels of the picture, for boxes in pixels @param {Fetch} fetchApi
+ * @param {string} text @param {Size} size pixels of the picture, for boxes in pixels @param {Fetch} fetchApi @param {How} [how]
  * @returns {Promise<Imported>}
  */
-export async function read(text, size, fetchApi) {
+export async function read(text, size, fetchApi, how = {}) {
   if (new Blob([text]).size > MAX_BYTES) throw new LayoutError("import.large");
-  return readHere(text, size) ?? readThere(text, size, fetchApi);
+  const here = Object.keys(how).length ? null : readHere(text, size);
+  return here ?? readThere({ text, ...size, ...how }, fetchApi);
 }
 
 /** What the browser reads itself; null for anything else. @param {string} text @param {Size} size @returns {Imported|null} */
@@ -43,10 +45,10 @@ export function readHere(text, size) {
     return null;
   }
   if (data && !Array.isArray(data) && typeof data === "object" && "instances" in data) {
-    return { doc: fromData({ ...size, ...data }), notes: [] };
+    return { doc: fromData({ ...size, ...data }), notes: [], choices: {} };
   }
   const frame = boundingBoxes(data, size);
-  return frame && { doc: fromBoundingBoxes(frame, size), notes: [] };
+  return frame && { doc: fromBoundingBoxes(frame, size), notes: [], choices: {} };
 }
 
 /** One frame of BOUNDING_BOX: a dict, a list of them, or a list that holds one list. @param {any} data @param {Size} size @returns {any[]|null} */
@@ -86,19 +88,19 @@ function fromBoundingBoxes(frame, size) {
 /** @param {string} key @param {any} value */
 const text = (key, value) => (typeof value === "string" && value.trim() ? { [key]: value.trim() } : {});
 
-/** @param {string} content @param {Size} size @param {Fetch} fetchApi @returns {Promise<Imported>} */
-async function readThere(content, size, fetchApi) {
+/** @param {Record<string, any>} request @param {Fetch} fetchApi @returns {Promise<Imported>} */
+async function readThere(request, fetchApi) {
   let response, answer;
   try {
     response = await fetchApi(ROUTE, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text: content, ...size }),
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
     });
     answer = await response.json();
   } catch (error) {
     throw new LayoutError("import.server", { reason: String(error) });
   }
   if (!response.ok) throw new LayoutError("import.refused", { reason: answer.error ?? response.statusText });
-  return { doc: fromData(answer.layout), notes: answer.notes };
+  return { doc: fromData(answer.layout), notes: answer.notes, choices: answer.choices };
 }
 
 /** Instances as text for the clipboard: a Layout of their own. @param {Doc} doc @param {string[]} ids */

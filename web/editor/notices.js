@@ -10,11 +10,12 @@ export class Notices {
   }
 
   /** They stay until they are dismissed, or until the same matter is spoken of again: with no sentence its notice goes.
-   * @param {string[]} sentences @param {string} matter @returns {HTMLElement|undefined} */
-  show(sentences, matter) {
-    if (!sentences.length) return void this.element.querySelector(`[data-matter="${matter}"]`)?.remove();
+   * @param {string[]} sentences @param {string} matter @param {HTMLElement[]} [rows] what a person can do about it, below them
+   * @returns {HTMLElement|undefined} */
+  show(sentences, matter, rows = []) {
+    if (!sentences.length && !rows.length) return void this.element.querySelector(`[data-matter="${matter}"]`)?.remove();
     const close = iconButton("close", this.t("notice.close"), () => note.remove());
-    const note = h("div", { class: "roictrl-notice", "data-matter": matter }, h("div", {}, ...sentences.map((s) => h("p", {}, s))), close);
+    const note = h("div", { class: "roictrl-notice", "data-matter": matter }, h("div", {}, ...sentences.map((s) => h("p", {}, s)), ...rows), close);
     this.element.replaceChildren(note);
     return note;
   }

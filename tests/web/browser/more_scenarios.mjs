@@ -1,5 +1,5 @@
 // @ts-check
-/** Further places and ways to draw: on a subgraph's own node, and with a finger. */
+/** Further places and ways to draw: on a subgraph's own node, and with a finger; and pasted numbers that may mean several things. */
 import assert from "node:assert/strict";
 import { Node, dragOver, emptyGraph, shownStage } from "./harness.mjs";
 
@@ -109,4 +109,28 @@ async function twoFingers(node, session) {
   assert.deepEqual((await node.layout()).instances, [], "nothing was drawn");
   assert.equal(await graph(), before, "the graph stays where it is");
   await node.press("0");
+}
+
+/** Pasted numbers whose order and unit are a guess: the notice asks, and one press reads them anew, as one step. @param {Page} page */
+export async function importAsks(page) {
+  await emptyGraph(page);
+  const node = await Node.add(page, [90, 160]);
+  const choices = node.root().locator(".roictrl-choices");
+  /** The reading that shows as taken, and the box in 512ths. @param {string} reading @param {number[]} box */
+  const read = async (reading, box) => {
+    await choices.locator('button[aria-pressed="true"]', { hasText: reading }).waitFor();
+    assert.deepEqual((await node.layout()).instances.map((/** @type {any} */ it) => it.box.map((/** @type {number} */ v) => Math.round(v * 512))), [box], reading);
+  };
+  await node.click([0.5, 0.98]);
+  await page.evaluate((text) => navigator.clipboard.writeText(text), '[{"label": "dog", "score": 0.9, "bbox": [64, 128, 256, 384]}]');
+  await node.press("Control+v");
+  await read("x1 y1 x2 y2", [64, 128, 256, 384]);
+  for (const [reading, box] of /** @type {[string, number[]][]} */ ([["x y width height", [64, 128, 320, 512]], ["y first", [128, 64, 384, 256]], ["0 to 1000", [66, 33, 197, 131]]])) {
+    await choices.getByRole("button", { name: reading }).click();
+    await read(reading, box);
+  }
+  assert.equal(await choices.getByRole("button").count(), 8, "four orders, four units");
+  await node.click([0.5, 0.98]);
+  await node.press("Control+z");
+  assert.deepEqual((await node.layout()).instances.map((/** @type {any} */ it) => it.box), [[0.25, 0.125, 0.75, 0.5]], "one reading back");
 }

@@ -12,13 +12,17 @@ class Element {
     this.parent = null;
     /** @type {Map<string, string>} */
     this.attributes = new Map();
+    this.value = "";
+    /** @type {Record<string, (e?: any) => any>} listeners, by what they hear */
+    this.heard = {};
   }
 
   get text() {
     return this.textContent + this.children.map((/** @type {any} */ c) => c.text ?? c).join(" ");
   }
 
-  addEventListener() {}
+  /** @param {string} name @param {(e?: any) => any} listener */
+  addEventListener(name, listener) { this.heard[name] = listener; }
   /** @param {string} name @param {string} value */
   setAttribute(name, value) { this.attributes.set(name, value); }
   /** @param {string} name */
