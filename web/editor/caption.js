@@ -75,7 +75,7 @@ export class CaptionField {
     });
     const height = Math.min(this.element.scrollHeight + 2, MAX_HEIGHT);
     Object.assign(this.element.style, {
-      height: `${height}px`, top: `${Math.min(Math.max(r.y + 2, 4), clientHeight - height - 4)}px`,
+      height: `${height}px`, top: `${Math.min(Math.max(r.y + (point ? RING + 5 : 2), 4), clientHeight - height - 4)}px`,
     });
   }
 

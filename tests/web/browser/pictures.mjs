@@ -97,12 +97,13 @@ async function tools(node, folder) {
     await keyboard.type(caption);
     await node.press("Enter");
   };
+  await node.click([0.98, -0.02]); // into the editor, beside the picture
   await node.press("p");
   await node.click([0.72, 0.3]);
   await shoot();
   await words("the moon");
   await node.press("k");
-  await along([[0.5, 0.9], [0.58, 0.78], [0.68, 0.9], [0.78, 0.78], [0.88, 0.9]]);
+  await along([[0.5, 0.85], [0.58, 0.7], [0.68, 0.85], [0.78, 0.7], [0.88, 0.85]]);
   await words("a pond");
   await shoot();
   await node.press("l");
@@ -155,6 +156,7 @@ try {
     }
   }
   join(frames, FILM);
+  await putSettings(server.url, { "Comfy.ColorPalette": "dark" });
   const { page } = await openPage(browser, server.url);
   await tools(await overPicture(page), stills);
   join(stills, `${IMAGES}editor-tools.png`);
