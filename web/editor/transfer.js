@@ -130,7 +130,7 @@ export class Transfer {
    * @param {import("./layout.js").Fields[]} list @param {import("./geometry.js").Box[]|undefined} boxes where each goes
    * @param {string} caption @param {Came} before @returns {string[]} */
   insert(list, boxes, caption, before) {
-    const { store, readOnly, host } = this.editor;
+    const { store, readOnly } = this.editor;
     if (readOnly) return [];
     const there = new Set(store.state.doc.items.map((it) => it.id));
     store.dispatch({ type: "begin" });
@@ -139,7 +139,6 @@ export class Transfer {
     const own = store.state.doc.head.caption ?? "";
     if (!own || own === before.caption) store.dispatch({ type: "head", changes: { caption: caption || undefined } });
     store.dispatch({ type: "commit" });
-    host.captureUndo();
     return store.state.doc.items.map((it) => it.id).filter((id) => !there.has(id));
   }
 
