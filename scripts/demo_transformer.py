@@ -4,7 +4,7 @@
     python scripts/demo_transformer.py small && python scripts/demo_transformer.py train [--processes 2]
 
 Texts are encoded by the demo model's own text encoder, which stays as it is.  Objective: rectified flow, noise levels
-from a logistic normal distribution (SD3, arXiv 2403.03206, section 3.1), caption dropout.  Stages as in demo_base.py.
+from a logistic normal distribution (SD3, arXiv 2403.03206), caption dropout.  Stages as in demo_base.py.
 Resumes from its last checkpoint.  Writes transformer_STAGE.safetensors (averaged weights) and transformer_STAGE_log.csv
 into the cache folder, and what the benchmark reads (`dev.py bench`).
 """
