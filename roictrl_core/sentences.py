@@ -67,7 +67,8 @@ SENTENCES = {
     ),
     "run.calls_alike": (
         "One sampling step runs the model several times on prompts or pictures that cannot be told apart (context "
-        "windows do), so those runs are computed in full: right, and as slow as with speed exact."
+        "windows do, and guidance that runs the prompt once more), so from here on those runs are computed in full: "
+        "right, and as slow as with speed exact."
     ),
     "run.kept_enough": (
         "What the boxes add is kept for later steps up to {limit} GiB; the blocks beyond that are computed in every "
@@ -242,8 +243,8 @@ SENTENCES = {
         "much more. Fewer boxes are faster."
     ),
     "apply.negative_unread": (
-        "The negative caption of {who} is not read, because the boxes leave the negative pass alone. "
-        "Set uncond_boxes to 'negative prompt', and speed to exact or balanced."
+        "The negative caption of {who} is not read, because with these settings no box reads text in the negative "
+        "pass. Set uncond_boxes to 'negative prompt', and speed, where it is fast, to balanced."
     ),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. "

@@ -8,10 +8,12 @@ through one guider, all of them are computed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ...roictrl_core.steps import serving_step, step_index
@@ -20,7 +22,9 @@ from .points import Points, Spot
 from .rows import Rows
 
 LIMIT = 1 << 30  # bytes that one Apply keeps on one device: a guided pair at 2048 px in half precision is 0.7 GiB
-ANOTHER = 0.25  # of a latent's norm: two at one noise level that differ by more are not one picture's
+ANOTHER = 0.4  # cosine: core's samplers from 4 steps on come back to an earlier latent by .35 at most (heunpp2)
+TRAIL = 8  # calls that are looked back on
+MANY = 32  # rows whose calls are looked back on: some packs make new ones in every step
 
 
 class Place(NamedTuple):
@@ -42,7 +46,7 @@ class Effects:
         self.reused: set[int] = set()  # evaluations that reused something
         self._serving: tuple | None = None  # the schedule and the step of it that everything kept belongs to
         self._kept: dict[Hashable, Tensor] = {}
-        self._last: dict[Rows, tuple[Place, Tensor]] = {}  # of each rows the last call, and its latent
+        self._trails: dict[Rows, deque[tuple[int, Tensor]]] = {}  # of each rows its last evaluations and their latents
         self._doubtful: set[Rows] = set()
 
     def points(self, points: Points, place: Place, sigmas: Sequence[float], x: Tensor) -> Points:
@@ -62,15 +66,15 @@ class Effects:
         )
 
     def _is_doubtful(self, place: Place, x: Tensor) -> bool:
-        """Whether rows were ever called with twice in one evaluation, or at one noise level on another picture's
-        latent: nothing says then which of the two is which."""
-        last, latent = self._last.get(place.rows, (None, x))
-        self._last[place.rows] = (place, x)
-        if last is not None and (
-            last.evaluation == place.evaluation
-            or (last.sigma == place.sigma and bool((x - latent).norm() > ANOTHER * latent.norm()))
-        ):
+        """Whether rows were ever called with twice in one evaluation, or on two pictures by turns: nothing says then
+        which of the two is which."""
+        trail = self._trails.setdefault(place.rows, deque(maxlen=TRAIL))
+        direction = torch.nn.functional.normalize(x.flatten().float(), dim=0)
+        if trail and (trail[-1][0] == place.evaluation or _returns([latent for _, latent in trail], direction)):
             self._doubtful.add(place.rows)
+        trail.append((place.evaluation, direction))
+        if len(self._trails) > MANY:
+            self._trails.pop(next(iter(self._trails)))
         return place.rows in self._doubtful
 
     def _at(
@@ -96,6 +100,14 @@ class Effects:
             return
         self._kept[key] = added
         self.peak = max(self.peak, self.bytes)
+
+
+def _returns(trail: Sequence[Tensor], latent: Tensor) -> bool:
+    """Whether a latent is much nearer to an earlier one than to the last: another picture was between them."""
+    if len(trail) < 2:
+        return False
+    alike = torch.stack(list(trail)) @ latent
+    return bool(alike[:-1].max() > alike[-1] + ANOTHER)
 
 
 def _before(function: Callable, at: Callable, h: Tensor, spot: Spot) -> Tensor:

@@ -97,7 +97,15 @@ def remembering(sigmas: list[float], full: int, every: int):
 
 @pytest.mark.parametrize(
     ("sampler", "scheduler"),
-    [("euler", "normal"), ("heun", "karras"), ("dpm_2", "normal"), ("dpmpp_sde", "normal"), ("uni_pc", "karras")],
+    [
+        ("euler", "normal"),
+        ("heun", "karras"),
+        ("dpm_2", "normal"),
+        ("dpmpp_sde", "normal"),
+        ("uni_pc", "karras"),
+        ("dpmpp_2s_ancestral", "normal"),
+        ("dpm_2_ancestral", "normal"),
+    ],
 )
 def test_samplers_that_call_as_they_like(parts, model, adding, drawn, sampler, scheduler):
     """Equal to a method that itself remembers what it was to add."""
@@ -277,18 +285,38 @@ def with_options(extra: dict, **options) -> dict:
     }
 
 
-def test_two_pictures_through_one_guider_are_computed_in_full(model, apply, two_boxes, drive, caplog):
-    """A step of one and a step of the other, by turns: each would get what the other's boxes had added."""
+def twins(at_once):
+    """Some steps of a picture and as many of another, by turns."""
 
-    def twins(denoise, x, sigmas, extra):
+    def run(denoise, x, sigmas, extra):
         y = x.flip(-1)
-        for pair in zip(sigmas[:-1], sigmas[1:], strict=True):
-            x, y = (euler(denoise, latent, torch.stack(pair), extra) for latent in (x, y))
+        for first in range(0, len(sigmas) - 1, at_once):
+            x, y = (euler(denoise, latent, sigmas[first : first + at_once + 1], extra) for latent in (x, y))
         return x
 
-    exact = drive(apply(model, two_boxes), twins)
-    reusing = drive(apply(model, two_boxes, speed="balanced", computed_share=0.0), twins)
+    return run
+
+
+def test_two_pictures_through_one_guider_are_computed_in_full(model, apply, two_boxes, drive, caplog):
+    """Each would get what the other's boxes had added."""
+    exact = drive(apply(model, two_boxes), twins(1))
+    reusing = drive(apply(model, two_boxes, speed="balanced", computed_share=0.0), twins(1))
     assert torch.equal(exact, reusing) and "cannot be told apart" in caplog.text
+
+
+def test_of_two_pictures_each_may_reuse_its_own_until_they_meet(model, apply, two_boxes, drive, computed):
+    """By two steps: the second of each is its first's, and from then on nothing says whose is whose."""
+    evaluations = []
+
+    def counted(denoise, x, sigmas, extra):
+        def call(latent, sigma, **more):
+            evaluations.append(sigma)
+            return denoise(latent, sigma, **more)
+
+        return twins(2)(call, x, sigmas, extra)
+
+    drive(apply(model, two_boxes, speed="balanced", computed_share=0.0, compute_every=100), counted)
+    assert len(computed) == (len(evaluations) - 2) * BLOCKS
 
 
 def test_a_second_schedule_begins_with_a_step_of_its_own(model, apply, two_boxes, drive, computed):
