@@ -95,7 +95,7 @@ def _train(
         say(f"{name}: going on from step {first}")
     for step in range(first, steps):
         rng = np.random.default_rng((SEED, 2, step))
-        loss = loss_of(model, levels, *_batch(data, rng), rng)
+        loss = loss_of(levels, model, _batch(data, rng), rng)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
