@@ -41,7 +41,8 @@ export const startBrowser = () => chromium.launch({ executablePath: process.env.
 /** Settings as a returning user has them. @param {string} url @param {Record<string, any>} settings */
 export async function putSettings(url, settings) {
   await fetch(`${url}/api/settings`, { method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ "Comfy.TutorialCompleted": true, "Comfy.Workflow.ShowMissingNodesWarning": false, ...settings }) });
+    body: JSON.stringify({ "Comfy.TutorialCompleted": true, "Comfy.Workflow.ShowMissingNodesWarning": false,
+      "Comfy.Workflow.ShowMissingModelsWarning": false, ...settings }) });
 }
 
 /** A page with an empty graph. @param {import("playwright-core").Browser} browser @param {string} url @param {Record<string, any>} [options] of the context */

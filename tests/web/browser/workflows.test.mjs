@@ -6,7 +6,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { plain } from "../../../web/editor/sent.js";
-import { dragOver, openPage, shownStage, startBrowser, startServer } from "./harness.mjs";
+import { dragOver, openPage, putSettings, shownStage, startBrowser, startServer } from "./harness.mjs";
 import { queued } from "./more_scenarios.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -23,6 +23,7 @@ describe("workflows", () => {
   let page;
   before(async () => {
     server = await startServer();
+    await putSettings(server.url, {}); // no dialog over what is drawn on
     browser = await startBrowser();
     page = (await openPage(browser, server.url)).page;
   });
