@@ -15,7 +15,6 @@ and base_STAGE_log.csv into the cache folder.
 
 from __future__ import annotations
 
-import argparse
 import json
 from functools import partial
 
@@ -26,7 +25,7 @@ from demo_common import CACHE, device, start
 from devtools.pack import pack_module
 
 start()
-from demo_training import SEED, Batch, Data, Run, Stage, in_processes, initialise, train  # noqa: E402
+from demo_training import SEED, Batch, Data, Run, Stage, initialise, run_stage, train  # noqa: E402
 
 KEPT = (
     "text.",
@@ -104,15 +103,5 @@ def train_stage(rank: int, processes: int, name: str) -> None:
     train(run, data, partial(loss_of, noise_levels().to(device())), rank, processes)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument(
-        "--processes", type=int, default=1, help="on a CPU, one per core is faster than one with all cores"
-    )
-    arguments = parser.parse_args()
-    in_processes(train_stage, arguments.processes, arguments.stage)
-
-
 if __name__ == "__main__":
-    main()
+    run_stage(__doc__, STAGES, train_stage)

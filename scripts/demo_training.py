@@ -5,10 +5,11 @@ Import after ComfyUI is started.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,10 +188,16 @@ def train(
             run.save()
 
 
-def in_processes(train_one: Callable[[int, int, str], None], processes: int, stage: str) -> None:
-    """Runs ``train_one(rank, processes, stage)`` in each."""
-    if processes > 1:
+def run_stage(about: str, stages: Iterable[str], train_one: Callable[[int, int, str], None]) -> None:
+    """The command line: a stage by its name, and ``train_one(rank, processes, stage)`` in every process."""
+    parser = argparse.ArgumentParser(description=about.split("\n")[0])
+    parser.add_argument("stage", choices=list(stages))
+    parser.add_argument(
+        "--processes", type=int, default=1, help="on a CPU, one per core is faster than one with all cores"
+    )
+    options = parser.parse_args()
+    if options.processes > 1:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        torch.multiprocessing.spawn(train_one, (processes, stage), processes)
+        torch.multiprocessing.spawn(train_one, (options.processes, options.stage), options.processes)
     else:
-        train_one(0, 1, stage)
+        train_one(0, 1, options.stage)

@@ -11,8 +11,6 @@ into the cache folder, and what the benchmark reads (`dev.py bench`).
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import torch
 
@@ -25,14 +23,14 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from benchmark.places import BASE, TRANSFORMER, digest  # noqa: E402
 from demo_base import Base  # noqa: E402
-from demo_training import SEED, Batch, Data, Run, Stage, in_processes, initialise, train  # noqa: E402
+from demo_training import SEED, Batch, Data, Run, Stage, initialise, run_stage, train  # noqa: E402
 from devtools.transformer import STEPS_OF_TIME, new_transformer  # noqa: E402
 from roictrl_core.files import write_atomically  # noqa: E402
 
 DEMO = ROOT / "demo_model"
 STAGES = {
     "small": Stage((("small", 64),), 3000, None, 1e-3, 1.0),
-    "train": Stage((("train", 32), ("small", 64)), 4000, "small", 1e-3, 0.3, (6, 5, 4, 2, 2, 1)),
+    "train": Stage((("train", 32), ("small", 64)), 4000, "small", 1e-3, 0.3),
 }
 LAST = ("adaln_modulation_self_attn.2", "adaln_modulation_cross_attn.2", "adaln_modulation_mlp.2", "linear_2")
 
@@ -90,15 +88,5 @@ def publish(run: Run) -> None:
     write_atomically(path, lambda file: save_file(weights, file, about))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument(
-        "--processes", type=int, default=1, help="on a CPU, one per core is faster than one with all cores"
-    )
-    arguments = parser.parse_args()
-    in_processes(train_stage, arguments.processes, arguments.stage)
-
-
 if __name__ == "__main__":
-    main()
+    run_stage(__doc__, STAGES, train_stage)

@@ -61,9 +61,9 @@ class OwnPass:
     """How each box is denoised by itself.
 
     ``share``: of the schedule, from its start, in which it is; ``patch``: the share in which only a patch is made of
-    what it predicts.  Its crop is larger than the box by ``margin`` of the
-    box's side on each side, and at least ``least`` of the latent's shorter side, of which its sides are multiples of
-    the ``grain``; with ``feather`` the box's edge is soft.
+    what it predicts.  Its crop is larger than the box by ``margin`` of the box's side on each side, and at least
+    ``least`` of the latent's shorter side, of which its sides are multiples of the ``grain``; with ``feather`` the
+    box's edge is soft.
     """
 
     share: float

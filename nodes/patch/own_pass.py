@@ -2,7 +2,8 @@
 
 They are area conds, asked of the rest of the CALC_COND_BATCH chain after the sampler's own, so that batching by memory,
 guidance and several GPUs are core's.  The prompt's list has crops that read the captions, the negative's crops that
-read the negative; what comes back is written into the boxes in the layout's order, the upper one last.
+read the negative.  Around its box a crop sees an even ground; what comes back, or at first a patch that is made of it,
+is written into the boxes in the layout's order, the upper one last (docs/any_model.md section 3).
 """
 
 from __future__ import annotations

@@ -68,14 +68,18 @@ class Effects:
     def _is_doubtful(self, place: Place, x: Tensor) -> bool:
         """Whether rows were ever called with twice in one evaluation, or on two pictures by turns: nothing says then
         which of the two is which."""
+        if place.rows in self._doubtful:
+            return True
         trail = self._trails.setdefault(place.rows, deque(maxlen=TRAIL))
         direction = torch.nn.functional.normalize(x.flatten().float(), dim=0)
         if trail and (trail[-1][0] == place.evaluation or _returns([latent for _, latent in trail], direction)):
             self._doubtful.add(place.rows)
+            del self._trails[place.rows]
+            return True
         trail.append((place.evaluation, direction))
         if len(self._trails) > MANY:
             self._trails.pop(next(iter(self._trails)))
-        return place.rows in self._doubtful
+        return False
 
     def _at(
         self, place: Place, may: bool, keeps: bool, name: Hashable, state: Tensor, compute: Callable[[], Tensor]
@@ -106,7 +110,7 @@ def _returns(trail: Sequence[Tensor], latent: Tensor) -> bool:
     """Whether a latent is much nearer to an earlier one than to the last: another picture was between them."""
     if len(trail) < 2:
         return False
-    alike = torch.stack(list(trail)) @ latent
+    alike = torch.stack(tuple(trail)) @ latent
     return bool(alike[:-1].max() > alike[-1] + ANOTHER)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...roictrl_core.cache import KeyValueCache
 from ...roictrl_core.notes import Note, log, quote
 from ..report import warn
-from .control import OFF, Control, Text, Window
+from .control import OFF, Control, OwnPass, Text, Window
 from .frames import area_of_cond, frame_of_area
 from .memo import Memo
 from .points import Points
@@ -49,8 +49,8 @@ class Run:
         sampling = guider.model_patcher.get_model_object("model_sampling")
         self.window = sigma_window(control.window, sampling)
         self.border = float(sampling.percent_to_sigma(control.reuse.full)) if control.reuse else 0.0
-        shares = (control.own.share, control.own.patch) if control.own else (0.0, 0.0)
-        self.own_border, self.patch_border = (float(sampling.percent_to_sigma(share)) for share in shares)
+        own = control.own or OwnPass(share=0.0, patch=0.0)  # no sigma is over the one at 0
+        self.own_border, self.patch_border = (float(sampling.percent_to_sigma(s)) for s in (own.share, own.patch))
         self.slot_windows = [sigma_window(slot.window, sampling) for slot in control.slots]
         self.memo = Memo()
         self.effects: Memo = Memo()  # by device: several run in threads
@@ -87,11 +87,11 @@ class Run:
 
     def draws_alone(self, sigma: float) -> bool:
         """Whether each box is denoised by itself at this step."""
-        return self.control.own is not None and sigma > self.own_border
+        return sigma > self.own_border
 
     def draws_patches(self, sigma: float) -> bool:
         """Whether what is drawn of a box at this step is a patch alone."""
-        return self.control.own is not None and sigma > self.patch_border
+        return sigma > self.patch_border
 
     def batch(self, lists: Sequence, x_in: Tensor, timestep: Tensor) -> Batch | None:
         """What the calls of one `calc_cond_batch` need, or None where the model is to be left alone."""

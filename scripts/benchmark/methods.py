@@ -216,15 +216,13 @@ METHODS = {
             "transformer_roi_prompts",
             "demo transformer, Apply ROI Prompts",
             roi_prompts,
-            choices=_ROI_PROMPTS["choices"],
-            first=_ROI_PROMPTS["first"],
+            **_ROI_PROMPTS,
         ),
         _transformer(
             "transformer_own",
             "demo transformer, Apply ROI Prompts, own passes",
             roi_prompts,
-            choices=_OWN_PASSES["choices"],
-            first=_OWN_PASSES["first"],
+            **_OWN_PASSES,
         ),
         Method(
             "gligen",
