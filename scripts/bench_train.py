@@ -81,7 +81,7 @@ def make_cache(cache: Path, demo: Path) -> None:
         import demo_cache
         import demo_data
 
-        demo_data.make("train", demo / "vae.safetensors")
+        demo_data.make(["train"], demo / "vae.safetensors")
         demo_cache.make(["train"], demo, cache)
 
 

@@ -1,6 +1,6 @@
 """Draws the demo model's training pictures and encodes them with its VAE.
 
-    python scripts/demo_data.py NAME [NAME ...] [--vae FILE]
+    python scripts/demo_data.py NAME [NAME ...] [--vae FILE] [--processes N]
 
 Writes, for each data set of `DATA_SETS`, NAME_latents.npy (float16 [n, 4, h, w], as the VAE gives them)
 and NAME_captions.jsonl (per picture its global captions, and its instances' boxes and captions) into the cache folder.
@@ -12,89 +12,72 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from demo_common import CACHE, Log, device, save_array, start
-from demo_world.captions import global_caption, instance_caption
-from demo_world.world import MAX_INSTANCES, SIZE, normalised_boxes, random_scene, render
+from demo_world.data_sets import DATA_SETS, DataSet, drawn
 
-start()
-from comfy.taesd.taesd import TAESD  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
-
-from roictrl_core.files import write_atomically  # noqa: E402
-
-BATCH = 4  # fits the processor's cache; larger ones are slower on a CPU
+BATCH = {"cpu": 4, "cuda": 64}  # 4 fit a processor's cache; larger ones are slower there
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """Scenes (seed, index): `count` of them, with that many instances (None: 1..6 in turn)."""
-
-    seed: int
-    count: int
-    size: int
-    instances: int | None
-    captions: int  # wordings of the global caption per picture
-
-
-DATA_SETS = {
-    "small": DataSet(seed=20, count=20000, size=64, instances=1, captions=2),  # single objects, a quarter of the cost
-    "train": DataSet(seed=30, count=30000, size=SIZE, instances=None, captions=2),
-}
-
-
-def scene_of(data: DataSet, index: int):
-    count = data.instances or 1 + index % MAX_INSTANCES
-    return random_scene((data.seed, index), count, data.size)
-
-
-def describe(data: DataSet, index: int, scene) -> dict:
-    """The row of a picture: two wordings of each text, drawn from the picture's own seed."""
-    rng = np.random.default_rng((data.seed, index, 1))
-    return {
-        "captions": [global_caption(scene, rng) for _ in range(data.captions)],
-        "instances": [
-            {"box": [round(side, 6) for side in box], "caption": instance_caption(thing.attributes, rng)}
-            for thing, box in zip(scene.things, normalised_boxes(scene), strict=True)
-        ],
-    }
-
-
-@torch.no_grad()
-def make(name: str, vae_file: Path) -> None:
-    data, path = DATA_SETS[name], CACHE / f"{name}_latents.npy"
-    if path.exists():
+def batches(data: DataSet, size: int, processes: int) -> Iterator[tuple[np.ndarray, list[dict]]]:
+    """Pictures and rows in order; drawn in this process, or in several where the encoder is faster than one draws."""
+    parts = [range(first, min(first + size, data.count)) for first in range(0, data.count, size)]
+    if processes == 1:
+        yield from map(partial(drawn, data), parts)
         return
-    vae = TAESD()
-    vae.load_state_dict(load_file(vae_file))
-    vae = vae.to(device(), memory_format=torch.channels_last).eval()
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(drawn, data), parts)
+
+
+class Encoder:
+    """Pictures -> latents."""
+
+    def __init__(self, vae_file: Path) -> None:
+        from comfy.taesd.taesd import TAESD
+        from safetensors.torch import load_file
+
+        vae = TAESD()
+        vae.load_state_dict(load_file(vae_file))
+        self.vae = vae.to(device(), memory_format=torch.channels_last).eval()
+
+    @torch.no_grad()
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """uint8 [n, size, size, 3] -> float32 [n, 4, size / 8, size / 8]."""
+        x = torch.from_numpy(pictures).to(device()).permute(0, 3, 1, 2).float().div(255)
+        # On processors without instructions for it bfloat16 is ten to a hundred times slower.
+        with torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda"):
+            return self.vae.taesd_encoder(x.contiguous(memory_format=torch.channels_last)).float().cpu().numpy()
+
+
+def make(names: Sequence[str], vae_file: Path, processes: int = 1) -> None:
+    """Where ComfyUI is started."""
+    for name in names:
+        if not (CACHE / f"{name}_latents.npy").exists():
+            make_one(name, Encoder(vae_file), processes)
+
+
+def make_one(name: str, encode: Encoder, processes: int) -> None:
+    from roictrl_core.files import write_atomically
+
+    data, path = DATA_SETS[name], CACHE / f"{name}_latents.npy"
     latents = np.zeros((data.count, 4, data.size // 8, data.size // 8), np.float16)
-    digest, log = hashlib.sha256(), Log(CACHE / f"{name}_data_log.csv", ("pictures",), data.count)
-    with open(CACHE / f"{name}_captions.jsonl", "w") as rows:
-        for first in range(0, data.count, BATCH):
-            scenes = [scene_of(data, index) for index in range(first, min(first + BATCH, data.count))]
-            pictures = np.stack([render(scene) for scene in scenes])
+    digest, log, done = hashlib.sha256(), Log(CACHE / f"{name}_data_log.csv", ("pictures",), data.count), 0
+    with open(CACHE / f"{name}_captions.jsonl", "w") as file:
+        for pictures, rows in batches(data, BATCH[device().type], processes):
             digest.update(pictures.tobytes())
-            x = (
-                torch.from_numpy(pictures)
-                .to(device())
-                .permute(0, 3, 1, 2)
-                .float()
-                .div(255)
-                .contiguous(memory_format=torch.channels_last)
-            )
-            # On processors without instructions for it bfloat16 is ten to a hundred times slower.
-            with torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda"):
-                latents[first : first + len(scenes)] = vae.taesd_encoder(x).float().cpu().numpy()
-            for index, scene in enumerate(scenes, first):
-                rows.write(json.dumps(describe(data, index, scene)) + "\n")
-            if first % 2000 == 0:
-                log.row(first + len(scenes), pictures=first + len(scenes))
+            latents[done : done + len(rows)] = encode(pictures)
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+            if done // 2000 < (done + len(rows)) // 2000:
+                log.row(done + len(rows), pictures=done + len(rows))
+            done += len(rows)
     write_atomically(CACHE / f"{name}_sha256.txt", lambda p: p.write_text(digest.hexdigest()))
     write_atomically(path, lambda p: save_array(p, latents))
 
@@ -103,9 +86,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="+", choices=list(DATA_SETS))
     parser.add_argument("--vae", type=Path, default=CACHE / "vae.safetensors", help="what encodes the pictures")
+    parser.add_argument("--processes", type=int, default=1, help="that draw; on a GPU one per core")
     options = parser.parse_args()
-    for name in options.names:
-        make(name, options.vae)
+    start()
+    make(options.names, options.vae, options.processes)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from roictrl_core.files import write_atomically  # noqa: E402
 def preview_factors() -> dict:
     """The linear map from normalised latents to RGB in -1..1 that fits 256 pictures best,
     for previews while sampling."""
-    from demo_data import DATA_SETS, scene_of
+    from demo_world.data_sets import DATA_SETS, scene_of
     from demo_world.world import render
 
     statistics = json.loads((CACHE / "vae_statistics.json").read_text())

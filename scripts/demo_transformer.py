@@ -69,6 +69,7 @@ class Loss:
 
 def train_stage(rank: int, processes: int, name: str) -> None:
     torch.manual_seed(SEED)
+    torch.set_float32_matmul_precision("high")  # TF32, on a GPU
     stage = STAGES[name]
     statistics = pack_module("nodes.demo_model.files").load_vae_file(DEMO / "vae.safetensors")[1]
     first = CACHE / f"transformer_{stage.start}.safetensors" if stage.start else None
@@ -80,10 +81,10 @@ def train_stage(rank: int, processes: int, name: str) -> None:
 
 
 def publish(run: Run) -> None:
-    """The averaged weights for the benchmark, which wants to know the base whose text encoder they read."""
+    """The averaged weights, in half precision, for the benchmark, which wants to know the base whose texts they read."""
     path = CACHE / "benchmark" / "trained" / TRANSFORMER / "weights.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name.removeprefix("dit."): tensor.contiguous() for name, tensor in run.average.items()}
+    weights = {name.removeprefix("dit."): tensor.half().contiguous() for name, tensor in run.average.items()}
     about = {BASE: digest(DEMO / "base.safetensors"), "stage": run.name, "training_steps": str(run.step)}
     write_atomically(path, lambda file: save_file(weights, file, about))
 

@@ -3,5 +3,6 @@ on a laptop. numpy only.
 
 world.py      scenes of coloured, textured shapes, and how they are drawn
 captions.py   what is said of them
+data_sets.py  the pictures that the demo model is trained on
 judge.py      which object a picture shows in a box, read without anything learned
 """
