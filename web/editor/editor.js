@@ -28,12 +28,11 @@ import { Background, DIM } from "./background.js";
 import { createCommands } from "./commands.js";
 import { h } from "./dom.js";
 import { helpOverlay } from "./help.js";
-import { Inspector } from "./inspector.js";
 import { LayoutError, emptyDoc, field, parse } from "./layout.js";
-import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { MENUS } from "./menus.js";
 import { Notices } from "./notices.js";
+import { Panel } from "./panel.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
 import { Store, toText } from "./state.js";
@@ -72,15 +71,13 @@ export class Editor {
     this.background = new Background(this);
     this.report = new Report(this);
     this.templates = new OwnTemplates(this);
-    this.inspector = new Inspector(this);
-    this.list = new List(this);
+    this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
     this.menu = new Menu(this.root, () => this.focus());
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
     this.sizeLabel = h("span", { class: "roictrl-size" });
     this.notices = new Notices(t);
-    this.panel = h("div", { class: "roictrl-panel" }, this.list.element, this.inspector.element);
-    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices.element,
+    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel.element), this.notices.element,
       h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
     this.transfer = new Transfer(this);
     this.root.addEventListener("keydown", (e) => this.key(e));
@@ -182,15 +179,11 @@ export class Editor {
   /** After each paint: the parts around the stage. */
   rendered() {
     this.outside = this.around;
-    for (const part of [this.toolbar.element, this.panel]) part.inert = this.readOnly;
+    for (const part of [this.toolbar.element, this.panel.element]) part.inert = this.readOnly;
     this.view.focus.disabled = this.readOnly;
     this.toolbar.update();
     // Nothing around the stage may change its size while a gesture measures by it.
-    if (!this.state.open) {
-      this.list.update();
-      this.inspector.update();
-      this.list.reveal();
-    }
+    if (!this.state.open) this.panel.update();
     this.report.update();
     const { zoom } = this.view.viewport;
     const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
