@@ -53,7 +53,7 @@ function dressed(host) {
 function addEditor(node, name, text) {
   const host = new ComfyHost(node, name, app, api);
   const editor = dressed(host);
-  const widget = asWideAsNode(node.addDOMWidget(name, WIDGET, editor.root, optionsOf(editor)));
+  const widget = asWideAsNode(node.addDOMWidget(name, WIDGET, editor.large.home, optionsOf(editor)));
   editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;

@@ -27,7 +27,8 @@ import { saidChange } from "./a11y.js";
 import { Background, DIM } from "./background.js";
 import { createCommands } from "./commands.js";
 import { h } from "./dom.js";
-import { helpOverlay } from "./help.js";
+import { Help } from "./help.js";
+import { Large } from "./large.js";
 import { LayoutError, emptyDoc, field, parse } from "./layout.js";
 import { Menu } from "./menu.js";
 import { MENUS } from "./menus.js";
@@ -74,6 +75,8 @@ export class Editor {
     this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
     this.menu = new Menu(this.root, () => this.focus());
+    this.help = new Help(this.root, t, () => this.focus());
+    this.large = new Large(this.root, t, () => this.focus());
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
     this.sizeLabel = h("span", { class: "roictrl-size" });
     this.notices = new Notices(t);
@@ -84,6 +87,7 @@ export class Editor {
     for (const name of ["pointerdown", "pointermove", "pointerup"]) this.root.addEventListener(name, (e) => e.stopPropagation());
     this.widths = new ResizeObserver(() => {
       for (const [name, width] of Object.entries(WIDTHS)) this.root.classList.toggle(name, this.root.clientWidth < width);
+      if (this.large.open) this.large.settle();
     });
     this.widths.observe(this.root);
     this.store.subscribe((state, before, action) => this.changed(state, before, action));
@@ -270,17 +274,6 @@ export class Editor {
   below(element) {
     const rect = element.getBoundingClientRect();
     return this.localToRoot({ clientX: rect.left, clientY: rect.bottom });
-  }
-
-  toggleHelp() {
-    const close = () => {
-      this.help?.remove();
-      this.help = undefined;
-      this.focus();
-    };
-    if (this.help) return close();
-    this.help = helpOverlay(this.t, close);
-    this.root.append(this.help);
   }
 
   /** @param {string} sentence for the live region */

@@ -87,7 +87,7 @@ export async function leastHeight(page) {
     n.setDirtyCanvas(true, true);
   });
   await node.shown();
-  const over = await node.eval((n, w, e) => e.root.getBoundingClientRect().bottom - e.root.parentElement.getBoundingClientRect().bottom);
+  const over = await node.eval((n, w, e) => e.root.getBoundingClientRect().bottom - e.large.home.parentElement.getBoundingClientRect().bottom);
   assert.ok(over < 1, `${over} pixels over what lies below`);
 }
 
