@@ -1,5 +1,6 @@
 // @ts-check
 /** Everything that keys, buttons and menus can ask for, by name. */
+import { arrangeCommands } from "./arrange_commands.js";
 import * as geo from "./geometry.js";
 import { aside } from "./io.js";
 import { field } from "./layout.js";
@@ -16,6 +17,7 @@ export function createCommands(editor) {
 
   return {
     ...shapeCommands(editor),
+    ...arrangeCommands(editor),
     /** First of what is under way. */
     undo() {
       if (!editor.view.gestures.back()) store.dispatch({ type: "undo" });

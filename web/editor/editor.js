@@ -8,6 +8,8 @@
  * @typedef {object} Host
  * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
  * @property {() => "node"|"image"|"later"} sizeFrom what decides over it; later: an image that is not known before it is made
+ * @property {boolean} sizeIsOwn the node's own widgets decide over it
+ * @property {(size: import("./geometry.js").Size) => void} setSize where they do
  * @property {() => void} changed the text changed
  * @property {() => void} captureUndo a step is complete, and one for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
@@ -78,7 +80,8 @@ export class Editor {
     this.help = new Help(this.root, t, () => this.focus());
     this.large = new Large(this.root, t, () => this.focus());
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
-    this.sizeLabel = h("span", { class: "roictrl-size" });
+    this.sizeLabel = h("button", { type: "button", class: "roictrl-size", title: t("tool.size"), "aria-haspopup": "menu",
+      onclick: () => this.openMenu("size", this.below(this.sizeLabel)) });
     this.notices = new Notices(t);
     this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel.element), this.notices.element,
       h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
@@ -160,7 +163,7 @@ export class Editor {
 
   /** What is painted of that, to compare. */
   get around() {
-    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.pointsUnread, this.report.ghostKey, this.view.sharpness]);
+    return JSON.stringify([this.size, this.host.sizeFrom(), this.host.sizeIsOwn, this.readOnly, this.pointsUnread, this.report.ghostKey, this.view.sharpness]);
   }
 
   /** What there is to warn of now: here, and by what was said after a run. */
@@ -192,6 +195,7 @@ export class Editor {
     const { zoom } = this.view.viewport;
     const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
     this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
+    this.sizeLabel.disabled = !this.host.sizeIsOwn;
     this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || this.view.gestures.active;
     if (!this.view.empty.hidden) this.view.empty.replaceChildren(...this.invitation());
   }

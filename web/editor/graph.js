@@ -63,15 +63,15 @@ const users = (graph, subgraph) => (graph?.nodes ?? []).filter((/** @type {any} 
 /** What a widget is set to; where it is linked, what the node above says, and undefined where that cannot be told.
  * @param {any} node @param {string} name @returns {any} */
 export function widgetValue(node, name) {
-  if (!linkOf(node, name)) return find(node, name)?.value;
+  if (!linkOf(node, name)) return widgetOf(node, name)?.value;
   const origin = originOf(node, name);
   if (!origin) return undefined;
-  const own = find(origin.node, origin.output?.name) ?? find(origin.node, name) ?? find(origin.node, "value");
+  const own = widgetOf(origin.node, origin.output?.name) ?? widgetOf(origin.node, name) ?? widgetOf(origin.node, "value");
   return own?.value;
 }
 
-/** @param {any} node @param {string} name */
-const find = (node, name) => node.widgets?.find((/** @type {any} */ w) => w.name?.toLowerCase() === name?.toLowerCase());
+/** @param {any} node @param {string} name @returns {any} undefined where it has none */
+export const widgetOf = (node, name) => node.widgets?.find((/** @type {any} */ w) => w.name?.toLowerCase() === name?.toLowerCase());
 
 /** All nodes that depend on `start`, the nearer ones first. @param {any} start @returns {any[]} */
 export function reachable(start) {

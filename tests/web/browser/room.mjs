@@ -2,7 +2,7 @@
 /** The whole picture: its prompt, its size, and what stands around the boxes. */
 import assert from "node:assert/strict";
 import { Node } from "./harness.mjs";
-import { fresh } from "./shape_steps.mjs";
+import { LOCALE, fresh, instances } from "./shape_steps.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -62,4 +62,48 @@ async function drawnLarge(node, caption) {
   assert.equal((await node.layout()).instances.at(-1).caption, caption);
   assert.equal(await page.evaluate(() => JSON.stringify(/** @type {any} */ (window).app.canvas.ds.state ?? /** @type {any} */ (window).app.canvas.ds.scale)), graph, "the graph stays where it is");
   await node.press("0");
+}
+
+/** Several boxes put in line by their menu, with the keyboard alone. @param {Page} page */
+export async function arranging(page) {
+  const node = await fresh(page, [{ box: [0.125, 0.125, 0.25, 0.25] }, { box: [0.375, 0.25, 0.625, 0.5] }, { box: [0.5, 0.75, 1, 1] }]);
+  await node.press("Control+a");
+  const choose = async (/** @type {string} */ label) => {
+    await node.press("Shift+F10");
+    for (const name of [LOCALE.menu.arrange, label]) {
+      for (let n = 0; n < 12 && !(await page.evaluate(() => document.activeElement?.textContent ?? "")).includes(name); n++) await node.press("ArrowDown");
+      await node.press("Enter");
+    }
+  };
+  await choose(LOCALE.arranging.left);
+  assert.deepEqual((await instances(node)).map(({ box }) => box[0]), [0.125, 0.125, 0.125]);
+  await choose(LOCALE.arranging.size);
+  assert.deepEqual((await instances(node)).map(({ box }) => [box[2] - box[0], box[3] - box[1]]), [[0.5, 0.25], [0.5, 0.25], [0.5, 0.25]]);
+  for (let n = 0; n < 2; n++) await node.press("Control+z");
+  assert.deepEqual((await instances(node)).map(({ box }) => box[0]), [0.125, 0.375, 0.5]);
+}
+
+/** The size below the boxes: another model's, and turned; the boxes keep their shares, and a link takes the choice away. @param {Page} page */
+export async function pictureSize(page) {
+  const node = await fresh(page, [{ box: [0.125, 0.125, 0.5, 0.5] }]);
+  const [button, menu] = [node.root().locator(".roictrl-size"), node.root().locator(".roictrl-menu button")];
+  const widgets = () => node.eval((n) => ["width", "height"].map((name) => n.widgets.find((/** @type {any} */ w) => w.name === name).value));
+  await button.click();
+  await menu.filter({ hasText: "1216 × 832" }).click();
+  assert.deepEqual(await widgets(), [1216, 832]);
+  await button.click();
+  await menu.filter({ hasText: LOCALE.sizes.swap }).click();
+  assert.deepEqual(await widgets(), [832, 1216]);
+  await node.settle();
+  assert.equal(await button.innerText(), "832 × 1216");
+  assert.deepEqual((await instances(node))[0].box, [0.125, 0.125, 0.5, 0.5]);
+  await page.evaluate((id) => {
+    const { app, LiteGraph } = /** @type {any} */ (window);
+    const side = LiteGraph.createNode("PrimitiveInt");
+    app.graph.add(side);
+    const target = app.graph.getNodeById(id);
+    side.connect(0, target, target.inputs.findIndex((/** @type {any} */ i) => i.name === "width"));
+  }, node.id);
+  await node.settle();
+  assert.ok(await button.isDisabled());
 }
