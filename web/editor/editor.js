@@ -15,6 +15,7 @@
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
  * @property {(e: TouchEvent) => void} touched fingers came down on the stage
  * @property {() => boolean} pointsUnread none of the methods that the layout goes to reads points and scribbles
+ * @property {() => boolean} readByClip a method that the layout goes to reads captions by CLIP
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""
@@ -65,7 +66,7 @@ export class Editor {
     this.store = new Store(undefined, () => host.captureUndo());
     this.saved = this.store.state;
     this.outside = "";
-    this.pointsUnread = false;
+    this.pointsUnread = this.readByClip = false;
     // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.  An empty title, as the
     // browser would show the one that ComfyUI gives what is around this, over the boxes.
     this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true", title: "" });
@@ -157,13 +158,14 @@ export class Editor {
   refresh() {
     this.view.measured = null;
     this.pointsUnread = this.host.pointsUnread();
+    this.readByClip = this.host.readByClip();
     this.background.refresh();
     if (this.around !== this.outside) this.invalidate();
   }
 
   /** What is painted of that, to compare. */
   get around() {
-    return JSON.stringify([this.size, this.host.sizeFrom(), this.host.sizeIsOwn, this.readOnly, this.pointsUnread, this.report.ghostKey, this.view.sharpness]);
+    return JSON.stringify([this.size, this.host.sizeFrom(), this.host.sizeIsOwn, this.readOnly, this.pointsUnread, this.readByClip, this.report.ghostKey, this.view.sharpness]);
   }
 
   /** What there is to warn of now: here, and by what was said after a run. */

@@ -45,6 +45,14 @@ export function makersOf(node, name, root, { direct = true, indexed = true } = {
   });
 }
 
+/** The nodes that something at an input first came from, however it came: also through nodes that hand it on from an input of
+ * the same name, as LoRA loaders do. @param {any} node @param {string} name @param {any} root the whole graph @param {number} [hops] that may follow
+ * @returns {any[]} */
+export function sourcesOf(node, name, root, hops = 50) {
+  return ends(node.graph, linkOf(node, name), root, hops)
+    .flatMap((end) => (hops > 0 && linkOf(end, name) ? sourcesOf(end, name, root, hops - 1) : [end]));
+}
+
 /** The nodes at a link's beginning, the borders of subgraphs passed over; several where a subgraph is used more than once.
  * @param {any} graph @param {any} link @param {any} root @param {number} hops @returns {any[]} */
 function ends(graph, link, root, hops) {

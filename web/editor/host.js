@@ -8,7 +8,7 @@
  * @typedef {import("./geometry.js").Size} Size
  */
 import { contains, linkOf, originOf, reachable, widgetOf, widgetValue } from "./graph.js";
-import { pointsUnread } from "./methods.js";
+import { pointsUnread, readByClip } from "./methods.js";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 export const WIDGET = "ROICTRL_BOX_EDITOR";
@@ -100,6 +100,11 @@ export class ComfyHost {
   /** The layout goes to methods, and none of them reads points and scribbles. */
   pointsUnread() {
     return pointsUnread(this.node, this.app.rootGraph ?? this.app.graph);
+  }
+
+  /** The layout goes to a method that reads captions by CLIP. */
+  readByClip() {
+    return readByClip(this.node, this.app.rootGraph ?? this.app.graph);
   }
 
   linked() {

@@ -7,6 +7,7 @@ import { DEFAULTS, MAX_STRENGTH, field } from "./layout.js";
 import { PALETTE } from "./palette.js";
 import { STEP, scheduled } from "./schedule.js";
 import { extent, isPoint } from "./shapes/index.js";
+import { TokenCount } from "./tokens.js";
 
 const NUMBERS = /** @type {const} */ ([["strength", 0, MAX_STRENGTH, 0.05], ["start", 0, 1, STEP], ["end", 0, 1, STEP]]);
 const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
@@ -21,6 +22,7 @@ export class Inspector {
     /** @type {HTMLInputElement|null} */
     this.done = null;
     this.title = h("div", { class: "roictrl-inspector-title" });
+    this.tokens = new TokenCount(editor);
     this.warning = h("div", { class: "roictrl-warning" });
     this.unit = h("button", { type: "button", class: "roictrl-unit", onclick: () => editor.togglePref("percent") });
     this.colors = h("div", { class: "roictrl-colors", role: "group", "aria-label": t("field.color") }, ...PALETTE.map((color, i) =>
@@ -32,7 +34,7 @@ export class Inspector {
       h("div", { class: "roictrl-place" }, ...PLACES.map((key) => this.place(key)), this.unit),
       this.line("label"), this.colors);
     this.element = h("div", { class: "roictrl-inspector", onfocusout: () => editor.sealed() },
-      this.title, this.area("caption"), this.warning, this.more);
+      this.title, this.area("caption"), this.tokens.element, this.warning, this.more);
   }
 
   /** @param {string} key */
@@ -140,6 +142,7 @@ export class Inspector {
     for (const key of ["caption", "negative", "label"]) this.show(key, chosen.map((it) => field(it, key)));
     for (const [key] of NUMBERS) this.show(key, chosen.map((it) => field(it, key)));
     for (const key of PLACES) this.show(key, chosen.map((it) => this.placeOf(extent(it.fields), key)));
+    this.tokens.show(this.fields.caption.value);
     this.unit.textContent = this.editor.pref("percent") ? "%" : "px";
     set(this.unit, "title", t("field.unit"));
     if (this.more.open !== this.editor.pref("more")) this.more.open = this.editor.pref("more");

@@ -2,6 +2,7 @@
 /** The fields of the whole picture, shown while no box is selected. */
 import { h } from "./dom.js";
 import { labelled, wordField } from "./fields.js";
+import { TokenCount } from "./tokens.js";
 
 /** Words typed here one after the other are one step. */
 const TYPING = "caption of the picture";
@@ -12,8 +13,9 @@ export class Whole {
     const { t } = editor;
     this.editor = editor;
     this.caption = wordField("textarea", editor, () => this.typed(), { rows: 3, spellcheck: "true", placeholder: t("hint.whole") });
+    this.tokens = new TokenCount(editor);
     this.element = h("div", { class: "roictrl-inspector", onfocusout: () => editor.sealed() },
-      h("div", { class: "roictrl-inspector-title" }, t("field.picture")), labelled("whole", this.caption, t));
+      h("div", { class: "roictrl-inspector-title" }, t("field.picture")), labelled("whole", this.caption, t), this.tokens.element);
   }
 
   typed() {
@@ -25,5 +27,6 @@ export class Whole {
     this.element.hidden = selection.length > 0;
     const caption = String(doc.head.caption ?? "");
     if (this.caption.value !== caption) this.caption.value = caption;
+    this.tokens.show(this.element.hidden ? "" : caption);
   }
 }

@@ -107,3 +107,23 @@ export async function pictureSize(page) {
   await node.settle();
   assert.ok(await button.isDisabled());
 }
+
+/** A caption's tokens below its field, as long as the layout goes to a method whose text encoder is CLIP. @param {Page} page */
+export async function tokens(page) {
+  const node = await fresh(page, [{ box: [0.125, 0.125, 0.5, 0.5], caption: "a red fox" }, { box: [0.5, 0.5, 1, 1], caption: "fox ".repeat(80) }]);
+  const count = node.root().locator(".roictrl-tokens").filter({ visible: true });
+  await node.press("Tab");
+  assert.equal(await count.count(), 0);
+  await page.evaluate((id) => {
+    const { app, LiteGraph } = /** @type {any} */ (window);
+    const [method, loader] = ["ROICtrlApplyROIPrompts", "CheckpointLoaderSimple"].map((type) => LiteGraph.createNode(type));
+    for (const made of [method, loader]) app.graph.add(made);
+    const slot = (/** @type {string} */ name) => method.inputs.findIndex((/** @type {any} */ i) => i.name === name);
+    app.graph.getNodeById(id).connect(0, method, slot("layout"));
+    loader.connect(1, method, slot("clip"));
+  }, node.id);
+  await node.eval((n, w, e) => e.refresh());
+  await count.filter({ hasText: "3 of 75" }).waitFor();
+  await node.press("Tab");
+  await count.filter({ hasText: "80 tokens, read in 2 chunks" }).waitFor();
+}
