@@ -107,7 +107,7 @@ export const MENUS = {
     });
     return [
       { heading: t("background.heading") }, option("none"), option("connected", !!host.connectedImage()),
-      option("result", !!host.resultImage()),
+      option("result", !!host.resultImage()), option("live"),
       { label: t("background.file"), checked: typeof choice === "object", radio: true, run: () => editor.transfer.pick() }, {},
       { label: t("background.dim"), range: { value: editor.pref("dim"), min: 0, max: 0.9, step: 0.05,
         change: (value) => editor.setPref("dim", value) } },

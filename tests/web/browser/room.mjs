@@ -2,7 +2,7 @@
 /** The whole picture: its prompt, its size, and what stands around the boxes. */
 import assert from "node:assert/strict";
 import { Node } from "./harness.mjs";
-import { LOCALE, fresh, instances } from "./shape_steps.mjs";
+import { LOCALE, fresh, instances, painted } from "./shape_steps.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -126,4 +126,23 @@ export async function tokens(page) {
   await count.filter({ hasText: "3 of 75" }).waitFor();
   await node.press("Tab");
   await count.filter({ hasText: "80 tokens, read in 2 chunks" }).waitFor();
+}
+
+/** What ComfyUI sends while a sampler runs is the background where that is chosen. @param {Page} page */
+export async function livePreview(page) {
+  const node = await fresh(page, [{ box: [0.125, 0.125, 0.5, 0.5], caption: "fox" }]);
+  await node.root().getByLabel("Background picture").click();
+  await node.root().locator(".roictrl-menu button", { hasText: LOCALE.background.live }).click();
+  await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(8, 8);
+    const ctx = /** @type {any} */ (canvas.getContext("2d"));
+    ctx.fillStyle = "#ff0000";
+    ctx.fillRect(0, 0, 8, 8);
+    /** @type {any} */ (window).app.api.dispatchCustomEvent("b_preview", await canvas.convertToBlob());
+  });
+  await page.waitForFunction((id) => /** @type {any} */ (window).app.canvas.graph.getNodeById(id).widgets
+    .find((/** @type {any} */ w) => w.name === "layout").roictrl.background.image?.naturalWidth === 8, node.id);
+  await node.settle();
+  const [red, green] = await painted(node, [0.75, 0.75]);
+  assert.ok(red > 100 && green < 40, `${red}, ${green}`);
 }
