@@ -16,6 +16,8 @@
  * @property {(e: TouchEvent) => void} touched fingers came down on the stage
  * @property {() => boolean} pointsUnread none of the methods that the layout goes to reads points and scribbles
  * @property {() => boolean} readByClip a method that the layout goes to reads captions by CLIP
+ * @property {() => boolean} hasBoxes boxes come from elsewhere
+ * @property {() => Promise<import("./report.js").Output>} connectedBoxes those, by running only what they hang on
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""
@@ -36,6 +38,7 @@ import { LayoutError, emptyDoc, field, parse } from "./layout.js";
 import { Menu } from "./menu.js";
 import { MENUS } from "./menus.js";
 import { Notices } from "./notices.js";
+import { Offer } from "./offer.js";
 import { Panel } from "./panel.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
@@ -74,6 +77,7 @@ export class Editor {
     this.commands = createCommands(this);
     this.background = new Background(this);
     this.report = new Report(this);
+    this.offer = new Offer(this);
     this.templates = new OwnTemplates(this);
     this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);

@@ -7,6 +7,7 @@
  *
  * @typedef {import("./geometry.js").Size} Size
  */
+import { boxesOf, hasBoxes } from "./fill.js";
 import { contains, linkOf, originOf, reachable, widgetOf, widgetValue } from "./graph.js";
 import { pointsUnread, readByClip } from "./methods.js";
 
@@ -105,6 +106,16 @@ export class ComfyHost {
   /** The layout goes to a method that reads captions by CLIP. */
   readByClip() {
     return readByClip(this.node, this.app.rootGraph ?? this.app.graph);
+  }
+
+  /** Boxes come from elsewhere. */
+  hasBoxes() {
+    return hasBoxes(this.node);
+  }
+
+  /** These boxes now, by running only what they hang on. */
+  connectedBoxes() {
+    return boxesOf(this.node, this.app, this.api);
   }
 
   linked() {

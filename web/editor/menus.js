@@ -121,6 +121,7 @@ export const MENUS = {
       { label: t("menu.grid"), keys: "G", checked: editor.pref("grid"), run: () => editor.togglePref("grid") },
       { label: t("menu.snap"), keys: "Shift+G", checked: editor.pref("snap"), run: () => editor.togglePref("snap") }, {},
       { label: t("menu.import"), run: () => transfer.pick() },
+      { label: t("menu.fill"), disabled: !editor.offer.possible, run: () => editor.offer.run() },
       { label: t("menu.copyLayout"), disabled: empty, run: () => transfer.copyAll("layout") },
       { label: t("menu.copyBoxes"), disabled: empty, run: () => transfer.copyAll("boxes") }, {},
       { label: t("menu.all"), keys: "Ctrl+A", disabled: empty, run: commands.selectAll },

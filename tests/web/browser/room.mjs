@@ -146,3 +146,46 @@ export async function livePreview(page) {
   const [red, green] = await painted(node, [0.75, 0.75]);
   assert.ok(red > 100 && green < 40, `${red}, ${green}`);
 }
+
+/** What the boxes hang on runs by itself, again and again, and what comes is offered; nothing else runs, nor is it forgotten. @param {Page} page */
+export async function fillFromPicture(page) {
+  const first = await fresh(page, [{ box: [0.125, 0.125, 0.5, 0.5], caption: `fox ${Date.now()}` }, { box: [0.5, 0.5, 1, 1], caption: "owl" }]);
+  const node = await Node.add(page, [820, 160]);
+  const preview = await page.evaluate(([from, to]) => {
+    const { app, LiteGraph } = /** @type {any} */ (window);
+    const [source, target] = [from, to].map((id) => app.graph.getNodeById(id));
+    const made = LiteGraph.createNode("ROICtrlPreviewLayout");
+    app.graph.add(made);
+    source.connect(1, target, target.inputs.findIndex((/** @type {any} */ i) => i.name === "boxes"));
+    target.connect(0, made, made.inputs.findIndex((/** @type {any} */ i) => i.name === "layout"));
+    const log = { ran: /** @type {string[]} */ ([]), cached: /** @type {string[]} */ ([]), ended: 0 };
+    Object.assign(window, { log });
+    app.api.addEventListener("executed", (/** @type {any} */ { detail }) => log.ran.push(String(detail.node)));
+    app.api.addEventListener("execution_cached", (/** @type {any} */ { detail }) => { log.cached = detail.nodes.map(String); });
+    app.api.addEventListener("execution_success", () => log.ended++);
+    return String(made.id);
+  }, [first.id, node.id]);
+  const ended = (/** @type {number} */ n) => page.waitForFunction((count) => /** @type {any} */ (window).log.ended === count, n);
+  const log = () => page.evaluate(() => /** @type {any} */ (window).log);
+  const adopt = node.root().locator(".roictrl-adopt");
+  for (const run of [2, 3]) {
+    if (run === 2) {
+      await page.getByTestId("queue-button").first().click();
+      await ended(1);
+    }
+    await page.evaluate(() => { /** @type {any} */ (window).log.ran = []; });
+    await node.eval((n, w, e) => { e.report.ghosts = []; });
+    await node.root().getByLabel("More", { exact: true }).click();
+    await node.root().locator(".roictrl-menu button", { hasText: LOCALE.menu.fill }).click();
+    await adopt.waitFor();
+    await ended(run);
+    assert.ok((await log()).ran.every((/** @type {string} */ id) => /^roictrl-boxes/.test(id) || id === String(first.id)), `${(await log()).ran}`);
+  }
+  await page.getByTestId("queue-button").first().click();
+  await ended(4);
+  const { cached } = await log();
+  for (const id of [preview, String(node.id)]) assert.ok(cached.includes(id), `${id} was forgotten: ${cached}`);
+  await adopt.click();
+  assert.deepEqual((await instances(node)).map(({ box }) => box), [[0.125, 0.125, 0.5, 0.5], [0.5, 0.5, 1, 1]]);
+  assert.equal(await page.locator(".p-dialog, .comfy-modal").filter({ visible: true }).count(), 0, "the page has nothing to complain of");
+}
