@@ -141,6 +141,15 @@ export async function axe(page) {
   await node.press("?");
   await accessible(node, "help");
   await node.press("Escape");
+  await node.click([0.98, 0.02]);
+  for (let n = 0; n < 2; n++) await node.press("Escape");
+  await accessible(node, "nothing chosen: the whole picture");
+  await node.root().locator(".roictrl-size").click();
+  await accessible(node, "sizes");
+  await node.press("Escape");
+  await node.press("f");
+  await accessible(node, "large");
+  await node.press("f");
   await node.eval((n, w) => { w.value = "{broken"; });
   await node.settle();
   await accessible(node, "a text that cannot be read");
