@@ -149,8 +149,9 @@ export async function livePreview(page) {
 
 /** What the boxes hang on runs by itself, again and again, and what comes is offered; nothing else runs, nor is it forgotten. @param {Page} page */
 export async function fillFromPicture(page) {
-  const first = await fresh(page, [{ box: [0.125, 0.125, 0.5, 0.5], caption: `fox ${Date.now()}` }, { box: [0.5, 0.5, 1, 1], caption: "owl" }]);
-  const node = await Node.add(page, [820, 160]);
+  const node = await fresh(page);
+  const first = await Node.add(page, [820, 160], { layout: JSON.stringify({ version: 1, width: 512, height: 512, instances: [
+    { box: [0.125, 0.125, 0.5, 0.5], caption: `fox ${Date.now()}` }, { box: [0.5, 0.5, 1, 1], caption: "owl" }] }) }); // another one than any run before
   const preview = await page.evaluate(([from, to]) => {
     const { app, LiteGraph } = /** @type {any} */ (window);
     const [source, target] = [from, to].map((id) => app.graph.getNodeById(id));
