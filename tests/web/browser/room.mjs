@@ -29,23 +29,24 @@ export async function wholePrompt(page) {
 export async function large(page) {
   const before = await fresh(page);
   await before.root().getByLabel("Large view (F)").click();
-  await drawnLarge(before, "drawn large");
+  await drawnLarge(before, "drawn large", 0.5);
   const node = await Node.inside(page, await before.wrap());
   await node.click([0.9, 0.9]);
   await node.press("f");
-  await drawnLarge(node, "drawn inside");
+  await drawnLarge(node, "drawn inside", 0.125);
 }
 
-/** @param {Node} node that is shown large @param {string} caption to type */
-async function drawnLarge(node, caption) {
+/** @param {Node} node that is shown large @param {string} caption to type @param {number} at where the box begins */
+async function drawnLarge(node, caption, at) {
   const { page } = node;
   await node.shown();
-  const at = (/** @type {string} */ what) => node.eval((n, w, e, name) => ({
+  const state = (/** @type {string} */ what) => node.eval((n, w, e, name) => ({
     size: [e.root.offsetWidth / innerWidth, e.root.offsetHeight / innerHeight].every((share) => share > 0.9),
     inside: e.large.dialog.matches(":modal") && (e.root.contains(document.activeElement) || document.activeElement === document.body), what: name }), what);
-  assert.deepEqual(await at("opened"), { size: true, inside: true, what: "opened" });
+  assert.deepEqual(await state("opened"), { size: true, inside: true, what: "opened" });
   const graph = await page.evaluate(() => JSON.stringify(/** @type {any} */ (window).app.canvas.ds.state ?? /** @type {any} */ (window).app.canvas.ds.scale));
-  await node.drag([0.5, 0.5], [0.75, 0.75]);
+  await node.drag([at, at], [at + 0.25, at + 0.25]);
+  await node.root().locator(".roictrl-caption").waitFor();
   await page.keyboard.type(caption);
   await node.press("Enter");
   await page.mouse.wheel(0, -300);
@@ -53,10 +54,10 @@ async function drawnLarge(node, caption) {
   assert.ok(await node.eval((n, w, e) => e.view.viewport.zoom) > 1);
   await node.root().getByLabel("More", { exact: true }).focus();
   for (let n = 0; n < 6; n++) await node.press("Tab");
-  assert.ok((await at("after Tab")).inside, "the page behind is never reached");
+  assert.ok((await state("after Tab")).inside, "the page behind is never reached");
   await node.eval((n, w, e) => e.focus());
   await node.press("?");
-  for (let n = 0; n < 3 && (await at("")).inside; n++) await node.press("Escape"); // help, the selection, the dialog
+  for (let n = 0; n < 5 && (await state("")).inside; n++) await node.press("Escape"); // help, what is chosen, and last the dialog
   assert.equal(await node.eval((n, w, e) => e.large.open || e.root.parentElement !== e.large.home), false);
   await node.shown();
   assert.equal((await node.layout()).instances.at(-1).caption, caption);

@@ -128,7 +128,7 @@ export async function axe(page) {
     await node.press("Escape");
   }
   await node.press("Shift+F10");
-  await node.root().locator(".roictrl-menu [aria-haspopup]").click();
+  await node.root().locator(".roictrl-menu [aria-haspopup]").first().click();
   await accessible(node, "the menu of shapes");
   await node.press("Escape");
   await node.press("l");
