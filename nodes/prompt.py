@@ -13,6 +13,7 @@ from ..roictrl_core.formats.comfyui import write_bounding_boxes, write_masks
 from ..roictrl_core.formats.reading import AUTO, ORDERS, UNITS, ReadAs
 from ..roictrl_core.layout import MAX_SIDE, Layout
 from ..roictrl_core.notes import Note
+from ..roictrl_core.wording import Words, captions_text
 from .images import drawn
 from .report import layout_notes, named, shown, warn
 from .types import BOUNDING_BOX, LAYOUT, REGION_WORDS, advanced, schema, typed
@@ -102,6 +103,11 @@ class InstanceBoxPrompt(io.ComfyNode):
                 io.Image.Output(display_name="preview", tooltip="The boxes and captions drawn on the picture."),
                 io.Int.Output(display_name="width", tooltip="Width in pixels, for the empty latent."),
                 io.Int.Output(display_name="height", tooltip="Height in pixels, for the empty latent."),
+                io.String.Output(
+                    display_name="prompt",
+                    tooltip="A prompt for the whole picture, for a CLIP Text Encode: the one typed beside the boxes "
+                    "while none is selected, else the captions of the enabled boxes.",
+                ),
             ],
         )
 
@@ -140,6 +146,7 @@ class InstanceBoxPrompt(io.ComfyNode):
             preview,
             width,
             height,
+            captions_text(result, Words()),
             ui=shown(notes, layout=result.to_dict(), boxes=incoming and incoming.to_dict()),
         )
 

@@ -81,7 +81,7 @@ def train_stage(rank: int, processes: int, name: str) -> None:
 
 
 def publish(run: Run) -> None:
-    """The averaged weights, in half precision, for the benchmark, which wants to know the base whose texts they read."""
+    """The averaged weights, in half precision, for the benchmark, which wants to know whose texts they read."""
     path = CACHE / "benchmark" / "trained" / TRANSFORMER / "weights.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name.removeprefix("dit."): tensor.half().contiguous() for name, tensor in run.average.items()}

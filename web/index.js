@@ -53,7 +53,7 @@ function dressed(host) {
 function addEditor(node, name, text) {
   const host = new ComfyHost(node, name, app, api);
   const editor = dressed(host);
-  const widget = asWideAsNode(node.addDOMWidget(name, WIDGET, editor.root, optionsOf(editor)));
+  const widget = asWideAsNode(node.addDOMWidget(name, WIDGET, editor.large.home, optionsOf(editor)));
   editor.setText(text);
   host.widget = widget;
   widget.roictrl = editor;
@@ -141,10 +141,14 @@ app.registerExtension({
     api.addEventListener("executed", (/** @type {any} */ { detail }) => {
       const [image] = detail?.output?.images ?? [];
       for (const { editor, host } of living) {
-        if (image && !detail.output.roictrl) host.lastImage = image;
+        if (image && !detail.output.roictrl) {
+          host.lastImage = image;
+          editor.background.made();
+        }
         editor.refresh();
       }
     });
+    api.addEventListener("b_preview", (/** @type {any} */ { detail }) => living.forEach(({ editor }) => editor.background.preview(detail)));
     api.addEventListener("roictrl.said", (/** @type {any} */ { detail }) => { // while a model samples
       for (const { editor } of living) editor.notices.show(detail.notes.map((/** @type {any} */ note) => sentence(note, t)), "sampling");
     });

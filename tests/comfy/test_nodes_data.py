@@ -93,6 +93,16 @@ def test_prompt_outputs_agree(node):
     assert ui["roictrl"][0]["boxes"] is None and ui["roictrl"][0]["layout"]["instances"][1]["strength"] == 0.5
 
 
+def test_prompt_of_the_whole_picture(node):
+    """The layout's caption, else what Layout to Prompt writes of the captions by default."""
+    muted = {**LAYOUT, "instances": [*LAYOUT["instances"], {"box": [0, 0, 1, 1], "caption": "a cat", "enabled": False}]}
+    out, _ = prompt(node, muted)
+    joined, _ = run(node("ROICtrlLayoutToPrompt"), layout=out["layout"])
+    assert out["prompt"] == joined["prompt"] == "a red fox, a blue owl"
+    assert prompt(node, {**LAYOUT, "caption": " a forest at night "})[0]["prompt"] == "a forest at night"
+    assert prompt(node)[0]["prompt"] == ""
+
+
 def test_prompt_keeps_boxes_when_the_size_changes(node):
     out, _ = prompt(node, LAYOUT, width=128, height=32)
     assert out["layout"].instances[0].box == (0, 0, 0.5, 0.5) and out["bboxes"][0][0]["width"] == 64

@@ -14,7 +14,19 @@ from roictrl_core.config import AdapterConfig
 from roictrl_core.formats import reading
 from roictrl_core.sentences import SENTENCES
 
-MODULES = ("geometry", "graph", "host", "io", "layout", "notes", "palette", "sent", "shapes/index", "warnings")
+MODULES = (
+    "geometry",
+    "graph",
+    "host",
+    "io",
+    "layout",
+    "notes",
+    "palette",
+    "sent",
+    "shapes/index",
+    "tokens",
+    "warnings",
+)
 EXPORTS = """
 const found = {};
 for (const [name, url] of Object.entries(JSON.parse(process.argv[1]))) found[name] = { ...await import(url) };
@@ -43,6 +55,7 @@ def test_limits_and_sizes(page, pack):
     for name in ("VERSION", "MAX_INSTANCES", "DEFAULT_SIDE", "MAX_STRENGTH"):
         assert page["layout"][name] == getattr(layout, name), name
     assert page["io"]["ROUTE"] == pack.module("nodes.routes").PATH
+    assert page["tokens"]["ROUTE"] == pack.module("nodes.routes").TOKENS_PATH
     assert page["io"]["MAX_BYTES"] == safe_text.MAX_BYTES
     assert (page["io"]["TINY"], page["io"]["WIDE"]) == (reading._TINY, reading._WIDE)
     assert page["geometry"]["CELL_PX"] == cells.LATENT_STRIDE

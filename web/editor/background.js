@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The picture behind the boxes: what is connected, the last result, or a file that was dropped or pasted.
+ * The picture behind the boxes: what is connected, the last result, what is being sampled, or a file that was dropped or pasted.
  *
- * The choice is the preference `background`: "none", "connected", "result", or a file in ComfyUI's input folder as
+ * The choice is the preference `background`: "none", "connected", "result", "live" (the sampler's preview, then the result), or a file in ComfyUI's input folder as
  * `{name, subfolder, type}`.  Without a choice a connected picture shows by itself.
  */
 
@@ -15,6 +15,8 @@ export class Background {
     this.url = "";
     /** @type {HTMLImageElement|null} loaded and ready to draw */
     this.image = null;
+    /** Address of the sampler's last frame, until the picture is made. */
+    this.live = "";
     /** @type {HTMLElement|undefined} the notice that the chosen picture could not be loaded */
     this.complaint = undefined;
   }
@@ -29,7 +31,8 @@ export class Background {
     const { host } = this.editor;
     const { choice } = this;
     if (choice === "connected") return host.connectedImage();
-    if (choice === "result") return host.resultImage();
+    if (choice === "live" && this.live) return this.live;
+    if (choice === "result" || choice === "live") return host.resultImage();
     return choice && typeof choice === "object" ? host.viewUrl(choice) : "";
   }
 
@@ -45,8 +48,23 @@ export class Background {
     image.src = url;
   }
 
+  /** @param {Blob} frame the running sampler's preview, as ComfyUI sends it to the page */
+  preview(frame) {
+    if (this.choice !== "live") return;
+    this.made();
+    this.live = URL.createObjectURL(frame);
+    this.refresh();
+  }
+
+  /** The picture is there, for which the frames stood. */
+  made() {
+    if (this.live) URL.revokeObjectURL(this.live);
+    this.live = "";
+  }
+
   /** @param {string} url */
   fail(url) {
+    if (url === this.live) return; // the next frame comes soon
     this.show(null);
     const { searchParams, pathname } = new URL(url, location.href);
     this.complaint = this.editor.notices.show([this.editor.t("background.failed", { name: searchParams.get("filename") ?? pathname })], "background");

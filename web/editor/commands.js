@@ -1,5 +1,6 @@
 // @ts-check
 /** Everything that keys, buttons and menus can ask for, by name. */
+import { arrangeCommands } from "./arrange_commands.js";
 import * as geo from "./geometry.js";
 import { aside } from "./io.js";
 import { field } from "./layout.js";
@@ -16,6 +17,7 @@ export function createCommands(editor) {
 
   return {
     ...shapeCommands(editor),
+    ...arrangeCommands(editor),
     /** First of what is under way. */
     undo() {
       if (!editor.view.gestures.back()) store.dispatch({ type: "undo" });
@@ -82,11 +84,12 @@ export function createCommands(editor) {
     /** @param {number} by */
     raise: (by) => store.dispatch({ type: "raise", by }),
     menu: () => editor.openMenu("box", editor.view.menuPlace),
-    /** First what is under way, then the tool, then the selection. */
+    /** First what is under way, then the tool, the selection, and the large view. */
     escape() {
       if (editor.view.gestures.cancel()) return;
       if (editor.view.tool !== "select") this.tool("select");
-      else store.dispatch({ type: "select", ids: [] });
+      else if (store.state.selection.length) store.dispatch({ type: "select", ids: [] });
+      else editor.large.back();
     },
     /** @param {string} name */
     tool(name) {
@@ -111,6 +114,7 @@ export function createCommands(editor) {
     /** The picture on the stage, also where newer Nodes 2.0 keep the middle button for the graph. @param {number} dx screen pixels @param {number} dy */
     pan: (dx, dy) => editor.view.pan(dx, dy),
     fit: () => editor.view.fit(),
-    help: () => editor.toggleHelp(),
+    help: () => editor.help.toggle(),
+    large: () => editor.large.toggle(),
   };
 }

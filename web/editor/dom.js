@@ -31,6 +31,7 @@ const ICONS = {
   template: "M2.5 2.5h11v11h-11zM6.2 2.5v11M9.8 2.5v11",
   picture: "M2.5 3h11v10h-11zM2.5 11l3.5-4 3 3.2 1.8-1.7 2.7 2.5M10.5 6h.01",
   fit: "M2.5 3h11v10h-11zM5 8h6M6.5 6.5L5 8l1.5 1.5M9.5 6.5L11 8l-1.500 1.500", // no corners alone: those say full screen
+  large: "M9.5 2.5h4v4M13.5 2.5L9 7M6.5 13.500h-4v-4M2.500 13.500L7 9",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   fold: "M5 6.500l3 3 3-3",
   help: "M5.8 6a2.2 2.2 0 114 1.2c-.8.8-1.8 1-1.8 2.3M8 12.4h.01",

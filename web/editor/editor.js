@@ -8,11 +8,16 @@
  * @typedef {object} Host
  * @property {() => import("./geometry.js").Size|null} size of the picture; null where it cannot be told
  * @property {() => "node"|"image"|"later"} sizeFrom what decides over it; later: an image that is not known before it is made
+ * @property {boolean} sizeIsOwn the node's own widgets decide over it
+ * @property {(size: import("./geometry.js").Size) => void} setSize where they do
  * @property {() => void} changed the text changed
  * @property {() => void} captureUndo a step is complete, and one for the graph's own undo
  * @property {(e: WheelEvent) => void} wheel turned over the stage and not meant for it
  * @property {(e: TouchEvent) => void} touched fingers came down on the stage
  * @property {() => boolean} pointsUnread none of the methods that the layout goes to reads points and scribbles
+ * @property {() => boolean} readByClip a method that the layout goes to reads captions by CLIP
+ * @property {() => boolean} hasBoxes boxes come from elsewhere
+ * @property {() => Promise<import("./report.js").Output>} connectedBoxes those, by running only what they hang on
  * @property {() => boolean} linked the text comes through a link
  * @property {() => string} connectedImage address, or ""
  * @property {() => string} resultImage address, or ""
@@ -27,13 +32,14 @@ import { saidChange } from "./a11y.js";
 import { Background, DIM } from "./background.js";
 import { createCommands } from "./commands.js";
 import { h } from "./dom.js";
-import { helpOverlay } from "./help.js";
-import { Inspector } from "./inspector.js";
+import { Help } from "./help.js";
+import { Large } from "./large.js";
 import { LayoutError, emptyDoc, field, parse } from "./layout.js";
-import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { MENUS } from "./menus.js";
 import { Notices } from "./notices.js";
+import { Offer } from "./offer.js";
+import { Panel } from "./panel.js";
 import { Report } from "./report.js";
 import { shortcutFor } from "./shortcuts.js";
 import { Store, toText } from "./state.js";
@@ -63,7 +69,7 @@ export class Editor {
     this.store = new Store(undefined, () => host.captureUndo());
     this.saved = this.store.state;
     this.outside = "";
-    this.pointsUnread = false;
+    this.pointsUnread = this.readByClip = false;
     // While the focus is in here, Nodes 2.0 leaves the wheel to us; else all of it is the graph's.  An empty title, as the
     // browser would show the one that ComfyUI gives what is around this, over the boxes.
     this.root = h("div", { class: "roictrl widget-expands", "data-capture-wheel": "true", title: "" });
@@ -71,22 +77,25 @@ export class Editor {
     this.commands = createCommands(this);
     this.background = new Background(this);
     this.report = new Report(this);
+    this.offer = new Offer(this);
     this.templates = new OwnTemplates(this);
-    this.inspector = new Inspector(this);
-    this.list = new List(this);
+    this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
     this.menu = new Menu(this.root, () => this.focus());
+    this.help = new Help(this.root, t, () => this.focus());
+    this.large = new Large(this.root, t, () => this.focus());
     this.status = h("div", { class: "roictrl-status", role: "status", "aria-live": "polite" });
-    this.sizeLabel = h("span", { class: "roictrl-size" });
+    this.sizeLabel = h("button", { type: "button", class: "roictrl-size", title: t("tool.size"), "aria-haspopup": "menu",
+      onclick: () => this.openMenu("size", this.below(this.sizeLabel)) });
     this.notices = new Notices(t);
-    this.panel = h("div", { class: "roictrl-panel" }, this.list.element, this.inspector.element);
-    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel), this.notices.element,
+    this.root.append(this.toolbar.element, h("div", { class: "roictrl-body" }, this.view.stage, this.panel.element), this.notices.element,
       h("div", { class: "roictrl-foot" }, this.status, this.sizeLabel));
     this.transfer = new Transfer(this);
     this.root.addEventListener("keydown", (e) => this.key(e));
     for (const name of ["pointerdown", "pointermove", "pointerup"]) this.root.addEventListener(name, (e) => e.stopPropagation());
     this.widths = new ResizeObserver(() => {
       for (const [name, width] of Object.entries(WIDTHS)) this.root.classList.toggle(name, this.root.clientWidth < width);
+      if (this.large.open) this.large.settle();
     });
     this.widths.observe(this.root);
     this.store.subscribe((state, before, action) => this.changed(state, before, action));
@@ -153,13 +162,14 @@ export class Editor {
   refresh() {
     this.view.measured = null;
     this.pointsUnread = this.host.pointsUnread();
+    this.readByClip = this.host.readByClip();
     this.background.refresh();
     if (this.around !== this.outside) this.invalidate();
   }
 
   /** What is painted of that, to compare. */
   get around() {
-    return JSON.stringify([this.size, this.host.sizeFrom(), this.readOnly, this.pointsUnread, this.report.ghostKey, this.view.sharpness]);
+    return JSON.stringify([this.size, this.host.sizeFrom(), this.host.sizeIsOwn, this.readOnly, this.pointsUnread, this.readByClip, this.report.ghostKey, this.view.sharpness]);
   }
 
   /** What there is to warn of now: here, and by what was said after a run. */
@@ -182,19 +192,16 @@ export class Editor {
   /** After each paint: the parts around the stage. */
   rendered() {
     this.outside = this.around;
-    for (const part of [this.toolbar.element, this.panel]) part.inert = this.readOnly;
+    for (const part of [this.toolbar.element, this.panel.element]) part.inert = this.readOnly;
     this.view.focus.disabled = this.readOnly;
     this.toolbar.update();
     // Nothing around the stage may change its size while a gesture measures by it.
-    if (!this.state.open) {
-      this.list.update();
-      this.inspector.update();
-      this.list.reveal();
-    }
+    if (!this.state.open) this.panel.update();
     this.report.update();
     const { zoom } = this.view.viewport;
     const size = this.t(`size.${this.host.sizeFrom()}`, this.size);
     this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
+    this.sizeLabel.disabled = !this.host.sizeIsOwn;
     this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || this.view.gestures.active;
     if (!this.view.empty.hidden) this.view.empty.replaceChildren(...this.invitation());
   }
@@ -277,17 +284,6 @@ export class Editor {
   below(element) {
     const rect = element.getBoundingClientRect();
     return this.localToRoot({ clientX: rect.left, clientY: rect.bottom });
-  }
-
-  toggleHelp() {
-    const close = () => {
-      this.help?.remove();
-      this.help = undefined;
-      this.focus();
-    };
-    if (this.help) return close();
-    this.help = helpOverlay(this.t, close);
-    this.root.append(this.help);
   }
 
   /** @param {string} sentence for the live region */

@@ -45,6 +45,14 @@ export function makersOf(node, name, root, { direct = true, indexed = true } = {
   });
 }
 
+/** The nodes that something at an input first came from, however it came: also through nodes that hand it on from an input of
+ * the same name, as LoRA loaders do. @param {any} node @param {string} name @param {any} root the whole graph @param {number} [hops] that may follow
+ * @returns {any[]} */
+export function sourcesOf(node, name, root, hops = 50) {
+  return ends(node.graph, linkOf(node, name), root, hops)
+    .flatMap((end) => (hops > 0 && linkOf(end, name) ? sourcesOf(end, name, root, hops - 1) : [end]));
+}
+
 /** The nodes at a link's beginning, the borders of subgraphs passed over; several where a subgraph is used more than once.
  * @param {any} graph @param {any} link @param {any} root @param {number} hops @returns {any[]} */
 function ends(graph, link, root, hops) {
@@ -63,15 +71,15 @@ const users = (graph, subgraph) => (graph?.nodes ?? []).filter((/** @type {any} 
 /** What a widget is set to; where it is linked, what the node above says, and undefined where that cannot be told.
  * @param {any} node @param {string} name @returns {any} */
 export function widgetValue(node, name) {
-  if (!linkOf(node, name)) return find(node, name)?.value;
+  if (!linkOf(node, name)) return widgetOf(node, name)?.value;
   const origin = originOf(node, name);
   if (!origin) return undefined;
-  const own = find(origin.node, origin.output?.name) ?? find(origin.node, name) ?? find(origin.node, "value");
+  const own = widgetOf(origin.node, origin.output?.name) ?? widgetOf(origin.node, name) ?? widgetOf(origin.node, "value");
   return own?.value;
 }
 
-/** @param {any} node @param {string} name */
-const find = (node, name) => node.widgets?.find((/** @type {any} */ w) => w.name?.toLowerCase() === name?.toLowerCase());
+/** @param {any} node @param {string} name @returns {any} undefined where it has none */
+export const widgetOf = (node, name) => node.widgets?.find((/** @type {any} */ w) => w.name?.toLowerCase() === name?.toLowerCase());
 
 /** All nodes that depend on `start`, the nearer ones first. @param {any} start @returns {any[]} */
 export function reachable(start) {

@@ -7,13 +7,15 @@
  *
  * @typedef {import("./geometry.js").Size} Size
  */
-import { contains, linkOf, originOf, reachable, widgetValue } from "./graph.js";
-import { pointsUnread } from "./methods.js";
+import { boxesOf, hasBoxes } from "./fill.js";
+import { contains, linkOf, originOf, reachable, widgetOf, widgetValue } from "./graph.js";
+import { pointsUnread, readByClip } from "./methods.js";
 
 /** Private, so that no widget of ComfyUI's own answers to it; the node's input names it as its `widgetType`. */
 export const WIDGET = "ROICTRL_BOX_EDITOR";
 const TEMPLATES = "roictrl/templates.json";
 const UPLOADS = "roictrl";
+const SIDES = /** @type {const} */ (["width", "height"]);
 
 export class ComfyHost {
   /** @param {any} node @param {string} inputName of the widget @param {any} app @param {any} api
@@ -36,12 +38,27 @@ export class ComfyHost {
   /** @returns {Size|null} */
   size() {
     if (this.picture && this.imageDecides) return this.picture;
-    const [width, height] = ["width", "height"].map((side) => Number(widgetValue(this.node, side)));
+    const [width, height] = SIDES.map((side) => Number(widgetValue(this.node, side)));
     return width >= 1 && height >= 1 ? { width: Math.round(width), height: Math.round(height) } : null;
   }
 
   get imageDecides() {
     return !!linkOf(this.node, "image") && widgetValue(this.node, "size_from_image") !== false;
+  }
+
+  /** Whether the node's own widgets, and nothing linked, decide over the size. */
+  get sizeIsOwn() {
+    return !this.imageDecides && SIDES.every((side) => widgetOf(this.node, side) && !linkOf(this.node, side));
+  }
+
+  /** By the node's own widgets, as a step for the graph's undo. @param {Size} size */
+  setSize(size) {
+    for (const side of SIDES) {
+      const widget = widgetOf(this.node, side);
+      widget.value = size[side];
+      widget.callback?.(widget.value);
+    }
+    this.captureUndo();
   }
 
   /** What decides over the size; an image that is made only by the run does so unseen. */
@@ -84,6 +101,21 @@ export class ComfyHost {
   /** The layout goes to methods, and none of them reads points and scribbles. */
   pointsUnread() {
     return pointsUnread(this.node, this.app.rootGraph ?? this.app.graph);
+  }
+
+  /** The layout goes to a method that reads captions by CLIP. */
+  readByClip() {
+    return readByClip(this.node, this.app.rootGraph ?? this.app.graph);
+  }
+
+  /** Boxes come from elsewhere. */
+  hasBoxes() {
+    return hasBoxes(this.node);
+  }
+
+  /** These boxes now, by running only what they hang on. */
+  connectedBoxes() {
+    return boxesOf(this.node, this.app, this.api);
   }
 
   linked() {

@@ -1,12 +1,13 @@
 // @ts-check
 /** The fields of what is selected. Caption first; the rest waits behind "More" with its defaults unseen. */
 import { h, set } from "./dom.js";
+import { labelled, wordField } from "./fields.js";
 import { clamp, fit, minimum } from "./geometry.js";
 import { DEFAULTS, MAX_STRENGTH, field } from "./layout.js";
 import { PALETTE } from "./palette.js";
 import { STEP, scheduled } from "./schedule.js";
 import { extent, isPoint } from "./shapes/index.js";
-import { endsTyping } from "./typing.js";
+import { TokenCount } from "./tokens.js";
 
 const NUMBERS = /** @type {const} */ ([["strength", 0, MAX_STRENGTH, 0.05], ["start", 0, 1, STEP], ["end", 0, 1, STEP]]);
 const PLACES = /** @type {const} */ (["x", "y", "w", "h"]);
@@ -21,6 +22,7 @@ export class Inspector {
     /** @type {HTMLInputElement|null} */
     this.done = null;
     this.title = h("div", { class: "roictrl-inspector-title" });
+    this.tokens = new TokenCount(editor);
     this.warning = h("div", { class: "roictrl-warning" });
     this.unit = h("button", { type: "button", class: "roictrl-unit", onclick: () => editor.togglePref("percent") });
     this.colors = h("div", { class: "roictrl-colors", role: "group", "aria-label": t("field.color") }, ...PALETTE.map((color, i) =>
@@ -32,25 +34,20 @@ export class Inspector {
       h("div", { class: "roictrl-place" }, ...PLACES.map((key) => this.place(key)), this.unit),
       this.line("label"), this.colors);
     this.element = h("div", { class: "roictrl-inspector", onfocusout: () => editor.sealed() },
-      this.title, this.area("caption"), this.warning, this.more);
-  }
-
-  /** @param {string} key @param {HTMLElement} input */
-  labelled(key, input) {
-    return h("label", { class: `roictrl-field ${key}` }, h("span", { title: this.editor.t(`tip.${key}`) }, this.editor.t(`field.${key}`)), input);
+      this.title, this.area("caption"), this.tokens.element, this.warning, this.more);
   }
 
   /** @param {string} key */
   area(key) {
-    this.fields[key] = h("textarea", { rows: 2, spellcheck: "true", dir: "auto", placeholder: this.editor.t(`hint.${key}`),
-      oninput: () => this.typed(key), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) });
-    return this.labelled(key, this.fields[key]);
+    const { t } = this.editor;
+    this.fields[key] = wordField("textarea", this.editor, () => this.typed(key), { rows: 2, spellcheck: "true", placeholder: t(`hint.${key}`) });
+    return labelled(key, this.fields[key], t);
   }
 
   /** @param {string} key */
   line(key) {
-    this.fields[key] = h("input", { type: "text", dir: "auto", oninput: () => this.typed(key), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) });
-    return this.labelled(key, this.fields[key]);
+    this.fields[key] = wordField("input", this.editor, () => this.typed(key), { type: "text" });
+    return labelled(key, this.fields[key], this.editor.t);
   }
 
   /** @param {string} key @param {number} min @param {number} max @param {number} step */
@@ -61,7 +58,7 @@ export class Inspector {
       this.update(input);
     } });
     this.fields[key] = input;
-    return this.labelled(key, input);
+    return labelled(key, input, this.editor.t);
   }
 
   /** @param {string} key @param {number} value */
@@ -120,14 +117,6 @@ export class Inspector {
     this.editor.store.dispatch({ type: "patch", changes: { [key]: this.fields[key].value }, merge: `${key} ${ids.join()}` });
   }
 
-  /** As in the field on the box. @param {KeyboardEvent} e */
-  key(e) {
-    if (!endsTyping(e)) return;
-    e.preventDefault();
-    e.stopPropagation();
-    this.editor.focus();
-  }
-
   /** @param {Record<string, any>} changes */
   patch(changes) {
     this.editor.store.dispatch({ type: "patch", changes });
@@ -153,6 +142,7 @@ export class Inspector {
     for (const key of ["caption", "negative", "label"]) this.show(key, chosen.map((it) => field(it, key)));
     for (const [key] of NUMBERS) this.show(key, chosen.map((it) => field(it, key)));
     for (const key of PLACES) this.show(key, chosen.map((it) => this.placeOf(extent(it.fields), key)));
+    this.tokens.show(this.fields.caption.value);
     this.unit.textContent = this.editor.pref("percent") ? "%" : "px";
     set(this.unit, "title", t("field.unit"));
     if (this.more.open !== this.editor.pref("more")) this.more.open = this.editor.pref("more");

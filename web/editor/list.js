@@ -124,11 +124,11 @@ export class List {
 
   /** The arrows walk through the boxes here, Enter goes to the caption; all else is as on the stage. @param {KeyboardEvent} e */
   key(e) {
-    const { commands, inspector } = this.editor;
+    const { commands, panel } = this.editor;
     const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
     if (e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return;
     if (step) commands.walk(step);
-    else if (e.key === "Enter" && this.editor.state.selection.length) inspector.focusCaption();
+    else if (e.key === "Enter" && this.editor.state.selection.length) panel.inspector.focusCaption();
     else return;
     e.preventDefault();
     e.stopPropagation();
@@ -137,7 +137,7 @@ export class List {
   /** To the caption's field. @param {MouseEvent} e */
   doubleClick(e) {
     const onRow = [...this.element.children].some((row) => row.getBoundingClientRect().bottom > e.clientY);
-    if (onRow && !(/** @type {Element} */ (e.target).closest(".roictrl-toggle"))) this.editor.inspector.focusCaption();
+    if (onRow && !(/** @type {Element} */ (e.target).closest(".roictrl-toggle"))) this.editor.panel.inspector.focusCaption();
   }
 
   /** @param {PointerEvent} e @param {string} id */

@@ -4,6 +4,7 @@
  *
  * @typedef {import("./menu.js").Entry} Entry
  */
+import { EDGES } from "./arrange.js";
 import { isSolo } from "./edits.js";
 import { field } from "./layout.js";
 import { chosenFile, clipboardPicture } from "./mask_picture.js";
@@ -11,6 +12,7 @@ import { decoded } from "./masks.js";
 import { GROWTH } from "./shape_commands.js";
 import { isPoint, kindsOf } from "./shapes/index.js";
 import { written } from "./shortcuts.js";
+import { presets, swapped } from "./sizes.js";
 import { BUILT_IN, arrange } from "./templates.js";
 import { SIZES } from "./tools/brush.js";
 import { TOOLS } from "./tools/index.js";
@@ -28,7 +30,8 @@ export const MENUS = {
     return [
       { label: t("menu.caption"), keys: "Enter", run: () => commands.editCaption() },
       { label: t("menu.duplicate"), keys: "Ctrl+D", run: commands.duplicate },
-      { label: t("menu.shape"), opens: true, disabled: all("locked"), run: () => editor.openMenu("shape", editor.menu.at) }, {},
+      { label: t("menu.shape"), opens: true, disabled: all("locked"), run: () => editor.openMenu("shape", editor.menu.at) },
+      { label: t("menu.arrange"), opens: true, disabled: chosen.length < 2, run: () => editor.openMenu("arrange", editor.menu.at) }, {},
       { label: t(all("enabled") ? "menu.mute" : "menu.unmute"), keys: "M", run: () => commands.toggle("enabled") },
       { label: t(isSolo(state.doc, state.selection) ? "menu.unsolo" : "menu.solo"), keys: "S", run: () => commands.solo() },
       { label: t(all("locked") ? "menu.unlock" : "menu.lock"), keys: "Shift+L", run: () => commands.toggle("locked") },
@@ -58,6 +61,26 @@ export const MENUS = {
     ];
   },
 
+  /** How several boxes lie to each other. */
+  arrange({ t, commands, store }) {
+    const entry = (/** @type {string} */ name, /** @type {() => void} */ run, possible = true) => ({ label: t(`arranging.${name}`), disabled: !possible, run });
+    const three = store.selected.length > 2;
+    return [
+      ...Object.keys(EDGES).map((edge) => entry(edge, () => commands.align(/** @type {import("./arrange.js").Edge} */ (edge)))), {},
+      entry("across", () => commands.distribute(0), three), entry("down", () => commands.distribute(1), three), {},
+      entry("width", () => commands.sameSize([0])), entry("height", () => commands.sameSize([1])), entry("size", () => commands.sameSize([0, 1])),
+    ];
+  },
+
+  /** The picture's size, where the node itself decides over it. */
+  size({ t, commands, size }) {
+    const entry = (/** @type {import("./geometry.js").Size} */ to) => ({
+      label: t("size.node", to), radio: true, checked: to.width === size.width && to.height === size.height, run: () => commands.setSize(to),
+    });
+    return [{ label: t("sizes.swap"), run: () => commands.setSize(swapped(size)) },
+      ...presets(size).flatMap(([family, sizes]) => [{ heading: t(`sizes.${family}`) }, ...sizes.map(entry)])];
+  },
+
   /** All tools, where the toolbar has no room for them. */
   tools: ({ t, commands, view }) => TOOLS.map((tool) => ({
     label: t(`tools.${tool.name}`), keys: written(tool), checked: view.tool === tool.name, radio: true, run: () => commands.tool(tool.name),
@@ -84,7 +107,7 @@ export const MENUS = {
     });
     return [
       { heading: t("background.heading") }, option("none"), option("connected", !!host.connectedImage()),
-      option("result", !!host.resultImage()),
+      option("result", !!host.resultImage()), option("live"),
       { label: t("background.file"), checked: typeof choice === "object", radio: true, run: () => editor.transfer.pick() }, {},
       { label: t("background.dim"), range: { value: editor.pref("dim"), min: 0, max: 0.9, step: 0.05,
         change: (value) => editor.setPref("dim", value) } },
@@ -98,6 +121,7 @@ export const MENUS = {
       { label: t("menu.grid"), keys: "G", checked: editor.pref("grid"), run: () => editor.togglePref("grid") },
       { label: t("menu.snap"), keys: "Shift+G", checked: editor.pref("snap"), run: () => editor.togglePref("snap") }, {},
       { label: t("menu.import"), run: () => transfer.pick() },
+      { label: t("menu.fill"), disabled: !editor.offer.possible, run: () => editor.offer.run() },
       { label: t("menu.copyLayout"), disabled: empty, run: () => transfer.copyAll("layout") },
       { label: t("menu.copyBoxes"), disabled: empty, run: () => transfer.copyAll("boxes") }, {},
       { label: t("menu.all"), keys: "Ctrl+A", disabled: empty, run: commands.selectAll },

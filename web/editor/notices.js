@@ -27,7 +27,9 @@ export class Notices {
       done(ok ? input.value.trim() || null : null);
     };
     const input = h("input", { type: "text", maxlength: 60, onkeydown: (/** @type {KeyboardEvent} */ e) => {
-      if (e.key === "Enter" || e.key === "Escape") end(e.key === "Enter");
+      if (e.key !== "Enter" && e.key !== "Escape") return;
+      e.preventDefault(); // Escape ends nothing around this
+      end(e.key === "Enter");
     } });
     const line = h("label", { class: "roictrl-notice" }, question, input);
     this.element.replaceChildren(line);

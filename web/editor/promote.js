@@ -23,7 +23,7 @@ export function showPromoted(node, type, build) {
     // A node that is only being cloned or configured has not its final id yet; ComfyUI asks again when it has.
     if (this.graph?.getNodeById(this.id) !== this || !this._projectPromotedWidget) return undefined;
     const { editor, options } = build(source, this._projectPromotedWidget(input));
-    const widget = asWideAsNode(new parts.DOMWidgetImpl({ node: this, name: input.name, type, element: editor.root, options }));
+    const widget = asWideAsNode(new parts.DOMWidgetImpl({ node: this, name: input.name, type, element: editor.large.home, options }));
     widget.roictrl = editor;
     // The node's list of widgets is made from its inputs; only the page's list of elements is told.
     parts.addWidget({ graph: this.graph, widgets: [widget], addCustomWidget() {} }, widget);

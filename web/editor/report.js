@@ -11,6 +11,8 @@ import { fromData, parse } from "./layout.js";
 import { FORESEEN, sentence } from "./notes.js";
 import { actAlike } from "./sent.js";
 
+/** Nothing is drawn, and nothing came. */
+const NOTHING = "prompt.nothing";
 const MOST_SHOWN = 12; // sentences of one notice
 
 export class Report {
@@ -40,6 +42,13 @@ export class Report {
     this.ran = stillHere(instances(layout), this.editor.state.doc.items);
     this.said = new Map([["", notes]]);
     this.share();
+  }
+
+  /** Boxes that were asked for, to be adopted. @param {Output} output @returns {string[]} what the server said of them that is not seen here anyway */
+  offer({ notes = [], boxes }) {
+    this.ghosts = instances(boxes);
+    this.editor.invalidate();
+    return notes.filter((note) => !FORESEEN[note.code] && note.code !== NOTHING).map((note) => sentence(note, this.editor.t));
   }
 
   /** A node that this layout goes to ran, and spoke of the same boxes. @param {string} id of that node @param {Note[]} notes */

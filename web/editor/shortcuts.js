@@ -54,6 +54,7 @@ export const SHORTCUTS = [
   { key: "=", command: "zoom", args: [1.25] },
   { key: "-", command: "zoom", args: [0.8] },
   { key: "0", command: "fit" },
+  { key: "f", command: "large", say: "large" },
   { key: "Ctrl+ArrowLeft", command: "pan", args: [40, 0], say: "pan", shown: "Ctrl+← ↑ → ↓" },
   { key: "Ctrl+ArrowRight", command: "pan", args: [-40, 0] },
   { key: "Ctrl+ArrowUp", command: "pan", args: [0, 40] },

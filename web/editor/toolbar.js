@@ -20,6 +20,7 @@ export class Toolbar {
     this.undo = iconButton("undo", t("tool.undo"), run("undo"));
     this.redo = iconButton("redo", t("tool.redo"), run("redo"));
     this.remove = iconButton("trash", t("tool.remove"), run("remove"));
+    this.large = iconButton("large", t("tool.large"), run("large"));
     this.fit = iconButton("fit", t("tool.fit"), run("fit"));
     const popup = { "aria-haspopup": "menu" };
     this.element = h("div", {
@@ -32,7 +33,7 @@ export class Toolbar {
     h("i", {}), this.undo, this.redo, this.remove, h("b", {}),
     iconButton("template", t("tool.templates"), menu("templates"), popup),
     iconButton("picture", t("tool.background"), menu("background"), popup),
-    this.fit,
+    this.fit, this.large,
     iconButton("more", t("tool.more"), menu("more"), popup),
     iconButton("help", t("tool.help"), () => editor.commands.help()));
   }
@@ -42,6 +43,7 @@ export class Toolbar {
     for (const [name, button] of this.tools) set(button, "aria-pressed", String(view.tool === name));
     this.undo.disabled = !store.state.past.length;
     this.redo.disabled = !store.state.future.length;
+    set(this.large, "aria-pressed", String(this.editor.large.open));
     this.fit.disabled = view.viewport === FITTED;
     this.remove.disabled = !store.state.selection.length;
   }

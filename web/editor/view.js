@@ -214,10 +214,11 @@ export class View {
     if (top && e.target === this.stage && this.tool === "select" && !this.editor.readOnly) this.caption.open(top.id);
   }
 
-  /** Ctrl-wheel is ours, and Alt-wheel, as newer Nodes 2.0 let nobody else have the first; the plain wheel stays the graph's.
+  /** Ctrl-wheel is ours, and Alt-wheel, as newer Nodes 2.0 let nobody else have the first; the plain wheel stays the graph's,
+   * unless a large editor hides that.
    * @param {WheelEvent} e */
   wheel(e) {
-    if (!e.ctrlKey && !e.metaKey && !e.altKey) {
+    if (!e.ctrlKey && !e.metaKey && !e.altKey && !this.editor.large.open) {
       this.editor.host.wheel(e);
       requestAnimationFrame(() => this.editor.refresh()); // the graph's zoom may be another one now
       return;

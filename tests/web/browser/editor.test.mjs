@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { looksRunNothing } from "./cached.mjs";
 import { Node, openPage, putSettings, startBrowser, startServer } from "./harness.mjs";
 import * as more from "./more_scenarios.mjs";
+import * as room from "./room.mjs";
 import * as rows from "./rows.mjs";
 import { notesReachTheirBoxes, noticesComeAndGo } from "./said.mjs";
 import * as scenario from "./scenario.mjs";
@@ -60,7 +61,7 @@ for (const frontend of PAGES) {
           await (DIFFERENT.has(run) ? step : shared)(name, () => run(page));
         }
         if (!frontend || process.env.ALL_PAGES) { // pages do not differ in what is drawn
-          for (const [name, run] of Object.entries({ ...tools, ...shapes })) await step(name, async () => { t.diagnostic(await run(page) ?? name); });
+          for (const [name, run] of Object.entries({ ...tools, ...shapes, ...room })) await step(name, async () => { t.diagnostic(await run(page) ?? name); });
         }
         await shared("what the server says reaches its box", async () => { node = await notesReachTheirBoxes(page); });
         await shared("a colour, a label, a lock run nothing again", () => looksRunNothing(page, node));

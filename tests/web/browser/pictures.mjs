@@ -124,7 +124,7 @@ async function tools(node, folder) {
   await mouse.up();
   await node.press("v");
   await node.press("Shift+F10");
-  await node.root().locator(".roictrl-menu [aria-haspopup]").click();
+  await node.root().locator(".roictrl-menu [aria-haspopup]").first().click();
   await shoot();
 }
 

@@ -124,9 +124,9 @@ export async function fromTheImage(page) {
 export async function listFollows(page) {
   const node = await fresh(page, Array.from({ length: 30 }, (_, i) => ({ box: [(i % 6) / 6, Math.floor(i / 6) / 5, (i % 6 + 0.9) / 6, (Math.floor(i / 6) + 0.9) / 5], caption: `thing ${i + 1}` })));
   const sight = () => node.eval((n, w, e) => {
-    const [list, row] = [e.list.element, e.list.element.querySelector(".selected")].map((element) => element.getBoundingClientRect());
+    const [list, row] = [e.panel.list.element, e.panel.list.element.querySelector(".selected")].map((element) => element.getBoundingClientRect());
     let moved = 0;
-    for (let up = e.list.element.parentElement; up; up = up.parentElement) moved += up.scrollTop + up.scrollLeft;
+    for (let up = e.panel.list.element.parentElement; up; up = up.parentElement) moved += up.scrollTop + up.scrollLeft;
     return { inside: row.top >= list.top - 1 && row.bottom <= list.bottom + 1, moved, name: e.store.selected[0].fields.caption };
   });
   for (const [i, x, y] of [[30, 5.4, 4.4], [1, 0.4, 0.4], [18, 5.4, 2.4]]) {
@@ -142,7 +142,7 @@ export async function listFollows(page) {
   await node.press("ArrowDown");
   assert.deepEqual(await sight(), { inside: true, moved: 0, name: "thing 19" }, "by the list's own keys");
   const { x, y, height, below } = await node.eval((n, w, e) => {
-    const list = e.list.element;
+    const list = e.panel.list.element;
     list.scrollTop = 0;
     const rect = list.getBoundingClientRect();
     return { x: rect.left + 40, y: rect.top, height: rect.height, below: list.scrollHeight > list.clientHeight + 40 };
@@ -151,7 +151,7 @@ export async function listFollows(page) {
   await page.mouse.move(x, y + 20);
   await page.mouse.down();
   await page.mouse.move(x, y + height - 5, { steps: 8 });
-  assert.ok(await node.eval((n, w, e) => e.list.element.scrollTop) > 0, "a row dragged to the end goes on");
+  assert.ok(await node.eval((n, w, e) => e.panel.list.element.scrollTop) > 0, "a row dragged to the end goes on");
   await page.mouse.up();
 }
 

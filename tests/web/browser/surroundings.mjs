@@ -87,7 +87,7 @@ export async function leastHeight(page) {
     n.setDirtyCanvas(true, true);
   });
   await node.shown();
-  const over = await node.eval((n, w, e) => e.root.getBoundingClientRect().bottom - e.root.parentElement.getBoundingClientRect().bottom);
+  const over = await node.eval((n, w, e) => e.root.getBoundingClientRect().bottom - e.large.home.parentElement.getBoundingClientRect().bottom);
   assert.ok(over < 1, `${over} pixels over what lies below`);
 }
 
@@ -128,7 +128,7 @@ export async function axe(page) {
     await node.press("Escape");
   }
   await node.press("Shift+F10");
-  await node.root().locator(".roictrl-menu [aria-haspopup]").click();
+  await node.root().locator(".roictrl-menu [aria-haspopup]").first().click();
   await accessible(node, "the menu of shapes");
   await node.press("Escape");
   await node.press("l");
@@ -141,6 +141,15 @@ export async function axe(page) {
   await node.press("?");
   await accessible(node, "help");
   await node.press("Escape");
+  await node.click([0.98, 0.02]);
+  for (let n = 0; n < 2; n++) await node.press("Escape");
+  await accessible(node, "nothing chosen: the whole picture");
+  await node.root().locator(".roictrl-size").click();
+  await accessible(node, "sizes");
+  await node.press("Escape");
+  await node.press("f");
+  await accessible(node, "large");
+  await node.press("f");
   await node.eval((n, w) => { w.value = "{broken"; });
   await node.settle();
   await accessible(node, "a text that cannot be read");

@@ -21,7 +21,8 @@ function editor() {
   const log = /** @type {any} */ ({ calls: [] });
   const called = (/** @type {string} */ name) => (/** @type {any[]} */ ...args) => void log.calls.push([name, ...args]);
   const around = {
-    store, size: SIZE, t: (/** @type {string} */ key) => key, say: (/** @type {string} */ said) => { log.said = said; }, invalidate() {}, toggleHelp: called("help"),
+    store, size: SIZE, t: (/** @type {string} */ key) => key, say: (/** @type {string} */ said) => { log.said = said; }, invalidate() {}, help: { toggle: called("help") },
+    large: { toggle: called("large"), back: called("back") },
     openMenu: called("menu"), togglePref: called("pref"), pref: () => 32, setPref: called("set"),
     insert: (/** @type {any[]} */ list, /** @type {any[]} */ boxes) => store.dispatch({ type: "add", list, boxes }),
     view: { tool: "box", menuPlace: "there", stage: { style: {} }, gestures: { cancel: () => false, back: () => false, finish: () => false }, caption: { open: called("caption"), end() {} }, zoom: called("zoom"), pan: called("pan"), fit: called("fit") },
@@ -67,7 +68,7 @@ const EFFECTS = {
   s: (e) => assert.deepEqual(e.store.state.doc.items.map((it) => it.fields.enabled), [false, undefined, false]),
   PageUp: orderIs("1", "3", "2"), PageDown: orderIs("2", "1", "3"), "Shift+PageUp": orderIs("1", "3", "2"), "Shift+PageDown": orderIs("2", "1", "3"),
   g: calls("pref", "grid"), "Shift+g": calls("pref", "snap"), "+": calls("zoom", 1.25), "=": calls("zoom", 1.25), "-": calls("zoom", 0.8), 0: calls("fit"),
-  "Ctrl+ArrowLeft": calls("pan", 40, 0), "Ctrl+ArrowRight": calls("pan", -40, 0), "Ctrl+ArrowUp": calls("pan", 0, 40), "Ctrl+ArrowDown": calls("pan", 0, -40), "?": calls("help"),
+  "Ctrl+ArrowLeft": calls("pan", 40, 0), "Ctrl+ArrowRight": calls("pan", -40, 0), "Ctrl+ArrowUp": calls("pan", 0, 40), "Ctrl+ArrowDown": calls("pan", 0, -40), "?": calls("help"), f: calls("large"),
   "Shift+F10": calls("menu", "box", "there"), ContextMenu: calls("menu", "box", "there"),
 };
 
@@ -90,7 +91,7 @@ test("each new box by key stands aside of the ones before", () => {
   assert.deepEqual(made, [0, 8, 16, 24].map((by) => [192, 192, 320, 320].map((v) => v + by)));
 });
 
-test("Escape: the gesture first, then the tool, then the selection; Tab leaves at either end", () => {
+test("Escape: the gesture first, then the tool, the selection, the large view; Tab leaves at either end", () => {
   const e = editor();
   e.view.gestures.cancel = () => true;
   e.commands.escape();
@@ -98,7 +99,9 @@ test("Escape: the gesture first, then the tool, then the selection; Tab leaves a
   e.view.gestures.cancel = () => false;
   e.commands.escape();
   e.commands.escape();
-  assert.deepEqual([e.view.tool, e.store.state.selection], ["select", []]);
+  assert.deepEqual([e.view.tool, e.store.state.selection, e.log.calls], ["select", [], []]);
+  e.commands.escape();
+  assert.deepEqual(e.log.calls, [["back"]], "with nothing left, the large view");
   assert.deepEqual([e.commands.walk(1), e.commands.walk(1), e.commands.walk(1), e.commands.walk(1)], [true, true, true, false]);
 });
 
