@@ -457,6 +457,10 @@ SENTENCES = {
     "read.voc_from_zero": (
         "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1."
     ),
+    "check.nothing": "{who} is missing: nothing was found in its box.",
+    "check.place": "{who} is missed: the nearest object, '{seen}', covers its box with an IoU of {iou} only.",
+    "check.name": "{who} is missed: what stands in its box is '{seen}'.",
+    "check.extras": "Found beside the boxes, and not asked for: {count} {count:object|objects} ({names}).",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
     "write.draft": "{who} cannot be used as it is, and was left out of the elements.",
