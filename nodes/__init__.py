@@ -37,6 +37,7 @@ MODULES: tuple[str, ...] = (
     "apply",
     "roi_prompts",
     "preview",
+    "check",
     "convert",
     "instances",
     "gligen",

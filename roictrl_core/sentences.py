@@ -460,6 +460,7 @@ SENTENCES = {
     "check.nothing": "{who} is missing: nothing was found in its box.",
     "check.place": "{who} is missed: the nearest object, '{seen}', covers its box with an IoU of {iou} only.",
     "check.name": "{who} is missed: what stands in its box is '{seen}'.",
+    "check.first_picture": "There are several pictures; the first is checked, against the first of the detections.",
     "check.extras": "Found beside the boxes, and not asked for: {count} {count:object|objects} ({names}).",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
