@@ -38,6 +38,7 @@ MODULES: tuple[str, ...] = (
     "roi_prompts",
     "preview",
     "check",
+    "redo",
     "convert",
     "instances",
     "gligen",

@@ -34,6 +34,7 @@ export const READERS = {
   ROICtrlEditInstance: LABELS, // finds an instance by its label
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
   ROICtrlCheckLayout: LABELS, // names and compares by them
+  ROICtrlKeepSteps: NOTHING, ROICtrlRedoBoxes: LABELS, // finds instances by them
   [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,
 };
 
