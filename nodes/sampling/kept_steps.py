@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.layout import Layout
-from ...roictrl_core.notes import Note
+from ...roictrl_core.notes import Note, log
 from ..report import named, warn
 
 KEEP, REDO = "Keep Steps", "Redo Boxes"
@@ -99,9 +99,11 @@ class KeepingSampler(comfy.samplers.Sampler):
         run.result = result.to("cpu", copy=True)
         run.samples = guider.inner_model.process_latent_out(result.to(torch.float32)).to("cpu", copy=True)  # as core
         self.steps.run = run
-        code = "redo.kept" if run.latents else "redo.too_large"
-        values = {"count": len(run.levels), "megabytes": run.megabytes, "most": MAX_BYTES // 2**20}
-        warn(KEEP, [Note(code, values=values)])
+        values = {"count": len(run.levels), "megabytes": run.megabytes}
+        if run.latents:
+            log.info("%s: %s", KEEP, Note("redo.kept", values=values).sentence())
+        else:
+            warn(KEEP, [Note("redo.too_large", values={**values, "most": MAX_BYTES // 2**20})])
         return result
 
 

@@ -160,6 +160,7 @@ def test_batches(nodes, apply_prompts, model, boxes, draw):
 
 
 def test_how_much_is_kept_is_said(nodes, kept_steps, apply_prompts, model, boxes, draw, caplog, monkeypatch):
+    caplog.set_level("INFO")
     sampler, steps = keep(nodes, "heun", boxes)
     draw(model, sampler)
     assert "Keep Steps: Kept 7 latents of this run, 0.041 MB of memory." in caplog.text
