@@ -76,7 +76,7 @@ class KeepSteps(io.ComfyNode):
                 io.Sampler.Output(
                     display_name="sampler", tooltip="For SamplerCustomAdvanced, which draws the picture."
                 ),
-                STEPS.Output(display_name="steps", tooltip="For Redo Boxes. At most 4096 MB are kept."),
+                STEPS.Output(display_name="kept_steps", tooltip="For Redo Boxes. At most 4096 MB are kept."),
             ],
         )
 
@@ -103,14 +103,14 @@ class RedoBoxes(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, steps, latent, layout, instances="", obeyed=False) -> io.NodeOutput:
+    def execute(cls, kept_steps, latent, layout, instances="", obeyed=False) -> io.NodeOutput:
         with named(REDO):
-            run = kept_run(steps, latent)
-            again = [] if obeyed else chosen(steps, layout.validate(), instances)
-        left = [] if obeyed else left_behind(steps.layout, layout)
+            run = kept_run(kept_steps, latent)
+            again = [] if obeyed else chosen(kept_steps, layout.validate(), instances)
+        left = [] if obeyed else left_behind(kept_steps.layout, layout)
         mask = redo_mask([*(instance.box for _, instance in again), *left], *run.result.shape[-2:])
-        kept = Steps(steps.sampler, layout)
-        sampler = RedoingSampler(steps.sampler, run, mask, KeepingSampler(kept))
+        kept = Steps(kept_steps.sampler, layout)
+        sampler = RedoingSampler(kept_steps.sampler, run, mask, KeepingSampler(kept))
         notes = [Note("redo.enough")] if obeyed else redo_notes(again, len(left))
         pixels = pixels_of(mask, layout.height, layout.width)[None]
         return io.NodeOutput(sampler, kept, pixels, ui=said(REDO, notes))
@@ -119,7 +119,7 @@ class RedoBoxes(io.ComfyNode):
 def _redo_inputs() -> list[io.Input]:
     """The kept picture, and what of it is to be another."""
     return [
-        STEPS.Input("steps", tooltip="From Keep Steps, or from another Redo Boxes."),
+        STEPS.Input("kept_steps", tooltip="From Keep Steps, or from another Redo Boxes."),
         io.Latent.Input("latent", tooltip="The picture: the output of the sampler that drew it."),
         LAYOUT.Input(
             "layout", tooltip="The layout as it is to be now: from Check Layout, or changed by Edit Instance."
@@ -148,7 +148,7 @@ def _redo_outputs() -> list[io.Output]:
             tooltip="For a second SamplerCustomAdvanced, with the same sigmas and latent as the first, a "
             "guider that knows the layout, and noise of another seed.",
         ),
-        STEPS.Output(display_name="steps", tooltip="The steps of the new picture, for another Redo Boxes."),
+        STEPS.Output(display_name="kept_steps", tooltip="The steps of the new picture, for another Redo Boxes."),
         io.Mask.Output(
             display_name="mask",
             tooltip="Where the picture changes. A decoded picture changes a little everywhere: Image Composite "

@@ -128,7 +128,7 @@ def _note(instance: Instance, verdict: Verdict) -> Note:
         return instance.note("check.nothing", verdict.index)
     seen = title_of(verdict.object) or "?"
     if verdict.missed == PLACE:
-        return instance.note("check.place", verdict.index, seen=seen, iou=round(verdict.iou, 2))
+        return instance.note("check.place", verdict.index, seen=seen, iou=round(verdict.iou, 3), least=verdict.least)
     return instance.note("check.name", verdict.index, seen=seen)
 
 

@@ -27,9 +27,10 @@ def to_redo(before: Layout, layout: Layout) -> list[tuple[int, Instance]]:
 
 
 def left_behind(before: Layout, layout: Layout) -> list[Box]:
-    """The boxes of ``before`` whose instance is gone, or is another one now."""
+    """The boxes of ``before`` that an instance has left: it is gone, or stands elsewhere now."""
     now = [_acts(one) for _, one in layout.enabled]
-    return [one.box for _, one in before.enabled if _acts(one) not in now]
+    redone = [one.box for _, one in to_redo(before, layout)]
+    return [one.box for _, one in before.enabled if _acts(one) not in now and one.box not in redone]
 
 
 def redo_mask(boxes: Iterable[Box], height: int, width: int) -> Tensor:

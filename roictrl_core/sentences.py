@@ -458,7 +458,7 @@ SENTENCES = {
         "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1."
     ),
     "check.nothing": "{who} is missing: nothing was found in its box.",
-    "check.place": "{who} is missed: the nearest object, '{seen}', covers its box with an IoU of {iou} only.",
+    "check.place": "{who} is missed: the nearest object, '{seen}', covers its box with an IoU of {iou}, not {least}.",
     "check.name": "{who} is missed: what stands in its box is '{seen}'.",
     "check.first_picture": "There are several pictures; the first is checked, against the first of the detections.",
     "check.extras": "Found beside the boxes, and not asked for: {count} {count:object|objects} ({names}).",

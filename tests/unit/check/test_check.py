@@ -41,7 +41,7 @@ def test_each_way_to_miss_has_its_sentence():
     assert [one.missed for one in result.verdicts] == [PLACE, NAME, NOTHING] and result.score == 0.0
     assert [one.label for one in result.extras] == ["cup"]
     assert said(three, result) == [
-        "Instance 1 ('a red fox') is missed: the nearest object, 'fox', covers its box with an IoU of 0.33 only.",
+        "Instance 1 ('a red fox') is missed: the nearest object, 'fox', covers its box with an IoU of 0.333, not 0.5.",
         "Instance 2 ('a blue owl') is missed: what stands in its box is 'dog'.",
         "Instance 3 ('a tree') is missing: nothing was found in its box.",
         "Found beside the boxes, and not asked for: 1 object (cup).",

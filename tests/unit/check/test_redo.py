@@ -35,6 +35,7 @@ def with_second(**changes):
 )
 def test_a_changed_or_marked_instance_is_redone(changes):
     assert [i for i, _ in to_redo(PAIR, with_second(**changes))] == [2]
+    assert left_behind(PAIR, with_second(**changes)) == []
 
 
 @pytest.mark.parametrize("changes", [{}, {"color": "#ff0000"}, {"label": "owl"}, {"extra": {"note": 1}}])
