@@ -7,12 +7,13 @@ from dataclasses import replace
 from comfy_api.latest import io, ui
 
 from ..roictrl_core import formats
-from ..roictrl_core.check import IOU_SUCCESS, Check, Verdict, check, marked, title_of
+from ..roictrl_core.check import IOU_SUCCESS, Check, Verdict, by_words, check, marked, title_of
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note, sentences
 from .images import drawn
 from .page import tell
 from .report import columns, named, shown
+from .similarity import by_similarity
 from .types import LAYOUT, schema, share_input, typed
 from .widgets import check_widgets
 
@@ -83,11 +84,15 @@ class CheckLayout(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, layout, detections, least_iou=IOU_SUCCESS, least_score=1.0) -> io.NodeOutput:
+    def execute(
+        cls, image, layout, detections, least_iou=IOU_SUCCESS, least_score=1.0, clip_vision=None, clip=None
+    ) -> io.NodeOutput:
         check_widgets(cls, least_iou=least_iou, least_score=least_score)
         with named(NAME):
             objects, notes = found_in(detections, image.shape[2], image.shape[1])
-            result = check(layout.validate(), objects, least_iou)
+            words = clip_vision is None and clip is None
+            agree = by_words if words else by_similarity(clip_vision, clip, image[0], layout.validate())
+            result = check(layout.validate(), objects, least_iou, agree)
         notes += result.notes(layout) + ([Note("check.first_picture")] if len(image) > 1 else [])
         tell(NAME, notes)
         rows, score = report_rows(layout, result), result.score
@@ -120,6 +125,13 @@ def _inputs() -> list[io.Input]:
             step=0.01,
         ),
         share_input("least_score", 1.0, "The share of boxes that has to be obeyed for the output obeyed.", step=0.01),
+        io.ClipVision.Input(
+            "clip_vision",
+            optional=True,
+            tooltip="With clip: an object is what was asked for where of the layout's captions its own is the nearest "
+            "to the crop, whatever the detector calls it.",
+        ),
+        io.Clip.Input("clip", optional=True, tooltip="The text half of the same CLIP, whole: from Load CLIP."),
     ]
 
 
