@@ -5,6 +5,7 @@ What the nodes share:
 types.py          socket types, schemas, and the inputs that several nodes have
 widgets.py        checks of settings that come over links
 report.py         errors and notes: in the log and on the page
+similarity.py     captions against crops, by CLIP
 images.py         ComfyUI's IMAGE, and layouts drawn as one
 captions.py       captions -> text embeddings
 slots.py          a layout's instances -> the slots of an Apply
@@ -37,6 +38,8 @@ MODULES: tuple[str, ...] = (
     "apply",
     "roi_prompts",
     "preview",
+    "check",
+    "redo",
     "convert",
     "instances",
     "gligen",

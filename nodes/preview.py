@@ -10,7 +10,7 @@ from ..roictrl_core import cells
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import sentences
 from .images import drawn
-from .report import layout_notes, named, shown
+from .report import columns, layout_notes, named, shown
 from .types import LAYOUT, schema
 
 NAME = "Preview Layout"
@@ -18,9 +18,7 @@ NAME = "Preview Layout"
 
 def report_text(rows: list[list[str]], warnings: list[str]) -> str:
     """The table in aligned columns, and the warnings below it."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(["Feature cells (columns x rows) per box at each level:", *lines, *warnings])
+    return "\n".join(["Feature cells (columns x rows) per box at each level:", *columns(rows), *warnings])
 
 
 def colored(layout: Layout, colors: str) -> Layout:

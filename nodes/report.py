@@ -45,3 +45,9 @@ def shown(notes: Sequence[Note], **more: object) -> dict:
     It is plain data whatever another pack hands over: ComfyUI ends where it cannot write an output as JSON.
     """
     return PlainData().of({"roictrl": [{"notes": [note.to_dict() for note in capped(notes)], **more}]})
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table as lines of text, its columns aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -12,6 +12,7 @@ CATEGORY = "ROICtrl"
 
 LAYOUT = io.Custom("ROICTRL_LAYOUT")  # roictrl_core.layout.Layout
 ADAPTER = io.Custom("ROICTRL")  # a ModelPatcher around roictrl_core.adapter.ROICtrlAdapter
+STEPS = io.Custom("ROICTRL_STEPS")  # nodes.sampling.kept_steps.Steps
 INSTANCE_DIFFUSION = io.Custom("INSTANCE_DIFFUSION")  # a ModelPatcher around roictrl_core's InstanceDiffusion
 BOUNDING_BOX = io.Custom("BOUNDING_BOX")  # core's own type; `io.BoundingBox` is newer than our floor
 ARRAY = io.Custom("ARRAY")  # core's own type of its elements; `io.Array` is newer than our floor

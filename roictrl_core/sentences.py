@@ -458,6 +458,20 @@ SENTENCES = {
     "read.voc_from_zero": (
         "The smallest number of a box is 0, so this Pascal VOC file was read as counting pixels from 0, not from 1."
     ),
+    "check.nothing": "{who} is missing: nothing was found in its box.",
+    "check.place": "{who} is missed: the nearest object, '{seen}', covers its box with an IoU of {iou}, not {least}.",
+    "check.name": "{who} is missed: what stands in its box is '{seen}'.",
+    "check.first_picture": "There are several pictures; the first is checked, against the first of the detections.",
+    "check.extras": "Found beside the boxes, and not asked for: {count} {count:object|objects} ({names}).",
+    "redo.kept": "Kept {count} latents of this run, {megabytes} MB of memory.",
+    "redo.too_large": (
+        "The {count} latents of this run are {megabytes} MB, more than the {most} MB that are kept: no box of this "
+        "picture can be redone. Sample fewer steps, or a smaller picture or batch."
+    ),
+    "redo.boxes": "Drawn anew: {names}. The rest of the picture stays as it is.",
+    "redo.left": "Drawn anew: {count} {count:place|places} that a box has left.",
+    "redo.nothing": "No box is marked as missed or has changed, so the picture stays as it is and nothing is sampled.",
+    "redo.enough": "The picture obeys its layout well enough, so it stays as it is and nothing is sampled.",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
     "write.draft": "{who} cannot be used as it is, and was left out of the elements.",

@@ -25,6 +25,7 @@ from devtools.places import find_comfyui
 from devtools.server import Server
 from devtools.templates import DEMO, FOLDER, template
 from instance_diffusion_workflows import INSTANCE_DIFFUSION_WORKFLOWS
+from redo_workflows import REDO_WORKFLOWS
 from sd15_workflows import SD15_WORKFLOWS
 
 register_core()
@@ -32,7 +33,7 @@ register_core()
 from roictrl_core.drawing import draw_layout  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
 
-WORKFLOWS = DEMO_WORKFLOWS | SD15_WORKFLOWS | INSTANCE_DIFFUSION_WORKFLOWS | ANY_MODEL_WORKFLOWS
+WORKFLOWS = DEMO_WORKFLOWS | REDO_WORKFLOWS | SD15_WORKFLOWS | INSTANCE_DIFFUSION_WORKFLOWS | ANY_MODEL_WORKFLOWS
 SUBGRAPHS = ROOT / "subgraphs"
 THUMBNAIL = 400  # pixels, longer side
 KEPT = (DEMO,)  # thumbnails that are real pictures

@@ -45,6 +45,18 @@ SIGNS = layout(
     ("a yellow plain ring", [0.05, 0.2, 0.47, 0.62]),
     ("a magenta striped triangle", [0.53, 0.2, 0.95, 0.62]),
 )
+RINGS = layout(
+    128,
+    128,
+    ("a red plain ring", [0.08, 0.08, 0.48, 0.48]),
+    ("a cyan plain cross", [0.52, 0.52, 0.92, 0.92]),
+)
+CROSS_AND_STAR = layout(
+    128,
+    128,
+    ("a red plain cross", [0.08, 0.5, 0.5, 0.92]),
+    ("a blue plain star", [0.52, 0.08, 0.94, 0.5]),
+)
 
 # Stable Diffusion 1.x
 ANIMALS = layout(

@@ -7,6 +7,7 @@ sampling.py   pictures through ComfyUI's sampler
 methods.py    the methods, a row of the table each
 prepare.py    what each makes of a layout for the sampler
 rows.py       several layouts in one sampler call
+redo.py       missed boxes drawn anew
 gligen.py     GLIGEN-style box and text tokens, on core's own GLIGEN modules
 peers.py      attention couple and regional prompting, made anew and small
 ablations.py  ROICtrl with one part taken away or exchanged

@@ -63,6 +63,8 @@ class Painter:
         if method.rows is None and len(cases) > 1:
             return [self.paint(job, [case], [seed])[0] for case, seed in zip(cases, seeds, strict=True)]
         with torch.inference_mode():  # as ComfyUI executes nodes
+            if method.paint:
+                return [method.paint(parts, cases[0], job.settings, job.sampler, seeds[0])]
             conditioned = (
                 method.prepare(parts, cases[0], job.settings)
                 if len(cases) == 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from roictrl_pack.nodes.demo_model.files import load_demo
 from roictrl_pack.nodes.patch.control import NONE, OFF, PROMPT
 from roictrl_pack.nodes.speed import BALANCED, FAST
@@ -38,7 +39,8 @@ from .prepare import (
     with_adapter,
     with_lora,
 )
-from .sampling import Conditioned
+from .redo import redone
+from .sampling import Conditioned, Sampler
 
 CFG = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.5, 7.5)
 FIRST_CFG = 2.0
@@ -50,6 +52,7 @@ class Method:
 
     prepare: (parts, case, settings) -> what the sampler takes.  load: places -> parts.  files: the weights it reads.
     rows: the same for several cases in one batch, where that can be; None: one each.
+    paint: (parts, case, settings, sampler, seed) -> the picture, where one run of the sampler is not all.
     choices: values of its own settings to tune, in order, and `first` where tuning begins (guidance is tuned for all).
     like: the method from which it differs in one thing, and whose own settings it therefore has.
     beside: the method of the same budget that an ablation is to be read against.
@@ -63,6 +66,7 @@ class Method:
     load: Callable[[Places], Parts]
     files: Callable[[Places], tuple[Path, ...]]
     rows: Callable[[Parts, Sequence[Case], Settings], Conditioned] | None = None
+    paint: Callable[[Parts, Case, Settings, Sampler, int], np.ndarray] | None = None
     choices: Mapping[str, tuple] = field(default_factory=dict)
     first: Mapping[str, Any] = field(default_factory=dict)
     like: str | None = None
@@ -245,6 +249,17 @@ METHODS = {
         ),
         *(_cheaper(speed, speed, speed=speed) for speed in (BALANCED, FAST)),
         _cheaper("adaptive", "adaptive ROI size", adaptive_roi_size=True),
+        Method(
+            "roictrl_redo",
+            "ROICtrl + check + 2 redos",
+            roictrl,
+            _roictrl_parts,
+            _roictrl_files,
+            paint=redone,
+            first={**_ROICTRL["first"], "redos": 2},
+            like="roictrl",
+            beside="roictrl",
+        ),
         _variant("roictrl_short", "ROICtrl, short budget", beside=None),
         _variant("no_self_attention", "without ROI self-attention"),
         _variant("no_regulariser", "without the regulariser"),

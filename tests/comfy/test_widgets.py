@@ -15,6 +15,7 @@ NODES = [
     ("eligen", "ApplyEliGen"),
     ("eligen", "LoadEliGenLoRA"),
     ("instance_diffusion", "ApplyInstanceDiffusion"),
+    ("check", "CheckLayout"),
     ("convert", "LayoutToPrompt"),
     ("instance_diffusion_sampling", "InstanceDiffusionSampler"),
     ("instance_diffusion_sampling", "MultiInstanceGuiderNode"),

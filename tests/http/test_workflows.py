@@ -132,6 +132,8 @@ def test_the_workflow_makes_a_picture_and_draws_its_boxes_on_it(file, server, ra
 EFFECTS = {
     DEMO: [("ROICtrlApplyBoxes", "strength", 0.0)],
     DEMO_APP: [("ROICtrlApplyBoxes", "strength", 0.0)],
+    "Change one caption, keep the picture - demo model": [("ROICtrlEditInstance", "caption", "")],
+    "Draw, check, draw again what was missed - demo model": [("ROICtrlCheckLayout", "least_iou", 0.0)],
     TEXT_TO_IMAGE: [("ROICtrlApplyBoxes", "strength", 0.0)],
     "Checkpoint of your own with a LoRA - SD1.5": [
         ("LoraLoader", "strength_model", 0.0),

@@ -48,7 +48,7 @@ def test_our_own_packages_are_imported_relatively():
 
 
 def test_core_imports_nothing_of_comfyui():
-    allowed = {"torch", "safetensors", "numpy", "einops", "PIL", "yaml"} | set(sys.stdlib_module_names)
+    allowed = {"torch", "safetensors", "numpy", "einops", "PIL", "yaml", "scipy"} | set(sys.stdlib_module_names)
     assert not [entry for entry in absolute_imports("roictrl_core") if entry[1] not in allowed]
 
 

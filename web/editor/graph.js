@@ -29,7 +29,9 @@ export function originOf(node, name) {
 }
 
 /** What hands a layout on, by its inputs: whether an instance keeps its index on the way. @type {Record<string, Record<string, boolean>>} */
-export const HANDS_ON = { ROICtrlEditInstance: { layout: true }, ROICtrlMergeLayouts: { layout_1: true, layout_2: false } };
+export const HANDS_ON = {
+  ROICtrlEditInstance: { layout: true }, ROICtrlCheckLayout: { layout: true }, ROICtrlMergeLayouts: { layout_1: true, layout_2: false },
+};
 
 /**
  * The nodes that a layout at an input was made by, however it came: through reroutes, over the borders of subgraphs, through

@@ -33,6 +33,8 @@ export const READERS = {
   ROICtrlLayoutToPrompt: LOOKS, // but see readBy
   ROICtrlEditInstance: LABELS, // finds an instance by its label
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
+  ROICtrlCheckLayout: LABELS, // names and compares by them
+  ROICtrlKeepSteps: NOTHING, ROICtrlRedoBoxes: LABELS, // finds instances by them
   [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,
 };
 

@@ -196,3 +196,22 @@ def test_published_levels(base, nodes):
     table = base.patcher.get_model_object("model_sampling").sigmas
     assert torch.allclose(sigmas[:3], table[[981, 961, 941]]) and sigmas[-1] == table[0] and len(sigmas) == 51
     assert torch.equal(nodes.PLMSScheduler.execute(base.patcher, 25, 0.5)[0], sigmas[-26:])
+
+
+def test_boxes_of_a_kept_run_can_be_redone(pack, base, use, nodes, prompts, two_boxes):
+    """Branches are evaluations like others: outside the box the latent is the kept one to the bit."""
+    import comfy.sample
+
+    redo, model = pack.module("nodes.redo"), use(base.patcher, two_boxes)
+    sampler, steps = redo.KeepSteps.execute(nodes.MultiInstanceSamplerNode.execute(SHARE)[0], two_boxes).result
+
+    def draw(sampler, seed):
+        guider = nodes.MultiInstanceGuiderNode.execute(model, *prompts, CFG)[0]
+        noise, sigmas = comfy.sample.prepare_noise(torch.zeros(LATENT), seed), nodes.published_sigmas(model, STEPS, 1.0)
+        return guider.sample(noise, torch.zeros(LATENT), sampler, sigmas, disable_pbar=True, seed=seed)
+
+    first = draw(sampler, 1)
+    again, _, _ = redo.RedoBoxes.execute(steps, {"samples": first}, two_boxes, instances="1").result
+    difference = (draw(again, 2) - first).abs().amax((0, 1))
+    cells = redo.redo_mask([two_boxes.instances[0].box], *LATENT[-2:])
+    assert difference[cells == 0].max() == 0 and (difference[cells == 1] > 0).all()
