@@ -21,7 +21,7 @@ from pathlib import Path
 from devtools.pack import ROOT
 
 IMAGES = ROOT / "docs" / "images"
-REPORTS = ("demo_benchmark.json", "demo_benchmark_speeds.json")
+REPORTS = ("demo_benchmark.json", "demo_benchmark_speeds.json", "demo_benchmark_untrained.json")
 WAYS = {"exact": False, "adaptive ROI size": True}
 Curve = list[tuple[float, float, float]]  # across, times the plain step: exact, adaptive
 

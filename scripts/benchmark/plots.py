@@ -17,19 +17,23 @@ from .store import Results
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")  # Okabe and Ito's
 MARKERS = "osD^vP*X"
 RIGHT, WRONG = "#35d732", "#ff3b30"
+BARE = "prompt"  # the row that nothing controls, which both kinds of methods are read against
 GAP, HEAD = 6, 48  # px of the sheet
 
 
 Rows = Mapping[str, Mapping]
 
 
-def panels(rows: Rows) -> dict[str, Rows]:
-    """The report's rows by panel: the methods, and what was trained at the ablations' budget."""
+def panels(rows: Rows, untrained: Sequence[str] = ()) -> dict[str, Rows]:
+    """The report's rows by panel: the methods, those that need no training beside each other where there are several,
+    and what was trained at the ablations' budget."""
+    apart = [name for name in untrained if name in rows and name != BARE]
     # Settings that save work are read beside ROICtrl as well, with its own weights.
     trained = {name: found["beside"] for name, found in rows.items() if "beside" in found and "training_cost" in found}
     ablations = {name: found for name, found in rows.items() if name in (*trained, *trained.values())}
     groups = {
-        "methods": {name: found for name, found in rows.items() if name not in ablations},
+        "methods": {name: found for name, found in rows.items() if name not in (*ablations, *apart)},
+        "without training": {name: found for name, found in rows.items() if name in (BARE, *apart)} if apart else {},
         "ablations, short budget": ablations,
     }
     return {title: group for title, group in groups.items() if group}
@@ -42,7 +46,7 @@ def _figure(report: Mapping, across: str, up: str, draw: Callable[[object, Rows]
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    groups = panels(report["methods"])
+    groups = panels(report["methods"], report.get("untrained", ()))
     figure, row = pyplot.subplots(1, len(groups), figsize=(5.5 * len(groups), 5.5), layout="constrained", squeeze=False)
     for axes, (title, group) in zip(row[0], groups.items(), strict=True):
         axes.set(title=f"{title} (demo model)", xlabel=across, ylabel=up)
@@ -106,7 +110,8 @@ def joined(reports: Sequence[Mapping], unit: str) -> Mapping:
         second = report["methods"][unit]["seconds"]
         for name, found in report["methods"].items():
             rows.setdefault(name, {**found, "seconds": found["seconds"] / second})
-    return {**reports[0], "methods": rows}
+    untrained = dict.fromkeys(name for report in reports for name in report["untrained"])
+    return {**reports[0], "methods": rows, "untrained": list(untrained)}
 
 
 def plot_cost(report: Mapping, path: Path, unit: str = "seconds") -> None:

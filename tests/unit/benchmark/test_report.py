@@ -154,3 +154,18 @@ def test_what_saves_work_is_drawn_with_the_methods():
     rows = {"roictrl": {}, "roictrl_fast": {"beside": "roictrl"}, "short": {}, "without": {"beside": "short"}}
     rows["without"]["training_cost"] = {}
     assert [list(group) for group in plots.panels(rows).values()] == [["roictrl", "roictrl_fast"], ["short", "without"]]
+
+
+def test_what_needs_no_training_stands_apart_beside_the_bare_prompt():
+    rows = {"prompt": {}, "area": {}, "roictrl": {}}
+    groups = plots.panels(rows, ["prompt", "area"])
+    assert [list(group) for group in groups.values()] == [["prompt", "roictrl"], ["prompt", "area"]]
+    assert [list(group) for group in plots.panels(rows, ["prompt"]).values()] == [["prompt", "area", "roictrl"]]
+
+
+def test_reports_are_joined_by_the_time_of_one_method():
+    slow = {"methods": {"unit": {"seconds": 4.0}, "area": {"seconds": 2.0}}, "untrained": ["area"], "ceiling": {}}
+    fast = {"methods": {"unit": {"seconds": 1.0}, "own": {"seconds": 3.0}}, "untrained": ["own"]}
+    found = plots.joined([slow, fast], "unit")
+    assert {name: row["seconds"] for name, row in found["methods"].items()} == {"unit": 1.0, "area": 0.5, "own": 3.0}
+    assert found["untrained"] == ["area", "own"]
