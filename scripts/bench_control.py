@@ -28,7 +28,10 @@ PAGE = DOCS / "demo_benchmark.md"
 SEED_STEP, MORE_SEEDS = 100_000, 3  # further seeds of a layout: its number + k * SEED_STEP
 DIVERSE_LAYOUTS = COST_LAYOUTS = 10  # the first ones: two of each level
 SHEET_LAYOUTS = 10
-SHEET = ("ceiling", "prompt", "area", "mask", "roi_prompts", "gligen", "roictrl", "roictrl_community", "roictrl_lora")
+SHEET = (
+    *("ceiling", "prompt", "area", "mask", "couple", "regional", "roi_prompts", "roi_prompts_own"),
+    *("gligen", "roictrl", "roictrl_community", "roictrl_lora"),
+)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

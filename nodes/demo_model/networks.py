@@ -67,7 +67,7 @@ class DemoLatentFormat(comfy.latent_formats.LatentFormat):
         return latent * self.std.to(latent) + self.mean.to(latent)
 
 
-class DemoModelConfig(comfy.supported_models_base.BASE):
+class DemoModel(comfy.supported_models_base.BASE):
     """Tells ComfyUI's BaseModel how to sample: v-prediction, SD's own noise schedule."""
 
     unet_config = {}
@@ -106,7 +106,7 @@ def new_base_model(statistics: dict | None = None, dtype=torch.float32, device=N
 
     statistics: {"mean": [4], "std": [4]} of VAE latents.
     """
-    config = DemoModelConfig({**UNET_CONFIG})
+    config = DemoModel({**UNET_CONFIG})
     if statistics:
         config.latent_format = DemoLatentFormat(**statistics)
     config.set_inference_dtype(dtype, None)
