@@ -6,6 +6,7 @@ import platform
 from argparse import Namespace
 
 from devtools.inprocess import start_comfyui
+from devtools.places import find_comfyui
 
 from .packages import COMFYUI, UNUSED, missing, sentence
 from .stages import Wrong
@@ -24,6 +25,10 @@ def run(options: Namespace) -> None:
         print(f"\n{sentence(absent)}")
     if absent := missing(UNUSED):
         print(f"\nEmpty modules stand in for {' and '.join(absent)}, which ComfyUI imports and nothing here uses.")
+    try:
+        find_comfyui()
+    except FileNotFoundError as error:
+        raise Wrong(str(error)) from None
 
 
 def device_rows(device: str) -> dict[str, str]:
@@ -52,4 +57,4 @@ def versions() -> dict[str, str]:
 
         return {**found, "ComfyUI": __version__}
     except FileNotFoundError:
-        return {**found, "ComfyUI": "none: name one with COMFYUI_PATH"}
+        return {**found, "ComfyUI": "none"}

@@ -49,6 +49,14 @@ def test_a_stage_that_fails_or_dies_is_no_good_end(tmp_path, log):
     assert "why\n" in text_of(tmp_path) and "**Ended** with exit status 7." in text_of(tmp_path)
 
 
+def test_without_a_comfyui_nothing_is_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    arguments = ["--device", "cpu", "--stages", "environment", "goldens", "--log", str(tmp_path / "log.md")]
+    assert device_check.main(arguments) == 1
+    text = text_of(tmp_path)
+    assert f"**Failed**: No ComfyUI in {tmp_path}" in text and "Nothing else was run." in text
+
+
 def test_all_limits_together_stay_under_eight_minutes():
     assert sum(stage.seconds for stage in STAGES.values()) < 8 * 60
 
