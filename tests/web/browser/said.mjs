@@ -13,7 +13,7 @@ const LAYOUT = { version: 1, width: 128, height: 128, instances: [
 export async function notesReachTheirBoxes(page) {
   await emptyGraph(page);
   const node = await Node.add(page, [120, 60], { width: 128, height: 128, layout: JSON.stringify(LAYOUT) });
-  await page.evaluate(sampleOnce, node.id);
+  await page.evaluate(sample, { id: node.id });
   await page.getByTestId("queue-button").first().click();
   await page.waitForFunction((id) => {
     const { report } = /** @type {any} */ (window).app.canvas.graph.getNodeById(id).widgets.find((/** @type {any} */ w) => w.name === "layout").roictrl;
@@ -66,8 +66,8 @@ export async function noticesComeAndGo(page, node) {
   });
 }
 
-/** The demo model, one step, with the node's layout. Runs in the page. @param {any} id */
-function sampleOnce(id) {
+/** A graph that samples with a node's layout on the demo model. Runs in the page. @param {{id: any, steps?: number, seed?: number}} what */
+export function sample({ id, steps = 1, seed = 0 }) {
   const { app, LiteGraph } = /** @type {any} */ (window);
   const add = (/** @type {string} */ type, /** @type {Record<string, any>} */ links, values = {}) => {
     const made = LiteGraph.createNode(type);
@@ -83,6 +83,6 @@ function sampleOnce(id) {
   const model = add("ROICtrlApply", { model: [demo, 0], adapter: [demo, 3], clip: [demo, 1], layout: [layout, 0] }, { uncond_boxes: "off" });
   const prompt = add("CLIPTextEncode", { clip: [demo, 1] }, { text: "a red plain circle" });
   const latent = add("EmptyLatentImage", {}, { width: 128, height: 128 });
-  const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps: 1, cfg: 1, control_after_generate: "fixed" });
+  const sampled = add("KSampler", { model: [model, 0], positive: [prompt, 0], negative: [prompt, 0], latent_image: [latent, 0] }, { steps, seed, cfg: 1, control_after_generate: "fixed" });
   add("PreviewImage", { images: [add("VAEDecode", { samples: [sampled, 0], vae: [demo, 2] }), 0] });
 }
