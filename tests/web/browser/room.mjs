@@ -2,7 +2,7 @@
 /** The whole picture: its prompt, its size, and what stands around the boxes. */
 import assert from "node:assert/strict";
 import { accessible } from "./accessible.mjs";
-import { Node } from "./harness.mjs";
+import { Node, RUN } from "./harness.mjs";
 import { sample } from "./said.mjs";
 import { LOCALE, fresh, instances, painted } from "./shape_steps.mjs";
 
@@ -169,7 +169,7 @@ export async function liveSampler(page) {
     };
   });
   await page.getByTestId("queue-button").first().click();
-  await page.waitForFunction(() => /^http.* 128$/.test(/** @type {any} */ (window).shown.at(-1)), null, { timeout: 240_000 });
+  await page.waitForFunction(() => /^http.* 128$/.test(/** @type {any} */ (window).shown.at(-1)), null, RUN);
   const frames = (await page.evaluate(() => /** @type {string[]} */ (/** @type {any} */ (window).shown))).filter((one) => one.startsWith("blob:"));
   assert.ok(frames.length > 1, `${frames.length} frames of the sampler`);
 }
