@@ -52,7 +52,7 @@ class Graph:
         self._links: list[list] = []
         self._columns: list[int] = []  # of the nodes
         self._depth: dict[int, int] = {}  # column -> the next free y
-        self._extra: dict = {"ds": {"scale": 0.7, "offset": [40, 60]}}
+        self._extra: dict = {"ds": {"scale": 0.6, "offset": [120, 170]}}
 
     def add(
         self,

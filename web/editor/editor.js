@@ -203,6 +203,7 @@ export class Editor {
     this.sizeLabel.textContent = `${size}${zoom > 1 ? `  ${Math.round(zoom * 100)} %` : ""}`;
     this.sizeLabel.disabled = !this.host.sizeIsOwn;
     this.view.empty.hidden = this.state.doc.items.length > 0 || this.readOnly || this.report.ghosts.length > 0 || this.view.gestures.active;
+    this.view.empty.classList.toggle("over", this.background.image !== null);
     if (!this.view.empty.hidden) this.view.empty.replaceChildren(...this.invitation());
   }
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** What cannot change the picture does not sample anew: ComfyUI's own cache is asked, through the page's own prompt. */
 import assert from "node:assert/strict";
+import { RUN } from "./harness.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -19,7 +20,7 @@ async function ran(page) {
     hear("execution_success", () => { run.done = true; });
   });
   await page.getByTestId("queue-button").first().click();
-  await page.waitForFunction(() => /** @type {any} */ (window).run.done);
+  await page.waitForFunction(() => /** @type {any} */ (window).run.done, null, RUN);
   return page.evaluate(() => {
     const { app, run } = /** @type {any} */ (window);
     return app.graph.nodes.filter((/** @type {any} */ n) => !run.cached.includes(String(n.id))).map((/** @type {any} */ n) => n.type);
@@ -43,7 +44,7 @@ export async function looksRunNothing(page, node) {
   await page.waitForFunction(async () => {
     const queue = await (await /** @type {any} */ (window).app.api.fetchApi("/queue")).json();
     return !queue.queue_running.length && !queue.queue_pending.length;
-  }, null, { timeout: 240_000 });
+  }, null, RUN);
   await page.evaluate((id) => {
     const { app, LiteGraph } = /** @type {any} */ (window);
     const preview = LiteGraph.createNode("ROICtrlPreviewLayout");

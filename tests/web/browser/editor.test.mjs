@@ -69,6 +69,7 @@ for (const frontend of PAGES) {
         await step("promoted out of a subgraph", () => more.promoted(page));
         await step("with a finger", () => more.touch(page));
         await shared("an import that asks", () => more.importAsks(page));
+        await shared("which picture, and the classes' names", () => more.importPicks(page));
         await step("workflows of the plain text widget", () => scenario.oldWorkflow(page));
         assert.deepEqual(errors.filter((error) => error.includes("/extensions/ComfyUI-ROICtrl/")), []);
         await context.close();

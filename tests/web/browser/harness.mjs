@@ -6,6 +6,8 @@ import { chromium } from "playwright-core";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
 const START_MS = 900_000;
+/** How long a run of ComfyUI may take on a busy machine: nothing is timed by it. */
+export const RUN = { timeout: 240_000 };
 
 /** @param {string} [frontend] version of the page; the one that ComfyUI pins when left out @returns {Promise<{url: string, stop: () => Promise<void>}>} */
 export async function startServer(frontend) {

@@ -1,6 +1,7 @@
 // @ts-check
 /** Further places and ways to draw: on a subgraph's own node, and with a finger; and pasted numbers that may mean several things. */
 import assert from "node:assert/strict";
+import { accessible } from "./accessible.mjs";
 import { Node, dragOver, emptyGraph, shownStage } from "./harness.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -130,7 +131,40 @@ export async function importAsks(page) {
     await read(reading, box);
   }
   assert.equal(await choices.getByRole("button").count(), 8, "four orders, four units");
+  await accessible(node, "an import that asks");
   await node.click([0.5, 0.98]);
   await node.press("Control+z");
   assert.deepEqual((await node.layout()).instances.map((/** @type {any} */ it) => it.box), [[0.25, 0.125, 0.75, 0.5]], "one reading back");
+}
+
+/** Which picture of a file, and the names of its classes, are asked for in the same way. @param {Page} page */
+export async function importPicks(page) {
+  await emptyGraph(page);
+  const node = await Node.add(page, [90, 160]);
+  const captions = async () => (await node.layout()).instances.map((/** @type {any} */ it) => it.caption);
+  /** @param {string[]} wanted */
+  const come = (wanted) => page.waitForFunction(([id, all]) => JSON.stringify(/** @type {any} */ (window).app.graph.getNodeById(id).widgets
+    .find((/** @type {any} */ w) => w.name === "layout").roictrl.state.doc.items.map((/** @type {any} */ it) => it.fields.caption)) === all, /** @type {const} */ ([node.id, JSON.stringify(wanted)]));
+  const choice = (/** @type {string} */ key) => node.root().locator(`.roictrl-choices[data-choice=${key}]`);
+  const images = [1, 2].map((id) => ({ id, file_name: `${id}.png`, width: 512, height: 512 }));
+  const annotations = images.map(({ id }) => ({ id, image_id: id, category_id: id, bbox: [64, 64, 128, 128], area: 16384, iscrowd: 0 }));
+  for (const text of [JSON.stringify({ images, annotations, categories: [{ id: 1, name: "fox" }, { id: 2, name: "owl" }] }), "0 0.25 0.4 0.3 0.4\n1 0.75 0.4 0.3 0.4"]) {
+    await node.eval((n, w) => { w.value = ""; });
+    await node.click([0.5, 0.98]);
+    await page.evaluate((content) => navigator.clipboard.writeText(content), text);
+    await node.press("Control+v");
+    if (text.startsWith("{")) {
+      await come(["fox"]);
+      await choice("pick").getByRole("button", { name: "2.png" }).click();
+      await come(["owl"]);
+    } else {
+      await accessible(node, "names to be typed");
+      await choice("class_names").getByRole("textbox").fill("hare, boat");
+      await choice("class_names").getByRole("textbox").press("Tab");
+      await come(["hare", "boat"]);
+    }
+  }
+  await node.click([0.5, 0.98]);
+  await node.press("Control+z");
+  assert.ok((await captions()).every((/** @type {string} */ caption) => /class/.test(caption)), `${await captions()}`);
 }

@@ -143,7 +143,7 @@ const [server, browser] = await Promise.all([startServer(process.argv[2]), start
 try {
   for (const vue of [false, true]) {
     for (const palette of ["dark", "light"]) {
-      await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue, "Comfy.ColorPalette": palette });
+      await putSettings(server.url, { "Comfy.VueNodes.Enabled": vue, "Comfy.ColorPalette": palette, "Comfy.EnableTooltips": false });
       const { page, context } = await openPage(browser, server.url);
       const node = await overPicture(page);
       let count = 0;

@@ -1,7 +1,9 @@
 // @ts-check
 /** The whole picture: its prompt, its size, and what stands around the boxes. */
 import assert from "node:assert/strict";
-import { Node } from "./harness.mjs";
+import { accessible } from "./accessible.mjs";
+import { Node, RUN } from "./harness.mjs";
+import { sample } from "./said.mjs";
 import { LOCALE, fresh, instances, painted } from "./shape_steps.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -65,7 +67,7 @@ async function drawnLarge(node, caption, at) {
   await node.press("0");
 }
 
-/** Several boxes put in line by their menu, with the keyboard alone. @param {Page} page */
+/** Several boxes put in line, apart and to one size by their menu, with the keyboard alone. @param {Page} page */
 export async function arranging(page) {
   const node = await fresh(page, [{ box: [0.125, 0.125, 0.25, 0.25] }, { box: [0.375, 0.25, 0.625, 0.5] }, { box: [0.5, 0.75, 1, 1] }]);
   await node.press("Control+a");
@@ -76,6 +78,10 @@ export async function arranging(page) {
       await node.press("Enter");
     }
   };
+  await choose(LOCALE.arranging.down);
+  const [top, middle, bottom] = (await instances(node)).map(({ box }) => box);
+  assert.ok(Math.abs(middle[1] - top[3] - (bottom[1] - middle[3])) < 1e-5 && top[1] === 0.125 && bottom[3] === 1, `the same space: ${[top, middle, bottom].join(" | ")}`);
+  await node.press("Control+z");
   await choose(LOCALE.arranging.left);
   assert.deepEqual((await instances(node)).map(({ box }) => box[0]), [0.125, 0.125, 0.125]);
   await choose(LOCALE.arranging.size);
@@ -127,6 +133,7 @@ export async function tokens(page) {
   await count.filter({ hasText: "3 of 75" }).waitFor();
   await node.press("Tab");
   await count.filter({ hasText: "80 tokens, read in 2 chunks" }).waitFor();
+  await accessible(node, "tokens");
 }
 
 /** What ComfyUI sends while a sampler runs is the background where that is chosen. @param {Page} page */
@@ -146,6 +153,25 @@ export async function livePreview(page) {
   await node.settle();
   const [red, green] = await painted(node, [0.75, 0.75]);
   assert.ok(red > 100 && green < 40, `${red}, ${green}`);
+}
+
+/** The same from a sampler that runs: its frames as they come, then the picture that it made. @param {Page} page */
+export async function liveSampler(page) {
+  const node = await fresh(page, [{ box: [0.125, 0.125, 0.5, 0.5], caption: "a red plain circle" }]);
+  await page.evaluate(sample, { id: node.id, steps: 4, seed: Date.now() % 1e9 }); // not one of the server's cache
+  await node.eval((n, w, e) => {
+    e.background.choose("live");
+    const { show } = e.background;
+    const shown = Object.assign(window, { shown: /** @type {string[]} */ ([]) }).shown;
+    e.background.show = (/** @type {HTMLImageElement|null} */ image) => {
+      if (image) shown.push(`${new URL(image.src).protocol} ${image.naturalWidth}`);
+      show.call(e.background, image);
+    };
+  });
+  await page.getByTestId("queue-button").first().click();
+  await page.waitForFunction(() => /^http.* 128$/.test(/** @type {any} */ (window).shown.at(-1)), null, RUN);
+  const frames = (await page.evaluate(() => /** @type {string[]} */ (/** @type {any} */ (window).shown))).filter((one) => one.startsWith("blob:"));
+  assert.ok(frames.length > 1, `${frames.length} frames of the sampler`);
 }
 
 /** What the boxes hang on runs by itself, again and again, and what comes is offered; nothing else runs, nor is it forgotten. @param {Page} page */
@@ -181,6 +207,7 @@ export async function fillFromPicture(page) {
     await node.root().locator(".roictrl-menu button", { hasText: LOCALE.menu.fill }).click();
     await adopt.waitFor();
     await ended(run);
+    if (run === 2) await accessible(node, "boxes on offer");
     assert.ok((await log()).ran.every((/** @type {string} */ id) => /^roictrl-boxes/.test(id) || id === String(first.id)), `${(await log()).ran}`);
   }
   await page.getByTestId("queue-button").first().click();

@@ -353,6 +353,9 @@ export async function background(page) {
     .find((/** @type {any} */ it) => it.name === "layout").roictrl.background.image?.naturalWidth === w, /** @type {const} */ ([node.id, width]));
   await shown(512);
   assert.deepEqual(await node.eval((n, w, e) => e.size), { width: 512, height: 384 });
+  await node.settle();
+  const words = () => node.eval((n, w, e) => (({ color, backgroundColor }) => `${color} on ${backgroundColor}`)(getComputedStyle(e.view.empty)));
+  assert.equal(await words(), "rgb(255, 255, 255) on rgba(18, 20, 24, 0.72)", "readable over any picture");
   await node.eval(async (n, w, e) => {
     const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
     canvas.getContext("2d")?.fillRect(0, 0, 32, 32);

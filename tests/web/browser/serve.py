@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = make_base(Path(folder))
         Image.fromarray(landscape(384, 512)).save(base / "input" / "scene.png")
-        with Server(python, comfyui, base, arguments=page) as server:
+        with Server(python, comfyui, base, arguments=[*page, "--preview-method", "latent2rgb"]) as server:
             print(server.url, flush=True)
             sys.stdin.read()
 

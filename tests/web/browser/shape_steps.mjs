@@ -12,6 +12,10 @@ export const LOCALE = JSON.parse(readFileSync(new URL("../../../locales/en/main.
 export const MASK = { size: [16, 16], counts: "R14<0n5" };
 export const FOX = { box: [0.125, 0.125, 0.375, 0.375], caption: "fox", mask: MASK };
 
+const BEFORE = 128 * 512 + 384; // pixels, column by column
+/** Seven pixels of 512 x 512, in the middle of the lower left quarter. */
+export const SPECK = { size: [512, 512], counts: [BEFORE, 7, 512 * 512 - BEFORE - 7] };
+
 /** A node with these instances alone in the graph. @param {Page} page @param {any[]} [instances] */
 export async function fresh(page, instances = []) {
   await emptyGraph(page);

@@ -1,7 +1,7 @@
 // @ts-check
 /** What the menu does to masks, points and scribbles, and what is seen and said of them. */
 import assert from "node:assert/strict";
-import { FOX, fresh, instances, LOCALE, MASK, masks, painted } from "./shape_steps.mjs";
+import { FOX, fresh, instances, LOCALE, MASK, masks, painted, SPECK } from "./shape_steps.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -76,15 +76,45 @@ export async function masksInDrags(page) {
   assert.deepEqual([fox.mask, fox.box.map((/** @type {number} */ v) => Math.round(v * 8))], [MASK, [1, 1, 4, 4]]);
 }
 
+/** Mask and box stay together in a resize, an arrangement, a copy and a paste. @param {Page} page */
+export async function masksGoAlong(page) {
+  const fine = { size: [64, 64], counts: [8 * 64 + 8, ...Array.from({ length: 7 }, () => [16, 48]).flat(), 16, 64 * 64 - 15 * 64 - 24] }; // FOX's, cells of 8 px
+  const node = await fresh(page, [{ ...FOX, mask: fine }, { box: [0.5, 0.5, 0.75, 0.75], caption: "owl" }]);
+  /** Each mask's bounds, and its box, in 512ths. */
+  const now = async () => {
+    const found = await masks(node);
+    return (await instances(node)).map(({ box }, i) => [found[i]?.[0], box.map((/** @type {number} */ v) => Math.round(v * 512))]);
+  };
+  const half = [[64, 64, 128, 192], [64, 64, 192, 192]];
+  assert.deepEqual((await now())[0], half);
+  await node.click([0.2, 0.25]);
+  await node.drag([0.375, 0.375], [0.625, 0.5]);
+  assert.deepEqual((await now())[0], [[64, 64, 192, 256], [64, 64, 320, 256]], "resized");
+  await node.press("Control+z");
+  await node.press("Control+d");
+  assert.deepEqual((await now())[2], [[72, 72, 136, 200], [72, 72, 200, 200]], "a copy");
+  await node.press("Control+z");
+  await node.press("Control+a");
+  await node.eval((n, w, e) => e.commands.align("right"));
+  assert.deepEqual((await now())[0], [[256, 64, 320, 192], [256, 64, 384, 192]], "in line with the other");
+  await node.press("Control+z");
+  assert.deepEqual((await now())[0], half);
+  for (const key of ["Escape", "Tab", "Control+c", "Control+v"]) await node.press(key);
+  await page.waitForFunction((id) => /** @type {any} */ (window).app.graph.getNodeById(id).widgets.find((/** @type {any} */ w) => w.name === "layout").roictrl.state.doc.items.length === 3, node.id);
+  const [mask, box] = (await now())[2];
+  assert.deepEqual(mask.map((/** @type {number} */ v, /** @type {number} */ i) => v - box[i]), [0, 0, -64, 0], "pasted");
+}
+
 /** Marks in the list, warnings on the box, and where no connected method reads points. @param {Page} page */
 export async function marksAndWarnings(page) {
   const node = await fresh(page, [{ ...FOX, point: [0.9, 0.9], scribble: [[[0.9, 0.1], [0.8, 0.1]]] }, { ...FOX, caption: "gone", box: [0.5, 0.5, 0.75, 0.75] },
-    { box: [0.5, 0, 0.75, 0.25], caption: "empty", mask: { size: [8, 8], counts: "P2" } }]);
+    { box: [0.5, 0, 0.75, 0.25], caption: "empty", mask: { size: [8, 8], counts: "P2" } },
+    { box: [0, 0.5, 0.5, 1], caption: "speck", mask: SPECK }]);
   const rows = node.root().locator(".roictrl-row");
-  assert.deepEqual(await rows.evaluateAll((all) => all.map((row) => [...row.querySelectorAll(".roictrl-mark")].map((mark) => mark.getAttribute("title")).join())), ["mask,scribble,point", "mask", ""]);
+  assert.deepEqual(await rows.evaluateAll((all) => all.map((row) => [...row.querySelectorAll(".roictrl-mark")].map((mark) => mark.getAttribute("title")).join())), ["mask,scribble,point", "mask", "", "mask"]);
   assert.match(await rows.first().getAttribute("aria-label") ?? "", /mask, scribble, point/);
   const told = await rows.evaluateAll((all) => all.map((row) => row.getAttribute("title") ?? ""));
-  [/point lies outside.*scribble reaches outside/, /do not meet/, /mask is empty/].forEach((what, i) => assert.match(told[i], what));
+  [/point lies outside.*scribble reaches outside/, /do not meet/, /mask is empty/, /mask is smaller than one feature cell/].forEach((what, i) => assert.match(told[i], what));
   assert.doesNotMatch(told[0], /No method/);
   await page.evaluate((id) => {
     const { app, LiteGraph } = /** @type {any} */ (window);

@@ -1,13 +1,12 @@
 // @ts-check
 /** What the page around the editor does to it, and what the editor must not do to the page. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { accessible } from "./accessible.mjs";
 import { Node, dragOver, emptyGraph, shownStage } from "./harness.mjs";
 import { promote, queued } from "./more_scenarios.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const AXE = readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const OTHER = JSON.stringify({ last_node_id: 1, last_link_id: 0, links: [], groups: [], config: {}, extra: {}, version: 0.4, nodes: [{
   id: 1, type: "EmptyLatentImage", pos: [100, 100], size: [270, 106], flags: {}, order: 0, mode: 0, inputs: [], properties: {},
   outputs: [{ name: "LATENT", type: "LATENT", links: null }], widgets_values: [512, 512, 1] }] });
@@ -99,19 +98,10 @@ export async function noTooltip(page) {
   assert.deepEqual([own, title], [true, ""], "an empty one of the editor's own, also where nothing around it has any yet");
 }
 
-/** What axe holds for a serious or critical fault in the editor, as it is now. @param {Node} node @param {string} when */
-async function accessible(node, when) {
-  const found = await node.eval(async (n, w, e) => (await /** @type {any} */ (window).axe.run(e.root, { resultTypes: ["violations"] })).violations
-    .filter((/** @type {any} */ v) => ["serious", "critical"].includes(v.impact))
-    .map((/** @type {any} */ v) => `${v.id}: ${v.nodes[0].html.slice(0, 150)}`));
-  assert.deepEqual(found, [], when);
-}
-
-/** axe-core finds nothing serious, whatever is open. @param {Page} page */
+/** axe-core finds nothing, whatever is open. @param {Page} page */
 export async function axe(page) {
   await emptyGraph(page);
   const node = await Node.add(page, [90, 160]);
-  if (!await page.evaluate(() => "axe" in window)) await page.evaluate(AXE);
   await node.eval((n, w) => { w.value = JSON.stringify({ version: 1, width: 512, height: 512, instances: [
     { box: [0, 0, 0.5, 0.5], caption: "a cat, asleep", point: [0.25, 0.25], scribble: [[[0.1, 0.1]]], mask: { size: [2, 2], counts: [0, 1, 3] } }, { box: [0.5, 0.5, 1, 1], caption: "a dog", enabled: false }, { box: [0.5, 0, 1, 0.5] }] }); });
   await node.settle();
@@ -122,7 +112,7 @@ export async function axe(page) {
   await node.press("Enter");
   await accessible(node, "a box chosen, its caption, more settings and a notice");
   await node.press("Enter");
-  for (const menu of ["Background picture", "More"]) {
+  for (const menu of ["Layout templates", "Background picture", "More"]) {
     await node.root().getByLabel(menu, { exact: true }).first().click();
     await accessible(node, menu);
     await node.press("Escape");
@@ -130,6 +120,11 @@ export async function axe(page) {
   await node.press("Shift+F10");
   await node.root().locator(".roictrl-menu [aria-haspopup]").first().click();
   await accessible(node, "the menu of shapes");
+  await node.press("Escape");
+  await node.press("Control+a");
+  await node.press("Shift+F10");
+  await node.root().locator(".roictrl-menu [aria-haspopup]").last().click();
+  await accessible(node, "the menu of arranging, with several chosen");
   await node.press("Escape");
   await node.press("l");
   await node.eval((n, w, e) => { e.root.style.width = "400px"; });

@@ -5,6 +5,29 @@ import { along, FOX, fresh, instances, LOCALE, masks, status } from "./shape_ste
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {[number, number]} Place */
+/** @typedef {import("./harness.mjs").Node} Node */
+
+/** Each tool's own key, said in the status line and in the overlay; N and Shift+L beside them. @param {Page} page */
+export async function toolKeys(page) {
+  const node = await fresh(page, [FOX]);
+  await node.press("Tab");
+  for (const [key, name] of Object.entries({ r: "box", p: "point", k: "scribble", l: "lasso", b: "brush", e: "eraser", v: "select" })) {
+    await node.press(key);
+    assert.equal(await node.eval((n, w, e) => e.view.tool), name, key);
+    assert.ok((await status(node)).startsWith(`${LOCALE.tools[name]}: `), `${name}: ${await status(node)}`);
+    assert.equal(await node.root().locator(".roictrl-tools [aria-pressed=true]").getAttribute("aria-label"), `${LOCALE.tools[name]}: ${LOCALE.how[name]} (${key.toUpperCase()})`);
+  }
+  await node.press("?");
+  const help = await node.root().locator(".roictrl-help").innerText();
+  for (const name of Object.keys(LOCALE.tools)) assert.ok(help.includes(LOCALE.how[name]), name);
+  await node.press("Escape");
+  await node.press("Shift+L");
+  assert.equal((await instances(node))[0].locked, true);
+  await node.press("Escape");
+  await node.press("n");
+  await node.press("Enter");
+  assert.equal((await instances(node)).length, 2);
+}
 
 /** Click, type, click: two points; one that is chosen is moved. @param {Page} page */
 export async function pointTool(page) {
@@ -91,6 +114,9 @@ export async function brushAndEraser(page) {
   await node.press("e");
   await along(node, [[0.3, 0.75], [0.45, 0.75]]);
   assert.deepEqual((await masks(node))[0][0], [160, 160, 288, 224]);
+  await node.press("b");
+  await otherEnd(node, [[0.5, 0.25], [0.5, 0.5]]);
+  assert.deepEqual((await masks(node))[0][0], [160, 160, 224, 224], "the pen's other end takes away with the brush in hand");
   const before = await node.text();
   await page.mouse.move(...await node.at(0.375, 0.375));
   await page.mouse.down();
@@ -99,6 +125,15 @@ export async function brushAndEraser(page) {
   await page.mouse.up();
   assert.equal(await node.text(), before, "Escape takes a stroke back");
 }
+
+/** Along these places with a pen's eraser end, which no browser can be made to send: its events as it would. @param {Node} node @param {Place[]} places */
+const otherEnd = async (node, places) => node.eval((n, w, e, all) => {
+  const send = (/** @type {string} */ type, /** @type {[number, number]} */ [clientX, clientY], /** @type {number} */ buttons) =>
+    e.view.stage.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, pointerType: "pen", pressure: 1, button: type === "pointermove" ? -1 : 5, buttons, clientX, clientY }));
+  send("pointerdown", all[0], 32);
+  for (const place of all.slice(1)) send("pointermove", place, 32);
+  send("pointerup", all.at(-1), 0);
+}, await Promise.all(places.map((place) => node.at(...place))));
 
 /** A shape belongs to one instance: why a tool is off is said; Ctrl makes a new one. @param {Page} page */
 export async function toolsThatAreOff(page) {
