@@ -7,6 +7,7 @@ transformer.py        what the hosts of diffusion transformers share
 cross_attention.py    those that read text by cross-attention; cross_families.py: how they differ
 joint_attention.py    those whose text and image attend together; joint_families.py: how they differ
 refused.py            models in which boxes cannot act, and the way out
+loras.py              LoRA files in a model and its text encoder, and layers under them for a while
 encoding.py, swap.py  captions through a model's own door; a module's forward for the time of a call
 """
 
@@ -40,6 +41,8 @@ class Host(Protocol):
         blocks: those that read text, in forward order.
         text_width: numbers per token of that text.
         shape: the model in words, for a sentence that says that something does not fit.
+        base: the BaseModel that it is in, where that is known.
+        readers: the modules by which it reads text from outside its own tokens, by their names in it.
     """
 
     families: Sequence[str]
@@ -49,8 +52,10 @@ class Host(Protocol):
     blocks: Sequence[Block]
     text_width: int
     shape: str
+    base: object
+    readers: Mapping[str, torch.nn.Module]
 
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None: ...
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "", base: object = None) -> None: ...
 
     @staticmethod
     def owns(diffusion_model: torch.nn.Module) -> bool:
@@ -100,7 +105,7 @@ def host_of(model) -> Host:
     if refused is not None:
         why_not, way_out = refused
     elif kind is not None:
-        host = kind(diffusion_model, family)
+        host = kind(diffusion_model, family, model.model)
         why_not = host.why_not(config)
     if why_not:
         raise ValueError(f"this model ({family}) {why_not}. {way_out}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ..control import Text
 from ..memo import Memo
 from ..points import AFTER, Carry, Inputs, Points, Reading, Size
 from .cross_families import FAMILIES, CrossFamily, OwnCall
+from .loras import UnderLoRAs
 from .swap import base_of, marked, swapped
 from .transformer import Transformer, TransformerBlock
 
@@ -27,6 +28,11 @@ class CrossAttentionDiT(Transformer):
     kinds = FAMILIES
     families = tuple(name for kind in FAMILIES.values() for name in kind.names)
     offers = frozenset({AFTER})
+
+    @cached_property
+    def readers(self) -> Mapping[str, torch.nn.Module]:
+        """As `Host.readers`."""
+        return {self.kind.reader(block.name): block.module for block in self.blocks}
 
     @staticmethod
     def installer(key: str) -> Callable:
@@ -95,9 +101,10 @@ class CrossSpot:
     acting: _Acting
     call: OwnCall
 
-    def attention(self, reading: Reading, carry: Carry) -> CellAttention:
+    def attention(self, reading: Reading, carry: Carry) -> CellAttention | UnderLoRAs:
         """The block's cross-attention on other cells and other text."""
-        return CellAttention(self, reading, carry)
+        name = self.acting.kind.reader(self.block.name)
+        return UnderLoRAs.around(CellAttention(self, reading, carry), self.block.module, name, reading)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
 
+from ....roictrl_core.attention import InstanceAttention
 from ....roictrl_core.config import in_words
 from ..control import Text
 from ..memo import Memo
 from ..points import AFTER, BEFORE, OURS, SKIP, STATE, Carry, Inputs, Points, Reading, Size
+from .loras import UnderLoRAs
 from .swap import unwrapped
 from .unet_attention import CaptionAttention
 from .unet_replacements import watched
@@ -48,6 +50,11 @@ class UNetBlock:
     level: int
 
     @property
+    def reader(self) -> str:
+        """The name in the model of its cross-attention."""
+        return f"{self.official}.attn2"
+
+    @property
     def channels(self) -> int:
         """C, the width of its state."""
         return self.module.attn2.to_q.in_features
@@ -69,8 +76,8 @@ class UNet:
     families = ("SD1.x", "SD2.x", "SDXL")
     offers = frozenset({BEFORE, AFTER, STATE, SKIP})
 
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
-        self.module, self.family = unwrapped(diffusion_model), family
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "", base: object = None) -> None:
+        self.module, self.family, self.base = unwrapped(diffusion_model), family, base
 
     @staticmethod
     def owns(diffusion_model: torch.nn.Module) -> bool:
@@ -87,6 +94,11 @@ class UNet:
     def blocks(self) -> Sequence[UNetBlock]:
         """The same."""
         return list(self.by_key.values())
+
+    @cached_property
+    def readers(self) -> Mapping[str, torch.nn.Module]:
+        """As `Host.readers`."""
+        return {block.reader: block.module.attn2 for block in self.blocks}
 
     @property
     def name(self) -> str:
@@ -246,9 +258,10 @@ class UNetSpot:
     options: dict
     context_patches: tuple[Callable, ...] = ()
 
-    def attention(self, reading: Reading, carry: Carry) -> CaptionAttention:
+    def attention(self, reading: Reading, carry: Carry) -> InstanceAttention:
         """The block's attn2 on the ROIs' texts."""
-        return CaptionAttention(self.block, reading, self.options, self.context_patches, carry)
+        own = CaptionAttention(self.block, reading, self.options, self.context_patches, carry)
+        return UnderLoRAs.around(own, self.block.module.attn2, self.block.reader, reading)
 
     def kernel(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
         """ComfyUI's attention; looked up at the call, because some packs replace the functions in their module."""
