@@ -83,8 +83,10 @@ class LoRAs:
 
     def _left_out(self, lora: LoRA, found: InModel, instance: Instance, index: int) -> list[Note]:
         """What of a LoRA does not act, where that may not be as meant."""
-        if lora.everywhere and found.left:
-            count, total = len(found.left), len(found.left) + len(found.deltas.by_layer)
+        total = len(found.left) + len(found.deltas.by_layer)
+        acting = self.everywhere((lora,)) if lora.everywhere else None
+        count = total - len(acting.by_layer if acting else ())
+        if lora.everywhere and lora.strength_model and count:
             return [instance.note("apply.lora_left", index, file=lora.file, count=count, total=total)]
         if lora.everywhere or self.reading((lora,)):
             return []
@@ -110,6 +112,8 @@ class LoRAs:
         if key not in self._joined:
             acts = self.host is not None and (everywhere or self.reads)
             parts = [self._in_model(lora).deltas for lora in key[0]] if acts else []
-            parts = parts if everywhere else [part.inside(self.host.readers) for part in parts]
+            parts = [
+                part.of(self.host.treats_tokens) if everywhere else part.inside(self.host.readers) for part in parts
+            ]
             self._joined[key] = Deltas.joined(parts) or None
         return self._joined[key]

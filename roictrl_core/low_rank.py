@@ -81,8 +81,11 @@ class Deltas:
     def inside(self, modules: Iterable[str]) -> Deltas:
         """Of these modules and what is inside them alone."""
         modules = tuple(modules)
-        names = (name for name in self.by_layer if any(_is_inside(name, module) for module in modules))
-        return Deltas({name: self.by_layer[name] for name in names})
+        return self.of(lambda name: any(_is_inside(name, module) for module in modules))
+
+    def of(self, takes: Callable[[str], bool]) -> Deltas:
+        """Of those layers alone whose names are taken."""
+        return Deltas({name: deltas for name, deltas in self.by_layer.items() if takes(name)})
 
     @classmethod
     def joined(cls, parts: Sequence[Deltas]) -> Deltas:

@@ -7,6 +7,7 @@ transformer.py        what the hosts of diffusion transformers share
 cross_attention.py    those that read text by cross-attention; cross_families.py: how they differ
 joint_attention.py    those whose text and image attend together; joint_families.py: how they differ
 refused.py            models in which boxes cannot act, and the way out
+gated.py              LoRAs in a model's own layers for some tokens alone
 loras.py              LoRA files in a model and its text encoder, and layers under them for a while
 encoding.py, swap.py  captions through a model's own door; a module's forward for the time of a call
 """
@@ -21,6 +22,8 @@ import torch
 from torch import Tensor
 
 from ..control import Text
+from ..gates import Gate
+from ..memo import Memo
 from ..points import Block, Inputs
 from .cross_attention import CrossAttentionDiT
 from .joint_attention import JointAttentionDiT
@@ -80,6 +83,12 @@ class Host(Protocol):
     def installer(key: str) -> Callable[..., AbstractContextManager[Inputs]]:
         """``install(host, inputs, points, size, memo, say)`` -> a context in which a call with the inputs that it gives
         reaches the points of one Apply, whose ``key`` is its own."""
+
+    def treats_tokens(self, layer: str) -> bool:
+        """Whether a layer of that name is one through which the tokens of picture or text go."""
+
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> AbstractContextManager[Inputs]:
+        """A context in which a call with the inputs that it gives has LoRAs in its layers for some tokens."""
 
     @staticmethod
     def together(inputs: Inputs) -> AbstractContextManager[Inputs]:

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from ..control import Text
+from ..gates import Gate
 from ..memo import Memo
 from ..points import AFTER, Carry, Inputs, Points, Reading, Size
 from .cross_families import FAMILIES, CrossFamily, OwnCall
+from .gated import on_maps, swaps
 from .loras import UnderLoRAs
 from .swap import base_of, marked, swapped
 from .transformer import Transformer, TransformerBlock
@@ -33,6 +35,17 @@ class CrossAttentionDiT(Transformer):
     def readers(self) -> Mapping[str, torch.nn.Module]:
         """As `Host.readers`."""
         return {self.kind.reader(block.name): block.module for block in self.blocks}
+
+    @contextmanager
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> Iterator[Inputs]:
+        """As `Host.gated`."""
+        rows, _, *size = inputs.x.shape
+        with swapped(swaps(self, gates, on_maps(rows, [self.kind.tokens(size)]), memo)):
+            yield inputs
+
+    def unpacked(self, out: object) -> tuple[Tensor, Callable]:
+        """The tensor in what a reader gives, and how it is put back."""
+        return self.kind.unpacked(out)
 
     @staticmethod
     def installer(key: str) -> Callable:

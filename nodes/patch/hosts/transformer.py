@@ -91,6 +91,10 @@ class Transformer:
             for number, (name, module) in enumerate(self.kind.attentions())
         ]
 
+    def treats_tokens(self, layer: str) -> bool:
+        """As `Host.treats_tokens`: in its blocks, without what makes the modulation."""
+        return layer.startswith(tuple(f"{block.name}." for block in self.blocks)) and "mod" not in layer.lower()
+
     @property
     def readers(self) -> Mapping[str, torch.nn.Module]:
         """As `Host.readers`: none, where text and image attend together."""

@@ -6,7 +6,7 @@ Before cross-attention is a middle_patch, after it an attn2_output_patch, the de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,10 +18,12 @@ from torch import Tensor
 from ....roictrl_core.attention import InstanceAttention
 from ....roictrl_core.config import in_words
 from ..control import Text
+from ..gates import Gate
 from ..memo import Memo
 from ..points import AFTER, BEFORE, OURS, SKIP, STATE, Carry, Inputs, Points, Reading, Size
+from .gated import on_maps, swaps
 from .loras import UnderLoRAs
-from .swap import unwrapped
+from .swap import swapped, unwrapped
 from .unet_attention import CaptionAttention
 from .unet_replacements import watched
 
@@ -139,6 +141,26 @@ class UNet:
         """A caption as the model reads it: the embedding itself."""
         return text
 
+    def treats_tokens(self, layer: str) -> bool:
+        """As `Host.treats_tokens`: in the transformers, and what leads into them and out."""
+        return layer.startswith(tuple({block.official.partition("transformer_blocks.")[0] for block in self.blocks}))
+
+    @contextmanager
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> Iterator[Inputs]:
+        """As `Host.gated`."""
+        rows, _, *size = inputs.x.shape
+        grids = [tuple(size)]
+        while max(grids[-1]) > 1:
+            grids.append(tuple(-(-side // 2) for side in grids[-1]))
+        others = {**inputs.others, PATCHES: (*inputs.others.get(PATCHES, ()), ("gates", len(gates)))}
+        with swapped(swaps(self, gates, on_maps(rows, grids), memo)):
+            yield inputs._replace(others=others)
+
+    @staticmethod
+    def unpacked(out: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """The tensor in what a reader gives, and how it is put back."""
+        return out, lambda a: a
+
     @staticmethod
     def installer(key: str) -> Callable[..., AbstractContextManager[Inputs]]:
         """As `Host.installer`."""
@@ -149,7 +171,12 @@ class UNet:
         ) -> AbstractContextManager[Inputs]:
             options = patch(host, inputs.options, points, size, memo, say)
             counts = tuple((name, len(patches)) for name, patches in options.get("patches", {}).items())
-            return nullcontext(inputs._replace(options=options, others={**inputs.others, PATCHES: counts}))
+            return nullcontext(
+                inputs._replace(
+                    options=options,
+                    others={**inputs.others, PATCHES: (*inputs.others.get(PATCHES, ()), *counts)},
+                )
+            )
 
         return install
 

@@ -18,7 +18,7 @@ def _lora(stem: str, out: int, inner: int, fill: Callable) -> dict[str, Tensor]:
 
 def _loha(stem: str, out: int, inner: int, fill: Callable) -> dict[str, Tensor]:
     sizes = {"w1_a": (out, RANK), "w1_b": (RANK, inner), "w2_a": (out, RANK), "w2_b": (RANK, inner)}
-    return {f"{stem}.hada_{name}": 2 * fill(*size) for name, size in sizes.items()}
+    return {f"{stem}.hada_{name}": 1.2 * fill(*size) for name, size in sizes.items()}
 
 
 def _lokr(stem: str, out: int, inner: int, fill: Callable) -> dict[str, Tensor]:
