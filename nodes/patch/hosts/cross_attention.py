@@ -142,6 +142,10 @@ class CellAttention:
 
     def _read(self, cells: Tensor, pairs: list[int]) -> Tensor:
         acting, text, rows = self.spot.acting, self.reading.texts[pairs[0]], self.reading.rows
+        if self.reading.own[pairs[0]]:  # the row's own call, masks and all, under a LoRA
+            call = self.spot.call
+            whole, _ = acting.kind.unpacked(call.base(call.x, *call.args, **call.kwargs))
+            return self.carry(whole if rows.chosen is None else whole[rows.chosen], pairs)
         numbers = [self.reading.pairs[pair].row for pair in pairs]
         numbers = numbers if rows.chosen is None else rows.chosen[numbers].tolist()
         read = self._text(text)

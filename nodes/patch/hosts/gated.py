@@ -33,9 +33,7 @@ def on_maps(rows: int, grids: Sequence[Size]) -> Masks:
     sizes = {torch.Size(size).numel(): size for size in grids}
 
     def mask(gate: Gate, name: str, x: Tensor) -> Tensor | None:
-        if x.shape[0] != rows:
-            return None
-        size = sizes.get(x.shape[1]) if x.ndim == 3 else tuple(x.shape[2:]) if x.ndim == 4 else None
+        size = sizes.get(x.shape[1]) if x.ndim == 3 and x.shape[0] == rows else None
         return None if size is None else gate.mask(size)
 
     return mask
@@ -50,7 +48,9 @@ def swaps(host: Host, gates: Sequence[Gate], masks: Masks, memo: Memo) -> Iterat
     for name in {name for gate in gates for name in gate.deltas.by_layer}:
         if not any(name.startswith(f"{reader}.") for reader in host.readers):
             own = [gate for gate in gates if name in gate.deltas.by_layer]
-            yield unwrapped(host.module.get_submodule(name)), partial(_layer, name, _found(own, name, masks), memo)
+            layer = unwrapped(host.module.get_submodule(name))
+            tokens_last = not isinstance(layer, torch.nn.Linear)  # a convolution of one cell
+            yield layer, partial(_layer, name, tokens_last, _found(own, name, masks), memo)
 
 
 def _found(gates: Sequence[Gate], name: str, masks: Masks) -> Found:
@@ -61,17 +61,19 @@ def _found(gates: Sequence[Gate], name: str, masks: Masks) -> Found:
     return found
 
 
-def _layer(name: str, found: Found, memo: Memo, previous: Callable) -> Callable:
+def _layer(name: str, tokens_last: bool, found: Found, memo: Memo, previous: Callable) -> Callable:
     @torch.compiler.disable()
     def forward(x: Tensor, *args, **kwargs) -> Tensor:
         y = previous(x, *args, **kwargs)
-        for gate, mask in found(x):
-            deltas, factors = gate.deltas.by_layer[name], partial(placed, memo, x)
-            if x.ndim == 3:
-                y = added(y, x, deltas, factors, mask)
-            else:  # a convolution of one cell
-                y = added(y.movedim(1, -1), x.movedim(1, -1), deltas, factors, mask.unflatten(1, x.shape[2:]))
-                y = y.movedim(-1, 1)
+        if x.ndim < 3:
+            return y  # a vector for all tokens
+        inner = x.movedim(1, -1) if tokens_last else x  # [B, ..., D]
+        tokens = inner.flatten(1, -2)
+        for gate, mask in found(tokens):
+            out = (y.movedim(1, -1) if tokens_last else y).flatten(1, -2)
+            out = added(out, tokens, gate.deltas.by_layer[name], partial(placed, memo, x), mask)
+            out = out.unflatten(1, inner.shape[1:-1])
+            y = out.movedim(-1, 1) if tokens_last else out
         return y
 
     return marked(forward, previous)

@@ -76,18 +76,17 @@ class CaptionedSession:
         for row, slot in instances.pairs:
             chunk, slots, _ = texts[row]
             text = slots[slot].caption if chunk.role == CAPTION else slots[slot].negative
-            which.append(
-                self._own_under(own[row], slots[slot].lora) if text is None else (self.run.text(text, call), False)
-            )
+            read = self._under(own[row], slots[slot].lora) if text is None else self.run.text(text, call)
+            which.append((read, text is None))
         texts, is_own = [text for text, _ in which], [flag for _, flag in which]
         return Reading(rows, instances.pairs, texts, is_own, self.run.cache(call.device), self.run.memo, self.run.say)
 
-    def _own_under(self, text: Text, lora: Deltas | None) -> tuple[Text, bool]:
-        """A row's own text as a box reads it, and whether that is as the row itself does."""
+    def _under(self, text: Text, lora: Deltas | None) -> Text:
+        """A row's own text, as a box with a LoRA reads it."""
         if lora is None:
-            return text, True
+            return text
         # The text is kept as well, so that no other can get its identity.
-        return self.run.memo.make(("own under", id(text), id(lora)), lambda: (text, text.under(lora)))[1], False
+        return self.run.memo.make(("under", id(text), id(lora)), lambda: (text, text.under(lora)))[1]
 
     def _own_context(self, key: tuple, context: Tensor, call: Call) -> list[Text]:
         """``[R, ...]`` -> R texts; the same ones as in the last call where the text is still the same."""
