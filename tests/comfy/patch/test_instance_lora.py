@@ -5,7 +5,6 @@ from __future__ import annotations
 import comfy.sd
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from . import loras
 
@@ -17,26 +16,6 @@ P = "diffusion_model."
 
 def close(got, want):
     return float((got - want).abs().max() / want.abs().max())
-
-
-@pytest.fixture
-def file(comfy):
-    """file(name, tensors) -> name, in models/loras."""
-
-    def write(name, tensors):
-        folder = comfy.base / "models" / "loras"
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / name)
-        return name
-
-    return write
-
-
-@pytest.fixture
-def add(pack):
-    """Instance LoRA as the node executes it."""
-    node = pack.module("nodes.instance_lora").InstanceLoRA
-    return lambda layout, instance, name, **settings: node.execute(layout, instance, name, **settings)[0]
 
 
 @pytest.fixture
@@ -65,10 +44,12 @@ def first_blocks(model, run):
     return found
 
 
-def test_a_box_of_the_whole_picture_is_the_ordinary_lora(base, model, layout, apply_prompts, sample, file, add, parts):
+def test_a_box_of_the_whole_picture_is_the_ordinary_lora(
+    base, model, layout, apply_prompts, sample, lora_file, add_lora, parts
+):
     """Caption, own projections and uncond rows: all that a box reads is read as by a model under the LoRA."""
-    name = file("whole.safetensors", parts)
-    boxes = add(layout((FULL, "a red fox")), "1", name)
+    name = lora_file("whole.safetensors", parts)
+    boxes = add_lora(layout((FULL, "a red fox")), "1", name)
     settings = {"global_weight": 0.0, "end_percent": 1.0}
     got = sample(apply_prompts(model, boxes, **settings))
     patched, clip = by_core(base, model, parts)
@@ -78,19 +59,21 @@ def test_a_box_of_the_whole_picture_is_the_ordinary_lora(base, model, layout, ap
 
 
 @pytest.mark.parametrize("kind", ["lora", "loha", "lokr"])
-def test_every_kind_is_what_core_makes_of_it(base, model, layout, apply_prompts, sample, file, add, encode, kind):
+def test_every_kind_is_what_core_makes_of_it(
+    base, model, layout, apply_prompts, sample, lora_file, add_lora, encode, kind
+):
     tensors = loras.tensors(base.weights, READS, kind, prefix=P)
-    boxes = add(layout((FULL, "a red fox")), "1", file(f"{kind}.safetensors", tensors))
+    boxes = add_lora(layout((FULL, "a red fox")), "1", lora_file(f"{kind}.safetensors", tensors))
     got = sample(apply_prompts(model, boxes, global_weight=0.0, end_percent=1.0))
     patched, _ = by_core(base, model, tensors)
     want = sample(patched, encode("a red fox"))
     assert close(got, want) < 1e-5 < 1e-3 < close(sample(model, encode("a red fox")), want)
 
 
-def test_several_loras_in_a_box_add_up(base, model, layout, apply_prompts, sample, file, add, parts):
+def test_several_loras_in_a_box_add_up(base, model, layout, apply_prompts, sample, lora_file, add_lora, parts):
     other = loras.tensors(base.weights, r"attn2\.to_[qk]", seed=9, prefix=P)
-    boxes = add(layout((FULL, "a red fox")), "all", file("one.safetensors", parts))
-    boxes = add(boxes, "a red fox", file("other.safetensors", other))
+    boxes = add_lora(layout((FULL, "a red fox")), "all", lora_file("one.safetensors", parts))
+    boxes = add_lora(boxes, "a red fox", lora_file("other.safetensors", other))
     got = sample(apply_prompts(model, boxes, global_weight=0.0, end_percent=1.0))
     patched, clip = by_core(base, model, parts, other)
     assert close(got, sample(patched, clip.encode_from_tokens_scheduled(clip.tokenize("a red fox")))) < 1e-5
@@ -110,13 +93,15 @@ def closed(adapter):
 
 @pytest.mark.parametrize("which", ["apply", "apply_prompts"])
 def test_in_the_first_block_nothing_changes_outside_the_boxes(
-    request, which, base, model, layout, sample, file, add, parts, closed
+    request, which, base, model, layout, sample, lora_file, add_lora, parts, closed
 ):
     """Two boxes with a LoRA each."""
     run = request.getfixturevalue(which)
     boxes = layout((LEFT, "a red fox"), (RIGHT, "a blue bird"))
     other = loras.tensors(base.weights, READS, seed=7, prefix=P)
-    both = add(add(boxes, "1", file("left.safetensors", parts)), "a blue bird", file("right.safetensors", other))
+    both = add_lora(
+        add_lora(boxes, "1", lora_file("left.safetensors", parts)), "a blue bird", lora_file("right.safetensors", other)
+    )
     plain, changed = (first_blocks(model, lambda b=b: sample(run(model, b), steps=1)) for b in (boxes, both))
     columns = (torch.arange(24) + 0.5) / 24
     inside = ((columns < LEFT[2]), (columns > RIGHT[0]))
@@ -128,7 +113,7 @@ def test_in_the_first_block_nothing_changes_outside_the_boxes(
 
 
 def test_roictrl_reads_under_the_lora_in_its_rois(
-    base, model, layout, apply, sample, file, add, parts, monkeypatch, pack
+    base, model, layout, apply, sample, lora_file, add_lora, parts, monkeypatch, pack
 ):
     """In the first block, whose input is the same, ROIs hold what they hold in a model under the LoRA."""
     kind, found = pack.module("roictrl_core.fuser").ROIFuser, []
@@ -139,7 +124,7 @@ def test_roictrl_reads_under_the_lora_in_its_rois(
 
     monkeypatch.setattr(kind, "instance_features", noting)
     boxes = layout((LEFT, "a red fox"), ((0.3, 0.2, 0.9, 0.7), "a blue bird"))
-    sample(apply(model, add(boxes, "all", file("rois.safetensors", parts))), steps=1)
+    sample(apply(model, add_lora(boxes, "all", lora_file("rois.safetensors", parts))), steps=1)
     got, found[:] = found[0], []
     patched, clip = by_core(base, model, parts)
     sample(apply(patched, boxes, clip=clip), steps=1)
@@ -150,7 +135,7 @@ def test_roictrl_reads_under_the_lora_in_its_rois(
 
 
 def test_only_the_box_with_the_lora_reads_under_it(
-    base, model, layout, apply, sample, file, add, parts, monkeypatch, pack
+    base, model, layout, apply, sample, lora_file, add_lora, parts, monkeypatch, pack
 ):
     kind, found = pack.module("roictrl_core.fuser").ROIFuser, []
 
@@ -164,28 +149,30 @@ def test_only_the_box_with_the_lora_reads_under_it(
     boxes = layout((LEFT, "a red fox"), (RIGHT, "a blue bird"))
     sample(apply(model, boxes), steps=1)
     plain, found[:] = found[0], []
-    sample(apply(model, add(boxes, "2", file("second.safetensors", parts))), steps=1)
+    sample(apply(model, add_lora(boxes, "2", lora_file("second.safetensors", parts))), steps=1)
     moved = [close(after, before) for before, after in zip(plain, found[0], strict=True)]
     # In the order of rows and boxes.
     assert max(moved[0::2]) < 1e-5 and min(moved[1::2]) > 1e-3
 
 
 def test_strength_scales_and_zero_leaves_the_picture_to_the_bit(
-    model, two_boxes, apply, sample, file, add, parts, caplog
+    model, two_boxes, apply, sample, lora_file, add_lora, parts, caplog
 ):
-    name, plain = file("strength.safetensors", parts), sample(apply(model, two_boxes))
-    none = add(two_boxes, "all", name, strength_model=0.0, strength_clip=0.0)
+    name, plain = lora_file("strength.safetensors", parts), sample(apply(model, two_boxes))
+    none = add_lora(two_boxes, "all", name, strength_model=0.0, strength_clip=0.0)
     assert torch.equal(sample(apply(model, none)), plain)
     assert "Instance LoRA: Both strengths are 0, so the LoRA 'strength.safetensors' is left out." in caplog.text
-    pictures = [sample(apply(model, add(two_boxes, "1", name, strength_model=s, strength_clip=0.0))) for s in (0.5, 1)]
+    pictures = [
+        sample(apply(model, add_lora(two_boxes, "1", name, strength_model=s, strength_clip=0.0))) for s in (0.5, 1)
+    ]
     assert 0 < (pictures[0] - plain).norm() < (pictures[1] - plain).norm()
-    text_alone = sample(apply(model, add(two_boxes, "1", name, strength_model=0.0)))
+    text_alone = sample(apply(model, add_lora(two_boxes, "1", name, strength_model=0.0)))
     assert not torch.equal(text_alone, plain)
 
 
-def test_no_pass_more_and_nothing_stays_behind(model, two_boxes, apply, sample, spy, file, add, parts):
-    name, plain = file("passes.safetensors", parts), sample(model)
-    boxes = add(two_boxes, "1", name)
+def test_no_pass_more_and_nothing_stays_behind(model, two_boxes, apply, sample, spy, lora_file, add_lora, parts):
+    name, plain = lora_file("passes.safetensors", parts), sample(model)
+    boxes = add_lora(two_boxes, "1", name)
     watched, calls = spy(apply(model, boxes))
     sample(watched)
     assert len(calls) == 2 and not model.patches
@@ -194,7 +181,9 @@ def test_no_pass_more_and_nothing_stays_behind(model, two_boxes, apply, sample, 
     assert torch.equal(sample(model), plain) and not two_boxes.instances[0].loras
 
 
-def test_what_cannot_act_is_said(base, model, two_boxes, apply, file, add, parts, caplog, comfy, apply_gligen):
+def test_what_cannot_act_is_said(
+    base, model, two_boxes, apply, lora_file, add_lora, parts, caplog, comfy, apply_gligen
+):
     wrong = {key: torch.randn(9, 7) for key in loras.tensors(base.weights, READS, prefix=P) if "alpha" not in key}
     who = r"instance 2 \('a blue bird'\)"
     other = rf"nothing in the LoRA 'other.safetensors' of {who} belongs to this model \(SD15\) or its CLIP. Choose one"
@@ -204,24 +193,26 @@ def test_what_cannot_act_is_said(base, model, two_boxes, apply, file, add, parts
         ("wide.safetensors", wrong, wide),
     ):
         with pytest.raises(ValueError, match=f"^Apply ROICtrl: {sentence}"):
-            apply(model, add(two_boxes, "2", file(name, tensors)))
+            apply(model, add_lora(two_boxes, "2", lora_file(name, tensors)))
     (comfy.base / "models" / "loras" / "broken.safetensors").write_bytes(b"no tensors here")
     with pytest.raises(ValueError, match="Instance LoRA: the file 'broken.safetensors' in models/loras cannot be read"):
-        add(two_boxes, "2", "broken.safetensors")
+        add_lora(two_boxes, "2", "broken.safetensors")
     with pytest.raises(ValueError, match="Instance LoRA: There is no instance 'a cat' in the layout"):
-        add(two_boxes, "a cat", "broken.safetensors")
+        add_lora(two_boxes, "a cat", "broken.safetensors")
     with pytest.raises(ValueError, match="Instance LoRA: instance is empty"):
-        add(two_boxes, " ", "broken.safetensors")
+        add_lora(two_boxes, " ", "broken.safetensors")
     with pytest.raises(ValueError, match="Instance LoRA: The file 'gone.safetensors' is not in"):
-        add(two_boxes, "1", "gone.safetensors")
-    apply(model, add(two_boxes, "1", file("self.safetensors", loras.tensors(base.weights, "attn1", prefix=P))))
+        add_lora(two_boxes, "1", "gone.safetensors")
+    apply(
+        model, add_lora(two_boxes, "1", lora_file("self.safetensors", loras.tensors(base.weights, "attn1", prefix=P)))
+    )
     assert "The LoRA 'self.safetensors' of instance 1 ('a red fox') changes no layer that reads captions" in caplog.text
-    apply_gligen(model, add(two_boxes, "1", file("text.safetensors", parts)))
+    apply_gligen(model, add_lora(two_boxes, "1", lora_file("text.safetensors", parts)))
     assert "acts on the encoding of its caption alone" in caplog.text
 
 
-def test_json_names_the_lora_that_it_leaves_out(two_boxes, file, add, parts, caplog):
-    boxes = add(two_boxes, "2", file("named.safetensors", parts))
+def test_json_names_the_lora_that_it_leaves_out(two_boxes, lora_file, add_lora, parts, caplog):
+    boxes = add_lora(two_boxes, "2", lora_file("named.safetensors", parts))
     boxes.to_json()
     assert "The LoRA 'named.safetensors' of instance 2 ('a blue bird') exists only while a workflow runs" in caplog.text
     assert boxes == two_boxes and len(boxes.left_out()) == 1

@@ -8,7 +8,7 @@ import torch
 from devtools import tiny_models
 
 from . import loras
-from .test_instance_lora import FULL, LEFT, RIGHT, P, add, by_core, close, file  # noqa: F401 - fixtures
+from .test_instance_lora import FULL, LEFT, RIGHT, P, by_core, close
 
 TOKENS = r"transformer_blocks|proj_in|proj_out"
 EVERYWHERE = {"layers": "all, approximate", "strength_clip": 0.0}
@@ -16,18 +16,20 @@ ALONE = {"global_weight": 0.0, "end_percent": 1.0}
 
 
 @pytest.fixture
-def everywhere(base, file, add):  # noqa: F811
+def everywhere(base, lora_file, add_lora):
     """everywhere(layout, instance) -> layout with a LoRA in all token-wise layers; and its tensors."""
     tensors = loras.tensors(base.weights, TOKENS, prefix=P)
-    name = file("everywhere.safetensors", tensors)
-    return lambda layout, which: add(layout, which, name, **EVERYWHERE), tensors
+    name = lora_file("everywhere.safetensors", tensors)
+    return lambda layout, which: add_lora(layout, which, name, **EVERYWHERE), tensors
 
 
 @pytest.mark.parametrize("kind", ["lora", "loha"])
-def test_a_mask_of_ones_is_the_ordinary_lora(base, model, layout, apply_prompts, sample, file, add, encode, kind):  # noqa: F811
+def test_a_mask_of_ones_is_the_ordinary_lora(
+    base, model, layout, apply_prompts, sample, lora_file, add_lora, encode, kind
+):
     """Where it touches layers that treat tokens one by one alone, convolutions of one cell among them."""
     tensors = loras.tensors(base.weights, TOKENS, kind, prefix=P)
-    boxes = add(layout((FULL, "a red fox")), "1", file(f"{kind}.safetensors", tensors), **EVERYWHERE)
+    boxes = add_lora(layout((FULL, "a red fox")), "1", lora_file(f"{kind}.safetensors", tensors), **EVERYWHERE)
     got = sample(apply_prompts(model, boxes, **ALONE))
     patched, _ = by_core(base, model, tensors)
     want, plain = sample(patched, encode("a red fox")), sample(model, encode("a red fox"))
@@ -81,21 +83,25 @@ def test_the_negative_pass_is_left_alone_with_uncond_off(base, model, two_boxes,
     assert off.tolist() == [False, True] and on.tolist() == [True, True]  # negative first
 
 
-def test_zero_is_the_picture_to_the_bit_and_nothing_stays(model, two_boxes, apply, sample, file, add, everywhere):  # noqa: F811
+def test_zero_is_the_picture_to_the_bit_and_nothing_stays(
+    model, two_boxes, apply, sample, lora_file, add_lora, everywhere
+):
     put, tensors = everywhere
-    name, plain = file("zero.safetensors", tensors), sample(model)
+    name, plain = lora_file("zero.safetensors", tensors), sample(model)
     boxed = sample(apply(model, two_boxes))
-    assert torch.equal(sample(apply(model, add(two_boxes, "1", name, **{**EVERYWHERE, "strength_model": 0.0}))), boxed)
+    assert torch.equal(
+        sample(apply(model, add_lora(two_boxes, "1", name, **{**EVERYWHERE, "strength_model": 0.0}))), boxed
+    )
     assert not torch.equal(sample(apply(model, put(two_boxes, "1"))), boxed)
     assert torch.equal(sample(apply(model, put(two_boxes, "1"), strength=0.0)), plain)
     assert not any("forward" in layer.__dict__ for layer in model.model.diffusion_model.modules()) and not model.patches
     assert torch.equal(sample(model), plain)
 
 
-def test_what_is_left_out_is_said(base, model, two_boxes, apply, file, add, caplog):  # noqa: F811
+def test_what_is_left_out_is_said(base, model, two_boxes, apply, lora_file, add_lora, caplog):
     mixed = loras.tensors(base.weights, r"input_blocks\.1\.1\.|emb_layers", prefix=P)
     mixed |= loras.tensors(base.weights, r"input_blocks\.2\.1\..*attn1\.to_q", "dora", prefix=P)
-    apply(model, add(two_boxes, "2", file("mixed.safetensors", mixed), **EVERYWHERE))
+    apply(model, add_lora(two_boxes, "2", lora_file("mixed.safetensors", mixed), **EVERYWHERE))
     layers = {key.rpartition(".lora_")[0] for key in mixed if ".lora_" in key}
     left = [name for name in layers if "emb_layers" in name or "input_blocks.2" in name]
     assert f"{len(left)} of the {len(layers)} layers that the LoRA 'mixed.safetensors' of instance 2" in caplog.text
