@@ -7,6 +7,7 @@ widgets.py        checks of settings that come over links
 report.py         errors and notes: in the log and on the page
 similarity.py     captions against crops, by CLIP
 images.py         ComfyUI's IMAGE, and layouts drawn as one
+loras.py          LoRAs of single instances
 captions.py       captions -> text embeddings
 slots.py          a layout's instances -> the slots of an Apply
 blocks.py         which of a model's blocks act
@@ -42,6 +43,7 @@ MODULES: tuple[str, ...] = (
     "redo",
     "convert",
     "instances",
+    "instance_lora",
     "gligen",
     "eligen",
     "instance_diffusion",

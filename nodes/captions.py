@@ -12,7 +12,9 @@ from torch import Tensor
 from ..roictrl_core.finite import all_finite
 from ..roictrl_core.layout import Instance
 from ..roictrl_core.notes import Note
+from .loras import LoRAs, Loras
 from .patch.control import Text
+from .patch.hosts import Host
 
 MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, and at once
 
@@ -20,15 +22,18 @@ MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, a
 class CaptionEncoder:
     """Encodes each different caption once; equal captions share one `Text`, and so their keys and values.
 
-    ``notes``: what there was to say.
+    ``host``: of the model that reads them, where instances may have LoRAs in it.  ``notes``: what there was to say.
     """
 
-    def __init__(self, clip, suffix: str = "") -> None:
+    reads = True  # whether the model's own attention reads them
+
+    def __init__(self, clip, suffix: str = "", host: Host | None = None) -> None:
         if clip is None:
             raise ValueError("the CLIP input is empty. Connect the CLIP of the checkpoint, or a CLIP Loader.")
         self.clip, self.suffix = clip, suffix.strip(" ,")
-        self.notes: list[Note] = []
-        self._seen: dict[str, Text] = {}
+        self.loras = LoRAs(clip, host, self.reads)
+        self.notes: list[Note] = self.loras.notes
+        self._seen: dict[tuple[str, Loras], Text] = {}
 
     def text_of(self, instance: Instance) -> str:
         """An instance's caption with the suffix."""
@@ -36,24 +41,27 @@ class CaptionEncoder:
 
     def caption(self, instance: Instance, name: str) -> Text:
         """Prompt weights, ``embedding:`` names and more than 77 tokens as in CLIP Text Encode."""
-        return self.encode(self.text_of(instance), f"the caption of {name}")
+        return self.encode(self.text_of(instance), f"the caption of {name}", instance.loras)
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Encodes many captions together; of fewer than MANY each is encoded when it is asked for."""
-        texts = [text for text in dict.fromkeys(texts) if text not in self._seen]
+        texts = [text for text in dict.fromkeys(texts) if (text, ()) not in self._seen]
         if len(texts) >= MANY:
-            self._seen.update(encode_together(self.clip, texts))
+            self._seen.update(((text, ()), found) for text, found in encode_together(self.clip, texts).items())
 
-    def encode(self, text: str, what: str) -> Text:
-        """Any text; raises ValueError naming ``what`` where the embedding is not finite."""
-        if text not in self._seen:
-            self._seen[text] = encode_alone(self.clip, self.clip.tokenize(text))
-        if not all_finite(self._seen[text].tokens):
+    def encode(self, text: str, what: str, loras: Loras = ()) -> Text:
+        """Any text, by the CLIP under an instance's LoRAs and to be read under them; raises ValueError naming ``what``
+        where the embedding is not finite."""
+        key = (text, loras)
+        if key not in self._seen:
+            clip = self.loras.text_encoder(loras)
+            self._seen[key] = encode_alone(clip, clip.tokenize(text)).under(self.loras.reading(loras))
+        if not all_finite(self._seen[key].tokens):
             raise ValueError(
                 f"CLIP gives an embedding that is not a number for {what}. "
                 "Shorten it, remove its prompt weights, or run CLIP in fp32."
             )
-        return self._seen[text]
+        return self._seen[key]
 
 
 def encode_alone(clip, tokens: dict) -> Text:
@@ -95,10 +103,12 @@ class PooledCaptionEncoder(CaptionEncoder):
     """Also gives captions as one vector of ``width`` numbers, as ``reader`` wants it: CLIP's pooled output before its
     projection."""
 
-    def __init__(self, clip, width: int, reader: str, suffix: str = "") -> None:
-        super().__init__(clip, suffix)
+    reads = False
+
+    def __init__(self, clip, width: int, reader: str, suffix: str = "", host: Host | None = None) -> None:
+        super().__init__(clip, suffix, host)
         self.width, self.reader = width, reader
-        self._pooled: dict[str, Tensor] = {}
+        self._pooled: dict[tuple[str, Loras], Tensor] = {}
 
     def pooled(self, instance: Instance, name: str) -> Tensor:
         """``[width]`` float32. Prompt weights do not act on it, and of a long caption only the first 77 tokens.
@@ -106,7 +116,7 @@ class PooledCaptionEncoder(CaptionEncoder):
         Raises ValueError where a custom conditioning has none, or the CLIP is another model's.
         """
         vector = (
-            self._of_caption(self.text_of(instance))
+            self._of_caption(self.text_of(instance), instance.loras)
             if instance.conditioning is None
             else _pooled_output(instance.conditioning)
         )
@@ -126,12 +136,12 @@ class PooledCaptionEncoder(CaptionEncoder):
             )
         return vector[0].float()
 
-    def _of_caption(self, text: str) -> Tensor:
-        if text not in self._pooled:
-            self._pooled[text] = self.clip.encode_from_tokens(self.clip.tokenize(text), return_pooled="unprojected")[
-                1
-            ].clone()
-        return self._pooled[text]
+    def _of_caption(self, text: str, loras: Loras) -> Tensor:
+        key = (text, loras)
+        if key not in self._pooled:
+            clip = self.loras.text_encoder(loras)
+            self._pooled[key] = clip.encode_from_tokens(clip.tokenize(text), return_pooled="unprojected")[1].clone()
+        return self._pooled[key]
 
 
 def _pooled_output(conditioning: object) -> Tensor | None:

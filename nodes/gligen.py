@@ -38,7 +38,7 @@ def grounding(
     instances, notes = largest_instances(layout, network.max_objs)
     notes += [instance.note("apply.box_alone", i) for i, instance in instances if not instance.has_area]
     instances = [(i, instance) for i, instance in instances if instance.has_area]
-    encoder = PooledCaptionEncoder(clip, text_width(network), "GLIGEN", suffix)
+    encoder = PooledCaptionEncoder(clip, text_width(network), "GLIGEN", suffix, host)
     slots = make_slots(instances, encoder)
     texts = (encoder.pooled(instance, instance.name(i)) for i, instance in instances)
     method = GLIGEN(gligen, zip(slots, texts, strict=True))

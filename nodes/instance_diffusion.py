@@ -93,7 +93,7 @@ def grounding(
     config = network_of(weights).config
     check_fits(host, config)
     instances, notes = largest_instances(layout, config.slots)
-    encoder = PooledCaptionEncoder(clip, config.text_width, "InstanceDiffusion", suffix)
+    encoder = PooledCaptionEncoder(clip, config.text_width, "InstanceDiffusion", suffix, host)
     slots = make_slots(instances, encoder)
     check_text_width(slots, host.text_width)
     read = [grounded(instance, encoder, instance.name(i)) for i, instance in instances]

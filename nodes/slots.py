@@ -25,7 +25,7 @@ def slots_of(
 ) -> tuple[tuple[Slot, ...], list[Note]]:
     """The layout's instances as slots, captions encoded, masks softened, checked against the model; and notes."""
     instances, notes = usable_instances(layout, limit)
-    encoder = CaptionEncoder(clip, suffix)
+    encoder = CaptionEncoder(clip, suffix, host)
     slots = make_slots(instances, encoder)
     check_text_width(slots, host.text_width)
     slots = tuple(
@@ -88,7 +88,8 @@ def largest_instances(layout: Layout, limit: int) -> tuple[list[tuple[int, Insta
 def make_slots(instances: Iterable[tuple[int, Instance]], encoder: CaptionEncoder) -> tuple[Slot, ...]:
     """A slot per instance; captions of disabled ones are not encoded."""
     instances = list(instances)
-    encoder.prepare(text for _, instance in instances if _is_on(instance) for text in _texts(instance, encoder))
+    plain = [instance for _, instance in instances if _is_on(instance) and not instance.loras]
+    encoder.prepare(text for instance in plain for text in _texts(instance, encoder))
     return tuple(_slot(instance, i, encoder) for i, instance in instances)
 
 
@@ -96,14 +97,18 @@ def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
     name = instance.name(index)
     enabled = _is_on(instance)
     caption = negative = None
+    loras = instance.loras if enabled else ()
+    if loras:
+        encoder.loras.check(instance, index)
+    lora = encoder.loras.reading(loras)
     if enabled and instance.conditioning is not None:
-        caption = conditioning_text(instance.conditioning, name)
+        caption = conditioning_text(instance.conditioning, name).under(lora)
         if len(instance.conditioning) > 1:
             encoder.notes.append(instance.note("apply.several_prompts", index, count=len(instance.conditioning)))
     elif enabled:
         caption = encoder.caption(instance, name)
     if enabled and instance.negative.strip():
-        negative = encoder.encode(instance.negative, f"the negative caption of {name}")
+        negative = encoder.encode(instance.negative, f"the negative caption of {name}", loras)
     return Slot(
         name=name,
         box=instance.box,
@@ -112,6 +117,8 @@ def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
         enabled=enabled,
         caption=caption,
         negative=negative,
+        lora=lora,
+        everywhere=encoder.loras.everywhere(loras),
     )
 
 

@@ -41,8 +41,8 @@ class Instance:
     ``end`` are shares 0..1 of the schedule; ``color`` is "#rrggbb" or "" (the palette's); ``mask`` covers the whole
     picture; ``point`` and the strokes of ``scribble`` are normalised x, y.  An instance with a point needs no area of
     its box, since some methods place it by the point alone.  ``conditioning``, a ComfyUI CONDITIONING that replaces
-    the encoded caption, exists at run time only and takes no part in comparisons.  ``extra`` holds the fields that this
-    version does not know.
+    the encoded caption, and ``loras``, each with the name of its ``file``, exist at run time only and take no part in
+    comparisons.  ``extra`` holds the fields that this version does not know.
     """
 
     box: Box
@@ -58,6 +58,7 @@ class Instance:
     point: Point | None = None
     scribble: tuple[Stroke, ...] = ()
     conditioning: object = field(default=None, compare=False, repr=False)
+    loras: tuple = field(default=(), compare=False, repr=False)
     extra: dict = field(default_factory=dict, hash=False)
 
     @property
@@ -129,6 +130,11 @@ class Instance:
         if self.color and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             found.append(self.note("layout.color", index, color=quote(self.color)))
         return found
+
+    def left_out(self, index: int) -> list[Note]:
+        """What of it JSON does not carry."""
+        found = [] if self.conditioning is None else [self.note("layout.conditioning_left_out", index)]
+        return found + [self.note("layout.lora_left_out", index, file=lora.file) for lora in self.loras]
 
     def warnings(self, index: int) -> list[Note]:
         """What will work, but perhaps not as meant."""
@@ -251,11 +257,8 @@ class Layout:
         """One note for each thing that JSON does not carry, and one for all foreign values that it cannot hold."""
         foreign = PlainData()
         foreign.of([one.extra for one in (self, *self.instances)])
-        return [
-            instance.note("layout.conditioning_left_out", i)
-            for i, instance in enumerate(self.instances, 1)
-            if instance.conditioning is not None
-        ] + foreign.notes("layout.not_kept")
+        of_instances = [note for i, instance in enumerate(self.instances, 1) for note in instance.left_out(i)]
+        return of_instances + foreign.notes("layout.not_kept")
 
 
 # JSON key and attribute -> (default, type)

@@ -157,6 +157,10 @@ SENTENCES = {
         "The custom conditioning of {who} exists only while a workflow runs and is left out of the JSON; its caption "
         "stands in."
     ),
+    "layout.lora_left_out": (
+        "The LoRA '{file}' of {who} exists only while a workflow runs and is left out of the JSON. Add it again with "
+        "Instance LoRA."
+    ),
     "layout.not_kept": (
         "{count} foreign values of the layout are nothing that JSON can hold ({kinds}), the first in the field "
         "{field}; they are left out of the JSON."
@@ -245,6 +249,19 @@ SENTENCES = {
     "apply.negative_unread": (
         "The negative caption of {who} is not read, because with these settings no box reads text in the negative "
         "pass. Set uncond_boxes to 'negative prompt', and speed, where it is fast, to balanced."
+    ),
+    "apply.lora_left": (
+        "{count} of the {total} layers that the LoRA '{file}' of {who} changes were left out: they do not treat tokens "
+        "one by one (convolutions, modulation), or are changed by what their own weights are (DoRA, OFT)."
+    ),
+    "apply.lora_text_alone": (
+        "The LoRA '{file}' of {who} acts on the encoding of its caption alone: this model or method does not read "
+        "captions by a cross-attention of the model's that the LoRA changes. Set layers of Instance LoRA to 'all, "
+        "approximate' for its other layers."
+    ),
+    "apply.lora_nothing": (
+        "The LoRA '{file}' of {who} changes no layer that reads captions and nothing of the text encoder that is "
+        "used, so it has no effect here. Set layers of Instance LoRA to 'all, approximate'."
     ),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. "
@@ -472,6 +489,7 @@ SENTENCES = {
     "redo.left": "Drawn anew: {count} {count:place|places} that a box has left.",
     "redo.nothing": "No box is marked as missed or has changed, so the picture stays as it is and nothing is sampled.",
     "redo.enough": "The picture obeys its layout well enough, so it stays as it is and nothing is sampled.",
+    "lora.zero": "Both strengths are 0, so the LoRA '{file}' is left out.",
     "write.yolo_class": "YOLO class {number} is '{name}'.",
     "write.not_enabled": "{who} is not enabled and was left out of the {format}.",
     "write.draft": "{who} cannot be used as it is, and was left out of the elements.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from devtools.graph import Graph
 from workflow_files import ADAPTER, CONTROLNET, GLIGEN, SD15, SDXL, describe, load, unlinked
 from workflow_parts import apply, boxes, empty_latent, finish, one_pass, prompts, sample
-from workflow_scenes import ANIMALS, FRUIT, PARK, PATCH, POND, STREET, TABLE, TOWER
+from workflow_scenes import ANIMALS, FRUIT, HEROES, PARK, PATCH, POND, STREET, TABLE, TOWER
 
 ROICTRL = (SD15, ADAPTER)
 
@@ -49,6 +49,30 @@ def checkpoint_with_lora(g: Graph) -> str:
     text = "a blue teapot and a slice of strawberry cake on a wooden table, soft light"
     one_pass(g, 2, model["MODEL"], model["CLIP"], base["VAE"], drawn, text, "checkpoint_with_lora")
     return TABLE
+
+
+def lora_in_each_box(g: Graph) -> str:
+    """Two characters, each with a LoRA of its own."""
+    heroes = "knight_lora_sd15.safetensors", "wizard_lora_sd15.safetensors"
+    describe(
+        g,
+        "**Two characters, each with its own LoRA.** Instance LoRA gives a box a LoRA: it acts on the box's caption "
+        "and where the box reads it, and nowhere else. Write its trigger words into the caption. With `layers` it "
+        "acts in more of the model, which is stronger and reaches a little beyond the box.",
+        ROICTRL,
+        [unlinked(name, "loras", "choose any LoRA of a character for Stable Diffusion 1.x") for name in heroes],
+    )
+    model = load(g, 0, SD15)
+    drawn = boxes(g, 0, HEROES)
+    layout = drawn["layout"]
+    for number, name in enumerate(heroes, 1):
+        layout = g.add(1, "ROICtrlInstanceLoRA", layout=layout, instance=str(number), lora_name=name)[0]
+    text = "a knight and a wizard stand in front of a castle"
+    positive, negative = prompts(g, 1, model["CLIP"], text)
+    controlled = apply(g, 2, model["MODEL"], model["CLIP"], layout)
+    sampled = sample(g, 3, controlled, positive, negative, empty_latent(g, 2, drawn))
+    finish(g, 4, sampled, model["VAE"], layout, "lora_in_each_box")
+    return HEROES
 
 
 def controlnet(g: Graph) -> str:
@@ -172,6 +196,7 @@ def sdxl_roi_prompts(g: Graph) -> str:
 SD15_WORKFLOWS: dict[str, Callable[[Graph], str]] = {
     "Text to image - SD1.5 with ROICtrl": text_to_image,
     "Checkpoint of your own with a LoRA - SD1.5": checkpoint_with_lora,
+    "A LoRA in each of two boxes - SD1.5": lora_in_each_box,
     "ControlNet and boxes - SD1.5": controlnet,
     "Two passes, the second larger - SD1.5": two_pass_upscale,
     "Inpaint one box - SD1.5": inpaint_one_box,

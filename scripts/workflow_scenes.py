@@ -117,6 +117,12 @@ CATS = layout(
     ("a white cat", [0.36, 0.3, 0.65, 0.9]),
     ("an orange cat", [0.69, 0.3, 0.98, 0.9]),
 )
+HEROES = layout(
+    512,
+    512,
+    ("a knight in silver armour", [0.05, 0.15, 0.45, 0.97]),
+    ("a wizard with a long white beard", [0.55, 0.15, 0.95, 0.97]),
+)
 
 # Larger models
 PARK = layout(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from ...roictrl_core.coverage import SoftMask
+from ...roictrl_core.low_rank import Deltas
 from ...roictrl_core.notes import Note
 
 PROMPT, NONE, OFF = "negative prompt", "none", "off"  # what rows that read no captions have of the boxes
@@ -20,11 +21,17 @@ class Text:
 
     ``tokens``: its embedding ``[L, c]``, or ``[layers, L, c]`` with one per transformer (ED-LoRA).
     ``others``: what comes with the embedding (masks, ids, a pooled vector), by its name in a CONDITIONING, or as the
-    model's keyword.
+    model's keyword.  ``lora``: what the layers that read it have beside their weights then; such a text has a tensor of
+    its own, since keys and values are kept by its identity.
     """
 
     tokens: Tensor
     others: Mapping[str, object] = field(default_factory=dict)
+    lora: Deltas | None = None
+
+    def under(self, lora: Deltas | None) -> Text:
+        """The same text, to be read under a LoRA."""
+        return replace(self, tokens=self.tokens.clone(), lora=lora) if lora else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +39,8 @@ class Slot:
     """One instance in its slot; the same only as itself.
 
     Without a ``negative`` the uncond rows read their own context.  Equal captions share one `Text`.  With a ``mask``
-    the instance shows only inside it.
+    the instance shows only inside it.  ``lora``: under which its box reads whatever text; ``everywhere``: those that
+    act in all layers, for the box's tokens.
     """
 
     name: str
@@ -43,6 +51,8 @@ class Slot:
     caption: Text | None
     negative: Text | None = None
     mask: SoftMask | None = None
+    lora: Deltas | None = None
+    everywhere: Deltas | None = None
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 from comfy.patcher_extension import WrappersMP
 
 from .control import Control
+from .gates import gates_of
 from .hosts import Host, host_of
 from .methods import Method
 from .own_pass import OWN, surrounded, with_own_passes
@@ -105,12 +107,16 @@ def _apply_model(key: str, kind: type[Host]) -> Callable:
             run.say("run.past_batching")
         if batch is not None:
             call = batch.call(_host(run, kind, model), x, c_crossattn, options, compute_dtype(model))
-            points = call and run.session(call)
-            if points and any(points):
-                points = run.reusing(points, call, x)
-                inputs = Inputs(x, c_crossattn, options, kwargs)
-                with install(call.host, inputs, points, call.rows.size, run.memo, run.say) as inputs:
-                    return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
+            points, gates = (run.session(call), gates_of(call)) if call else (None, ())
+            inputs = Inputs(x, c_crossattn, options, kwargs)
+            with ExitStack() as acting:
+                if gates:  # first, so that a method's own calls go past them
+                    inputs = acting.enter_context(call.host.gated(gates, inputs, run.memo))
+                if points and any(points):
+                    points = run.reusing(points, call, x)
+                    installed = install(call.host, inputs, points, call.rows.size, run.memo, run.say)
+                    inputs = acting.enter_context(installed)
+                return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
         return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
 
     return apply_model

@@ -56,7 +56,7 @@ class Reading:
     Attributes:
         rows: the rows that the ROIs lie in; ``pairs``: row and slot of each ROI.
         texts: what each reads, as the model does.
-        own: whether that is just the text of the ROI's row.
+        own: whether that is just the text of the ROI's row (which may be read under a LoRA).
         cache: their keys and values, or None where they may change between steps.
         memo: what else is kept for the sampling run.
         say: a note by its code and values, said once per run.

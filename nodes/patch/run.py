@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -257,7 +257,7 @@ class Call:
 def _placed(text: Text, call: Call) -> Text:
     """On the call's device, the embedding in its dtype."""
     others = {name: value.to(call.device) if torch.is_tensor(value) else value for name, value in text.others.items()}
-    return Text(text.tokens.to(device=call.device, dtype=call.dtype), others)
+    return replace(text, tokens=text.tokens.to(device=call.device, dtype=call.dtype), others=others)
 
 
 def _size(size: Sequence[int]) -> str:

@@ -37,6 +37,7 @@ ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
 INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.pth"
 GLIGEN = "gligen/gligen_sd14_textbox_pruned.safetensors"
 LORA = "loras/style_lora_sd15.safetensors"
+HEROES = ("loras/knight_lora_sd15.safetensors", "loras/wizard_lora_sd15.safetensors")
 
 SD15 = {
     "image_size": 32,
@@ -174,16 +175,21 @@ def controlnet() -> StateDict:
     )
 
 
-def lora(sd: StateDict, rank: int = 4) -> StateDict:
+def lora(sd: StateDict, rank: int = 4, salt: str = "") -> StateDict:
     """A LoRA on every cross-attention query and value of a small SD1.5, in the names that ComfyUI's own
     LoRAs have: not the checkpoint's."""
     found = {}
     for name, weight in sd.items():
         if "attn2.to_q" in name or "attn2.to_v" in name:
             stem = name.removeprefix("model.").removesuffix(".weight")
-            found[f"{stem}.lora_down.weight"] = fill(stem + "down", torch.Size((rank, weight.shape[1])))
-            found[f"{stem}.lora_up.weight"] = fill(stem + "up", torch.Size((weight.shape[0], rank)))
+            found[f"{stem}.lora_down.weight"] = fill(stem + "down" + salt, torch.Size((rank, weight.shape[1])))
+            found[f"{stem}.lora_up.weight"] = fill(stem + "up" + salt, torch.Size((weight.shape[0], rank)))
     return found
+
+
+def lora_named(name: str) -> StateDict:
+    """One that differs from every other of them."""
+    return lora(unet(SD15), salt=name)
 
 
 def sd15_checkpoint() -> StateDict:
@@ -240,6 +246,7 @@ WRITERS: dict[str, Callable[[], StateDict]] = {
     SDXL_CHECKPOINT: sdxl_checkpoint,
     CONTROLNET: controlnet,
     LORA: lambda: lora(unet(SD15)),
+    **{name: functools.partial(lora_named, name) for name in HEROES},
     INSTANCE_DIFFUSION: instance_diffusion,
     GLIGEN: gligen,
 }

@@ -26,7 +26,7 @@ def node(pack):
     """A node class by its id, from the modules of this file's subject."""
     found = {
         cls.GET_SCHEMA().node_id: cls
-        for name in ("prompt", "preview", "convert", "instances")
+        for name in ("prompt", "preview", "convert", "instances", "instance_lora")
         for cls in pack.module(f"nodes.{name}").NODES
     }
     return found.__getitem__
@@ -56,6 +56,7 @@ IDS = [
     "ROICtrlMergeLayouts",
     "ROICtrlEditInstance",
     "ROICtrlLayoutInstance",
+    "ROICtrlInstanceLoRA",
     "ROICtrlLayoutFromMasks",
     "ROICtrlExportLayout",
 ]

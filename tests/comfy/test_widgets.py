@@ -17,6 +17,7 @@ NODES = [
     ("instance_diffusion", "ApplyInstanceDiffusion"),
     ("check", "CheckLayout"),
     ("convert", "LayoutToPrompt"),
+    ("instance_lora", "InstanceLoRA"),
     ("instance_diffusion_sampling", "InstanceDiffusionSampler"),
     ("instance_diffusion_sampling", "MultiInstanceGuiderNode"),
     ("instance_diffusion_sampling", "MultiInstanceSamplerNode"),

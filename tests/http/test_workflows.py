@@ -139,6 +139,10 @@ EFFECTS = {
         ("LoraLoader", "strength_model", 0.0),
         ("ROICtrlApplyBoxes", "strength", 0.0),
     ],
+    "A LoRA in each of two boxes - SD1.5": [
+        ("ROICtrlInstanceLoRA", "strength_model", 0.0),
+        ("ROICtrlInstanceLoRA", "layers", "all, approximate"),
+    ],
     "ControlNet and boxes - SD1.5": [
         ("ControlNetApplyAdvanced", "strength", 0.0),
         ("ROICtrlApplyBoxes", "strength", 0.0),

@@ -32,6 +32,7 @@ export const READERS = {
   ROICtrlApplyBoxes: NOTHING, ROICtrlApplyEliGen: NOTHING, ROICtrlMergeLayouts: NOTHING,
   ROICtrlLayoutToPrompt: LOOKS, // but see readBy
   ROICtrlEditInstance: LABELS, // finds an instance by its label
+  ROICtrlInstanceLoRA: LABELS, // as well
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
   ROICtrlCheckLayout: LABELS, // names and compares by them
   ROICtrlKeepSteps: NOTHING, ROICtrlRedoBoxes: LABELS, // finds instances by them

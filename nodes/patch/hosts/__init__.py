@@ -7,6 +7,8 @@ transformer.py        what the hosts of diffusion transformers share
 cross_attention.py    those that read text by cross-attention; cross_families.py: how they differ
 joint_attention.py    those whose text and image attend together; joint_families.py: how they differ
 refused.py            models in which boxes cannot act, and the way out
+gated.py              LoRAs in a model's own layers for some tokens alone
+loras.py              LoRA files in a model and its text encoder, and layers under them for a while
 encoding.py, swap.py  captions through a model's own door; a module's forward for the time of a call
 """
 
@@ -20,6 +22,8 @@ import torch
 from torch import Tensor
 
 from ..control import Text
+from ..gates import Gate
+from ..memo import Memo
 from ..points import Block, Inputs
 from .cross_attention import CrossAttentionDiT
 from .joint_attention import JointAttentionDiT
@@ -40,6 +44,8 @@ class Host(Protocol):
         blocks: those that read text, in forward order.
         text_width: numbers per token of that text.
         shape: the model in words, for a sentence that says that something does not fit.
+        base: the BaseModel that it is in, where that is known.
+        readers: the modules by which it reads text from outside its own tokens, by their names in it.
     """
 
     families: Sequence[str]
@@ -49,8 +55,10 @@ class Host(Protocol):
     blocks: Sequence[Block]
     text_width: int
     shape: str
+    base: object
+    readers: Mapping[str, torch.nn.Module]
 
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None: ...
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "", base: object = None) -> None: ...
 
     @staticmethod
     def owns(diffusion_model: torch.nn.Module) -> bool:
@@ -76,6 +84,12 @@ class Host(Protocol):
         """``install(host, inputs, points, size, memo, say)`` -> a context in which a call with the inputs that it gives
         reaches the points of one Apply, whose ``key`` is its own."""
 
+    def treats_tokens(self, layer: str) -> bool:
+        """Whether a layer of that name is one through which the tokens of picture or text go."""
+
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> AbstractContextManager[Inputs]:
+        """A context in which a call with the inputs that it gives has LoRAs in its layers for some tokens."""
+
     @staticmethod
     def together(inputs: Inputs) -> AbstractContextManager[Inputs]:
         """The same for what several Applies bring to one call, and for what is so in every call."""
@@ -100,7 +114,7 @@ def host_of(model) -> Host:
     if refused is not None:
         why_not, way_out = refused
     elif kind is not None:
-        host = kind(diffusion_model, family)
+        host = kind(diffusion_model, family, model.model)
         why_not = host.why_not(config)
     if why_not:
         raise ValueError(f"this model ({family}) {why_not}. {way_out}")

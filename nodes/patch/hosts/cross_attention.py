@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from ..control import Text
+from ..gates import Gate
 from ..memo import Memo
 from ..points import AFTER, Carry, Inputs, Points, Reading, Size
 from .cross_families import FAMILIES, CrossFamily, OwnCall
+from .gated import on_maps, swaps
+from .loras import UnderLoRAs
 from .swap import base_of, marked, swapped
 from .transformer import Transformer, TransformerBlock
 
@@ -27,6 +30,22 @@ class CrossAttentionDiT(Transformer):
     kinds = FAMILIES
     families = tuple(name for kind in FAMILIES.values() for name in kind.names)
     offers = frozenset({AFTER})
+
+    @cached_property
+    def readers(self) -> Mapping[str, torch.nn.Module]:
+        """As `Host.readers`."""
+        return {self.kind.reader(block.name): block.module for block in self.blocks}
+
+    @contextmanager
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> Iterator[Inputs]:
+        """As `Host.gated`."""
+        rows, _, *size = inputs.x.shape
+        with swapped(swaps(self, gates, on_maps(rows, [self.kind.tokens(size)]), memo)):
+            yield inputs
+
+    def unpacked(self, out: object) -> tuple[Tensor, Callable]:
+        """The tensor in what a reader gives, and how it is put back."""
+        return self.kind.unpacked(out)
 
     @staticmethod
     def installer(key: str) -> Callable:
@@ -95,9 +114,10 @@ class CrossSpot:
     acting: _Acting
     call: OwnCall
 
-    def attention(self, reading: Reading, carry: Carry) -> CellAttention:
+    def attention(self, reading: Reading, carry: Carry) -> CellAttention | UnderLoRAs:
         """The block's cross-attention on other cells and other text."""
-        return CellAttention(self, reading, carry)
+        name = self.acting.kind.reader(self.block.name)
+        return UnderLoRAs.around(CellAttention(self, reading, carry), self.block.module, name, reading)
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,10 @@ class CellAttention:
 
     def _read(self, cells: Tensor, pairs: list[int]) -> Tensor:
         acting, text, rows = self.spot.acting, self.reading.texts[pairs[0]], self.reading.rows
+        if self.reading.own[pairs[0]]:  # the row's own call, masks and all, under a LoRA
+            call = self.spot.call
+            whole, _ = acting.kind.unpacked(call.base(call.x, *call.args, **call.kwargs))
+            return self.carry(whole if rows.chosen is None else whole[rows.chosen], pairs)
         numbers = [self.reading.pairs[pair].row for pair in pairs]
         numbers = numbers if rows.chosen is None else rows.chosen[numbers].tolist()
         read = self._text(text)

@@ -43,6 +43,10 @@ class CrossFamily(Family):
             for number, block in enumerate(getattr(self.module, self.blocks))
         ]
 
+    def reader(self, block: str) -> str:
+        """The name in the model of a block's cross-attention."""
+        return f"{block}.{self.attention}"
+
     def tokens(self, size: Sequence[int]) -> Size:
         """(Frames,) rows and columns of the tokens of latents of ``size``."""
         *frames, height, width = size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 import comfy.sampler_helpers
 import comfy.samplers
@@ -27,7 +28,7 @@ def encoded(model, x: Tensor, text: Text) -> Text:
         )
     conds = _model_conds(model, x, {}, text)
     others = {name: cond.cond for name, cond in conds.items() if name != "c_crossattn"}
-    return Text(conds["c_crossattn"].cond[0], others)
+    return replace(text, tokens=conds["c_crossattn"].cond[0], others=others)
 
 
 def area_cond(model, x: Tensor, entry: Mapping, text: Text | None, crop: Crop) -> dict:

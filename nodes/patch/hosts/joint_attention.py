@@ -16,14 +16,17 @@ import torch
 from torch import Tensor
 
 from ....roictrl_core.segments import Caption, Readers, attend, readers
+from ..gates import Gate
 from ..memo import Memo
 from ..points import TEXT, CannotAct, Inputs, Points, Segment, Size
 from .joint_families import FAMILIES, JointFamily
+from .joint_gates import Tokens, gate_swaps, of_prompt
 from .swap import marked, swapped, unwrapped
 from .transformer import Transformer
 from .unet_attention import OVERRIDE
 
-BROUGHT = "roictrl.segments"  # in transformer_options: what the Applies brought to this call
+BROUGHT = "roictrl.segments"  # in transformer_options: what the Applies brought to this call,
+GATES = "roictrl.gates"  # and their LoRAs
 
 
 class JointAttentionDiT(Transformer):
@@ -46,17 +49,24 @@ class JointAttentionDiT(Transformer):
 
         return install
 
+    @contextmanager
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> Iterator[Inputs]:
+        """As `Host.gated`: which tokens there are is known when all captions are, in `together`."""
+        brought = (*inputs.options.get(GATES, ()), (self, tuple(gates), memo))
+        yield inputs._replace(options={**inputs.options, GATES: brought})
+
     @staticmethod
     @contextmanager
     def together(inputs: Inputs) -> Iterator[Inputs]:
         """A call in which the prompt, the image and all captions attend by the rule."""
-        brought = inputs.options.get(BROUGHT, ())
+        brought, gated = inputs.options.get(BROUGHT, ()), inputs.options.get(GATES, ())
         if not brought:
-            yield inputs
+            with swapped(gate_swaps(gated, of_prompt(gated[0][0].kind, inputs) if gated else None)):
+                yield inputs
             return
         kind, memo = brought[0].kind, brought[0].memo
         joint = _Joint(kind, inputs, tuple(segment for part in brought for segment in part.segments), memo)
-        with swapped(joint.swaps()):
+        with swapped([*gate_swaps(gated, joint.sequence), *joint.swaps()]):
             yield joint.inputs
         # Only the first call must: caches that skip steps are no fault.
         if not memo.make("attention met", lambda: joint.met):
@@ -90,8 +100,13 @@ class _Joint:
         self.image, self.tokens = image, self.joined.tokens + image
         self.key = ("readers", *map(id, segments), self.joined, self.grids, self.rows, self.device)
         self.previous = inputs.options.get(OVERRIDE)
-        options = {key: value for key, value in inputs.options.items() if key != BROUGHT}
+        options = {key: value for key, value in inputs.options.items() if key not in (BROUGHT, GATES)}
         self.inputs = joined_inputs._replace(options={**options, OVERRIDE: self._override()})
+
+    @property
+    def sequence(self) -> Tokens:
+        """Its tokens."""
+        return Tokens(self.kind, self.joined, self.segments, self.grids, self.image, self.rows)
 
     @property
     def groups(self) -> list[tuple[Tensor | None, list[Readers]]]:

@@ -50,11 +50,13 @@ class JointFamily(Family):
     """One class of diffusion models with joint attention.
 
     Attributes:
+        text_layers: in the names of layers through which text alone goes.
         flagged: whether outside its blocks attention is over the text or the image alone, with lengths that may be a
             joint call's; where not, lengths tell them apart.
     """
 
     blocks: tuple[str, ...] = ("double_blocks", "single_blocks")
+    text_layers = ("txt_", "add_", "context_block")
     flagged = False
     references = False  # whether it has reference pictures behind the picture
 

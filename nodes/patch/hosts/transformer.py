@@ -74,8 +74,8 @@ class Transformer:
 
     kinds: ClassVar[Mapping[str, type[Family]]] = {}
 
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
-        self.module, self.family = unwrapped(diffusion_model), family
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "", base: object = None) -> None:
+        self.module, self.family, self.base = unwrapped(diffusion_model), family, base
         self.kind = self.kinds[class_of(diffusion_model)](self.module)
 
     @classmethod
@@ -90,6 +90,15 @@ class Transformer:
             TransformerBlock(name, unwrapped(module), number, self.kind.width, self.kind.heads, self.kind.text_width)
             for number, (name, module) in enumerate(self.kind.attentions())
         ]
+
+    def treats_tokens(self, layer: str) -> bool:
+        """As `Host.treats_tokens`: in its blocks, without what makes the modulation."""
+        return layer.startswith(tuple(f"{block.name}." for block in self.blocks)) and "mod" not in layer.lower()
+
+    @property
+    def readers(self) -> Mapping[str, torch.nn.Module]:
+        """As `Host.readers`: none, where text and image attend together."""
+        return {}
 
     @property
     def name(self) -> str:

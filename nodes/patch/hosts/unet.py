@@ -6,7 +6,7 @@ Before cross-attention is a middle_patch, after it an attn2_output_patch, the de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,11 +15,15 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
 
+from ....roictrl_core.attention import InstanceAttention
 from ....roictrl_core.config import in_words
 from ..control import Text
+from ..gates import Gate
 from ..memo import Memo
 from ..points import AFTER, BEFORE, OURS, SKIP, STATE, Carry, Inputs, Points, Reading, Size
-from .swap import unwrapped
+from .gated import on_maps, swaps
+from .loras import UnderLoRAs
+from .swap import swapped, unwrapped
 from .unet_attention import CaptionAttention
 from .unet_replacements import watched
 
@@ -48,6 +52,11 @@ class UNetBlock:
     level: int
 
     @property
+    def reader(self) -> str:
+        """The name in the model of its cross-attention."""
+        return f"{self.official}.attn2"
+
+    @property
     def channels(self) -> int:
         """C, the width of its state."""
         return self.module.attn2.to_q.in_features
@@ -69,8 +78,8 @@ class UNet:
     families = ("SD1.x", "SD2.x", "SDXL")
     offers = frozenset({BEFORE, AFTER, STATE, SKIP})
 
-    def __init__(self, diffusion_model: torch.nn.Module, family: str = "") -> None:
-        self.module, self.family = unwrapped(diffusion_model), family
+    def __init__(self, diffusion_model: torch.nn.Module, family: str = "", base: object = None) -> None:
+        self.module, self.family, self.base = unwrapped(diffusion_model), family, base
 
     @staticmethod
     def owns(diffusion_model: torch.nn.Module) -> bool:
@@ -87,6 +96,11 @@ class UNet:
     def blocks(self) -> Sequence[UNetBlock]:
         """The same."""
         return list(self.by_key.values())
+
+    @cached_property
+    def readers(self) -> Mapping[str, torch.nn.Module]:
+        """As `Host.readers`."""
+        return {block.reader: block.module.attn2 for block in self.blocks}
 
     @property
     def name(self) -> str:
@@ -127,6 +141,26 @@ class UNet:
         """A caption as the model reads it: the embedding itself."""
         return text
 
+    def treats_tokens(self, layer: str) -> bool:
+        """As `Host.treats_tokens`: in the transformers, and what leads into them and out."""
+        return layer.startswith(tuple({block.official.partition("transformer_blocks.")[0] for block in self.blocks}))
+
+    @contextmanager
+    def gated(self, gates: Sequence[Gate], inputs: Inputs, memo: Memo) -> Iterator[Inputs]:
+        """As `Host.gated`."""
+        rows, _, *size = inputs.x.shape
+        grids = [tuple(size)]
+        while max(grids[-1]) > 1:
+            grids.append(tuple(-(-side // 2) for side in grids[-1]))
+        others = {**inputs.others, PATCHES: (*inputs.others.get(PATCHES, ()), ("gates", len(gates)))}
+        with swapped(swaps(self, gates, on_maps(rows, grids), memo)):
+            yield inputs._replace(others=others)
+
+    @staticmethod
+    def unpacked(out: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """The tensor in what a reader gives, and how it is put back."""
+        return out, lambda a: a
+
     @staticmethod
     def installer(key: str) -> Callable[..., AbstractContextManager[Inputs]]:
         """As `Host.installer`."""
@@ -137,7 +171,12 @@ class UNet:
         ) -> AbstractContextManager[Inputs]:
             options = patch(host, inputs.options, points, size, memo, say)
             counts = tuple((name, len(patches)) for name, patches in options.get("patches", {}).items())
-            return nullcontext(inputs._replace(options=options, others={**inputs.others, PATCHES: counts}))
+            return nullcontext(
+                inputs._replace(
+                    options=options,
+                    others={**inputs.others, PATCHES: (*inputs.others.get(PATCHES, ()), *counts)},
+                )
+            )
 
         return install
 
@@ -246,9 +285,10 @@ class UNetSpot:
     options: dict
     context_patches: tuple[Callable, ...] = ()
 
-    def attention(self, reading: Reading, carry: Carry) -> CaptionAttention:
+    def attention(self, reading: Reading, carry: Carry) -> InstanceAttention:
         """The block's attn2 on the ROIs' texts."""
-        return CaptionAttention(self.block, reading, self.options, self.context_patches, carry)
+        own = CaptionAttention(self.block, reading, self.options, self.context_patches, carry)
+        return UnderLoRAs.around(own, self.block.module.attn2, self.block.reader, reading)
 
     def kernel(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
         """ComfyUI's attention; looked up at the call, because some packs replace the functions in their module."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ....roictrl_core.blending import slot_order
 from ....roictrl_core.instances import InstanceBatch
+from ....roictrl_core.low_rank import Deltas
 from ..control import NONE, OFF, Text
 from ..points import Block, Points, Reading, Spot
 from ..roles import CAPTION
@@ -75,9 +76,17 @@ class CaptionedSession:
         for row, slot in instances.pairs:
             chunk, slots, _ = texts[row]
             text = slots[slot].caption if chunk.role == CAPTION else slots[slot].negative
-            which.append((own[row], True) if text is None else (self.run.text(text, call), False))
+            read = self._under(own[row], slots[slot].lora) if text is None else self.run.text(text, call)
+            which.append((read, text is None))
         texts, is_own = [text for text, _ in which], [flag for _, flag in which]
         return Reading(rows, instances.pairs, texts, is_own, self.run.cache(call.device), self.run.memo, self.run.say)
+
+    def _under(self, text: Text, lora: Deltas | None) -> Text:
+        """A row's own text, as a box with a LoRA reads it."""
+        if lora is None:
+            return text
+        # The text is kept as well, so that no other can get its identity.
+        return self.run.memo.make(("under", id(text), id(lora)), lambda: (text, text.under(lora)))[1]
 
     def _own_context(self, key: tuple, context: Tensor, call: Call) -> list[Text]:
         """``[R, ...]`` -> R texts; the same ones as in the last call where the text is still the same."""

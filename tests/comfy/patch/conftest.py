@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from devtools import tiny_models
 from devtools.goldens import metadata_of, tensors_of
@@ -267,3 +268,23 @@ def one_call(base) -> Callable:
 
 def base_sampling(model):
     return model.get_model_object("model_sampling")
+
+
+@pytest.fixture
+def lora_file(comfy):
+    """lora_file(name, tensors) -> name, in models/loras."""
+
+    def write(name, tensors):
+        folder = comfy.base / "models" / "loras"
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / name)
+        return name
+
+    return write
+
+
+@pytest.fixture
+def add_lora(pack):
+    """Instance LoRA as the node executes it."""
+    node = pack.module("nodes.instance_lora").InstanceLoRA
+    return lambda layout, instance, name, **settings: node.execute(layout, instance, name, **settings)[0]
