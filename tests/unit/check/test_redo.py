@@ -31,6 +31,7 @@ def with_second(**changes):
         {"point": (0.6, 0.6)},
         {"extra": {MARK: "nothing there"}},
         {"conditioning": object()},
+        {"loras": (object(),)},
     ],
 )
 def test_a_changed_or_marked_instance_is_redone(changes):
