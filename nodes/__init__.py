@@ -42,6 +42,8 @@ MODULES: tuple[str, ...] = (
     "redo",
     "convert",
     "instances",
+    "layout_masks",
+    "crops",
     "gligen",
     "eligen",
     "instance_diffusion",

@@ -190,6 +190,19 @@ SENTENCES = {
     ),
     "merge.captions": "Both layouts have a global caption; the first one's is kept.",
     "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
+    "crop.little": (
+        "The crop has {percent} % of {who}, and leaves it out. To keep it, lower min_visible, which is {least} %."
+    ),
+    "crop.nothing": (
+        "The crop {box} sees no box, so its layout is empty and its picture is drawn without boxes. Move the crop over "
+        "a box, or lower min_visible."
+    ),
+    "crop.no_tile": (
+        "No tile has {least} % of {who}, or is filled by it as much, so all leave it out. Lower min_visible, or give "
+        "larger tiles."
+    ),
+    "masks.nothing": "The layout has no enabled box, so one empty mask is given. Draw or enable a box.",
+    "masks.not_enabled": "{who} is not enabled: it takes no part in pictures, but its mask is given.",
     "instance.not_enabled": (
         "{who} is not enabled: it takes no part in pictures and in the union, but its box and mask are given."
     ),
