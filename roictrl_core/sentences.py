@@ -25,8 +25,9 @@ ITEMS = {
 SENTENCES = {
     "run.other_shape": (
         "The layout was drawn for {layout} pixels, and the latent of {latent} cells has another shape: the boxes "
-        "are stretched with it. Give the latent the layout's shape; and where a tiled upscaler or a detailer cuts "
-        "pieces of the picture, use the model without boxes there, since every piece would get the whole layout."
+        "are stretched with it. Give the latent the layout's shape; where a piece of the picture is drawn by itself, "
+        "give it its own boxes by Crop Layout or Tile Layout; and where an upscaler or a detailer cuts the pieces "
+        "itself, use the model without boxes there, since every piece would get the whole layout."
     ),
     "demo.size": (
         "The demo model draws pictures of {side} x {side} pixels, and this one has {size}: it fills boxes with several "

@@ -107,6 +107,20 @@ def test_the_tiles_lie_where_cores_do(run, layout):
         assert ours == [tuple(place) for place in wanted]
 
 
+def test_cores_crop_cuts_what_crop_layout_says(run, layout):
+    core = pytest.importorskip("comfy_extras.nodes_images")
+    if not hasattr(core, "ImageCropV2"):
+        pytest.skip("this ComfyUI's Crop Image takes no bounding box")
+    for x in (0, 100):
+        found, _ = run("CropLayout", layout=layout, image=IMAGE, **crop(x, 8, 64, 64))
+        cut = core.ImageCropV2.execute(IMAGE, found["bbox"]).result[0]
+        assert cut.shape[1:3] == (found["layout"].height, found["layout"].width)
+        assert torch.equal(cut, IMAGE[:, 8:72, x : x + 64])
+    found, _ = run("TileLayout", image=IMAGE, layout=layout, **SIDES)
+    for tile, bbox in zip(found["tiles"], found["bboxes"], strict=True):
+        assert torch.equal(core.ImageCropV2.execute(IMAGE, bbox).result[0], tile)
+
+
 def test_a_crop_is_laid_back(run):
     drawn = torch.ones(2, 32, 32, 3)
     joined, _ = run("JoinTiles", image=[IMAGE], tiles=[drawn], bboxes=[crop(32, 32, 32, 32)], feather=[4])
