@@ -36,11 +36,8 @@ NEIGHBOURS = {
     "ControlNet": ("ControlNet and boxes - SD1.5", "test_a_controlnet_on_the_same_model"),
     "a ControlNet for each box": ("ControlNet for each box - SD1.5", "test_a_controlnet_in_a_box"),
     "T2I-Adapter": ("T2I-Adapter and boxes - SD1.5",),
-    "IP-Adapter, by a small one of our own": (
-        "test_an_ip_adapter",
-        "test_image_prompts_and_boxes",
-        "test_one_image_prompt",
-    ),
+    "IP-Adapter, by a small one of our own": ("test_an_ip_adapter", "in_one_picture[whole picture]"),
+    "IP-Adapter for each box, likewise": ("test_one_image_prompt_per_box", "in_one_picture[per box]"),
     "Differential Diffusion": ("Differential Diffusion, a box with a soft edge - SD1.5",),
     "Inpainting": ("Inpaint one box - SD1.5",),
     "two passes": ("Two passes, the second larger - SD1.5",),

@@ -42,6 +42,10 @@ def test_every_neighbour_has_tests_that_are_there(root):
     titles = [file.stem for file in (root / "workflows").glob("*.json")]
     words = [word for group in (made.NEIGHBOURS, made.FAMILIES) for words in group.values() for word in words]
     for word in words:
+        function, _, given = word.partition("[")
+        if given and function:
+            assert f"{function}(" in code and f'"{given.rstrip("]")}"' in code, word
+            continue
         there = f"def {word}" in code if word.startswith("test_") else any(word in title for title in titles)
         assert there or word[0] == "[" or (root / word.replace(".", "/")).is_dir(), word
 
