@@ -44,6 +44,8 @@ MODULES: tuple[str, ...] = (
     "convert",
     "instances",
     "instance_lora",
+    "layout_masks",
+    "crops",
     "gligen",
     "eligen",
     "instance_diffusion",

@@ -25,8 +25,9 @@ ITEMS = {
 SENTENCES = {
     "run.other_shape": (
         "The layout was drawn for {layout} pixels, and the latent of {latent} cells has another shape: the boxes "
-        "are stretched with it. Give the latent the layout's shape; and where a tiled upscaler or a detailer cuts "
-        "pieces of the picture, use the model without boxes there, since every piece would get the whole layout."
+        "are stretched with it. Give the latent the layout's shape; where a piece of the picture is drawn by itself, "
+        "give it its own boxes by Crop Layout or Tile Layout; and where an upscaler or a detailer cuts the pieces "
+        "itself, use the model without boxes there, since every piece would get the whole layout."
     ),
     "demo.size": (
         "The demo model draws pictures of {side} x {side} pixels, and this one has {size}: it fills boxes with several "
@@ -194,6 +195,19 @@ SENTENCES = {
     ),
     "merge.captions": "Both layouts have a global caption; the first one's is kept.",
     "merge.fields": "Both layouts have their own {fields}; the first one's is kept.",
+    "crop.little": (
+        "The crop has {percent} % of {who}, and leaves it out. To keep it, lower min_visible, which is {least} %."
+    ),
+    "crop.nothing": (
+        "The crop {box} sees no box, so its layout is empty and its picture is drawn without boxes. Move the crop over "
+        "a box, or lower min_visible."
+    ),
+    "crop.no_tile": (
+        "No tile has {least} % of {who}, or is filled by it as much, so all leave it out. Lower min_visible, or give "
+        "larger tiles."
+    ),
+    "masks.nothing": "The layout has no enabled box, so one empty mask is given. Draw or enable a box.",
+    "masks.not_enabled": "{who} is not enabled: it takes no part in pictures, but its mask is given.",
     "instance.not_enabled": (
         "{who} is not enabled: it takes no part in pictures and in the union, but its box and mask are given."
     ),

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from any_model_workflows import ANY_MODEL_WORKFLOWS
+from beside_workflows import BESIDE_WORKFLOWS
 from blueprints import BLUEPRINTS
 from demo_workflows import DEMO_WORKFLOWS
 from devtools.base import make_base
@@ -33,7 +34,14 @@ register_core()
 from roictrl_core.drawing import draw_layout  # noqa: E402
 from roictrl_core.layout import Layout  # noqa: E402
 
-WORKFLOWS = DEMO_WORKFLOWS | REDO_WORKFLOWS | SD15_WORKFLOWS | INSTANCE_DIFFUSION_WORKFLOWS | ANY_MODEL_WORKFLOWS
+WORKFLOWS = (
+    DEMO_WORKFLOWS
+    | REDO_WORKFLOWS
+    | SD15_WORKFLOWS
+    | BESIDE_WORKFLOWS
+    | INSTANCE_DIFFUSION_WORKFLOWS
+    | ANY_MODEL_WORKFLOWS
+)
 SUBGRAPHS = ROOT / "subgraphs"
 THUMBNAIL = 400  # pixels, longer side
 KEPT = (DEMO,)  # thumbnails that are real pictures

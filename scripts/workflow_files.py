@@ -36,6 +36,7 @@ CONTROLNET = File(
     f"{HUB}/comfyanonymous/ControlNet-v1-1_fp16_safetensors/resolve/main/control_v11p_sd15_canny_fp16.safetensors",
     "controlnet",
 )
+T2I_ADAPTER = File(f"{HUB}/TencentARC/T2I-Adapter/resolve/main/models/t2iadapter_canny_sd15v2.pth", "controlnet")
 LOADERS = {
     "checkpoints": ("CheckpointLoaderSimple", "ckpt_name"),
     "controlnet": ("ControlNetLoader", "control_net_name"),

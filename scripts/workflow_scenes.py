@@ -123,6 +123,19 @@ HEROES = layout(
     ("a knight in silver armour", [0.05, 0.15, 0.45, 0.97]),
     ("a wizard with a long white beard", [0.55, 0.15, 0.95, 0.97]),
 )
+LIBRARY = layout(
+    512,
+    512,
+    ("a tall shelf of leather books", [0.02, 0.02, 0.34, 0.98]),
+    ("an owl on a globe", [0.42, 0.08, 0.7, 0.52]),
+    ("a wooden ladder", [0.76, 0.1, 0.97, 0.95]),
+    ("a green reading lamp", [0.4, 0.6, 0.66, 0.92]),
+)
+SHELF = layout(512, 512, ("a brass clock", [0.08, 0.12, 0.48, 0.56]), ("a potted fern", [0.58, 0.3, 0.94, 0.96]))
+WINDOW = layout(512, 512, ("a vase of sunflowers", [0.1, 0.14, 0.52, 0.62]))
+CHESS = layout(
+    512, 512, ("a white chess king", [0.16, 0.06, 0.44, 0.72]), ("a black chess knight", [0.58, 0.36, 0.9, 0.94])
+)
 
 # Larger models
 PARK = layout(

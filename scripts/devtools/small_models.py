@@ -33,6 +33,7 @@ SD15_CHECKPOINT = "checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
 COMMUNITY_CHECKPOINT = "checkpoints/dreamshaper_8.safetensors"
 SDXL_CHECKPOINT = "checkpoints/sd_xl_base_1.0.safetensors"
 CONTROLNET = "controlnet/control_v11p_sd15_canny_fp16.safetensors"
+T2I_ADAPTER = "controlnet/t2iadapter_canny_sd15v2.pth"
 ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
 INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.pth"
 GLIGEN = "gligen/gligen_sd14_textbox_pruned.safetensors"
@@ -175,6 +176,14 @@ def controlnet() -> StateDict:
     )
 
 
+def t2i_adapter() -> StateDict:
+    """A T2I-Adapter as the loader builds it: for the real UNet's widths, so that of the small one only the first level
+    takes what it gives."""
+    from comfy.t2i_adapter.adapter import Adapter
+
+    return filled(lambda: Adapter(cin=64, nums_rb=2, ksize=1, sk=True, use_conv=False, xl=False))
+
+
 def lora(sd: StateDict, rank: int = 4, salt: str = "") -> StateDict:
     """A LoRA on every cross-attention query and value of a small SD1.5, in the names that ComfyUI's own
     LoRAs have: not the checkpoint's."""
@@ -245,6 +254,7 @@ WRITERS: dict[str, Callable[[], StateDict]] = {
     SD15_CHECKPOINT: sd15_checkpoint,
     SDXL_CHECKPOINT: sdxl_checkpoint,
     CONTROLNET: controlnet,
+    T2I_ADAPTER: t2i_adapter,
     LORA: lambda: lora(unet(SD15)),
     **{name: functools.partial(lora_named, name) for name in HEROES},
     INSTANCE_DIFFUSION: instance_diffusion,

@@ -49,10 +49,17 @@ def shrunk(prompt: dict, side: int = 64, steps: int = 1) -> dict:
     """The same prompt with few steps, pictures of ``side`` pixels on their longer side,
     and no table of text beneath them."""
     prompt = copy.deepcopy(prompt)
+    kinds = {entry["class_type"] for entry in prompt.values()}
+    # With 3 the multi-instance sampler's share is one step, and Differential Diffusion has a step in which grey acts.
+    least = 3 if "DifferentialDiffusion" in kinds else 1
     for entry in prompt.values():
         inputs = entry["inputs"]
-        if "steps" in inputs:  # with 3 the multi-instance sampler's share is one step
-            inputs.update(steps=steps if entry["class_type"] == "KSampler" else max(3, steps))
+        if "steps" in inputs:
+            inputs.update(steps=max(least if entry["class_type"] == "KSampler" else 3, steps))
+        elif "blur_radius" in inputs:  # pixels
+            inputs.update(blur_radius=max(1, inputs["blur_radius"] * side // 512), sigma=inputs["sigma"] * side / 512)
+        elif "tile_width" in inputs:  # several tiles of a picture at twice the size
+            inputs.update(tile_width=side, tile_height=side, overlap=side // 4)
         elif entry["class_type"] == "ROICtrlPreviewLayout":
             inputs.update(table=False)
         elif entry["class_type"] == "ROICtrlInstanceBoxPrompt":

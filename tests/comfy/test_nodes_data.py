@@ -26,7 +26,7 @@ def node(pack):
     """A node class by its id, from the modules of this file's subject."""
     found = {
         cls.GET_SCHEMA().node_id: cls
-        for name in ("prompt", "preview", "convert", "instances", "instance_lora")
+        for name in ("prompt", "preview", "convert", "instances", "instance_lora", "layout_masks", "crops")
         for cls in pack.module(f"nodes.{name}").NODES
     }
     return found.__getitem__
@@ -59,6 +59,10 @@ IDS = [
     "ROICtrlInstanceLoRA",
     "ROICtrlLayoutFromMasks",
     "ROICtrlExportLayout",
+    "ROICtrlLayoutToMasks",
+    "ROICtrlCropLayout",
+    "ROICtrlTileLayout",
+    "ROICtrlJoinTiles",
 ]
 
 

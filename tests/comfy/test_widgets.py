@@ -16,6 +16,8 @@ NODES = [
     ("eligen", "LoadEliGenLoRA"),
     ("instance_diffusion", "ApplyInstanceDiffusion"),
     ("check", "CheckLayout"),
+    ("crops", "CropLayout"),
+    ("crops", "TileLayout"),
     ("convert", "LayoutToPrompt"),
     ("instance_lora", "InstanceLoRA"),
     ("instance_diffusion_sampling", "InstanceDiffusionSampler"),

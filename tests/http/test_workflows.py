@@ -153,6 +153,23 @@ EFFECTS = {
         ("ROICtrlInstanceBoxPrompt", "layout", lambda text: without(text, "mask")),
         ("ROICtrlApply", "mask_feather", 64),
     ],
+    "Tiled upscale, each tile with its own boxes - SD1.5": [
+        ("ROICtrlApplyBoxes", "strength", 0.0),
+        ("ROICtrlTileLayout", "min_visible", 1.0),
+        ("ROICtrlJoinTiles", "feather", 0),
+    ],
+    "T2I-Adapter and boxes - SD1.5": [
+        ("ControlNetApplyAdvanced", "strength", 0.0),
+        ("ROICtrlApplyBoxes", "strength", 0.0),
+    ],
+    "Differential Diffusion, a box with a soft edge - SD1.5": [
+        ("DifferentialDiffusion", "strength", 0.1),
+        ("ROICtrlApplyBoxes", "strength", 0.0),
+    ],
+    "ControlNet for each box - SD1.5": [
+        ("ControlNetApplyAdvanced", "strength", 0.0),
+        ("ROICtrlApplyBoxes", "strength", 0.0),
+    ],
     "ROI prompts with every setting - SDXL": [("ROICtrlApplyROIPrompts", "strength", 0.0)],
     "Boxes on SDXL": [("ROICtrlApplyBoxes", "strength", 0.0)],
     "GLIGEN - SD1.5": [("ROICtrlApplyGLIGEN", "strength", 0.0)],

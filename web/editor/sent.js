@@ -30,11 +30,13 @@ const WORDS = ["captions", "places in words", "background only"];
 export const READERS = {
   ROICtrlApply: NOTHING, ROICtrlApplyROIPrompts: NOTHING, ROICtrlApplyGLIGEN: NOTHING, ROICtrlApplyInstanceDiffusion: NOTHING,
   ROICtrlApplyBoxes: NOTHING, ROICtrlApplyEliGen: NOTHING, ROICtrlMergeLayouts: NOTHING,
+  ROICtrlCropLayout: NOTHING, ROICtrlTileLayout: NOTHING,
   ROICtrlLayoutToPrompt: LOOKS, // but see readBy
   ROICtrlEditInstance: LABELS, // finds an instance by its label
   ROICtrlInstanceLoRA: LABELS, // as well
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
   ROICtrlCheckLayout: LABELS, // names and compares by them
+  ROICtrlLayoutToMasks: LABELS, // finds instances by them
   ROICtrlKeepSteps: NOTHING, ROICtrlRedoBoxes: LABELS, // finds instances by them
   [PREVIEW]: LOOKS, ROICtrlExportLayout: ALL,
 };

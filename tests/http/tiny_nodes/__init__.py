@@ -1,7 +1,7 @@
 """A node pack for tests alone: tiny random models in the place of those that a workflow loads.
 
-Its one node gives a model of a family, and objects that stand in for the text encoder and the VAE, which no tiny model
-has: core's own nodes work on them.
+One node gives a model of a family, and objects that stand in for the text encoder and the VAE, which no tiny model
+has: core's own nodes work on them. Another stands in for an image prompt's pack (image_prompt.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
 
 from devtools import tiny_dits  # noqa: E402
+
+from .image_prompt import ImagePrompt  # noqa: E402
 
 
 class TinyText:
@@ -56,4 +58,4 @@ class TinyModel:
         return tiny_dits.build(family), TinyText(family), TinyVAE()
 
 
-NODE_CLASS_MAPPINGS = {"TestTinyModel": TinyModel}
+NODE_CLASS_MAPPINGS = {"TestTinyModel": TinyModel, "TestImagePrompt": ImagePrompt}
