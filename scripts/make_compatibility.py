@@ -5,8 +5,9 @@
 
 reads pytest's results, with the Python that the tests ran with and COMFYUI_PATH as it was then, keeps what they say in
 docs/compatibility.json, and writes the tables.  A run takes the place of an earlier one with the same ComfyUI and minor
-version of Python.  Without arguments the tables are written anew.  Which tests speak for which neighbour and family
-stands below; a test holds the page to the file, and the names below to tests that are there.
+version of Python; a test that stands in several of its files counts as in the last.  Without arguments the tables are
+written anew.  Which tests speak for which neighbour and family stands below; a test holds the page to the file, and the
+names below to tests that are there.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def counted(cases: Iterable[Case]) -> Counts:
 
 def run_of(files: Iterable[Path]) -> dict:
     """What is kept of one run."""
-    cases = [case for file in files for case in read_results(file)]
+    cases = {case.name: case for file in files for case in read_results(file)}.values()
     groups = {**NEIGHBOURS, **FAMILIES}
     return {
         "comfyui": comfyui_version(),
