@@ -20,7 +20,11 @@ export const SPECK = { size: [512, 512], counts: [BEFORE, 7, 512 * 512 - BEFORE 
 export async function fresh(page, instances = []) {
   await emptyGraph(page);
   const node = await Node.add(page, [90, 160]);
-  await node.eval((n, w, e, text) => { w.value = text; }, JSON.stringify({ version: 1, width: 512, height: 512, instances }));
+  await node.eval((n, w, e, text) => {
+    // Page 1.49.6 gives a new node the values of an old one that had its number.
+    for (const side of n.widgets) if (side.name === "width" || side.name === "height") side.value = 512;
+    w.value = text;
+  }, JSON.stringify({ version: 1, width: 512, height: 512, instances }));
   await node.settle();
   await page.mouse.click(...await node.at(0.98, -0.01)); // into the editor, beside the picture
   return node;
