@@ -43,6 +43,11 @@ def find_instance(layout: Layout, which: str) -> int:
     )
 
 
+def find_instances(layout: Layout, names: str) -> list[int]:
+    """Indices from 0 of the instances that are named, one a line, each once."""
+    return list(dict.fromkeys(find_instance(layout, name) for name in names.splitlines() if name.strip()))
+
+
 def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:
     """The instance's fields that Edit Instance's shape inputs set; empty ones set nothing."""
     changes: dict = {}

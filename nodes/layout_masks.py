@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
-from .instances import find_instance
+from .instances import find_instances
 from .prompt import mask_batch
 from .report import named, said
 from .types import LAYOUT, schema, typed
@@ -18,11 +18,10 @@ NAME = "Layout to Masks"
 
 def chosen(layout: Layout, instances: str) -> tuple[Layout, list[Note]]:
     """The layout with the named instances alone, or else with all enabled ones; and notes. Raises ValueError."""
-    named_ones = [line for line in instances.splitlines() if line.strip()]
-    if not named_ones:
+    places = find_instances(layout, instances)
+    if not places:
         found = [one for _, one in layout.enabled]
         return replace(layout, instances=tuple(found)), [] if found else [Note("masks.nothing")]
-    places = list(dict.fromkeys(find_instance(layout, line) for line in named_ones))
     muted = [layout.instances[i].note("masks.not_enabled", i + 1) for i in places if not layout.instances[i].enabled]
     return replace(layout, instances=tuple(replace(layout.instances[i], enabled=True) for i in places)), muted
 

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
 from ..roictrl_core.redo import left_behind, pixels_of, redo_mask, to_redo
-from .instances import find_instance
+from .instances import find_instances
 from .report import named, said
 from .sampling.kept_steps import KEEP, MAX_BYTES, REDO, KeepingSampler, KeptRun, RedoingSampler, Steps
 from .types import LAYOUT, STEPS, schema
@@ -43,8 +43,7 @@ def kept_run(steps: Steps, latent: dict) -> KeptRun:
 def chosen(steps: Steps, layout: Layout, names: str) -> list[tuple[int, Instance]]:
     """The instances to draw anew: those missed or changed, and those that are named, one a line."""
     found = dict(to_redo(steps.layout, layout))
-    for name in filter(None, map(str.strip, names.splitlines())):
-        index = find_instance(layout, name)
+    for index in find_instances(layout, names):
         found[index + 1] = layout.instances[index]
     return sorted(found.items())
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .agreement import agrees
-from .fields import Box
+from .fields import Box, area, shared
 from .layout import Instance, Layout
 from .matching import iou_table, matched
 from .notes import Note
@@ -142,9 +142,4 @@ def _with_points(iou: np.ndarray, regions: Sequence[Box], boxes: Sequence[Box]) 
 
 def _inside_any(box: Box, regions: Sequence[Box]) -> bool:
     """Whether at least half of the box lies in one of the regions."""
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    shared = [
-        max(0.0, min(box[2], x2) - max(box[0], x1)) * max(0.0, min(box[3], y2) - max(box[1], y1))
-        for x1, y1, x2, y2 in regions
-    ]
-    return 2 * max(shared, default=0.0) >= area
+    return 2 * max((area(shared(box, region)) for region in regions), default=0.0) >= area(box)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .fields import MAX_POINTS, Box, Point, Stroke, show
+from .fields import MAX_POINTS, Box, Point, Stroke, area, shared, show
 from .layout import Instance, Layout
 from .lines import cut_polygon, cut_stroke
 from .masks import RunLengthMask
@@ -112,23 +112,23 @@ def sights(layout: Layout, crop: Crop) -> list[Sight]:
 
 def _seen(instance: Instance, crop: Crop) -> tuple[float, float, Instance | None]:
     """Share, fill and instance of a :class:`Sight`."""
-    frame, inside = crop.box, _overlap(instance.box, (0.0, 0.0, 1.0, 1.0))
-    if not _area(inside):
+    frame, inside = crop.box, shared(instance.box, (0.0, 0.0, 1.0, 1.0))
+    if not area(inside):
         there = instance.point is not None and _holds(frame, instance.point)
         return (1.0, 0.0, _cut(instance, crop, None)) if there else NOTHING
-    shared = _area(_overlap(inside, frame))
-    if not shared:
+    both = area(shared(inside, frame))
+    if not both:
         return NOTHING
-    whole, mask = _area(inside), None
+    whole, mask = area(inside), None
     if instance.mask is not None:
         mask = cut_mask(instance.mask, crop)
         if pixels := instance.mask.area():
-            shared, whole = float(mask.mean()) * _area(frame), pixels / math.prod(instance.mask.size)
-            if not shared:
+            both, whole = float(mask.mean()) * area(frame), pixels / math.prod(instance.mask.size)
+            if not both:
                 return NOTHING
     cut = _cut(instance, crop, mask)
     # Of a sliver the numbers' own precision may leave no area.
-    return (min(shared / whole, 1.0), shared / _area(frame), cut) if cut.has_area else NOTHING
+    return (min(both / whole, 1.0), both / area(frame), cut) if cut.has_area else NOTHING
 
 
 def _holds(frame: Box, point: Point) -> bool:
@@ -142,15 +142,15 @@ def _holds(frame: Box, point: Point) -> bool:
 def _cut(instance: Instance, crop: Crop, mask: np.ndarray | None) -> Instance:
     """The instance in the crop, whatever of it is there."""
     frame = crop.box
-    box = _overlap(instance.box, frame)
-    if not _area(box):
+    box = shared(instance.box, frame)
+    if not area(box):
         box = (*(instance.point or frame[:2]),) * 2
     point = instance.point
     return replace(
         instance,
         box=(*crop.place(box[:2]), *crop.place(box[2:])),
         mask=None if mask is None else RunLengthMask.from_array(mask),
-        point=crop.place(point) if point and _overlap((*point, *point), frame) == (*point, *point) else None,
+        point=crop.place(point) if point and shared((*point, *point), frame) == (*point, *point) else None,
         scribble=_cut_scribble(instance.scribble, crop),
         extra=_cut_extra(instance.extra, crop),
     )
@@ -199,13 +199,3 @@ def _cut_extra(extra: dict, crop: Crop) -> dict:
 
 def _share(value: float, low: float, high: float) -> float:
     return min(max((value - low) / (high - low), 0.0), 1.0)
-
-
-def _overlap(one: Box, other: Box) -> Box:
-    """What two boxes share; where they share nothing, a box without area."""
-    x1, y1 = max(one[0], other[0]), max(one[1], other[1])
-    return x1, y1, max(x1, min(one[2], other[2])), max(y1, min(one[3], other[3]))
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])

@@ -66,12 +66,21 @@ def checked_strokes(strokes: object, what: str) -> tuple[Stroke, ...]:
     return tuple(tuple(checked_point(point, f"{what}: each point") for point in stroke) for stroke in strokes)
 
 
+def area(box: Box) -> float:
+    """Width times height."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def shared(one: Box, other: Box) -> Box:
+    """What two boxes share; where they share nothing, a box without area."""
+    x1, y1 = max(one[0], other[0]), max(one[1], other[1])
+    return x1, y1, max(x1, min(one[2], other[2])), max(y1, min(one[3], other[3]))
+
+
 def overlap(one: Box, other: Box) -> float:
     """The shared area as a share of the smaller box's."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
+    smaller = min(area(one), area(other))
+    return area(shared(one, other)) / smaller if smaller > 0 else 0.0
 
 
 def show(box: Box) -> str:

@@ -12,9 +12,8 @@ from torch import Tensor
 from ...roictrl_core.instances import InstanceBatch
 from ...roictrl_core.low_rank import Deltas
 from ...roictrl_core.roi_prompts import cell_regions
-from .control import OFF, Slot
+from .control import Slot
 from .points import Size
-from .roles import CAPTION
 from .rows import Rows, place_instances
 from .run import Call
 
@@ -36,7 +35,7 @@ class Gate:
 def gates_of(call: Call) -> list[Gate]:
     """Those of a call's slots; a LoRA that several boxes have is one, so that it does not act twice where they meet."""
     slots = {number: slot for number, slot in enumerate(call.batch.slots) if slot is not None and slot.everywhere}
-    rows = _acting(call) if slots else None
+    rows = call.acting if slots else None
     if rows is None or not rows.chunks:
         return []
     key = ("gated instances", rows.chunks, call.device)
@@ -45,13 +44,6 @@ def gates_of(call: Call) -> list[Gate]:
     for number, slot in slots.items():
         found.setdefault(id(slot.everywhere), []).append(number)
     return [_gate(call, rows, instances, [slots[n] for n in numbers], numbers) for numbers in found.values()]
-
-
-def _acting(call: Call) -> Rows:
-    """The rows that instances act in."""
-    if call.run.control.uncond != OFF:
-        return call.rows
-    return call.rows.only(lambda chunk: chunk.role == CAPTION, call.device)
 
 
 def _gate(call: Call, rows: Rows, instances: InstanceBatch, slots: list[Slot], numbers: list[int]) -> Gate:

@@ -17,7 +17,7 @@ from .frames import area_of_cond, frame_of_area
 from .memo import Memo
 from .points import Points
 from .reuse import Effects, Place
-from .roles import UNKNOWN, roles_of_lists
+from .roles import CAPTION, UNKNOWN, roles_of_lists
 from .rows import Chunk, Rows, Slots
 
 if TYPE_CHECKING:
@@ -252,6 +252,14 @@ class Call:
     def run(self) -> Run:
         """The sampling run."""
         return self.batch.run
+
+    @property
+    def acting(self) -> Rows:
+        """The rows that instances act in."""
+        if self.run.control.uncond != OFF:
+            return self.rows
+        key = ("acting", self.rows, self.device)
+        return self.run.memo.make(key, lambda: self.rows.only(lambda chunk: chunk.role == CAPTION, self.device))
 
 
 def _placed(text: Text, call: Call) -> Text:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ....roictrl_core.blending import slot_order
 from ....roictrl_core.instances import InstanceBatch
 from ....roictrl_core.low_rank import Deltas
-from ..control import NONE, OFF, Text
+from ..control import NONE, Text
 from ..points import Block, Points, Reading, Spot
 from ..roles import CAPTION
 from ..rows import Rows, place_instances
@@ -39,7 +39,7 @@ class CaptionedSession:
         self.fuser, self.run = fuser, run
 
     def __call__(self, call: Call) -> Points | None:
-        rows = self._acting(call)
+        rows = call.acting
         if not rows.chunks:
             return None
         slots = self.fuser.slot_count(max(len(slots) for _, slots, _ in rows))
@@ -53,13 +53,6 @@ class CaptionedSession:
         """Where the method acts in a call."""
         fuse = self.fuser.fuse(instances, reading, order)
         return Points(after=_after(fuse, reading.rows.chosen, self.run.control.strength))
-
-    def _acting(self, call: Call) -> Rows:
-        """The rows that the instances act in."""
-        if self.run.control.uncond != OFF:
-            return call.rows
-        key = ("acting", call.rows, call.device)
-        return self.run.memo.make(key, lambda: call.rows.only(lambda chunk: chunk.role == CAPTION, call.device))
 
     def _order(self, batch: int, slots: int) -> Order:
         """One permutation for all rows of a batch, as in the published code."""
