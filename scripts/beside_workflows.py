@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from devtools.graph import Graph, Output, Outputs
+from sd15_workflows import guided_by_edges
 from workflow_files import ADAPTER, CONTROLNET, SD15, T2I_ADAPTER, describe, load
 from workflow_parts import NEGATIVE, apply, boxes, empty_latent, finish, prompts, sample
 from workflow_scenes import CHESS, LIBRARY, SHELF, WINDOW
@@ -63,17 +64,8 @@ def t2i_adapter(g: Graph) -> str:
         [*ROICTRL, T2I_ADAPTER],
         more="Load a picture of your own, and draw the boxes where its edges have room for what they say.",
     )
-    model = load(g, 0, SD15)
-    picture = g.add(0, "LoadImage", room=260, image="example.png")
-    edges = g.add(1, "Canny", image=picture["IMAGE"], **FINE)
-    drawn = boxes(g, 1, SHELF, image=picture["IMAGE"], size_from_image=False)
-    positive, negative = prompts(g, 2, model["CLIP"], "a brass clock and a potted fern on a shelf, photo")
-    net = load(g, 2, T2I_ADAPTER)
-    prompted = {"positive": positive, "negative": negative}
-    guided = g.add(3, "ControlNetApplyAdvanced", **prompted, control_net=net[0], image=edges[0], strength=0.8)
-    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
-    sampled = sample(g, 4, controlled, guided["positive"], guided["negative"], empty_latent(g, 3, drawn))
-    finish(g, 5, sampled, model["VAE"], drawn["layout"], "t2i_adapter")
+    text = "a brass clock and a potted fern on a shelf, photo"
+    guided_by_edges(g, SHELF, text, load(g, 0, SD15), T2I_ADAPTER, 0.8, "t2i_adapter", **FINE)
     return SHELF
 
 

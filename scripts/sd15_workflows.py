@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devtools.graph import Graph
-from workflow_files import ADAPTER, CONTROLNET, GLIGEN, SD15, SDXL, describe, load, unlinked
+from devtools.graph import Graph, Outputs
+from workflow_files import ADAPTER, CONTROLNET, GLIGEN, SD15, SDXL, File, describe, load, unlinked
 from workflow_parts import apply, boxes, empty_latent, finish, one_pass, prompts, sample
 from workflow_scenes import ANIMALS, FRUIT, HEROES, PARK, PATCH, POND, STREET, TABLE, TOWER
 
@@ -75,6 +75,22 @@ def lora_in_each_box(g: Graph) -> str:
     return HEROES
 
 
+def guided_by_edges(
+    g: Graph, layout: str, text: str, model: Outputs, file: File, strength: float, name: str, **canny: float
+) -> None:
+    """The edges of a picture through a ControlNet or the like, and boxes."""
+    picture = g.add(0, "LoadImage", room=260, image="example.png")
+    edges = g.add(1, "Canny", image=picture["IMAGE"], **canny)
+    drawn = boxes(g, 1, layout, image=picture["IMAGE"], size_from_image=False)
+    positive, negative = prompts(g, 2, model["CLIP"], text)
+    net = load(g, 2, file)
+    prompted = {"positive": positive, "negative": negative}
+    guided = g.add(3, "ControlNetApplyAdvanced", **prompted, control_net=net[0], image=edges[0], strength=strength)
+    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
+    sampled = sample(g, 4, controlled, guided["positive"], guided["negative"], empty_latent(g, 3, drawn))
+    finish(g, 5, sampled, model["VAE"], drawn["layout"], name)
+
+
 def controlnet(g: Graph) -> str:
     """ControlNet gives the edges of the whole picture, ROICtrl says what stands where."""
     describe(
@@ -84,17 +100,8 @@ def controlnet(g: Graph) -> str:
         [*ROICTRL, CONTROLNET],
         more="Load a picture of your own, and draw the boxes where its edges have room for what they say.",
     )
-    model = load(g, 0, SD15)
-    picture = g.add(0, "LoadImage", room=260, image="example.png")
-    edges = g.add(1, "Canny", image=picture["IMAGE"])
-    drawn = boxes(g, 1, STREET, image=picture["IMAGE"], size_from_image=False)
-    positive, negative = prompts(g, 2, model["CLIP"], "a yellow taxi and a woman in a green coat on a rainy street")
-    net = load(g, 2, CONTROLNET)
-    prompted = {"positive": positive, "negative": negative}
-    guided = g.add(3, "ControlNetApplyAdvanced", **prompted, control_net=net[0], image=edges[0], strength=0.6)
-    controlled = apply(g, 3, model["MODEL"], model["CLIP"], drawn["layout"])
-    sampled = sample(g, 4, controlled, guided["positive"], guided["negative"], empty_latent(g, 3, drawn))
-    finish(g, 5, sampled, model["VAE"], drawn["layout"], "controlnet")
+    text = "a yellow taxi and a woman in a green coat on a rainy street"
+    guided_by_edges(g, STREET, text, load(g, 0, SD15), CONTROLNET, 0.6, "controlnet")
     return STREET
 
 
