@@ -7,7 +7,7 @@ widgets.py        checks of settings that come over links
 report.py         errors and notes: in the log and on the page
 similarity.py     captions against crops, by CLIP
 images.py         ComfyUI's IMAGE, and layouts drawn as one
-loras.py          LoRAs of single instances
+loras.py          LoRAs of single instances; references.py: their image prompts
 captions.py       captions -> text embeddings
 slots.py          a layout's instances -> the slots of an Apply
 blocks.py         which of a model's blocks act
@@ -44,6 +44,7 @@ MODULES: tuple[str, ...] = (
     "convert",
     "instances",
     "instance_lora",
+    "instance_reference",
     "layout_masks",
     "crops",
     "gligen",

@@ -22,7 +22,8 @@ MANY, BATCH = 100, 64  # captions that are encoded together: from how many on, a
 class CaptionEncoder:
     """Encodes each different caption once; equal captions share one `Text`, and so their keys and values.
 
-    ``host``: of the model that reads them, where instances may have LoRAs in it.  ``notes``: what there was to say.
+    ``host``: of the model that reads them, where instances may have LoRAs or image prompts in it.  ``notes``: what
+    there was to say.
     """
 
     reads = True  # whether the model's own attention reads them
@@ -30,7 +31,7 @@ class CaptionEncoder:
     def __init__(self, clip, suffix: str = "", host: Host | None = None) -> None:
         if clip is None:
             raise ValueError("the CLIP input is empty. Connect the CLIP of the checkpoint, or a CLIP Loader.")
-        self.clip, self.suffix = clip, suffix.strip(" ,")
+        self.clip, self.suffix, self.host = clip, suffix.strip(" ,"), host
         self.loras = LoRAs(clip, host, self.reads)
         self.notes: list[Note] = self.loras.notes
         self._seen: dict[tuple[str, Loras], Text] = {}

@@ -9,9 +9,8 @@ import comfy.utils
 import folder_paths
 from comfy_api.latest import io
 
-from ..roictrl_core.layout import Layout
 from ..roictrl_core.notes import Note
-from .instances import find_instance
+from .instances import chosen, naming
 from .loras import LoRA
 from .model_folders import choices, path_of
 from .report import named, said
@@ -20,7 +19,6 @@ from .widgets import check_widgets
 
 NODE = "Instance LoRA"
 FOLDER = "loras"
-ALL = "all"
 MOST = 100.0  # of a strength, as in Load LoRA
 CAPTION, EVERYWHERE = "caption", "all, approximate"
 
@@ -34,21 +32,6 @@ def read_lora(name: str) -> dict:
         raise ValueError(
             f"the file '{name}' in models/{FOLDER} cannot be read ({error}). Download it again, or choose another."
         ) from error
-
-
-def chosen(layout: Layout, names: str) -> list[int]:
-    """Indices from 0 of the instances that are named, one a line; ``all`` is every one, unless one is called so."""
-    found: list[int] = []
-    for name in filter(None, map(str.strip, names.splitlines())):
-        try:
-            found.append(find_instance(layout, name))
-        except ValueError:
-            if name.lower() != ALL:
-                raise
-            found += range(len(layout.instances))
-    if not found:
-        raise ValueError(f"instance is empty. Give a label, a caption or an index from 1, or '{ALL}'.")
-    return sorted(set(found))
 
 
 def _strength(name: str, of: str) -> io.Input:
@@ -75,12 +58,7 @@ class InstanceLoRA(io.ComfyNode):
             search_aliases=["regional lora", "lora per region", "lora mask", "character lora", "lora box", "roictrl"],
             inputs=[
                 LAYOUT.Input("layout", tooltip="The layout that holds the instance."),
-                io.String.Input(
-                    "instance",
-                    multiline=True,
-                    default="1",
-                    tooltip="Which ones, one a line: a label, a caption or an index from 1; or all.",
-                ),
+                naming(),
                 io.Combo.Input(
                     "lora_name",
                     options=choices(FOLDER),

@@ -17,6 +17,7 @@ from .report import named, warn
 from .types import BOUNDING_BOX, LAYOUT, schema
 
 EDIT, TAKE_OUT = "Edit Instance", "Layout Instance"
+ALL = "all"
 MAX_DIGITS = 9  # of an index; a layout has at most 10,000 boxes
 KEEP = -1.0  # a number widget has no empty value; this one stands for "as it is"
 
@@ -46,6 +47,31 @@ def find_instance(layout: Layout, which: str) -> int:
 def find_instances(layout: Layout, names: str) -> list[int]:
     """Indices from 0 of the instances that are named, one a line, each once."""
     return list(dict.fromkeys(find_instance(layout, name) for name in names.splitlines() if name.strip()))
+
+
+def chosen(layout: Layout, names: str) -> list[int]:
+    """Indices from 0 of the instances that are named, one a line; ``all`` is every one, unless one is called so."""
+    found: list[int] = []
+    for name in filter(None, map(str.strip, names.splitlines())):
+        try:
+            found.append(find_instance(layout, name))
+        except ValueError:
+            if name.lower() != ALL:
+                raise
+            found += range(len(layout.instances))
+    if not found:
+        raise ValueError(f"instance is empty. Give a label, a caption or an index from 1, or '{ALL}'.")
+    return sorted(set(found))
+
+
+def naming() -> io.Input:
+    """The input that `chosen` reads."""
+    return io.String.Input(
+        "instance",
+        multiline=True,
+        default="1",
+        tooltip="Which ones, one a line: a label, a caption or an index from 1; or all.",
+    )
 
 
 def shape_changes(point: str, scribble: str, mask: torch.Tensor | None) -> dict:

@@ -13,6 +13,7 @@ from .captions import CaptionEncoder, conditioning_text
 from .patch.control import Slot
 from .patch.frames import visible_area
 from .patch.hosts import Host
+from .references import image_prompt
 
 
 def slots_of(
@@ -109,15 +110,18 @@ def _slot(instance: Instance, index: int, encoder: CaptionEncoder) -> Slot:
         caption = encoder.caption(instance, name)
     if enabled and instance.negative.strip():
         negative = encoder.encode(instance.negative, f"the negative caption of {name}", loras)
+    prompt, notes = image_prompt(instance, index, encoder) if enabled else (None, [])
+    encoder.notes += notes
     return Slot(
         name=name,
         box=instance.box,
         strength=instance.strength,
         window=(instance.start, instance.end),
         enabled=enabled,
-        caption=caption,
-        negative=negative,
+        caption=caption and caption.beside(prompt),
+        negative=negative and negative.beside(prompt),
         lora=lora,
+        image_prompt=prompt,
         everywhere=encoder.loras.everywhere(loras),
     )
 

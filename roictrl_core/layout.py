@@ -41,8 +41,8 @@ class Instance:
     ``end`` are shares 0..1 of the schedule; ``color`` is "#rrggbb" or "" (the palette's); ``mask`` covers the whole
     picture; ``point`` and the strokes of ``scribble`` are normalised x, y.  An instance with a point needs no area of
     its box, since some methods place it by the point alone.  ``conditioning``, a ComfyUI CONDITIONING that replaces
-    the encoded caption, and ``loras``, each with the name of its ``file``, exist at run time only and take no part in
-    comparisons.  ``extra`` holds the fields that this version does not know.
+    the encoded caption, ``loras``, each with the name of its ``file``, and ``reference``, an image prompt, exist at run
+    time only and take no part in comparisons.  ``extra`` holds the fields that this version does not know.
     """
 
     box: Box
@@ -59,6 +59,7 @@ class Instance:
     scribble: tuple[Stroke, ...] = ()
     conditioning: object = field(default=None, compare=False, repr=False)
     loras: tuple = field(default=(), compare=False, repr=False)
+    reference: object = field(default=None, compare=False, repr=False)
     extra: dict = field(default_factory=dict, hash=False)
 
     @property
@@ -134,7 +135,8 @@ class Instance:
     def left_out(self, index: int) -> list[Note]:
         """What of it JSON does not carry."""
         found = [] if self.conditioning is None else [self.note("layout.conditioning_left_out", index)]
-        return found + [self.note("layout.lora_left_out", index, file=lora.file) for lora in self.loras]
+        found += [self.note("layout.lora_left_out", index, file=lora.file) for lora in self.loras]
+        return found + ([] if self.reference is None else [self.note("layout.reference_left_out", index)])
 
     def warnings(self, index: int) -> list[Note]:
         """What will work, but perhaps not as meant."""

@@ -53,8 +53,9 @@ def pixels_of(mask: Tensor, height: int, width: int) -> Tensor:
 
 def _acts(instance: Instance) -> tuple:
     """All of an instance that acts while a model samples."""
-    shapes = (instance.mask, instance.point, instance.scribble, id(instance.conditioning), instance.loras)
+    shapes = (instance.mask, instance.point, instance.scribble)
+    beside = (id(instance.conditioning), instance.loras, instance.reference)
     return (
         *(instance.box, instance.caption.strip(), instance.negative.strip()),
-        *(instance.strength, instance.start, instance.end, *shapes),
+        *(instance.strength, instance.start, instance.end, *shapes, *beside),
     )

@@ -101,6 +101,10 @@ SENTENCES = {
         "so inside the boxes the captions are read by the model's own, without that pack. "
         "Use the boxes or the regions of that pack, not both."
     ),
+    "run.reference_masked": (
+        "The image prompt of {name} knows places, as one with a mask does; inside a box the box is the mask, and it is "
+        "laid over the box as if that were the picture. Leave the mask of that IP-Adapter node empty."
+    ),
     "run.text_not_in_pairs": (
         "A patch on the cross-attention reads the text's tokens by turns as keys and values (NegPip does), and the "
         "captions were not encoded for it. They are read without it, so negative prompt weights do not act in them. "
@@ -161,6 +165,10 @@ SENTENCES = {
     "layout.lora_left_out": (
         "The LoRA '{file}' of {who} exists only while a workflow runs and is left out of the JSON. Add it again with "
         "Instance LoRA."
+    ),
+    "layout.reference_left_out": (
+        "The image prompt of {who} exists only while a workflow runs and is left out of the JSON. Add it again with "
+        "Instance Reference."
     ),
     "layout.not_kept": (
         "{count} foreign values of the layout are nothing that JSON can hold ({kinds}), the first in the field "
@@ -276,6 +284,10 @@ SENTENCES = {
     "apply.lora_nothing": (
         "The LoRA '{file}' of {who} changes no layer that reads captions and nothing of the text encoder that is "
         "used, so it has no effect here. Set layers of Instance LoRA to 'all, approximate'."
+    ),
+    "apply.reference_unread": (
+        "The image prompt of {who} has no effect here: it acts where a box reads its caption by the cross-attention of "
+        "a UNet (SD1.x, SD2.x, SDXL), with Apply ROICtrl or Apply ROI Prompts."
     ),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. "

@@ -1,5 +1,5 @@
-"""The example workflows of what works beside the boxes: tiles, T2I-Adapter, Differential Diffusion, a ControlNet for
-each box."""
+"""The example workflows of what works beside the boxes: tiles, T2I-Adapter, IP-Adapter, Differential Diffusion, a
+ControlNet or an image prompt for each box."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from devtools.graph import Graph, Output, Outputs
 from sd15_workflows import guided_by_edges
-from workflow_files import ADAPTER, CONTROLNET, SD15, T2I_ADAPTER, describe, load
-from workflow_parts import NEGATIVE, apply, boxes, empty_latent, finish, prompts, sample
-from workflow_scenes import CHESS, LIBRARY, SHELF, WINDOW
+from workflow_files import ADAPTER, CLIP_VISION, CONTROLNET, IP_ADAPTER, SD15, T2I_ADAPTER, describe, load
+from workflow_parts import NEGATIVE, apply, boxes, empty_latent, finish, one_pass, prompts, sample
+from workflow_scenes import CASTLE, CHESS, LIBRARY, PETS, SHELF, WINDOW
 
 ROICTRL = (SD15, ADAPTER)
 FINE = {"low_threshold": 0.1, "high_threshold": 0.3}  # edges of little contrast too
@@ -67,6 +67,59 @@ def t2i_adapter(g: Graph) -> str:
     text = "a brass clock and a potted fern on a shelf, photo"
     guided_by_edges(g, SHELF, text, load(g, 0, SD15), T2I_ADAPTER, 0.8, "t2i_adapter", **FINE)
     return SHELF
+
+
+NEEDS = "It needs the node pack [ComfyUI_IPAdapter_plus](https://github.com/cubiq/ComfyUI_IPAdapter_plus)."
+
+
+def ip_adapter(g: Graph) -> str:
+    """A picture as a prompt for the whole picture, and boxes."""
+    describe(
+        g,
+        "**IP-Adapter and boxes together.** The picture that you load gives the style and the matter of the whole; the "
+        f"boxes say what stands where. {NEEDS}",
+        [*ROICTRL, IP_ADAPTER, CLIP_VISION],
+        more="The weight is how much of the picture there is; less of it leaves the captions more room.",
+    )
+    model = load(g, 0, SD15)
+    drawn = boxes(g, 0, CASTLE)
+    prompted = _image_prompt(g, 1, "Picture for the whole", model["MODEL"], _image_prompt_files(g, 1), weight=0.6)
+    one_pass(g, 2, prompted, model["CLIP"], model["VAE"], drawn, "a landscape, painting", "ip_adapter")
+    return CASTLE
+
+
+def ip_adapter_per_box(g: Graph) -> str:
+    """Each box with a picture of its own as a prompt."""
+    describe(
+        g,
+        "**A picture as a prompt in each of two boxes.** Instance Reference takes what an IP-Adapter node has put on a "
+        "model and gives it to one box: it acts where that box reads its caption, and nowhere else. The sampler gets "
+        f"the model without it. {NEEDS}",
+        [*ROICTRL, IP_ADAPTER, CLIP_VISION],
+        more="Load a picture for each box. Another box takes another IPAdapter Advanced and another Instance "
+        "Reference; masks are not needed.",
+    )
+    model = load(g, 0, SD15)
+    drawn = boxes(g, 0, PETS)
+    files, layout = _image_prompt_files(g, 1), drawn["layout"]
+    for column, number in ((2, 1), (3, 2)):
+        prompted = _image_prompt(g, column, f"Box {number}: its picture", model["MODEL"], files, weight=0.8)
+        layout = g.add(column, "ROICtrlInstanceReference", layout=layout, instance=str(number), model=prompted)[0]
+    positive, negative = prompts(g, 4, model["CLIP"], "two pets in a living room, photo")
+    controlled = apply(g, 4, model["MODEL"], model["CLIP"], layout)
+    sampled = sample(g, 5, controlled, positive, negative, empty_latent(g, 4, drawn))
+    finish(g, 6, sampled, model["VAE"], drawn["layout"], "ip_adapter_per_box")
+    return PETS
+
+
+def _image_prompt_files(g: Graph, column: int) -> dict[str, Output]:
+    return {"ipadapter": load(g, column, IP_ADAPTER)[0], "clip_vision": load(g, column, CLIP_VISION)[0]}
+
+
+def _image_prompt(g: Graph, column: int, title: str, model: Output, files: dict[str, Output], weight: float) -> Output:
+    """A picture as a prompt, on a model."""
+    picture = g.add(column, "LoadImage", title=title, room=260, image="example.png")["IMAGE"]
+    return g.add(column, "IPAdapterAdvanced", model=model, image=picture, weight=weight, **files)[0]
 
 
 def differential_diffusion(g: Graph) -> str:
@@ -139,6 +192,8 @@ def _controlled_box(g: Graph, column: int, number: int, shared: tuple, before: O
 BESIDE_WORKFLOWS: dict[str, Callable[[Graph], str]] = {
     "Tiled upscale, each tile with its own boxes - SD1.5": tiled_upscale,
     "T2I-Adapter and boxes - SD1.5": t2i_adapter,
+    "IP-Adapter and boxes - SD1.5": ip_adapter,
+    "IP-Adapter in each of two boxes - SD1.5": ip_adapter_per_box,
     "Differential Diffusion, a box with a soft edge - SD1.5": differential_diffusion,
     "ControlNet for each box - SD1.5": controlnet_per_box,
 }

@@ -21,6 +21,7 @@ from demo_workflows import DEMO_WORKFLOWS
 from devtools.base import make_base
 from devtools.frontend import frontend_arguments
 from devtools.graph import Graph
+from devtools.neighbours import add_neighbours
 from devtools.pack import ROOT, register_core
 from devtools.places import find_comfyui
 from devtools.server import Server
@@ -81,7 +82,9 @@ def main() -> None:
     comfyui, python = find_comfyui(), Path(sys.executable)
     with (
         tempfile.TemporaryDirectory() as base,
-        Server(python, comfyui, make_base(Path(base)), arguments=frontend_arguments(python, comfyui)) as server,
+        Server(
+            python, comfyui, add_neighbours(make_base(Path(base))), arguments=frontend_arguments(python, comfyui)
+        ) as server,
     ):
         write(server.object_info)
 

@@ -37,7 +37,15 @@ CONTROLNET = File(
     "controlnet",
 )
 T2I_ADAPTER = File(f"{HUB}/TencentARC/T2I-Adapter/resolve/main/models/t2iadapter_canny_sd15v2.pth", "controlnet")
+IP_ADAPTER = File(f"{HUB}/h94/IP-Adapter/resolve/main/models/ip-adapter_sd15.safetensors", "ipadapter")
+CLIP_VISION = File(
+    f"{HUB}/h94/IP-Adapter/resolve/main/models/image_encoder/model.safetensors",
+    "clip_vision",
+    "CLIP ViT-H, 2.5 GB; others call the same file CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors",
+)
 LOADERS = {
+    "clip_vision": ("CLIPVisionLoader", "clip_name"),
+    "ipadapter": ("IPAdapterModelLoader", "ipadapter_file"),
     "checkpoints": ("CheckpointLoaderSimple", "ckpt_name"),
     "controlnet": ("ControlNetLoader", "control_net_name"),
     "gligen": ("GLIGENLoader", "gligen_name"),

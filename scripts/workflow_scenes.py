@@ -132,6 +132,10 @@ LIBRARY = layout(
     ("a green reading lamp", [0.4, 0.6, 0.66, 0.92]),
 )
 SHELF = layout(512, 512, ("a brass clock", [0.08, 0.12, 0.48, 0.56]), ("a potted fern", [0.58, 0.3, 0.94, 0.96]))
+PETS = layout(512, 512, ("a cat on a chair", [0.06, 0.3, 0.46, 0.95]), ("a dog on a chair", [0.54, 0.3, 0.94, 0.95]))
+CASTLE = layout(
+    512, 512, ("a castle on a hill", [0.08, 0.08, 0.6, 0.62]), ("a knight on a white horse", [0.5, 0.5, 0.92, 0.96])
+)
 WINDOW = layout(512, 512, ("a vase of sunflowers", [0.1, 0.14, 0.52, 0.62]))
 CHESS = layout(
     512, 512, ("a white chess king", [0.16, 0.06, 0.44, 0.72]), ("a black chess knight", [0.58, 0.36, 0.9, 0.94])

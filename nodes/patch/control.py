@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -13,6 +13,8 @@ from ...roictrl_core.notes import Note
 
 PROMPT, NONE, OFF = "negative prompt", "none", "off"  # what rows that read no captions have of the boxes
 Window = tuple[float, float]  # percents of the schedule, 0..1; in a run: sigmas, high to low
+# What takes the place of a UNet's cross-attention in a block, by ("input", 1) or ("input", 1, 0), as ComfyUI keys it.
+ImagePrompt = Mapping[tuple, Callable[[Tensor, Tensor, Tensor, dict], Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,16 +24,26 @@ class Text:
     ``tokens``: its embedding ``[L, c]``, or ``[layers, L, c]`` with one per transformer (ED-LoRA).
     ``others``: what comes with the embedding (masks, ids, a pooled vector), by its name in a CONDITIONING, or as the
     model's keyword.  ``lora``: what the layers that read it have beside their weights then; such a text has a tensor of
-    its own, since keys and values are kept by its identity.
+    its own, since keys and values are kept by its identity.  ``image_prompt``: what reads it in the attention's place.
     """
 
     tokens: Tensor
     others: Mapping[str, object] = field(default_factory=dict)
     lora: Deltas | None = None
+    image_prompt: ImagePrompt | None = None
 
     def under(self, lora: Deltas | None) -> Text:
         """The same text, to be read under a LoRA."""
         return replace(self, tokens=self.tokens.clone(), lora=lora) if lora else self
+
+    def beside(self, image_prompt: ImagePrompt | None) -> Text:
+        """The same text, to be read beside an image prompt."""
+        return replace(self, image_prompt=image_prompt) if image_prompt else self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is read as the model's own texts are."""
+        return self.lora is None and self.image_prompt is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +51,8 @@ class Slot:
     """One instance in its slot; the same only as itself.
 
     Without a ``negative`` the uncond rows read their own context.  Equal captions share one `Text`.  With a ``mask``
-    the instance shows only inside it.  ``lora``: under which its box reads whatever text; ``everywhere``: those that
-    act in all layers, for the box's tokens.
+    the instance shows only inside it.  ``lora``: under which its box reads whatever text, ``image_prompt``: beside
+    which; ``everywhere``: LoRAs that act in all layers, for the box's tokens.
     """
 
     name: str
@@ -52,6 +64,7 @@ class Slot:
     negative: Text | None = None
     mask: SoftMask | None = None
     lora: Deltas | None = None
+    image_prompt: ImagePrompt | None = None
     everywhere: Deltas | None = None
 
 

@@ -37,6 +37,7 @@ T2I_ADAPTER = "controlnet/t2iadapter_canny_sd15v2.pth"
 ADAPTER = "roictrl/ROICtrl_sdv14_30K.safetensors"
 INSTANCE_DIFFUSION = "instance_diffusion/instancediffusion_sd15.pth"
 GLIGEN = "gligen/gligen_sd14_textbox_pruned.safetensors"
+IP_ADAPTER = "ipadapter/ip-adapter_sd15.safetensors"
 LORA = "loras/style_lora_sd15.safetensors"
 HEROES = ("loras/knight_lora_sd15.safetensors", "loras/wizard_lora_sd15.safetensors")
 
@@ -184,6 +185,19 @@ def t2i_adapter() -> StateDict:
     return filled(lambda: Adapter(cin=64, nums_rb=2, ksize=1, sk=True, use_conv=False, xl=False))
 
 
+def ip_adapter() -> StateDict:
+    """IP-Adapter for the small SD1.5 UNet: four tokens of an embedding of 1,024 numbers, and keys and values of them
+    for each of its 16 cross-attentions."""
+    shapes = {
+        "image_proj.proj.weight": (4 * 768, 1024),
+        "image_proj.proj.bias": (4 * 768,),
+        "image_proj.norm.weight": (768,),
+        "image_proj.norm.bias": (768,),
+        **{f"ip_adapter.{number}.to_{name}_ip.weight": (320, 768) for number in range(1, 32, 2) for name in "kv"},
+    }
+    return {name: fill(name, torch.Size(shape)) for name, shape in shapes.items()}
+
+
 def lora(sd: StateDict, rank: int = 4, salt: str = "") -> StateDict:
     """A LoRA on every cross-attention query and value of a small SD1.5, in the names that ComfyUI's own
     LoRAs have: not the checkpoint's."""
@@ -255,6 +269,7 @@ WRITERS: dict[str, Callable[[], StateDict]] = {
     SDXL_CHECKPOINT: sdxl_checkpoint,
     CONTROLNET: controlnet,
     T2I_ADAPTER: t2i_adapter,
+    IP_ADAPTER: ip_adapter,
     LORA: lambda: lora(unet(SD15)),
     **{name: functools.partial(lora_named, name) for name in HEROES},
     INSTANCE_DIFFUSION: instance_diffusion,

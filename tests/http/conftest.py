@@ -13,6 +13,7 @@ from PIL import Image
 
 from devtools.base import link, make_base
 from devtools.frontend import frontend_arguments
+from devtools.neighbours import add_neighbours
 from devtools.pack import ROOT
 from devtools.places import find_comfyui
 from devtools.server import Server
@@ -26,7 +27,7 @@ def base(tmp_path_factory) -> Path:
 
     No models until a test asks for them.
     """
-    folder = make_base(tmp_path_factory.mktemp("server"))
+    folder = add_neighbours(make_base(tmp_path_factory.mktemp("server")))
     link(ROOT / "tests" / "http" / "tiny_nodes", folder / "custom_nodes" / "tiny_nodes")
     rows, columns = np.mgrid[0:64, 0:64]
     Image.fromarray(np.stack([rows * 4, columns * 4, (rows // 8 + columns // 8) % 2 * 255], -1).astype(np.uint8)).save(

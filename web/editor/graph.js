@@ -30,7 +30,8 @@ export function originOf(node, name) {
 
 /** What hands a layout on, by its inputs: whether an instance keeps its index on the way. @type {Record<string, Record<string, boolean>>} */
 export const HANDS_ON = {
-  ROICtrlEditInstance: { layout: true }, ROICtrlInstanceLoRA: { layout: true }, ROICtrlCheckLayout: { layout: true }, ROICtrlMergeLayouts: { layout_1: true, layout_2: false },
+  ROICtrlEditInstance: { layout: true }, ROICtrlInstanceLoRA: { layout: true }, ROICtrlInstanceReference: { layout: true },
+  ROICtrlCheckLayout: { layout: true }, ROICtrlMergeLayouts: { layout_1: true, layout_2: false },
   ROICtrlCropLayout: { layout: false }, ROICtrlTileLayout: { layout: false },
 };
 

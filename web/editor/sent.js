@@ -33,7 +33,7 @@ export const READERS = {
   ROICtrlCropLayout: NOTHING, ROICtrlTileLayout: NOTHING,
   ROICtrlLayoutToPrompt: LOOKS, // but see readBy
   ROICtrlEditInstance: LABELS, // finds an instance by its label
-  ROICtrlInstanceLoRA: LABELS, // as well
+  ROICtrlInstanceLoRA: LABELS, ROICtrlInstanceReference: LABELS, // as well
   ROICtrlLayoutInstance: LOOKS, // as well, and gives it and the color on
   ROICtrlCheckLayout: LABELS, // names and compares by them
   ROICtrlLayoutToMasks: LABELS, // finds instances by them

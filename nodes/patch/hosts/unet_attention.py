@@ -3,7 +3,7 @@
 Whatever sits on attn2 acts here as it does outside: its layers are called (LoRA, fp8 and offloaded weights act only in
 forward), an attention override is told what the ROIs are, other packs' attn2_patches (hypernetworks) see each ROI's
 context, and a registered replacement (IP-Adapter) acts as `unet_replacements.py` found: called with a copy of the
-options that describes the ROIs, or by what it adds on the map.
+options that describes the ROIs, or by what it adds on the map.  A box with an image prompt of its own has that instead.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ....roictrl_core.attention import BlockAttention
+from ....roictrl_core.safe_text import quote
 from ..points import Carry, Reading, Size
-from .unet_replacements import EFFECT, NOISE, Effect, named_rows
+from .unet_replacements import EFFECT, NOISE, Effect, Replacement, knows_places, named_rows, replacement_in
 
 if TYPE_CHECKING:
     from .unet import UNetBlock
@@ -43,6 +44,7 @@ class CaptionAttention(BlockAttention):
         self.replacement, self.added = effect.inside, effect.added
         if self.added is not None and reading.rows.chosen is not None:
             self.added = self.added[reading.rows.chosen]
+        self._is_plain = not (self.replacement or context_patches or any(text.image_prompt for text in reading.texts))
 
     def attend(self, rois: Tensor, pairs: Sequence[int], grid: Size) -> Tensor:
         self._size = grid
@@ -91,15 +93,13 @@ class CaptionAttention(BlockAttention):
     def _with_added(self, attended: Tensor, pairs: Sequence[int]) -> Tensor:
         return attended if self.added is None else attended + self.carry(self.added, pairs).to(attended.dtype)
 
-    @property
-    def _is_plain(self) -> bool:
-        return self.replacement is None and not self.context_patches
-
     def _by_chunk(self, x: Tensor, pairs: Sequence[int], projected: bool) -> Tensor:
-        """ROIs of one cond chunk and one kind of caption at a time: a replacement is told whose rows it gets."""
+        """ROIs of one cond chunk, one kind of caption and one image prompt at a time: a replacement is told whose rows
+        it gets."""
         groups: dict[tuple, list[int]] = {}
         for position, pair in enumerate(pairs):
-            kind = self.contexts[pair].shape[-2], self._chunk_number(pair), self._in_pairs(pair)
+            own = id(self.reading.texts[pair].image_prompt)
+            kind = self.contexts[pair].shape[-2], self._chunk_number(pair), self._in_pairs(pair), own
             groups.setdefault(kind, []).append(position)
         members = torch.tensor([position for group in groups.values() for position in group], device=x.device)
         parts = [self._read(x[group], [pairs[i] for i in group], projected) for group in groups.values()]
@@ -112,8 +112,33 @@ class CaptionAttention(BlockAttention):
         keys_from, values_from = self._patched(x, contexts, self._in_pairs(pairs[0]), options)
         q = x if projected else self.attn2.to_q(x)
         k, v = self.attn2.to_k(keys_from), self.attn2.to_v(values_from)
+        prompt = self.reading.texts[pairs[0]].image_prompt
+        if prompt is not None:
+            own = replacement_in(prompt, self.block.key)
+            return self.project_out(
+                self._kernel(q, k, v, options) if own is None else self._own(own, q, k, v, options, pairs)
+            )
         attend = self.replacement or self._kernel
         return self.project_out(self._with_added(attend(q, k, v, options), pairs))
+
+    def _own(
+        self, replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, options: dict, pairs: Sequence[int]
+    ) -> Tensor:
+        """Read by a box's own image prompt; said once of each block's where it has a mask, which is no box's."""
+        out, key = replacement(q, k, v, options), ("image prompt", id(replacement), self.block.key)
+        if key not in self.reading.memo:
+            found = knows_places(replacement, q, k, v, out, self._kernel(q, k, v, options), options)
+            if found is not None:
+                self.reading.memo[key] = found
+            if found:
+                self.reading.say("run.reference_masked", name=self._box(pairs[0]))
+        return out
+
+    def _box(self, pair: int) -> str:
+        """What the box of an ROI is called."""
+        row, slot = self.reading.pairs[pair]
+        _, slots, _ = list(self.reading.rows)[row]
+        return quote(slots[slot].name)[1:-1]
 
     def _in_pairs(self, pair: int) -> bool:
         """Whether a caption's tokens come by two, one for the key and one for the value, as from NegPip's CLIP."""

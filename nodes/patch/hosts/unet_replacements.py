@@ -18,6 +18,7 @@ import comfy.ldm.modules.attention as comfy_attention
 import torch
 from torch import Tensor
 
+from ..control import ImagePrompt
 from ..memo import Memo
 from ..points import OURS
 
@@ -48,6 +49,27 @@ def watched(options: dict, memo: Memo, say: Callable[..., None]) -> dict:
     # A second Apply reads what the first one's watch leaves.
     own = {key: f if hasattr(f, OURS) else _watch(f, memo, say) for key, f in found.items()}
     return {**options, "patches_replace": {**everything, "attn2": own}}
+
+
+def image_prompt_in(model_options: Mapping) -> ImagePrompt:
+    """What replaces attn2 in a model, by its options; empty where nothing does."""
+    return dict(model_options.get("transformer_options", {}).get("patches_replace", {}).get("attn2", {}))
+
+
+def replacement_in(image_prompt: ImagePrompt, key: tuple) -> Replacement | None:
+    """What takes the place of a block's attn2, found as core finds it: by the transformer block, else its stage."""
+    return image_prompt.get(key, image_prompt.get(key[:2]))
+
+
+def knows_places(
+    replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, plain: Tensor, options: dict
+) -> bool | None:
+    """Whether a replacement treats places of the map differently, as one with a mask does; None where it does not act
+    in this step.  ``plain``: the model's own attention."""
+    added, scale = (out - plain).abs().amax(), plain.abs().amax()
+    if added <= NOISE * scale:
+        return None
+    return not _alike(replacement, q, k, v, out, options, NOISE * scale + 0.05 * added)
 
 
 def named_rows(options: Mapping, pictures: Sequence[int], count: int) -> dict:
@@ -92,9 +114,7 @@ def _effect(
         say("run.text_ignored")
         return Effect(added=added.masked_fill(deaf, 0))
     # Looked at again in every call while it is called inside: one with a mask may set in later.
-    if memo.get(("knows places", *place)) or not _alike(
-        replacement, q, k, v, out, options, NOISE * scale + 0.05 * added.abs().amax()
-    ):
+    if memo.get(("knows places", *place)) or knows_places(replacement, q, k, v, out, plain, options):
         memo[("knows places", *place)] = True
         return Effect(added=added)
     return Effect(inside=replacement)

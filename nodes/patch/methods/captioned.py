@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ....roictrl_core.blending import slot_order
 from ....roictrl_core.instances import InstanceBatch
-from ....roictrl_core.low_rank import Deltas
-from ..control import NONE, Text
+from ..control import NONE, Slot, Text
 from ..points import Block, Points, Reading, Spot
 from ..roles import CAPTION
 from ..rows import Rows, place_instances
@@ -69,17 +68,18 @@ class CaptionedSession:
         for row, slot in instances.pairs:
             chunk, slots, _ = texts[row]
             text = slots[slot].caption if chunk.role == CAPTION else slots[slot].negative
-            read = self._under(own[row], slots[slot].lora) if text is None else self.run.text(text, call)
+            read = self._as_read_by(slots[slot], own[row]) if text is None else self.run.text(text, call)
             which.append((read, text is None))
         texts, is_own = [text for text, _ in which], [flag for _, flag in which]
         return Reading(rows, instances.pairs, texts, is_own, self.run.cache(call.device), self.run.memo, self.run.say)
 
-    def _under(self, text: Text, lora: Deltas | None) -> Text:
-        """A row's own text, as a box with a LoRA reads it."""
-        if lora is None:
+    def _as_read_by(self, slot: Slot, text: Text) -> Text:
+        """A row's own text, as a box with a LoRA or an image prompt reads it."""
+        if slot.lora is None and slot.image_prompt is None:
             return text
         # The text is kept as well, so that no other can get its identity.
-        return self.run.memo.make(("under", id(text), id(lora)), lambda: (text, text.under(lora)))[1]
+        key = ("read by", id(text), id(slot.lora), id(slot.image_prompt))
+        return self.run.memo.make(key, lambda: (text, text.under(slot.lora).beside(slot.image_prompt)))[1]
 
     def _own_context(self, key: tuple, context: Tensor, call: Call) -> list[Text]:
         """``[R, ...]`` -> R texts; the same ones as in the last call where the text is still the same."""

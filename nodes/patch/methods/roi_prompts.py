@@ -58,7 +58,9 @@ class ROIPrompts:
             key, size = ("patches", id(instances), spot.size[-2:], a.device), spot.size[-2:]
             patches = reading.memo.make(key, lambda: plan_patches(instances, *size, self.global_weight, a.device))
             # A box that reads its row's own text as the row does would get `a` again.
-            patches = [patch for patch in patches if not reading.own[patch.pair] or reading.texts[patch.pair].lora]
+            patches = [
+                patch for patch in patches if not (reading.own[patch.pair] and reading.texts[patch.pair].is_plain)
+            ]
             if patches:
                 carry = partial(_at_patches, {patch.pair: patch for patch in patches}, spot.size)
                 a = fuse_prompts(a, n, patches, spot.size, spot.attention(reading, carry).attend)

@@ -11,6 +11,8 @@ import torch
 
 from devtools import tiny_models
 
+from .image_prompts import ImagePrompt, on
+
 ONE_BLOCK = {
     **tiny_models.SD15,
     "channel_mult": [1],
@@ -63,49 +65,6 @@ def mask_of(box) -> torch.Tensor:
     x1, y1, x2, y2 = (round(edge * side) for edge, side in zip(box, (192, 128) * 2, strict=True))
     mask[y1:y2, x1:x2] = 1
     return mask
-
-
-class ImagePrompt:
-    """An image prompt per entry of ``prompts``, as such packs keep them: added to cross-attention where its mask is.
-
-    Entries: ``seeds``, of the image tokens of each picture of a batch; ``mask`` of the whole picture, resized to
-    whatever map the tokens are said to form; ``until``, the sigma from which on it acts.
-    """
-
-    def __init__(self, *prompts: dict) -> None:
-        self.kwargs = list(prompts)
-
-    def __call__(self, q, k, v, options):
-        out = comfy_attention.optimized_attention(q, k, v, options["n_heads"])
-        chunks, size = options["cond_or_uncond"], options["original_shape"]
-        rows, scale = q.shape[0] // len(chunks), (size[2] * size[3] / q.shape[1]) ** 0.5
-        pictures = (options.get("ad_params") or {}).get("sub_idxs") or list(range(rows))
-        for prompt in self.kwargs:
-            if float(options["sigmas"][0]) > prompt.get("until", 1e9):
-                continue
-            seeds = [
-                prompt["seeds"][min(picture, len(prompt["seeds"]) - 1)] + 1000 * chunk
-                for chunk in chunks
-                for picture in pictures
-            ]
-            tokens = torch.stack(
-                [torch.randn(4, q.shape[2], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-            )
-            image = comfy_attention.optimized_attention(q, tokens, tokens, options["n_heads"])
-            if prompt.get("mask") is not None:
-                side = round(size[2] / scale), round(size[3] / scale)
-                image = image * torch.nn.functional.interpolate(prompt["mask"][None, None], side, mode="area").reshape(
-                    1, -1, 1
-                )
-            out = out + image
-        return out
-
-
-def on(model, replacement):
-    patched = model.clone()
-    # A function: up to ComfyUI 0.12 clone() deep-copies callable objects.
-    patched.set_model_attn2_replace(lambda q, k, v, options: replacement(q, k, v, options), "input", 1)
-    return patched
 
 
 def test_a_masked_image_prompt_stays_in_its_box(model, boxes, features):

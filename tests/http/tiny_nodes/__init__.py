@@ -1,22 +1,23 @@
 """A node pack for tests alone: tiny random models in the place of those that a workflow loads.
 
 One node gives a model of a family, and objects that stand in for the text encoder and the VAE, which no tiny model
-has: core's own nodes work on them. Another stands in for an image prompt's pack (image_prompt.py).
+has: core's own nodes work on them. Another gives a small CLIP that sees pictures.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
+import comfy.clip_vision
 import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
 
-from devtools import tiny_dits  # noqa: E402
-
-from .image_prompt import ImagePrompt  # noqa: E402
+from devtools import tiny_dits, tiny_models  # noqa: E402
 
 
 class TinyText:
@@ -58,4 +59,34 @@ class TinyModel:
         return tiny_dits.build(family), TinyText(family), TinyVAE()
 
 
-NODE_CLASS_MAPPINGS = {"TestTinyModel": TinyModel, "TestImagePrompt": ImagePrompt}
+class TinyVision:
+    """CLIP_VISION: core's, small and random, with an embedding as wide as ViT-H's."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "make", ("CLIP_VISION",)
+    CONFIG = {
+        "model_type": "clip_vision_model",
+        "hidden_act": "gelu",
+        "hidden_size": 64,
+        "image_size": 224,
+        "intermediate_size": 64,
+        "num_attention_heads": 4,
+        "num_channels": 3,
+        "num_hidden_layers": 3,
+        "patch_size": 32,
+        "projection_dim": 1024,
+    }
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {"required": {}}
+
+    def make(self) -> tuple:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(self.CONFIG, file)
+            file.flush()
+            vision = comfy.clip_vision.ClipVisionModel(file.name)
+        tiny_models.randomize(vision.model, seed=5)
+        return (vision,)
+
+
+NODE_CLASS_MAPPINGS = {"TestTinyModel": TinyModel, "TestTinyVision": TinyVision}

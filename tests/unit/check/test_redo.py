@@ -32,6 +32,7 @@ def with_second(**changes):
         {"extra": {MARK: "nothing there"}},
         {"conditioning": object()},
         {"loras": (object(),)},
+        {"reference": object()},
     ],
 )
 def test_a_changed_or_marked_instance_is_redone(changes):

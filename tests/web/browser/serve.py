@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 
 from devtools.base import make_base  # noqa: E402
 from devtools.frontend import frontend_arguments, frontend_root  # noqa: E402
+from devtools.neighbours import add_neighbours  # noqa: E402
 from devtools.places import find_comfyui  # noqa: E402
 from devtools.server import Server  # noqa: E402
 
@@ -39,7 +40,7 @@ def main() -> None:
     version = sys.argv[1] if len(sys.argv) > 1 else None
     page = ["--front-end-root", str(frontend_root(python, version))] if version else frontend_arguments(python, comfyui)
     with tempfile.TemporaryDirectory() as folder:
-        base = make_base(Path(folder))
+        base = add_neighbours(make_base(Path(folder)))
         Image.fromarray(landscape(384, 512)).save(base / "input" / "scene.png")
         with Server(python, comfyui, base, arguments=[*page, "--preview-method", "latent2rgb"]) as server:
             print(server.url, flush=True)
