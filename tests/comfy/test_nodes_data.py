@@ -26,7 +26,18 @@ def node(pack):
     """A node class by its id, from the modules of this file's subject."""
     found = {
         cls.GET_SCHEMA().node_id: cls
-        for name in ("prompt", "preview", "convert", "instances", "instance_lora", "instance_reference", "layout_masks", "crops")
+        for name in (
+            *(
+                "prompt",
+                "preview",
+                "convert",
+                "instances",
+                "instance_lora",
+                "instance_reference",
+                "layout_masks",
+                "crops",
+            ),
+        )
         for cls in pack.module(f"nodes.{name}").NODES
     }
     return found.__getitem__
