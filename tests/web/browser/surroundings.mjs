@@ -98,8 +98,17 @@ export async function noTooltip(page) {
   assert.deepEqual([own, title], [true, ""], "an empty one of the editor's own, also where nothing around it has any yet");
 }
 
-/** axe-core finds nothing, whatever is open. @param {Page} page */
+/** axe-core finds nothing, whatever is open, in the dark theme and in the light one. @param {Page} page */
 export async function axe(page) {
+  for (const palette of ["light", "dark"]) {
+    await page.evaluate((name) => /** @type {any} */ (window).app.extensionManager.setting.set("Comfy.ColorPalette", name), palette);
+    await page.waitForFunction((dark) => document.body.classList.contains("dark-theme") === dark, palette === "dark");
+    await everythingOpen(page);
+  }
+}
+
+/** @param {Page} page */
+async function everythingOpen(page) {
   await emptyGraph(page);
   const node = await Node.add(page, [90, 160]);
   await node.eval((n, w) => { w.value = JSON.stringify({ version: 1, width: 512, height: 512, instances: [
