@@ -3,6 +3,7 @@
     python scripts/dev.py bench-train lora
     python scripts/bench_instance_lora.py                    50 layouts
     python scripts/bench_instance_lora.py --layers all       the LoRA in all layers for the box's tokens
+    python scripts/bench_instance_lora.py --prompt captions  the captions in the prompt of the whole picture too
 
 The benchmark's LoRA exchanges red and magenta.  In every layout both boxes ask for the same one of the two, and
 Instance LoRA gives the LoRA to one of them.  A layout counts where the judge sees the other colour in that box, and the
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layouts", type=int, default=50)
     parser.add_argument("--layers", choices=("caption", "all"), default="caption")
+    parser.add_argument("--prompt", choices=("captions", "background"), default="background", help="of the picture")
     parser.add_argument("--trained", type=Path, default=CACHE / "benchmark" / "trained")
     options = parser.parse_args(arguments)
     start()
@@ -41,9 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(
             f"bench_instance_lora.py needs {problem}. Make it with `python scripts/dev.py bench-train lora`."
         )
-    rows = measured(places, options.layouts, everywhere=options.layers == "all")
+    rows = measured(places, options.layouts, options.layers == "all", {"text": options.prompt})
     titles = ("without the LoRA", "in one box", "on the whole model")
-    print(f"{options.layouts} layouts, layers {options.layers}: share in which")
+    print(f"{options.layouts} layouts, layers {options.layers}, {options.prompt} in the prompt: share in which")
     print(f"{'':>20} {'changed there':>14} {'kept here':>10} {'both':>6}")
     for title, row in zip(titles, rows, strict=True):
         there, here, both = (sum(column) / len(row) for column in zip(*row, strict=True))
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"that box alone changes its colour in {share:.0%}; the goal is {GOAL:.0%}")
 
 
-def measured(places, layouts: int, everywhere: bool) -> list[list[tuple[bool, bool, bool]]]:
+def measured(places, layouts: int, everywhere: bool, settings: dict) -> list[list[tuple[bool, bool, bool]]]:
     """Per kind of picture and layout: changed in the chosen box, kept in the other, and both."""
     import comfy.utils
     import torch
@@ -78,7 +80,7 @@ def measured(places, layouts: int, everywhere: bool) -> list[list[tuple[bool, bo
                 (model,) = ApplyROICtrl.execute(
                     own.model, own.control, own.clip, with_file(layout_of(case), chosen, given)
                 ).result
-                conditioned = global_prompt(own._replace(model=model), case, {})
+                conditioned = global_prompt(own._replace(model=model), case, settings)
                 picture = sample(own.vae, conditioned, case.size, CFG, Sampler(STEPS), [number])[0]
             seen = [verdict.found and verdict.found.colour for verdict in judge(picture, case.boxes, case.wanted)]
             asked = case.wanted[0].colour
