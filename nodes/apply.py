@@ -12,6 +12,7 @@ from .patch.hooks import attach
 from .patch.hosts import host_of
 from .patch.methods import Method
 from .patch.methods.roictrl import ROICtrl, check_fits
+from .references import shared_with
 from .report import named, said
 from .slots import slots_of
 from .speed import BALANCED, EVERY, EXACT, FAST, SHARE, reuse_of, speed_inputs, uncond_of
@@ -37,7 +38,8 @@ PUBLISHED_SUFFIX = "4K, high quality, high resolution, best quality"
 
 def applied(model, control: Control, method: Method, notes: list[Note]) -> io.NodeOutput:
     """The patched model, and in the log and on the page what there is to say."""
-    return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes + control.why_off))
+    notes = notes + shared_with(model, control.slots) + control.why_off
+    return io.NodeOutput(attach(model, control, method), ui=said(control.node, notes))
 
 
 def adapter_of(patcher) -> ROICtrlAdapter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from comfy_api.latest import io
 
 from ..roictrl_core.crop import LEAST, Crop, crop_layout
@@ -24,13 +26,17 @@ def place_of(bbox: object) -> tuple[int, ...]:
     """x, y, width and height of one of core's bounding boxes, or of the first of a list. Raises ValueError."""
     while isinstance(bbox, (list, tuple)) and bbox:
         bbox = bbox[0]
-    if not isinstance(bbox, dict) or not all(isinstance(bbox.get(side), (int, float)) for side in SIDES):
+    if not isinstance(bbox, dict) or not all(_is_length(bbox.get(side)) for side in SIDES):
         shown = quote(bbox) if isinstance(bbox, (list, tuple)) else kind_of(bbox)
         raise ValueError(
             f"A bounding box must be an object with {', '.join(SIDES)} in pixels, not {shown}. Connect one of "
             "ComfyUI's own, such as bbox of Crop Layout or Layout Instance."
         )
     return tuple(round(bbox[side]) for side in SIDES)
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 class CropLayout(io.ComfyNode):
@@ -175,6 +181,10 @@ class JoinTiles(io.ComfyNode):
     def execute(cls, image, tiles, bboxes, feather) -> io.NodeOutput:
         check_widgets(cls, feather=feather[0])
         with named(JOIN):
+            if len(image) != 1:
+                raise ValueError(
+                    f"image holds a list of {len(image)} pictures. Connect the one that the tiles were cut from."
+                )
             ground = image[0]
             crops = [Crop.of(ground.shape[2], ground.shape[1], *place_of(bbox)) for bbox in bboxes]
             check_tiles(ground, tiles, len(crops))
@@ -183,12 +193,16 @@ class JoinTiles(io.ComfyNode):
 
 def check_tiles(ground, tiles, places: int) -> None:
     """Raises ValueError where the tiles do not belong to the places or to the picture."""
+    if not tiles:
+        raise ValueError("there are no tiles. Connect the pictures that were drawn for the tiles.")
     if len(tiles) != places:
         raise ValueError(
             f"There are {len(tiles)} tiles and {places} bounding boxes. Connect bboxes of the node that cut the tiles, "
             "and have each tile drawn once."
         )
     for number, tile in enumerate(tiles, 1):
+        if not tile.numel():
+            raise ValueError(f"Tile {number} is empty: its shape is {list(tile.shape)}. Have it drawn again.")
         if tile.shape[0] != ground.shape[0] or tile.shape[3] != ground.shape[3]:
             raise ValueError(
                 f"Tile {number} has the shape {list(tile.shape)}, and the picture {list(ground.shape)}: both need as "

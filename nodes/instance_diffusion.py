@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -144,11 +143,7 @@ class LoadInstanceDiffusion(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, weights_name) -> str:
         """A file that changed under the same name is read again."""
-        try:
-            status = os.stat(model_folders.path_of(FOLDER, weights_name))
-        except (ValueError, OSError):
-            return weights_name
-        return f"{weights_name} {status.st_mtime_ns} {status.st_size}"
+        return model_folders.fingerprint(FOLDER, weights_name)
 
     @classmethod
     def execute(cls, weights_name) -> io.NodeOutput:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import comfy.utils
-import folder_paths
+import torch
 from comfy_api.latest import io
 
+from ..roictrl_core.finite import all_finite
 from ..roictrl_core.notes import Note
 from .instances import chosen, naming
 from .loras import LoRA
-from .model_folders import choices, path_of
+from .model_folders import choices, fingerprint, path_of
 from .report import named, said
 from .types import LAYOUT, advanced, schema
 from .widgets import check_widgets
@@ -27,11 +27,14 @@ def read_lora(name: str) -> dict:
     """The tensors of a LoRA file; raises ValueError with a sentence where it cannot be read."""
     path = path_of(FOLDER, name)
     try:
-        return comfy.utils.load_torch_file(path, safe_load=True)
+        tensors = comfy.utils.load_torch_file(path, safe_load=True)
     except Exception as error:  # whatever core's readers raise
         raise ValueError(
             f"the file '{name}' in models/{FOLDER} cannot be read ({error}). Download it again, or choose another."
         ) from error
+    if not all(all_finite(tensor) for tensor in tensors.values() if torch.is_tensor(tensor)):
+        raise ValueError(f"the file '{name}' in models/{FOLDER} holds values that are not numbers. Choose another.")
+    return tensors
 
 
 def _strength(name: str, of: str) -> io.Input:
@@ -83,11 +86,7 @@ class InstanceLoRA(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, lora_name, **others) -> str:
         """A file that was made anew under the same name is read again."""
-        path = folder_paths.get_full_path(FOLDER, lora_name)
-        if path is None:
-            return lora_name
-        status = os.stat(path)
-        return f"{lora_name} {status.st_mtime_ns} {status.st_size}"
+        return fingerprint(FOLDER, lora_name)
 
     @classmethod
     def execute(

@@ -45,12 +45,8 @@ def find_instance(layout: Layout, which: str) -> int:
 
 
 def find_instances(layout: Layout, names: str) -> list[int]:
-    """Indices from 0 of the instances that are named, one a line, each once."""
-    return list(dict.fromkeys(find_instance(layout, name) for name in names.splitlines() if name.strip()))
-
-
-def chosen(layout: Layout, names: str) -> list[int]:
-    """Indices from 0 of the instances that are named, one a line; ``all`` is every one, unless one is called so."""
+    """Indices from 0 of the instances that are named, one a line, each once; ``all`` is every one, unless one is called
+    so."""
     found: list[int] = []
     for name in filter(None, map(str.strip, names.splitlines())):
         try:
@@ -59,9 +55,15 @@ def chosen(layout: Layout, names: str) -> list[int]:
             if name.lower() != ALL:
                 raise
             found += range(len(layout.instances))
+    return list(dict.fromkeys(found))
+
+
+def chosen(layout: Layout, names: str) -> list[int]:
+    """The same; raises ValueError where none is named."""
+    found = find_instances(layout, names)
     if not found:
         raise ValueError(f"instance is empty. Give a label, a caption or an index from 1, or '{ALL}'.")
-    return sorted(set(found))
+    return found
 
 
 def naming() -> io.Input:

@@ -43,8 +43,8 @@ class LayoutToMasks(io.ComfyNode):
                     "instances",
                     multiline=True,
                     default="",
-                    tooltip="Which ones: a label, a caption or an index from 1, one a line. Empty takes all that are "
-                    "enabled.",
+                    tooltip="Which ones: a label, a caption or an index from 1, one a line; or all. Empty takes all "
+                    "that are enabled.",
                 ),
             ],
             outputs=_outputs(),

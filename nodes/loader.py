@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from comfy_api.latest import io
 
 from ..roictrl_core.checkpoint import read_adapter
@@ -47,11 +45,7 @@ class LoadAdapter(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, adapter_name) -> str:
         """A file that was trained or downloaded anew under the same name is read again."""
-        try:
-            status = os.stat(model_folders.path_of(FOLDER, adapter_name))
-        except (ValueError, OSError):
-            return adapter_name
-        return f"{adapter_name} {status.st_mtime_ns} {status.st_size}"
+        return model_folders.fingerprint(FOLDER, adapter_name)
 
     @classmethod
     def execute(cls, adapter_name) -> io.NodeOutput:

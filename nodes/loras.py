@@ -68,18 +68,29 @@ class LoRAs:
         """Raises ValueError with a sentence where a LoRA of an instance belongs to another model; notes what it leaves
         out."""
         for lora in instance.loras if self.host is not None else ():
-            found, name = self._in_model(lora), instance.name(index)
+            name = instance.name(index)
+            found, in_text = self._read(lora, name)
             if found.unfit:
                 raise ValueError(
                     f"the LoRA '{lora.file}' of {name} was made for another model: its layer {found.unfit[0]} has "
                     f"another size in this one ({self.host.family}). {WHERE}"
                 )
-            if not found.deltas and not found.left and not self._text_weights(lora):
+            if not found.deltas and not found.left and not in_text:
                 raise ValueError(
                     f"nothing in the LoRA '{lora.file}' of {name} belongs to this model ({self.host.family}) or its "
                     f"CLIP. {WHERE}"
                 )
             self.notes += self._left_out(lora, found, instance, index)
+
+    def _read(self, lora: LoRA, name: str) -> tuple[InModel, int]:
+        """What it changes in the model, and how many weights of the text encoder."""
+        try:
+            return self._in_model(lora), self._text_weights(lora)
+        except (KeyError, IndexError, RuntimeError) as error:  # whatever core's readers stumble over
+            raise ValueError(
+                f"the LoRA '{lora.file}' of {name} is damaged ({error}): a part of a layer is missing, or has another "
+                "shape. Download it again, or choose another in Instance LoRA."
+            ) from error
 
     def _left_out(self, lora: LoRA, found: InModel, instance: Instance, index: int) -> list[Note]:
         """What of a LoRA does not act, where that may not be as meant."""

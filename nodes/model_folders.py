@@ -35,5 +35,14 @@ def path_of(name: str, choice: str) -> str:
     return path
 
 
+def fingerprint(name: str, choice: str | None) -> str:
+    """Of a choice, and of the file as it is now; None stands for a choice that comes over a link."""
+    path = None if choice is None else folder_paths.get_full_path(name, choice)
+    if path is None or not os.path.exists(path):
+        return str(choice)
+    status = os.stat(path)
+    return f"{choice} {status.st_mtime_ns} {status.st_size}"
+
+
 def _hint(name: str) -> str:
     return f"(no file in models/{name})"

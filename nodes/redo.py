@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from comfy_api.latest import io
 
+from ..roictrl_core.finite import all_finite
 from ..roictrl_core.layout import Instance, Layout
 from ..roictrl_core.notes import Note
-from ..roictrl_core.redo import left_behind, pixels_of, redo_mask, to_redo
+from ..roictrl_core.redo import freed, left_behind, pixels_of, redo_mask, to_redo
 from .instances import find_instances
 from .report import named, said
 from .sampling.kept_steps import KEEP, MAX_BYTES, REDO, KeepingSampler, KeptRun, RedoingSampler, Steps
@@ -30,6 +31,11 @@ def kept_run(steps: Steps, latent: dict) -> KeptRun:
         raise ValueError(
             f"the latents of this run are {run.megabytes} MB, more than the {MAX_BYTES // 2**20} MB that are kept. "
             "Sample fewer steps, or a smaller picture or batch."
+        )
+    if not all_finite(run.samples):
+        raise ValueError(
+            "the picture that was kept holds values that are not numbers. Sample it anew with another sampler, seed or "
+            "precision."
         )
     if not torch.equal(latent["samples"].cpu().float(), run.samples):
         raise ValueError(
@@ -82,6 +88,11 @@ class KeepSteps(io.ComfyNode):
     @classmethod
     def execute(cls, sampler, layout) -> io.NodeOutput:
         with named(KEEP):
+            if isinstance(sampler, (KeepingSampler, RedoingSampler)):
+                raise ValueError(
+                    f"the sampler keeps its steps already. Connect the kept_steps of the {KEEP} or {REDO} it comes "
+                    f"from, or give {KEEP} the sampler before that."
+                )
             steps = Steps(sampler, layout.validate())
         return io.NodeOutput(KeepingSampler(steps), steps)
 
@@ -107,8 +118,9 @@ class RedoBoxes(io.ComfyNode):
             run = kept_run(kept_steps, latent)
             again = [] if obeyed else chosen(kept_steps, layout.validate(), instances)
         left = [] if obeyed else left_behind(kept_steps.layout, layout)
-        mask = redo_mask([*(instance.box for _, instance in again), *left], *run.result.shape[-2:])
-        kept = Steps(kept_steps.sampler, layout)
+        mask = redo_mask([*(freed(instance) for _, instance in again), *left], *run.result.shape[-2:])
+        # A picture that stays is still that of the layout before.
+        kept = Steps(kept_steps.sampler, kept_steps.layout if obeyed else layout)
         sampler = RedoingSampler(kept_steps.sampler, run, mask, KeepingSampler(kept))
         notes = [Note("redo.enough")] if obeyed else redo_notes(again, len(left))
         pixels = pixels_of(mask, layout.height, layout.width)[None]
@@ -128,7 +140,7 @@ def _redo_inputs() -> list[io.Input]:
             multiline=True,
             default="",
             tooltip="Boxes to draw anew beside those that are marked or changed: a label, a caption or an "
-            "index from 1, one a line.",
+            "index from 1, one a line; or all.",
         ),
         io.Boolean.Input(
             "obeyed",

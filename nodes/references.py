@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..roictrl_core.layout import Instance
 from ..roictrl_core.notes import Note
 from .captions import CaptionEncoder
-from .patch.control import ImagePrompt
+from .patch.control import ImagePrompt, Slot
 from .patch.hosts import host_of
 from .patch.hosts.unet import UNet
-from .patch.hosts.unet_replacements import image_prompt_in
+from .patch.hosts.unet_replacements import image_prompt_in, replacement_in
 
 WHENCE = (
     "Connect the MODEL output of an IP-Adapter node, IPAdapter Advanced for one, whose model input is the checkpoint's."
@@ -53,4 +54,14 @@ def image_prompt(instance: Instance, index: int, encoder: CaptionEncoder) -> tup
             f"the image prompt of {instance.name(index)} was made for another model ({reference.made_for}) than this "
             f"one ({host.shape}). {WHENCE}"
         )
+    if not any(replacement_in(reference.image_prompt, block.key) for block in host.blocks):
+        return None, [instance.note("apply.reference_elsewhere", index)]
     return reference.image_prompt, []
+
+
+def shared_with(model, slots: Iterable[Slot]) -> list[Note]:
+    """A note where a box's image prompt is on the whole MODEL too: the one that lent it goes to Apply."""
+    on_all = {id(function) for function in image_prompt_in(model.model_options).values()}
+    own = (slot.image_prompt for slot in slots if slot.image_prompt)
+    shared = any(id(function) in on_all for prompt in own for function in prompt.values())
+    return [Note("apply.reference_shared")] if shared else []

@@ -72,12 +72,14 @@ def _own_pass() -> list[io.Input]:
     ]
 
 
-def _late(control: Control) -> list[Note]:
-    """Where the boxes begin to act after the end of their own passes."""
+def _own_pass_notes(control: Control) -> list[Note]:
+    """Where the boxes begin to act after their own passes, or have image prompts, which those do not read."""
     (start, _), own = control.window, control.own
-    if own is None or own.share > start:
+    if own is None:
         return []
-    return [Note("apply.own_pass_late", values={"share": own.share, "start": start})]
+    late = [Note("apply.own_pass_late", values={"share": own.share, "start": start})] if own.share <= start else []
+    unread = any(slot.image_prompt for slot in control.slots)
+    return late + ([Note("apply.reference_own_pass")] if unread else [])
 
 
 class ApplyROIPrompts(io.ComfyNode):
@@ -159,7 +161,7 @@ class ApplyROIPrompts(io.ComfyNode):
                 own=OwnPass(own_pass, own_margin, own_patch) if own_pass else None,
                 picture=(layout.width, layout.height),
             )
-            return applied(model, control, method, notes + many_boxes(slots) + _late(control))
+            return applied(model, control, method, notes + many_boxes(slots) + _own_pass_notes(control))
 
 
 NODES = [ApplyROIPrompts]

@@ -70,6 +70,7 @@ class Check:
         names = [title_of(extra) or "?" for extra in self.extras]
         more = ["…"] if len(names) > MAX_NAMED else []
         values = {"count": len(names), "names": names[:MAX_NAMED] + more}
+        notes += [] if self.verdicts else [Note("check.no_instances")]
         return notes + ([Note("check.extras", values=values)] if names else [])
 
 

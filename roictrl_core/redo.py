@@ -18,6 +18,7 @@ from .fields import Box
 from .layout import Instance, Layout
 
 EDGE = 0.5  # how much of a cell of the soft edge is new
+REACH = 0.125  # of the picture's sides, around a point: it does not say how large its object is
 
 
 def to_redo(before: Layout, layout: Layout) -> list[tuple[int, Instance]]:
@@ -29,8 +30,16 @@ def to_redo(before: Layout, layout: Layout) -> list[tuple[int, Instance]]:
 def left_behind(before: Layout, layout: Layout) -> list[Box]:
     """The boxes of ``before`` that an instance has left: it is gone, or stands elsewhere now."""
     now = [_acts(one) for _, one in layout.enabled]
-    redone = [one.box for _, one in to_redo(before, layout)]
-    return [one.box for _, one in before.enabled if _acts(one) not in now and one.box not in redone]
+    redone = [freed(one) for _, one in to_redo(before, layout)]
+    return [freed(one) for _, one in before.enabled if _acts(one) not in now and freed(one) not in redone]
+
+
+def freed(instance: Instance) -> Box:
+    """Where an instance may be drawn anew: its box, or what lies around a point that has none."""
+    if instance.has_area or instance.point is None:
+        return instance.box
+    x, y = instance.point
+    return (x - REACH, y - REACH, x + REACH, y + REACH)
 
 
 def redo_mask(boxes: Iterable[Box], height: int, width: int) -> Tensor:

@@ -105,6 +105,10 @@ SENTENCES = {
         "The image prompt of {name} knows places, as one with a mask does; inside a box the box is the mask, and it is "
         "laid over the box as if that were the picture. Leave the mask of that IP-Adapter node empty."
     ),
+    "run.reference_deaf": (
+        "The image prompt of {name} does not read the text that it is handed, so the box's caption has no effect. Use "
+        "another kind of image prompt in the box, one that is added to the text's attention."
+    ),
     "run.text_not_in_pairs": (
         "A patch on the cross-attention reads the text's tokens by turns as keys and values (NegPip does), and the "
         "captions were not encoded for it. They are read without it, so negative prompt weights do not act in them. "
@@ -288,6 +292,18 @@ SENTENCES = {
     "apply.reference_unread": (
         "The image prompt of {who} has no effect here: it acts where a box reads its caption by the cross-attention of "
         "a UNet (SD1.x, SD2.x, SDXL), with Apply ROICtrl or Apply ROI Prompts."
+    ),
+    "apply.reference_elsewhere": (
+        "The image prompt of {who} is in no block of this model that a box can read in, so it has no effect. Choose "
+        "another weight type in its IP-Adapter node."
+    ),
+    "apply.reference_shared": (
+        "The model has the image prompt of a box on the whole picture as well. To keep it to the box, connect the "
+        "model before the IP-Adapter node to the Apply node."
+    ),
+    "apply.reference_own_pass": (
+        "While a box is denoised by itself (own_pass) its image prompt does not act, and little of it shows. Set "
+        "own_pass to 0 where the image prompt matters more than the place."
     ),
     "apply.mask_outside": (
         "The mask of {who} lies outside its box, and an instance shows only where both are: nothing of it can appear. "
@@ -504,6 +520,7 @@ SENTENCES = {
     "check.nothing": "{who} is missing: nothing was found in its box.",
     "check.place": "{who} is missed: the nearest object, '{seen}', covers its box with an IoU of {iou}, not {least}.",
     "check.name": "{who} is missed: what stands in its box is '{seen}'.",
+    "check.no_instances": "The layout has no box that is enabled, so there is nothing to obey and the score is 1.",
     "check.first_picture": "There are several pictures; the first is checked, against the first of the detections.",
     "check.extras": "Found beside the boxes, and not asked for: {count} {count:object|objects} ({names}).",
     "redo.kept": "Kept {count} latents of this run, {megabytes} MB of memory.",

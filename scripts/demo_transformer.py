@@ -1,6 +1,6 @@
 """Trains the demo transformer, a small DiT of Anima's kind, on the latents of demo_data.py.
 
-    python scripts/demo_data.py small train --vae demo_model/vae.safetensors
+    python scripts/demo_data.py small_8k train_4k --vae demo_model/vae.safetensors
     python scripts/demo_transformer.py small && python scripts/demo_transformer.py train [--processes 2]
 
 Texts are encoded by the demo model's own text encoder, which stays as it is.  Objective: rectified flow, noise levels
@@ -29,8 +29,8 @@ from roictrl_core.files import write_atomically  # noqa: E402
 
 DEMO = ROOT / "demo_model"
 STAGES = {
-    "small": Stage((("small", 64),), 3000, None, 1e-3, 1.0),
-    "train": Stage((("train", 32), ("small", 64)), 4000, "small", 1e-3, 0.3),
+    "small": Stage((("small_8k", 64),), 1500, None, 1e-3, 1.0),
+    "train": Stage((("train_4k", 32), ("small_8k", 64)), 1600, "small", 1e-3, 0.3),
 }
 LAST = ("adaln_modulation_self_attn.2", "adaln_modulation_cross_attn.2", "adaln_modulation_mlp.2", "linear_2")
 

@@ -25,6 +25,9 @@ class DataSet:
 DATA_SETS = {
     "small": DataSet(seed=20, count=20000, size=64, instances=1, captions=2),  # single objects, a quarter of the cost
     "train": DataSet(seed=30, count=30000, size=SIZE, instances=None, captions=2),
+    # The first of each: what a processor draws in half an hour, for the demo transformer.
+    "small_8k": DataSet(seed=20, count=8000, size=64, instances=1, captions=2),
+    "train_4k": DataSet(seed=30, count=4000, size=SIZE, instances=None, captions=2),
 }
 
 

@@ -133,9 +133,15 @@ def test_tiles_that_do_not_belong_together_are_named(run):
     for tiles, sentence in (
         ([one, one], "There are 2 tiles and 1 bounding boxes"),
         ([one[:1]], "Tile 1 has the shape"),
+        ([one[:, :0]], "Tile 1 is empty"),
+        ([], "there are no tiles"),
     ):
         with pytest.raises(ValueError, match=f"Join Tiles: {sentence}"):
             run("JoinTiles", image=[IMAGE], tiles=tiles, bboxes=[crop(0, 0, 32, 32)], feather=[4])
+    with pytest.raises(ValueError, match="Join Tiles: image holds a list of 2 pictures"):
+        run("JoinTiles", image=[IMAGE, IMAGE], tiles=[one], bboxes=[crop(0, 0, 32, 32)], feather=[4])
+    with pytest.raises(ValueError, match="Join Tiles: A bounding box must be an object with x, y, width, height"):
+        run("JoinTiles", image=[IMAGE], tiles=[one], bboxes=[crop(float("nan"), 0, 32, 32)], feather=[4])
     with pytest.raises(ValueError, match="Join Tiles: feather is -1; it must be a whole number from 0 to 2048"):
         run("JoinTiles", image=[IMAGE], tiles=[one], bboxes=[crop(0, 0, 32, 32)], feather=[-1])
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ....roictrl_core.attention import BlockAttention
 from ....roictrl_core.safe_text import quote
 from ..points import Carry, Reading, Size
-from .unet_replacements import EFFECT, NOISE, Effect, Replacement, knows_places, named_rows, replacement_in
+from .unet_replacements import EFFECT, NOISE, Effect, Replacement, named_rows, replacement_in, unfit
 
 if TYPE_CHECKING:
     from .unet import UNetBlock
@@ -124,14 +124,14 @@ class CaptionAttention(BlockAttention):
     def _own(
         self, replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, options: dict, pairs: Sequence[int]
     ) -> Tensor:
-        """Read by a box's own image prompt; said once of each block's where it has a mask, which is no box's."""
+        """Read by a box's own image prompt; of each block's it is asked once whether it fits a box."""
         out, key = replacement(q, k, v, options), ("image prompt", id(replacement), self.block.key)
         if key not in self.reading.memo:
-            found = knows_places(replacement, q, k, v, out, self._kernel(q, k, v, options), options)
-            if found is not None:
-                self.reading.memo[key] = found
-            if found:
-                self.reading.say("run.reference_masked", name=self._box(pairs[0]))
+            notes = unfit(replacement, q, k, v, out, self._kernel(q, k, v, options), options)
+            if notes is not None:
+                self.reading.memo[key] = notes
+            for code in notes or ():
+                self.reading.say(code, name=self._box(pairs[0]))
         return out
 
     def _box(self, pair: int) -> str:

@@ -61,14 +61,23 @@ def replacement_in(image_prompt: ImagePrompt, key: tuple) -> Replacement | None:
     return image_prompt.get(key, image_prompt.get(key[:2]))
 
 
+def unfit(
+    replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, plain: Tensor, options: dict
+) -> list[str] | None:
+    """The notes on a box's own image prompt: it knows places, as one with a mask does, or does not read the text.  None
+    where it does not act in this step.  ``plain``: the model's own attention."""
+    if (out - plain).abs().amax() <= NOISE * plain.abs().amax():
+        return None
+    masked = ["run.reference_masked"] if knows_places(replacement, q, k, v, out, plain, options) else []
+    deaf = _deaf(replacement, q, k, v, out, plain, options)
+    return masked + ([] if deaf is None else ["run.reference_deaf"])
+
+
 def knows_places(
     replacement: Replacement, q: Tensor, k: Tensor, v: Tensor, out: Tensor, plain: Tensor, options: dict
-) -> bool | None:
-    """Whether a replacement treats places of the map differently, as one with a mask does; None where it does not act
-    in this step.  ``plain``: the model's own attention."""
+) -> bool:
+    """Whether it treats places of the map differently."""
     added, scale = (out - plain).abs().amax(), plain.abs().amax()
-    if added <= NOISE * scale:
-        return None
     return not _alike(replacement, q, k, v, out, options, NOISE * scale + 0.05 * added)
 
 

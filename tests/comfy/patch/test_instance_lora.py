@@ -197,6 +197,12 @@ def test_what_cannot_act_is_said(
     (comfy.base / "models" / "loras" / "broken.safetensors").write_bytes(b"no tensors here")
     with pytest.raises(ValueError, match="Instance LoRA: the file 'broken.safetensors' in models/loras cannot be read"):
         add_lora(two_boxes, "2", "broken.safetensors")
+    half = {key: tensor for key, tensor in loras.tensors(base.weights, READS, prefix=P).items() if "down" not in key}
+    with pytest.raises(ValueError, match=rf"^Apply ROICtrl: the LoRA 'half.safetensors' of {who} is damaged"):
+        apply(model, add_lora(two_boxes, "2", lora_file("half.safetensors", half)))
+    nan = {key: tensor * float("nan") for key, tensor in parts.items()}
+    with pytest.raises(ValueError, match="Instance LoRA: the file 'nan.safetensors' .* values that are not numbers"):
+        add_lora(two_boxes, "2", lora_file("nan.safetensors", nan))
     with pytest.raises(ValueError, match="Instance LoRA: There is no instance 'a cat' in the layout"):
         add_lora(two_boxes, "a cat", "broken.safetensors")
     with pytest.raises(ValueError, match="Instance LoRA: instance is empty"):

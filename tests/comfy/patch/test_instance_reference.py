@@ -132,6 +132,29 @@ def test_a_mask_is_said(model, two_boxes, apply, sample, add, blocks, caplog):
     assert caplog.text.count("The image prompt of instance 2 ('a blue bird') knows places") == 1
 
 
+def test_one_that_does_not_read_the_caption_is_said(model, two_boxes, apply, sample, add, blocks, caplog):
+    """As attention couple's kind does not."""
+
+    def deaf(q, k, v, options):
+        return q * 0.5
+
+    sample(apply(model, add(two_boxes, "2", on(model, deaf, *blocks))))
+    assert caplog.text.count("The image prompt of instance 2 ('a blue bird') does not read the text") == 1
+
+
+def test_what_acts_otherwise_than_meant_is_said(model, two_boxes, apply, apply_prompts, add, blocks, caplog):
+    lender = on(model, OWN, *blocks)
+    boxes = add(two_boxes, "2", lender)
+    apply(model, boxes)
+    assert not caplog.text
+    apply(lender, boxes)
+    assert "The model has the image prompt of a box on the whole picture as well" in caplog.text
+    apply_prompts(model, boxes, own_pass=0.5)
+    assert "While a box is denoised by itself (own_pass) its image prompt does not act" in caplog.text
+    apply(model, add(two_boxes, "2", on(model, OWN, ("input", 99))))
+    assert "The image prompt of instance 2 ('a blue bird') is in no block of this model" in caplog.text
+
+
 def test_what_cannot_act_is_said(pack, model, two_boxes, apply, apply_gligen, add, blocks, caplog):
     who = r"instance 2 \('a blue bird'\)"
     with pytest.raises(ValueError, match="^Instance Reference: the model input has no image prompt. Connect the MODEL"):

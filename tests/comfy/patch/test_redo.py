@@ -188,6 +188,34 @@ def test_what_does_not_fit_is_refused(nodes, model, boxes, draw):
         draw(model, again, shape=(1, 4, 8, 8))
 
 
+def test_a_sampler_that_keeps_its_steps_already_is_refused(nodes, apply_prompts, model, boxes, draw):
+    """Around Redo Boxes another one would hold the cells that the first keeps."""
+    sampler, steps = keep(nodes, "euler", boxes)
+    first = draw(apply_prompts(model, boxes), sampler)
+    again = redo(nodes, steps, first, boxes, "1").result[0]
+    for kept in (sampler, again):
+        with pytest.raises(ValueError, match="Keep Steps: the sampler keeps its steps already. Connect the kept_steps"):
+            nodes.KeepSteps.execute(kept, boxes)
+
+
+def test_a_picture_that_stays_is_still_that_of_the_layout_before(nodes, apply_prompts, model, boxes, draw):
+    sampler, steps = keep(nodes, "euler", boxes)
+    first = draw(apply_prompts(model, boxes), sampler)
+    now = changed(boxes, 1, caption="a green tree")
+    same, kept, _ = redo(nodes, steps, first, now, obeyed=True).result
+    second = draw(apply_prompts(model, now), same, seed=7)
+    assert torch.equal(second["samples"], first["samples"])
+    assert redo(nodes, kept, second, now).result[2].max() == 1
+
+
+def test_a_picture_that_is_no_number_is_said(nodes, apply_prompts, model, boxes, draw):
+    sampler, steps = keep(nodes, "euler", boxes)
+    first = draw(apply_prompts(model, boxes), sampler)
+    steps.run.samples[0, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="Redo Boxes: the picture that was kept holds values that are not numbers"):
+        redo(nodes, steps, first, boxes, "all")
+
+
 def test_an_adaptive_sampler_is_refused(nodes, model, boxes, draw):
     sampler, steps = keep(nodes, "dpm_adaptive", boxes)
     first = draw(model, sampler)

@@ -61,7 +61,8 @@ def test_disabled_instances_are_not_asked_for():
     half = replace(PAIR, instances=(replace(FOX, enabled=False), OWL))
     result = check(half, found((OWL.box, "owl"), (FOX.box, "fox")))
     assert [one.index for one in result.verdicts] == [2] and [one.label for one in result.extras] == ["fox"]
-    assert check(Layout(), found((FOX.box, "fox"))).score == 1.0
+    none = check(Layout(), found((FOX.box, "fox")))
+    assert none.score == 1.0 and said(Layout(), none)[0].startswith("The layout has no box that is enabled")
 
 
 def test_a_mask_counts_in_place_of_its_box():

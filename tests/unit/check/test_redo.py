@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from roictrl_core.check import MARK
 from roictrl_core.layout import Instance, Layout
-from roictrl_core.redo import EDGE, left_behind, pixels_of, redo_mask, to_redo
+from roictrl_core.redo import EDGE, REACH, freed, left_behind, pixels_of, redo_mask, to_redo
 
 FOX, OWL = Instance((0.0, 0.0, 0.25, 0.25), "a red fox"), Instance((0.5, 0.5, 1.0, 1.0), "a blue owl")
 PAIR = Layout(64, 64, (FOX, OWL))
@@ -63,6 +63,17 @@ def test_the_cells_of_a_box_and_a_soft_edge_around_them():
     mask = redo_mask([(0.25, 0.25, 0.45, 0.5)], 8, 8)
     assert mask[2:4, 2:4].min() == 1 and mask.sum() == 4 + 12 * EDGE
     assert mask[1, 1] == EDGE and mask[0].max() == 0
+
+
+@pytest.mark.parametrize("point", [(0.5, 0.5), (1.0, 0.2), (0.0, 0.0)])
+def test_a_point_without_a_box_frees_what_lies_around_it(point):
+    """Also on the border of a cell, and of the picture."""
+    alone = Instance((*point, *point), "a lamp", point=point)
+    mask = redo_mask([freed(alone)], 16, 16)
+    assert mask[min(15, int(16 * point[1])), min(15, int(16 * point[0]))] == 1
+    assert 4 <= (mask == 1).sum() <= (2 * 16 * REACH + 1) ** 2
+    assert freed(replace(OWL, point=point)) == OWL.box
+    assert left_behind(replace(PAIR, instances=(FOX, alone)), replace(PAIR, instances=(FOX,))) == [freed(alone)]
 
 
 @pytest.mark.parametrize("box", [(-0.5, -0.5, 0.1, 0.1), (0.9, 0.9, 1.7, 1.2), (1.2, 0.0, 1.5, 1.0)])
