@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from comfy_api.latest import io
 
-from ..roictrl_core.notes import Note
+from ..roictrl_core.notes import Note, quote
 from .apply import MASK_FEATHER, applied, mask_feather_input
 from .blocks import ALL, blocks_input, blocks_of
 from .patch.control import Control, OwnPass, Slot
@@ -74,12 +74,20 @@ def _own_pass() -> list[io.Input]:
 
 def _own_pass_notes(control: Control) -> list[Note]:
     """Where the boxes begin to act after their own passes, or have image prompts, which those do not read."""
-    (start, _), own = control.window, control.own
+    (start, end), own = control.window, control.own
     if own is None:
         return []
-    late = [Note("apply.own_pass_late", values={"share": own.share, "start": start})] if own.share <= start else []
-    unread = any(slot.image_prompt for slot in control.slots)
-    return late + ([Note("apply.reference_own_pass")] if unread else [])
+    late = [slot.name for slot in control.slots if slot.enabled and slot.window[0] >= own.share > start]
+    found = {
+        "apply.own_pass_late": own.share <= start,
+        "apply.own_pass_cut": own.share > end,
+        "apply.own_pass_late_for": late,
+        "apply.own_pass_patch": own.patch >= min(own.share, end),
+        "apply.reference_own_pass": any(slot.image_prompt for slot in control.slots),
+    }
+    values = {"share": own.share, "start": start, "end": end, "patch": own.patch}
+    values["names"] = quote(", ".join(late))[1:-1]
+    return [Note(code, values=values) for code, true in found.items() if true]
 
 
 class ApplyROIPrompts(io.ComfyNode):

@@ -54,6 +54,10 @@ SENTENCES = {
         "A prompt is for areas alone, so no box is drawn by itself beside it. Combine it with one for the whole "
         "picture."
     ),
+    "run.no_own_pass": (
+        "No step was in the part of the schedule in which boxes are drawn by themselves (own_pass {share}), as where a "
+        "picture is changed a little (denoise below 1). Raise own_pass."
+    ),
     "run.prompt_left_alone": "A sampling pass is neither of the guider's prompts; the boxes leave it alone.",
     "run.prompt_unknown": (
         "A sampling pass is neither of the guider's prompts; it reads its own prompt inside the boxes."
@@ -255,6 +259,18 @@ SENTENCES = {
     "apply.own_pass_late": (
         "own_pass ends at {share} of the schedule, and the boxes act from {start} on, so none is drawn by itself. "
         "Raise own_pass."
+    ),
+    "apply.own_pass_cut": (
+        "own_pass goes on to {share} of the schedule, and the boxes act to {end} alone, so it ends there. Raise "
+        "end_percent, or lower own_pass."
+    ),
+    "apply.own_pass_late_for": (
+        "These boxes begin to act when own_pass has ended, at {share} of the schedule, and are not drawn by "
+        "themselves: {names}. Raise own_pass, or let them start earlier."
+    ),
+    "apply.own_pass_patch": (
+        "own_patch is {patch}, as long as the own passes or longer, so all that they draw is patches of colour. Lower "
+        "own_patch."
     ),
     "apply.no_instance": (
         "The layout has no enabled instance, so the picture is the base model's. Draw a box in Instance Box Prompt."

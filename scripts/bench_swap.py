@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     places = Places(demo, demo / "adapter.safetensors", options.trained, options.trained)
     known = json.loads(options.settings.read_text(encoding="utf-8"))["methods"] if options.settings else {}
     lines = []
+    if options.layouts < 1 or set(options.methods) - set(METHODS):
+        raise SystemExit(f"bench_swap.py: layouts must be 1 or more, and methods among {', '.join(METHODS)}.")
     for name in options.methods:
         method = METHODS[name]
         if problem := method.problem(places):

@@ -76,7 +76,7 @@ def train_stage(rank: int, processes: int, name: str) -> None:
     run = Run(f"transformer_{name}", stage, Transformer(), first)
     data = [Data(*part, stage.counts, statistics) for part in stage.data]
     train(run, data, Loss(), rank, processes)
-    if rank == 0:
+    if rank == 0 and name == "train":
         publish(run)
 
 

@@ -130,7 +130,8 @@ def _host(run: Run, kind: type[Host], model) -> Host:
 def _together(kind: type[Host]) -> Callable:
     def apply_model(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
         options = {} if transformer_options is None else transformer_options
-        inputs = Inputs(surrounded(x, options), c_crossattn, options, kwargs)
+        x, options = surrounded(x, options)
+        inputs = Inputs(x, c_crossattn, options, kwargs)
         with kind.together(inputs) as inputs:
             return executor(inputs.x, t, c_concat, inputs.text, control, inputs.options, **inputs.others)
 

@@ -19,11 +19,21 @@ from .control import Slot
 from .frames import FULL
 from .hosts import Host
 from .hosts.encoding import area_cond
+from .points import CannotAct
 from .roles import CAPTION, UNKNOWN
 from .run import Batch
 
 OWN = "roictrl.own"  # in transformer_options of an own pass, from which every Apply stands aside
-SKIPPING = ("easycache", "lazycache")  # core's caches of whole steps, which a call of another size would empty
+SKIPPING = ("easycache",)  # core's cache of whole calls, which a call of another size would empty
+LAZY = "lazycache"  # core's cache of whole steps: it would carry patches beyond their part of the schedule
+
+
+class _Place(NamedTuple):
+    """What a call of an own pass is told of one of its conds: what to add to the latent, which is nothing inside the
+    box, and the number of the sampler's list that it stands in for."""
+
+    around: Tensor
+    number: int
 
 
 class _Own(NamedTuple):
@@ -51,13 +61,22 @@ def with_own_passes(
     wanted = _wanted(host, model, batch, x)
     if not wanted:
         return list(out)
+    if any(LAZY in by_key for by_key in options.get("transformer_options", {}).get("wrappers", {}).values()):
+        raise CannotAct(
+            "LazyCache reuses whole steps, with what own passes draw in them, beyond the steps that it belongs to. "
+            "Remove LazyCache (EasyCache works), or set own_pass to 0."
+        )
+    batch.run.draws_own = True
     weights = {own.slot: _weight(batch, own.slot, own.crop, x) for own in wanted}
     even = background(_caption_of(batch, out), torch.stack(list(weights.values())).amax(0))
     emptied = _noised(batch, model, x, even) - x
 
     def drawn(asked: Sequence[_Own]) -> Sequence[Tensor]:
-        around = {own.cond["uuid"]: inside_crop(emptied * (weights[own.slot] == 0), own.crop) for own in asked}
-        return ask([[own.cond] for own in asked], _alone(options, around))
+        places = {own.cond["uuid"]: _Place(around(own), own.number) for own in asked}
+        return ask([[own.cond] for own in asked], _alone(options, places))
+
+    def around(own: _Own) -> Tensor:
+        return inside_crop(emptied, own.crop) * (inside_crop(weights[own.slot], own.crop) == 0)
 
     patched = batch.run.draws_patches(batch.sigma)
     found = _patches(batch, wanted, drawn, even, weights) if patched else drawn(wanted)
@@ -96,29 +115,36 @@ def _noised(batch: Batch, model, x: Tensor, even: Tensor) -> Tensor:
     return model.model_sampling.noise_scaling(sigma, noise, even.expand_as(x))
 
 
-def surrounded(x: Tensor, options: Mapping) -> Tensor:
-    """The input of an own pass, with what is around each box in place of the picture's."""
-    around = options.get(OWN)
-    if around is None:
-        return x
-    uuids = options["uuids"]
-    return torch.cat([part + around[name].to(part) for part, name in zip(x.chunk(len(uuids)), uuids, strict=True)])
+def surrounded(x: Tensor, options: Mapping) -> tuple[Tensor, Mapping]:
+    """The input of an own pass, with what is around each box in place of the picture's, and its options as they are
+    where boxes have no lists of their own: other packs find their own positive and negative by the list's number."""
+    if OWN not in options:
+        return x, options
+    places = [options[OWN][name] for name in options["uuids"]]
+    parts = [part + place.around.to(part) for part, place in zip(x.chunk(len(places)), places, strict=True)]
+    return torch.cat(parts), {**options, "cond_or_uncond": [place.number for place in places]}
 
 
 def _wanted(host: Host, model, batch: Batch, x: Tensor) -> list[_Own]:
     """The boxes that are on, in each list whose role is known."""
+    asked = {
+        number: _whole(conds, batch.sigma)
+        for number, (conds, role) in enumerate(zip(batch.lists, batch.roles, strict=True))
+        if conds and role != UNKNOWN
+    }
+    if None in asked.values():  # of one side of guidance alone, a box would be exaggerated
+        batch.run.say("run.no_whole_prompt")
+        return []
     found = []
-    for number, (conds, role) in enumerate(zip(batch.lists, batch.roles, strict=True)):
-        entry = None if role == UNKNOWN else _whole(conds or (), batch.sigma)
-        if entry is None and conds and role != UNKNOWN:
-            batch.run.say("run.no_whole_prompt")
-        for slot in filter(None, batch.slots if entry else ()):
+    for number, entry in asked.items():
+        for slot in filter(None, batch.slots):
             crop = _crop(host, batch, slot, x)
             if crop is not None:
-                text, key = slot.caption if role == CAPTION else slot.negative, ("own pass", number, slot)
-                kept = batch.run.memo.get(key)
+                text = slot.caption if batch.roles[number] == CAPTION else slot.negative
+                kept = batch.run.memo.get(("own pass", number, slot))
                 if kept is None or kept[0] is not entry:  # context windows have entries of their own in every step
-                    kept = batch.run.memo[key] = (entry, area_cond(model, x, entry, text, crop))
+                    kept = entry, area_cond(model, x, entry, text, crop, batch.run.memo)
+                    batch.run.memo["own pass", number, slot] = kept
                 found.append(_Own(number, slot, crop, kept[1]))
     return found
 
@@ -151,11 +177,11 @@ def _weight(batch: Batch, slot: Slot, crop: Crop, x: Tensor) -> Tensor:
     return batch.run.memo.make(("own weight", slot, x.device), make)
 
 
-def _alone(options: Mapping, around: Mapping) -> dict:
+def _alone(options: Mapping, places: Mapping) -> dict:
     """model_options under which every Apply stands aside and no cache of steps takes notice."""
     inner = options.get("transformer_options", {})
     wrappers = {
         kind: {key: functions for key, functions in by_key.items() if key not in SKIPPING}
         for kind, by_key in inner.get("wrappers", {}).items()
     }
-    return {**options, "transformer_options": {**inner, "wrappers": wrappers, OWN: around}}
+    return {**options, "transformer_options": {**inner, "wrappers": wrappers, OWN: places}}

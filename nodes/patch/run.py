@@ -59,6 +59,7 @@ class Run:
         self.keeps_text = not guider.model_options.get("registered_hooks")
         self.evaluations = self.batches = self.turn = self.seed = 0
         self.idle: set[int] | None = None  # slots that are on and have not acted yet; None before the first step
+        self.draws_own = False  # whether a box has been denoised by itself
         self._said: set[str] = set()
         self._check_shape()
         self.session = method.open(self)
@@ -166,6 +167,8 @@ class Run:
                 self.evaluations,
                 effects.peak / 1e6,
             )
+        if self.control.own is not None and not self.draws_own and self.idle is not None:
+            self.say("run.no_own_pass", share=self.control.own.share)
         if not self.idle:
             return
         idle = [self.control.slots[i].name for i in sorted(self.idle)]

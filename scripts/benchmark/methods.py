@@ -165,13 +165,13 @@ _ROI_PROMPTS = {
 }
 _OWN_PASSES = {
     "choices": {
-        "own_pass": (0.45, 0.6, 0.8),
+        "own_pass": (0.4, 0.5, 0.6, 0.8),
         "own_patch": (0.0, 0.2, 0.3, 0.4),
         "own_margin": (0.0, 0.15, 0.3),
         "text": ("captions", "background"),
     },
     "first": {
-        "own_pass": 0.6,
+        "own_pass": 0.5,
         "own_margin": 0.15,
         "own_patch": 0.3,
         "text": "background",

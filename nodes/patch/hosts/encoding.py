@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ....roictrl_core.own_pass import Crop
 from ..control import Text
+from ..memo import Memo
 from ..points import CannotAct
 
 
@@ -31,11 +32,18 @@ def encoded(model, x: Tensor, text: Text) -> Text:
     return replace(text, tokens=conds["c_crossattn"].cond[0], others=others)
 
 
-def area_cond(model, x: Tensor, entry: Mapping, text: Text | None, crop: Crop) -> dict:
+def area_cond(model, x: Tensor, entry: Mapping, text: Text | None, crop: Crop, memo: Memo) -> dict:
     """The cond of a crop of latents x: an entry of the sampler's, with ``text``, where given, in place of its own.
 
-    It is encoded for the whole latent, and what belongs to places is cut: starting pictures, masks, ControlNets.
+    It is encoded for the whole latent, and what belongs to places is cut: starting pictures, masks, ControlNets (one
+    for prompt and negative alike, or core could not run the two together).  Raises CannotAct for what cannot be cut.
     """
+    uncut = next((name for name in _UNCUT if name in entry["model_conds"]), None)
+    if uncut is not None:
+        raise CannotAct(
+            f"this conditioning holds pictures at places of the video ({uncut}), which a pass of one box cannot have a "
+            "part of. Set own_pass to 0."
+        )
     cond = {key: value for key, value in entry.items() if key not in _OF_THE_WHOLE}
     conds = dict(entry["model_conds"])
     if text is not None:
@@ -44,7 +52,9 @@ def area_cond(model, x: Tensor, entry: Mapping, text: Text | None, crop: Crop) -
     if _NOISE_MASK in conds:
         conds[_NOISE_MASK] = CONDNoiseShape(conds[_NOISE_MASK].cond)  # which core does not cut
     if cond.get("control") is not None:
-        cond["control"] = _cut(cond["control"], crop, x)
+        control = cond["control"]
+        # The control is kept as well, so that no other can get its identity.
+        cond["control"] = memo.make(("cut", id(control), crop), lambda: (control, _cut(control, crop, x)))[1]
     area = (crop.height, crop.width, crop.top, crop.left)
     return {**cond, "model_conds": conds, "area": area, "strength": 1.0, "uuid": uuid.uuid4()}
 
@@ -52,6 +62,7 @@ def area_cond(model, x: Tensor, entry: Mapping, text: Text | None, crop: Crop) -
 # What of an entry is about the whole picture, or about when it acts.
 _OF_THE_WHOLE = ("mask", "mask_strength", "set_area_to_bounds", "timestep_start", "timestep_end", "default", "gligen")
 _NOISE_MASK = "denoise_mask"
+_UNCUT = ("time_dim_concat", "keyframe_idxs")  # Wan Phantom's pictures, LTX-Video's guides
 
 
 def _model_conds(model, x: Tensor, entry: Mapping, text: Text) -> dict:

@@ -175,3 +175,43 @@ def test_what_draws_no_box_by_itself_is_said(tiny, caplog):
     area[0][1]["area"] = ("percentage", 1.0, 1.0, 0.5, 0.0, 0.0, 0.5)
     family.sample(family.apply(own_pass=1.0), positive=area, steps=1, cfg=1.0)
     assert caplog.text.count("A prompt is for areas alone, so no box is drawn by itself beside it.") == 1
+
+
+def test_what_draws_less_than_asked_is_said(tiny, caplog):
+    family = tiny(here(["wan21"])[0])
+    late = family.layout(((0.05, 0.1, 0.45, 0.7), "21"), ((0.5, 0.1, 0.9, 0.7), "22", {"start": 0.5}))
+    family.apply(late, own_pass=0.4, own_patch=0.2)
+    assert "are not drawn by themselves: instance 2 ('22')" in caplog.text
+    family.apply(own_pass=0.8, own_patch=0.2, end_percent=0.6)
+    assert "Own_pass goes on to 0.8 of the schedule, and the boxes act to 0.6 alone" in caplog.text
+    assert "Own_patch is" not in caplog.text
+    family.apply(own_pass=0.3, own_patch=0.3)
+    assert "Own_patch is 0.3, as long as the own passes or longer" in caplog.text
+    family.sample(family.apply(own_pass=0.3, own_patch=0.0), denoise=0.5)
+    assert caplog.text.count("No step was in the part of the schedule in which boxes are drawn by themselves") == 1
+
+
+def test_an_area_alone_on_one_side_of_guidance_draws_no_box(tiny):
+    """Of the prompt alone it would be exaggerated by guidance."""
+    family = tiny(here(["wan21"])[0])
+    area = family.text(6)
+    area[0][1]["area"] = ("percentage", 1.0, 1.0, 0.5, 0.0, 0.0, 0.5)
+    own, off = (family.sample(family.apply(own_pass=share), negative=area, steps=1) for share in (1.0, 0.0))
+    assert torch.equal(own, off)
+
+
+def test_what_cannot_be_cut_is_refused(tiny):
+    family = tiny(here(["wan21"])[0])
+    text = family.text(5)
+    text[0][1]["time_dim_concat"] = torch.zeros(1, 16, 1, *tiny_dits.latent(family.name).shape[-2:])
+    with pytest.raises(ValueError, match="Apply ROI Prompts: this conditioning holds pictures at places of the video"):
+        family.sample(family.apply(own_pass=1.0), positive=text, steps=1, cfg=1.0)
+
+
+def test_a_cache_of_whole_steps_is_refused(tiny):
+    family = tiny(here(["wan21"])[0])
+    model = family.patcher.clone()
+    model.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, "lazycache", lambda executor, *args: executor(*args))
+    assert family.sample(family.apply(model=model)).isfinite().all()
+    with pytest.raises(ValueError, match="Apply ROI Prompts: LazyCache reuses whole steps"):
+        family.sample(family.apply(model=model, own_pass=1.0))

@@ -8,6 +8,8 @@ import torch
 
 from devtools import tiny_models
 
+from .image_prompts import ImagePrompt, on
+
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -116,3 +118,26 @@ def test_with_an_own_pass_a_box_is_its_crop_sampled_alone(
 def with_size(prompt):
     """SDXL is told how large the picture is."""
     return [[tensor, {**others, "width": 192, "height": 128}] for tensor, others in prompt]
+
+
+def test_own_passes_are_numbered_as_the_samplers_lists_are(model, two_boxes, apply_prompts, sample):
+    """Packs with image prompts keep one for the prompt and one for the negative, by that number."""
+    seen = []
+
+    def patch(n, context, value, options):
+        seen.append(tuple(options["cond_or_uncond"]))
+        return n, context, value
+
+    patched = model.clone()
+    patched.set_model_attn2_patch(patch)
+    sample(apply_prompts(patched, two_boxes, own_pass=1.0, own_patch=0.0))
+    assert {number for numbers in seen for number in numbers} == {0, 1}
+
+
+def test_an_image_prompt_in_own_passes_is_told_whose_rows_it_gets(model, layout, apply_prompts, sample, encode):
+    """A box of the whole picture, alone, with image tokens of their own for the negative pass."""
+    prompted = on(model, ImagePrompt({"seeds": [7]}))
+    settings = {"own_pass": 1.0, "own_patch": 0.0, "own_margin": 0.0, "global_weight": 1.0, "end_percent": 1.0}
+    twins = layout(((0, 0, 1, 1), "a blue bird"), ((0, 0, 1, 1), "a red fox"))
+    got, want = sample(apply_prompts(prompted, twins, **settings)), sample(prompted, encode("a red fox"))
+    assert float((got - want).abs().max() / want.abs().max()) < 1e-5

@@ -101,7 +101,7 @@ def replacement(tokens: list[Tensor], project: list[Tensor], weight: float, wind
             return out
         chunks = options["cond_or_uncond"]
         rows = q.shape[0] // len(chunks)
-        read = torch.cat([tokens[min(chunk, 1)].expand(rows, -1, -1) for chunk in chunks]).to(q)
+        read = torch.cat([tokens[chunk].expand(rows, -1, -1) for chunk in chunks]).to(q)
         keys, values = (F.linear(read, matrix.to(q)) for matrix in project)
         added = weight * comfy_attention.optimized_attention(q, keys, values, options["n_heads"])
         return out + (added if mask is None else added * scaled_mask(mask, q.shape[1], options["original_shape"]).to(q))
