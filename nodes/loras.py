@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from ..roictrl_core.notes import Note
 from .patch.hosts import Host
 from .patch.hosts.loras import InModel, in_model, text_encoder_with
 
+T = TypeVar("T")
 WHERE = "Choose one that was made for this kind of model in Instance LoRA."
 
 
@@ -69,28 +71,18 @@ class LoRAs:
         out."""
         for lora in instance.loras if self.host is not None else ():
             name = instance.name(index)
-            found, in_text = self._read(lora, name)
+            found = _read(self._in_model, lora, name)
             if found.unfit:
                 raise ValueError(
                     f"the LoRA '{lora.file}' of {name} was made for another model: its layer {found.unfit[0]} has "
                     f"another size in this one ({self.host.family}). {WHERE}"
                 )
-            if not found.deltas and not found.left and not in_text:
+            if not found.deltas and not found.left and not _read(self._text_weights, lora, name):
                 raise ValueError(
                     f"nothing in the LoRA '{lora.file}' of {name} belongs to this model ({self.host.family}) or its "
                     f"CLIP. {WHERE}"
                 )
             self.notes += self._left_out(lora, found, instance, index)
-
-    def _read(self, lora: LoRA, name: str) -> tuple[InModel, int]:
-        """What it changes in the model, and how many weights of the text encoder."""
-        try:
-            return self._in_model(lora), self._text_weights(lora)
-        except (KeyError, IndexError, RuntimeError) as error:  # whatever core's readers stumble over
-            raise ValueError(
-                f"the LoRA '{lora.file}' of {name} is damaged ({error}): a part of a layer is missing, or has another "
-                "shape. Download it again, or choose another in Instance LoRA."
-            ) from error
 
     def _left_out(self, lora: LoRA, found: InModel, instance: Instance, index: int) -> list[Note]:
         """What of a LoRA does not act, where that may not be as meant."""
@@ -128,3 +120,14 @@ class LoRAs:
             ]
             self._joined[key] = Deltas.joined(parts) or None
         return self._joined[key]
+
+
+def _read(read: Callable[[LoRA], T], lora: LoRA, name: str) -> T:
+    """What ``read`` makes of an instance's LoRA; raises ValueError with a sentence where the file is damaged."""
+    try:
+        return read(lora)
+    except (KeyError, IndexError, RuntimeError) as error:  # whatever core's readers stumble over
+        raise ValueError(
+            f"the LoRA '{lora.file}' of {name} is damaged ({error}): a part of a layer is missing or misshapen. "
+            "Download it again, or choose another in Instance LoRA."
+        ) from error

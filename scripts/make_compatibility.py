@@ -44,7 +44,7 @@ NEIGHBOURS = {
     ),
     "IP-Adapter for each box by a mask, likewise": ("test_one_image_prompt_per_box", "in_one_picture[per box]"),
     "IP-Adapter for each box by Instance Reference, likewise": (
-        "test_instance_reference.",
+        "tests.comfy.patch.test_instance_reference.",
         "in_one_picture[Instance Reference]",
         "IP-Adapter in each of two boxes - SD1.5",
     ),

@@ -303,4 +303,5 @@ for report in training_steps(objective, stream, state, loop, start=start, device
 else:
     say(f"done: {options.out / ADAPTER}")
 if RANKS > 1:
+    torch.distributed.barrier()  # or one may wait for ever for another that has ended
     torch.distributed.destroy_process_group()

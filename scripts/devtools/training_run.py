@@ -139,6 +139,7 @@ def main(cache: str, out: str) -> None:
     torch.distributed.all_reduce(losses)
     if rank == 0:
         save_file({**run.state.tensors(), "losses": losses / ranks}, out)
+    torch.distributed.barrier()  # or one may wait for ever for another that has ended
     torch.distributed.destroy_process_group()
 
 
