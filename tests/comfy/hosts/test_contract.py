@@ -63,11 +63,15 @@ def _block(module) -> torch.nn.Module:
 
 
 def test_in_the_last_block_alone(family):
-    """What the blocks before it make of the picture is the plain model's, bit for bit."""
+    """What the blocks before it make of the picture is the plain model's, bit for bit where the sequence is as long:
+    products of a longer one may round otherwise."""
     last = len(family.host.blocks) - 1
     some, all_by_number = family.apply(blocks=f"{last}"), family.apply(blocks=f"0, 1-{last}")
     plain, boxed = first_block(family, family.patcher), first_block(family, some)
-    assert equal(*(_image(family, tensors) if family.joint else tensors[0] for tensors in (plain, boxed)))
+    if family.joint:
+        assert error(_image(family, boxed), _image(family, plain)) < 1e-6
+    else:
+        assert equal(plain[0], boxed[0])
     got, everywhere = family.sample(some), family.sample(family.apply())
     assert error(got, family.plain()) > 5e-5 and error(got, everywhere) > 5e-5
     assert equal(family.sample(all_by_number), everywhere)
