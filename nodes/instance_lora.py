@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..roictrl_core.finite import all_finite
 from ..roictrl_core.notes import Note
-from .instances import chosen, naming
+from .instances import changed, chosen, naming
 from .loras import LoRA
 from .model_folders import choices, fingerprint, path_of
 from .report import named, said
@@ -98,10 +98,7 @@ class InstanceLoRA(io.ComfyNode):
             if strength_model == strength_clip == 0:
                 return io.NodeOutput(layout, ui=said(NODE, [Note("lora.zero", values={"file": lora_name})]))
             lora = LoRA(lora_name, read_lora(lora_name), strength_model, strength_clip, layers == EVERYWHERE)
-        instances = list(layout.instances)
-        for number in numbers:
-            instances[number] = replace(instances[number], loras=(*instances[number].loras, lora))
-        return io.NodeOutput(replace(layout, instances=tuple(instances)))
+        return io.NodeOutput(changed(layout, numbers, lambda one: replace(one, loras=(*one.loras, lora))))
 
 
 NODES = [InstanceLoRA]

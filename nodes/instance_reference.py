@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from .instances import chosen, naming
+from .instances import changed, chosen, naming
 from .references import reference_of
 from .report import named
 from .types import LAYOUT, schema
@@ -45,10 +45,7 @@ class InstanceReference(io.ComfyNode):
     def execute(cls, layout, instance, model) -> io.NodeOutput:
         with named(NODE):
             numbers, reference = chosen(layout.validate(), instance), reference_of(model)
-        instances = list(layout.instances)
-        for number in numbers:
-            instances[number] = replace(instances[number], reference=reference)
-        return io.NodeOutput(replace(layout, instances=tuple(instances)))
+        return io.NodeOutput(changed(layout, numbers, lambda one: replace(one, reference=reference)))
 
 
 NODES = [InstanceReference]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from comfy_api.latest import io
 
 from ..roictrl_core.fields import checked_point, checked_strokes
 from ..roictrl_core.formats.comfyui import instance_mask, write_bounding_box, write_union
-from ..roictrl_core.layout import MAX_STRENGTH, Layout
+from ..roictrl_core.layout import MAX_STRENGTH, Instance, Layout
 from ..roictrl_core.masks import RunLengthMask
 from ..roictrl_core.safe_text import parse_json
 from .report import named, warn
@@ -64,6 +65,14 @@ def chosen(layout: Layout, names: str) -> list[int]:
     if not found:
         raise ValueError(f"instance is empty. Give a label, a caption or an index from 1, or '{ALL}'.")
     return found
+
+
+def changed(layout: Layout, numbers: Iterable[int], change: Callable[[Instance], Instance]) -> Layout:
+    """The layout with what ``change`` makes of some instances, by their indices from 0, in their place."""
+    instances = list(layout.instances)
+    for number in numbers:
+        instances[number] = change(instances[number])
+    return replace(layout, instances=tuple(instances))
 
 
 def naming() -> io.Input:
@@ -198,9 +207,7 @@ class EditInstance(io.ComfyNode):
         with named(EDIT):
             changes |= shape_changes(point, scribble, mask)
             index = find_instance(layout, instance)
-            changed = replace(layout.instances[index], **changes)
-            instances = (*layout.instances[:index], changed, *layout.instances[index + 1 :])
-            return io.NodeOutput(replace(layout, instances=instances).validate())
+            return io.NodeOutput(changed(layout, [index], lambda one: replace(one, **changes)).validate())
 
 
 class LayoutInstance(io.ComfyNode):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from comfy_api.latest import io
 
-from ..roictrl_core.notes import Note, quote
+from ..roictrl_core.notes import Note, listed
 from .apply import MASK_FEATHER, applied, mask_feather_input
 from .blocks import ALL, blocks_input, blocks_of
 from .patch.control import Control, OwnPass, Slot
@@ -85,8 +85,7 @@ def _own_pass_notes(control: Control) -> list[Note]:
         "apply.own_pass_patch": own.patch >= min(own.share, end),
         "apply.reference_own_pass": any(slot.image_prompt for slot in control.slots),
     }
-    values = {"share": own.share, "start": start, "end": end, "patch": own.patch}
-    values["names"] = quote(", ".join(late))[1:-1]
+    values = {"share": own.share, "start": start, "end": end, "patch": own.patch, "names": listed(late)}
     return [Note(code, values=values) for code, true in found.items() if true]
 
 

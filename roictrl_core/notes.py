@@ -57,6 +57,11 @@ def named(who: Mapping) -> str:
     return f"{name} ('{who['title']}')" if who["title"] else name
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence, shown as :func:`quote` shows a text, without its marks."""
+    return quote(", ".join(names))[1:-1]
+
+
 def quote(value: object, limit: int = MAX_QUOTE) -> str:
     """A foreign value as sentences show it: its beginning, however long or deep it is."""
     if isinstance(value, str):

@@ -66,15 +66,13 @@ def drawn(method, places, settings: dict, layouts: int) -> Iterator[tuple]:
     from demo_world.judge import judge
 
     torch.set_num_threads(1)
-    parts = method.load(places)
+    parts, cfg = method.load(places), settings["cfg"]
     for case in cases(layouts):
         other = exchanged(case)
         with torch.inference_mode():
             pictures = [
-                sample(
-                    parts.vae, method.prepare(parts, one, settings), case.size, settings["cfg"], Sampler(STEPS), [n]
-                )[0]
-                for one, n in ((case, case.number), (other, case.number))
+                sample(parts.vae, method.prepare(parts, one, settings), one.size, cfg, Sampler(STEPS), [one.number])[0]
+                for one in (case, other)
             ]
         seen = [[verdict.found for verdict in judge(p, case.boxes, case.wanted)] for p in pictures]
         own, others = case.wanted, other.wanted

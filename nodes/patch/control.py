@@ -13,8 +13,8 @@ from ...roictrl_core.notes import Note
 
 PROMPT, NONE, OFF = "negative prompt", "none", "off"  # what rows that read no captions have of the boxes
 Window = tuple[float, float]  # percents of the schedule, 0..1; in a run: sigmas, high to low
-# What takes the place of a UNet's cross-attention in a block, by ("input", 1) or ("input", 1, 0), as ComfyUI keys it.
-ImagePrompt = Mapping[tuple, Callable[[Tensor, Tensor, Tensor, dict], Tensor]]
+Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]  # of a UNet's cross-attention: q, k, v, options
+ImagePrompt = Mapping[tuple, Replacement]  # by block, ("input", 1) or ("input", 1, 0), as ComfyUI keys it
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from .roles import CAPTION, UNKNOWN
 from .run import Batch
 
 OWN = "roictrl.own"  # in transformer_options of an own pass, from which every Apply stands aside
-SKIPPING = ("easycache",)  # core's cache of whole calls, which a call of another size would empty
+EASY = "easycache"  # core's cache of whole calls, which a call of another size would empty
 LAZY = "lazycache"  # core's cache of whole steps: it would carry patches beyond their part of the schedule
 
 
@@ -181,7 +181,7 @@ def _alone(options: Mapping, places: Mapping) -> dict:
     """model_options under which every Apply stands aside and no cache of steps takes notice."""
     inner = options.get("transformer_options", {})
     wrappers = {
-        kind: {key: functions for key, functions in by_key.items() if key not in SKIPPING}
+        kind: {key: functions for key, functions in by_key.items() if key != EASY}
         for kind, by_key in inner.get("wrappers", {}).items()
     }
     return {**options, "transformer_options": {**inner, "wrappers": wrappers, OWN: places}}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...roictrl_core.cache import KeyValueCache
-from ...roictrl_core.notes import Note, log, quote
+from ...roictrl_core.notes import Note, listed, log
 from ..report import warn
 from .control import OFF, Control, OwnPass, Text, Window
 from .frames import area_of_cond, frame_of_area
@@ -175,7 +175,7 @@ class Run:
         if len(idle) == sum(slot.enabled for slot in self.control.slots):
             self.say("run.no_step")
         else:
-            self.say("run.no_step_for", names=quote(", ".join(idle))[1:-1])
+            self.say("run.no_step_for", names=listed(idle))
 
     def close(self) -> None:
         """Lets go of everything that was kept."""

@@ -23,21 +23,10 @@ LAYOUT = {
 
 @pytest.fixture(scope="module")
 def node(pack):
-    """A node class by its id, from the modules of this file's subject."""
+    """A node class by its id."""
     found = {
         cls.GET_SCHEMA().node_id: cls
-        for name in (
-            *(
-                "prompt",
-                "preview",
-                "convert",
-                "instances",
-                "instance_lora",
-                "instance_reference",
-                "layout_masks",
-                "crops",
-            ),
-        )
+        for name in pack.module("nodes").MODULES
         for cls in pack.module(f"nodes.{name}").NODES
     }
     return found.__getitem__

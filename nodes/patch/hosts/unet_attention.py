@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ....roictrl_core.attention import BlockAttention
-from ....roictrl_core.safe_text import quote
+from ....roictrl_core.notes import listed
 from ..points import Carry, Reading, Size
 from .unet_replacements import EFFECT, NOISE, Effect, Replacement, named_rows, replacement_in, unfit
 
@@ -138,7 +138,7 @@ class CaptionAttention(BlockAttention):
         """What the box of an ROI is called."""
         row, slot = self.reading.pairs[pair]
         _, slots, _ = list(self.reading.rows)[row]
-        return quote(slots[slot].name)[1:-1]
+        return listed([slots[slot].name])
 
     def _in_pairs(self, pair: int) -> bool:
         """Whether a caption's tokens come by two, one for the key and one for the value, as from NegPip's CLIP."""

@@ -18,13 +18,11 @@ import comfy.ldm.modules.attention as comfy_attention
 import torch
 from torch import Tensor
 
-from ..control import ImagePrompt
+from ..control import ImagePrompt, Replacement
 from ..memo import Memo
 from ..points import OURS
 
 EFFECT = "roictrl.effect"  # in a block's options: the Effect of the replacement that it just called
-
-Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]
 
 NOISE = 1e-3  # shares of the largest value of the model's own attention: what rounding and other kernels change,
 _SAME = 1e-2  # and below what two results are the same

@@ -10,6 +10,7 @@ from devtools import tiny_dits
 from devtools.tiny_families import BOXES, error, here, left, watching
 
 ODD = {"pixart_sigma": (50, 38), "kandinsky5": (14, 22), "kandinsky5_video": (14, 22)}  # they take even sides alone
+ROUNDED = ("krea2",)  # the products of whose longer sequences some processors round otherwise: 2e-7 was seen
 
 
 def equal(got, want) -> bool:
@@ -63,15 +64,12 @@ def _block(module) -> torch.nn.Module:
 
 
 def test_in_the_last_block_alone(family):
-    """What the blocks before it make of the picture is the plain model's, bit for bit where the sequence is as long:
-    products of a longer one may round otherwise."""
+    """What the blocks before it make of the picture is the plain model's, bit for bit."""
     last = len(family.host.blocks) - 1
     some, all_by_number = family.apply(blocks=f"{last}"), family.apply(blocks=f"0, 1-{last}")
     plain, boxed = first_block(family, family.patcher), first_block(family, some)
-    if family.joint:
-        assert error(_image(family, boxed), _image(family, plain)) < 1e-6
-    else:
-        assert equal(plain[0], boxed[0])
+    before, after = (_image(family, tensors) if family.joint else tensors[0] for tensors in (plain, boxed))
+    assert error(after, before) < 1e-6 if family.name in ROUNDED else equal(before, after)
     got, everywhere = family.sample(some), family.sample(family.apply())
     assert error(got, family.plain()) > 5e-5 and error(got, everywhere) > 5e-5
     assert equal(family.sample(all_by_number), everywhere)
